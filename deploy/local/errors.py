@@ -1,0 +1,5 @@
+"""What can go wrong when the stack starts."""
+
+
+class StackError(Exception):
+    """Raised when the stack can't do what was asked; the text says what to do."""

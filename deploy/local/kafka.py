@@ -1,0 +1,163 @@
+"""Kafka: one KRaft node from Maven jars."""
+
+import base64
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+from deploy.local.errors import StackError
+
+HERE = Path(__file__).parent / "kafka"
+TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
+
+
+def command(var: Path) -> list[str]:
+    """Return the command that runs the broker in the foreground."""
+    return [
+        _program("java"),
+        "-Xms128m",
+        "-Xmx512m",
+        f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",
+        "-cp",
+        f"{jars()}/*",
+        "kafka.Kafka",
+        str(_properties(var)),
+    ]
+
+
+def jars() -> Path:
+    """Return the folder of the jars; it is named after what ``pom.xml`` asks for.
+
+    It lies in the user's cache, so that a second stack downloads nothing.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    pom = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()[:12]
+    return cache / "palate" / f"kafka-{pom}"
+
+
+def fetch_jars() -> None:
+    """Download the jars by Maven unless they are in the cache.
+
+    :raises StackError: if Maven is missing or fails
+    """
+    target = jars()
+    if target.exists():
+        return
+    maven = _program("mvn")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as draft:
+        done = subprocess.run(
+            [
+                maven,
+                "--quiet",
+                "--batch-mode",
+                f"--file={HERE / 'pom.xml'}",
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={draft}/jars",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"Maven couldn't fetch Kafka's jars: {done.stdout[-2000:]}")
+        # Another process may have been faster: then its folder is as good.
+        if not target.exists():
+            (Path(draft) / "jars").rename(target)
+
+
+def prepare(var: Path, settings: str) -> None:
+    """Write the settings and format the log folder if that hasn't been done.
+
+    :param settings: the text of server.properties
+    :raises StackError: if formatting fails
+    """
+    _properties(var).parent.mkdir(parents=True, exist_ok=True)
+    _properties(var).write_text(settings)
+    if (log_folder(var) / "meta.properties").exists():
+        return
+    shutil.rmtree(log_folder(var), ignore_errors=True)
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    done = subprocess.run(
+        [
+            _program("java"),
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            f"{jars()}/*",
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster_id}",
+            f"--config={_properties(var)}",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        shutil.rmtree(log_folder(var), ignore_errors=True)
+        raise StackError(f"Kafka's storage can't be formatted: {done.stdout.strip()}")
+
+
+def log_folder(var: Path) -> Path:
+    """Return where the messages lie."""
+    return var / "kafka" / "data"
+
+
+def make_topics(bootstrap: str) -> None:
+    """Make the topics that aren't there."""
+    from kafka.admin import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        there = set(admin.list_topics())
+        missing = {
+            name: {"num_partitions": partitions, "replication_factor": 1}
+            for name, partitions in TOPICS.items()
+            if name not in there
+        }
+        if missing:
+            admin.create_topics(missing, wait_for_metadata=True)
+    finally:
+        admin.close()
+
+
+def answers(bootstrap: str) -> bool:
+    """Tell whether the broker answers a metadata request."""
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    host, port = bootstrap.rsplit(":", 1)
+    try:
+        # The client would keep trying for seconds while nobody listens.
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+    except KafkaError:
+        return False
+    try:
+        return bool(admin.describe_cluster()["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        admin.close()
+
+
+def _properties(var: Path) -> Path:
+    return var / "kafka" / "server.properties"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        package = {"java": "openjdk-17-jre-headless", "mvn": "maven"}[name]
+        raise StackError(f"`{name}` is missing. Install it: apt-get install {package}")
+    return found

@@ -1,0 +1,99 @@
+"""The loopback ports of a stack."""
+
+import json
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from deploy.local.errors import StackError
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where each part listens, on the loopback address only."""
+
+    postgres: int = 15432
+    redis: int = 16379
+    kafka: int = 19092
+    kafka_controller: int = 19093
+    airflow: int = 18080
+
+    @classmethod
+    def free(cls) -> Self:
+        """Return ports that nobody uses right now."""
+        with ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in fields(cls)]
+            for one in sockets:
+                one.bind((HOST, 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return the ports that a stack has written down, or None."""
+        return cls(**json.loads(path.read_text())) if path.exists() else None
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str], base: Self | None = None) -> Self:
+        """Return ``base`` or the defaults, changed by variables like PALATE_REDIS_PORT.
+
+        :raises StackError: if a variable is no port number
+        """
+        chosen = asdict(base or cls())
+        for name in chosen:
+            text = environment.get(variable(name), "")
+            if not text:
+                continue
+            if not text.isdecimal() or not 0 < int(text) < 65536:
+                raise StackError(f"{variable(name)} is {text!r}: give a port number.")
+            chosen[name] = int(text)
+        return cls(**chosen)
+
+    def write(self, path: Path) -> None:
+        """Write the ports down, so that a later command finds this stack."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that sets the port of that name."""
+    return f"PALATE_{name.upper()}_PORT"
+
+
+def refuse_taken(ports: Ports, names: tuple[str, ...]) -> None:
+    """Make sure that nobody listens on these ports.
+
+    :raises StackError: if somebody does; names the port, who holds it, what to set
+    """
+    for name in names:
+        port = getattr(ports, name)
+        with socket.socket() as probe:
+            # A port whose last connections linger in TIME_WAIT is free for a server.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise StackError(
+                    f"Port {port} ({name}) can't be used: {_holder(port) or error}. "
+                    f"Stop that program or choose another port: "
+                    f"{variable(name)}=<port> make up"
+                ) from None
+
+
+def _holder(port: int) -> str | None:
+    """Return who listens on the port, as far as this user may know."""
+    if not Path("/proc/net/tcp").exists():
+        return None
+    import psutil
+
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    for one in connections:
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
+            return f"process {one.pid} ({psutil.Process(one.pid).name()}) holds it"
+    return None

@@ -1,0 +1,175 @@
+"""PostgreSQL: a cluster of our own from Debian's server."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST
+
+# Debian's account for the server, which refuses to run as root.
+_SERVER_USER = "postgres"
+_DATABASES = {"dwh": "palate", "airflow": "airflow"}
+
+
+def programs() -> Path:
+    """Return the folder of the newest installed server's programs.
+
+    :raises StackError: if there is none
+    """
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"),
+        key=lambda path: float(path.parts[-3]),
+    )
+    if not found:
+        raise StackError(
+            "PostgreSQL's server is not installed (nothing in /usr/lib/postgresql). "
+            "Install it: apt-get install postgresql"
+        )
+    return found[-1].parent
+
+
+def server_user() -> str | None:
+    """Return the account the server runs under, None for the caller's own."""
+    return _SERVER_USER if os.geteuid() == 0 else None
+
+
+def data_folder(var: Path) -> Path:
+    """Return where the cluster lies.
+
+    That is ``var/postgres``. For root the server's account must be able to get there;
+    where it can't (a checkout below /root, say), the cluster lies in that account's
+    home, under a name that is derived from ``var``.
+    """
+    wanted = var / "postgres" / "data"
+    user = server_user()
+    if user is None or _can_enter(user, var):
+        return wanted
+    name = hashlib.sha256(str(var).encode()).hexdigest()[:12]
+    return Path(pwd.getpwnam(user).pw_dir) / f"palate-{name}" / "data"
+
+
+def prepare(var: Path, settings: str, superuser_password: str) -> Path:
+    """Make the cluster if there is none, write its settings, return its folder.
+
+    :param settings: the text of postgresql.conf
+    :raises StackError: if initdb fails or the cluster is of another major version
+    """
+    folder = data_folder(var)
+    user = server_user()
+    if not (folder / "PG_VERSION").exists():
+        _make_cluster(folder, user, superuser_password)
+    made_by = (folder / "PG_VERSION").read_text().strip()
+    installed = programs().parent.name
+    if made_by != installed:
+        raise StackError(
+            f"The cluster in {folder} was made by PostgreSQL {made_by}, installed is "
+            f"{installed}. `make reset` starts anew (and loses the local data)."
+        )
+    target = folder / "postgresql.conf"
+    target.write_text(settings)
+    if user:
+        shutil.chown(target, user)
+    return folder
+
+
+def make_databases(port: int, superuser_password: str, passwords: dict[str, str]) -> None:
+    """Make the roles and databases that aren't there.
+
+    :param passwords: of each role
+    """
+    with psycopg.connect(
+        dsn(port, "postgres", superuser_password, "postgres"), autocommit=True
+    ) as connection:
+        for database, owner in _DATABASES.items():
+            if not _exists(connection, "pg_roles", "rolname", owner):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                        sql.Identifier(owner), sql.Literal(passwords[owner])
+                    )
+                )
+            if not _exists(connection, "pg_database", "datname", database):
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                        sql.Identifier(database), sql.Identifier(owner)
+                    )
+                )
+
+
+def dsn(port: int, user: str, password: str, database: str) -> str:
+    """Return a libpq URI."""
+    return f"postgresql://{user}:{password}@{HOST}:{port}/{database}"
+
+
+def answers(uri: str) -> bool:
+    """Tell whether a query gets its answer."""
+    try:
+        with psycopg.connect(uri, connect_timeout=2) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.Error:
+        return False
+
+
+def wipe(var: Path) -> None:
+    """Remove the cluster; the server must be down."""
+    shutil.rmtree(data_folder(var).parent, ignore_errors=True)
+
+
+def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted initdb left
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    password_file = folder.parent / "superuser-password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(superuser_password)
+    if user:
+        shutil.chown(folder.parent, user, user)
+        shutil.chown(password_file, user, user)
+    try:
+        done = subprocess.run(
+            [
+                str(programs() / "initdb"),
+                f"--pgdata={folder}",
+                "--username=postgres",
+                f"--pwfile={password_file}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-instructions",
+            ],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            **_as_user(user),
+        )
+    finally:
+        password_file.unlink()
+    if done.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StackError(f"initdb failed in {folder}: {done.stderr.strip()}")
+
+
+def _can_enter(user: str, folder: Path) -> bool:
+    check = ["test", "-x", str(folder)]
+    return not subprocess.run(check, cwd="/", check=False, **_as_user(user)).returncode
+
+
+def _as_user(user: str | None) -> dict[str, object]:
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+def _exists(
+    connection: psycopg.Connection, catalogue: str, column: str, name: str
+) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
+        sql.Identifier(catalogue), sql.Identifier(column)
+    )
+    return connection.execute(query, (name,)).fetchone() is not None

@@ -1,0 +1,163 @@
+"""supervisord: its configuration, its start, and what it says over its socket."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.states import RUNNING_STATES, getProcessStateDescription
+from supervisor.xmlrpc import SupervisorTransport
+
+from deploy.local.errors import StackError
+
+# What a unix socket's path may have (107 bytes), less the suffix supervisord adds
+# while it makes the socket.
+_LONGEST_SOCKET = 95
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process that supervisord keeps running."""
+
+    name: str
+    group: str
+    command: Sequence[str]
+    user: str | None = None
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    directory: str = "/"
+
+    @property
+    def line(self) -> str:
+        """The command as supervisord reads it.
+
+        Should supervisord itself be killed, the kernel ends the program: it would
+        hold its port, and nobody would look after it.
+        """
+        line = shlex.join(
+            ["setpriv", "--pdeathsig", self.stop_signal, "--", *self.command]
+        )
+        return line.replace("%", "%%")
+
+
+@dataclass(frozen=True)
+class State:
+    """What supervisord knows about a program."""
+
+    name: str
+    state: str
+    pid: int
+    seconds: int
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs or is being (re)started."""
+        return self.state in {getProcessStateDescription(s) for s in RUNNING_STATES}
+
+
+class Supervisor:
+    """The supervisor of one state folder."""
+
+    def __init__(self, var: Path) -> None:
+        """Refuse a state folder whose path is too long for a socket.
+
+        :raises StackError: if it is
+        """
+        self.configuration = var / "supervisord.conf"
+        self.socket = var / "supervisor.sock"
+        self._log = var / "log"
+        if len(os.fsencode(self.socket)) > _LONGEST_SOCKET:
+            raise StackError(
+                f"The path {var} is too long for a control socket. "
+                "Choose a shorter state folder: PALATE_VAR=<folder>"
+            )
+
+    def is_up(self) -> bool:
+        """Tell whether supervisord answers."""
+        try:
+            return bool(self._call("getState"))
+        except OSError:
+            return False
+
+    def start(self, environment: dict[str, str]) -> None:
+        """Start supervisord in the background; it starts no program yet.
+
+        :param environment: of supervisord and its programs
+        :raises StackError: if it doesn't answer within 10 s
+        """
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "supervisor.supervisord",
+                f"--configuration={self.configuration}",
+            ],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        deadline = time.monotonic() + 10
+        while not self.is_up():
+            if done.returncode or time.monotonic() > deadline:
+                raise StackError(f"supervisord doesn't start: {done.stderr.strip()}")
+            time.sleep(0.05)
+
+    def start_group(self, group: str) -> None:
+        """Start the programs of a group that don't run; don't wait for them."""
+        for name, state in self.states().items():
+            if name.startswith(f"{group}:") and not state.is_up:
+                self._call("startProcess", name, False)
+
+    def stop_group(self, group: str) -> None:
+        """Stop the programs of a group and wait until they are gone."""
+        self._call("stopProcessGroup", group, True)
+
+    def shut_down(self) -> None:
+        """End supervisord and wait until it is gone.
+
+        :raises StackError: if it is still there after 60 s
+        """
+        process = psutil.Process(self._call("getPID"))
+        self._call("shutdown")
+        deadline = time.monotonic() + 60
+        # In a container nobody may collect it: a zombie is as good as gone.
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                raise StackError(f"supervisord (pid {process.pid}) doesn't end.")
+            time.sleep(0.05)
+
+    def states(self) -> dict[str, State]:
+        """Return what each program does, by ``group:name``."""
+        return {
+            f"{one['group']}:{one['name']}": State(
+                name=one["name"],
+                state=one["statename"],
+                pid=one["pid"],
+                seconds=one["now"] - one["start"] if one["pid"] else 0,
+            )
+            for one in self._call("getAllProcessInfo")
+        }
+
+    def last_lines(self, name: str, count: int = 15) -> str:
+        """Return the end of a program's log."""
+        log = self._log / f"{name}.log"
+        if not log.exists():
+            return "(no log)"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
+        server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            return getattr(server.supervisor, method)(*arguments)
+        finally:
+            transport.close()
