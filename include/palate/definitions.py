@@ -1,0 +1,314 @@
+"""The vault's tables, as their definition files say (ADR 0003).
+
+One YAML file per table under ``sql/dds/{hubs,links,satellites}``. From it come the
+table, its load, its description in the database, its tests and its docs.
+"""
+
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from palate.errors import DefinitionError
+from palate.names import LOAD_DT, LOAD_SRC, POSITION, SQL_FOLDER, hashdiff, hub_key
+from palate.names import link_key as link_key_of
+
+Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+_POSITION_TYPES = {
+    "topic": 'text COLLATE "C"',
+    "epoch": "integer",
+    "kafka_partition": "integer",
+    "kafka_offset": "bigint",
+}
+
+
+class Kind(StrEnum):
+    """The three kinds of tables in a Data Vault; the values are their folders."""
+
+    HUB = "hubs"
+    LINK = "links"
+    SATELLITE = "satellites"
+
+
+class Grain(StrEnum):
+    """What one row of a satellite stands for.
+
+    ``content``: one version of the payload, however often it was told.
+    ``message``: one message that told it, so that ties can be decided by position.
+    """
+
+    CONTENT = "content"
+    MESSAGE = "message"
+
+
+class PayloadColumn(BaseModel):
+    """A column of a satellite that has another name in its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    origin: str = Field(alias="from")
+
+
+class Definition(BaseModel):
+    """What the three kinds have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str = Identifier
+    description: str = Field(min_length=10)
+    source: tuple[str, ...] = Field(min_length=1)
+    index: tuple[str, ...] = ()
+
+
+class Hub(Definition):
+    """A hub: the business keys of one thing."""
+
+    kind: Literal[Kind.HUB] = Kind.HUB
+    business_keys: dict[str, str] = Field(min_length=1, max_length=1)
+    clustered: bool = False
+    least: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """Return the hub's key column."""
+        return hub_key(self.table)
+
+
+class Link(Definition):
+    """A link: which keys of two hubs were named together."""
+
+    kind: Literal[Kind.LINK] = Kind.LINK
+    hub_keys: tuple[str, str]
+
+    @property
+    def key(self) -> str:
+        """Return the link's key column."""
+        return link_key_of(self.table)
+
+
+class Satellite(Definition):
+    """A satellite: what was told about a hub or a link, every version of it."""
+
+    kind: Literal[Kind.SATELLITE] = Kind.SATELLITE
+    parent: str = Identifier
+    grain: Grain = Grain.CONTENT
+    payload: dict[str, str | PayloadColumn] = Field(min_length=1)
+    child_key: str | None = None
+    required: tuple[str, ...] = ()
+
+    @property
+    def hashdiff(self) -> str:
+        """Return the satellite's hashdiff column."""
+        return hashdiff(self.table)
+
+
+class Vault:
+    """All definitions, and the columns and keys that follow from them."""
+
+    def __init__(self, definitions: list[Hub | Link | Satellite]) -> None:
+        """Check that every table that a definition names is there."""
+        self.tables = {item.table: item for item in definitions}
+        for item in definitions:
+            names = item.hub_keys if isinstance(item, Link) else ()
+            for name in names:
+                if not isinstance(self.tables.get(name), Hub):
+                    message = (
+                        f"{path_of(item)}: hub_keys names {name}, but there is no hub "
+                        f"of that name. Add sql/dds/hubs/{name}.yaml or correct it."
+                    )
+                    raise DefinitionError(message)
+            if isinstance(item, Satellite):
+                parent = self.tables.get(item.parent)
+                if not isinstance(parent, Hub | Link):
+                    message = (
+                        f"{path_of(item)}: its parent {item.parent} is no hub or link. "
+                        "Add the parent's file or correct the name."
+                    )
+                    raise DefinitionError(message)
+
+    @cached_property
+    def in_load_order(self) -> list[Hub | Link | Satellite]:
+        """Return hubs, then links, then satellites, each by name."""
+        order = list(Kind)
+        return sorted(
+            self.tables.values(), key=lambda item: (order.index(item.kind), item.table)
+        )
+
+    def context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
+        """Return what the templates of the item's kind need."""
+        build = {
+            Kind.HUB: self._hub_context,
+            Kind.LINK: self._link_context,
+            Kind.SATELLITE: self._satellite_context,
+        }[item.kind]
+        specific = build(item)  # type: ignore[operator]
+        types: dict[str, str] = specific["typed_columns"] | {
+            LOAD_DT: "timestamptz",
+            LOAD_SRC: 'text COLLATE "C"',
+        }
+        return (
+            {
+                "schema": "dds",
+                "table": item.table,
+                "description": item.description.strip(),
+                "sources": list(item.source),
+                "index": list(item.index),
+                "nullable": [],
+                "least": [],
+            }
+            | specific
+            | {"typed_columns": types, "columns": list(types)}
+        )
+
+    def _hub_context(self, item: Hub) -> dict[str, Any]:
+        key = {item.key: "uuid"}
+        business = {name: _text(type) for name, type in item.business_keys.items()}
+        return {
+            "key": item.key,
+            "business_keys": list(business),
+            "least": list(item.least),
+            "primary_key": list(business) if item.clustered else [item.key],
+            "typed_columns": key | business | item.least,
+            "unique": [[item.key]] if item.clustered else [],
+        }
+
+    def _link_context(self, item: Link) -> dict[str, Any]:
+        hubs = [self._hub(name) for name in item.hub_keys]
+        carried = self._carried(hubs)
+        keys = [hub.key for hub in hubs]
+        lead = [next(iter(h.business_keys)) if h.clustered else h.key for h in hubs]
+        return {
+            "key": item.key,
+            "key_expression": _link_key_expression(keys),
+            "hub_keys": keys,
+            "carried": list(carried),
+            "primary_key": lead,
+            "typed_columns": {item.key: "uuid"}
+            | carried
+            | dict.fromkeys(keys, "uuid"),
+            "unique": [],
+        }
+
+    def _satellite_context(self, item: Satellite) -> dict[str, Any]:
+        parent = self.tables[item.parent]
+        if isinstance(parent, Hub):
+            hubs, expression = [parent], parent.key
+            parent_key = parent.key
+        elif isinstance(parent, Link):
+            hubs = [self._hub(name) for name in parent.hub_keys]
+            expression = _link_key_expression([hub.key for hub in hubs])
+            parent_key = parent.key
+        else:
+            raise TypeError(item.parent)
+        carried = self._carried(hubs)
+        types: dict[str, str] = {}
+        origins: dict[str, str] = {}
+        for name, column in item.payload.items():
+            renamed = isinstance(column, PayloadColumn)
+            types[name] = _text(column.type if renamed else column)  # type: ignore
+            origins[name] = column.origin if renamed else name  # type: ignore
+        child = {item.child_key: "integer"} if item.child_key else {}
+        position = _POSITION_TYPES if item.grain is Grain.MESSAGE else {}
+        lead = list(carried) or [parent_key]
+        hash_key = [item.hashdiff] if item.grain is Grain.CONTENT else []
+        return {
+            "parent_key": parent_key,
+            "parent_expression": expression,
+            "carried": list(carried),
+            "payload": list(item.payload),
+            "payload_from": origins,
+            "hashdiff": item.hashdiff,
+            # The lines of one version share one hashdiff: that of all of them.
+            "hashdiff_in_source": bool(child) and item.grain is Grain.CONTENT,
+            "extra_keys": [*position, *child],
+            "required": list(item.required),
+            "nullable": [name for name in item.payload if name not in item.required],
+            "primary_key": [*lead, "version_dt", *hash_key, *position, *child],
+            "typed_columns": {parent_key: "uuid"}
+            | carried
+            | {"version_dt": "timestamp", item.hashdiff: "uuid"}
+            | position
+            | child
+            | types,
+            # A stage finds the rows of a range of positions by it.
+            "unique": [[*POSITION, *child]] if position else [],
+        }
+
+    def _hub(self, name: str) -> Hub:
+        hub = self.tables[name]
+        if not isinstance(hub, Hub):
+            raise TypeError(name)
+        return hub
+
+    def _carried(self, hubs: list[Hub]) -> dict[str, str]:
+        return {
+            name: _text(type)
+            for hub in hubs
+            if hub.clustered
+            for name, type in hub.business_keys.items()
+        }
+
+
+def path_of(item: Definition) -> str:
+    """Return where a definition stands, for messages."""
+    kind: Kind = item.kind  # type: ignore[attr-defined]
+    return f"sql/dds/{kind.value}/{item.table}.yaml"
+
+
+@lru_cache(maxsize=4)
+def load_vault(folder: Path = SQL_FOLDER / "dds") -> Vault:
+    """Read and check every definition file below ``folder``.
+
+    :raises DefinitionError: names the file, the field and what to do
+    """
+    models: dict[Kind, type[Hub | Link | Satellite]] = {
+        Kind.HUB: Hub,
+        Kind.LINK: Link,
+        Kind.SATELLITE: Satellite,
+    }
+    found: dict[str, Hub | Link | Satellite] = {}
+    for kind, model in models.items():
+        for path in sorted((folder / kind.value).glob("*.y*ml")):
+            item = _read(path, model)
+            if item.table in found:
+                message = (
+                    f"{path}: there is already a definition of {item.table}. "
+                    "A table has one file; remove one of the two."
+                )
+                raise DefinitionError(message)
+            found[item.table] = item
+    return Vault(list(found.values()))
+
+
+def _read(path: Path, model: type[Hub | Link | Satellite]) -> Hub | Link | Satellite:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"{path}: this is no YAML: {' '.join(str(error).split())}"
+        raise DefinitionError(message) from None
+    if not isinstance(values, dict):
+        message = f"{path}: a definition is a mapping of fields; see CONTRIBUTING.md."
+        raise DefinitionError(message)
+    try:
+        return model.model_validate(values | {"table": path.stem})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        )
+        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a kind."
+        raise DefinitionError(message) from None
+
+
+def _text(type: str) -> str:
+    # Text compares by bytes everywhere, whatever the database's locale is.
+    return 'text COLLATE "C"' if type == "text" else type
+
+
+def _link_key_expression(keys: list[str]) -> str:
+    # A version-5 UUID of the second key in the namespace of the first one.
+    return f"uuid_generate_v5({keys[0]}, {keys[1]}::text)"

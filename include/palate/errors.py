@@ -1,0 +1,61 @@
+"""What can go wrong, each with a sentence for the person who has to act."""
+
+
+class PalateError(Exception):
+    """Raised when a stage can't go on; the text names the thing and what to do."""
+
+    exit_code = 1
+
+
+class DefinitionError(PalateError):
+    """Raised when a definition file is wrong; the text names the file and the field."""
+
+    exit_code = 2
+
+
+class SettingsError(PalateError):
+    """Raised when a setting is missing or can't be used."""
+
+    exit_code = 2
+
+
+class ServiceUnavailableError(PalateError):
+    """Raised when Kafka, PostgreSQL or Redis does not answer."""
+
+    exit_code = 3
+
+
+class TopicMissingError(PalateError):
+    """Raised when a topic that is to be read does not exist on the broker."""
+
+    exit_code = 4
+
+
+class PositionGapError(PalateError):
+    """Raised when offsets that were not read yet are gone from the broker."""
+
+    exit_code = 5
+
+
+class CodecMissingError(PalateError):
+    """Raised when messages are compressed by a codec that isn't installed."""
+
+    exit_code = 6
+
+
+class StageBusyError(PalateError):
+    """Raised when another run has held a stage's lock for longer than the wait."""
+
+    exit_code = 7
+
+
+class WatermarkMovedError(PalateError):
+    """Raised when another run moved a watermark; nothing of this run was written."""
+
+    exit_code = 8
+
+
+class MartDifferenceError(PalateError):
+    """Raised when a mart differs from what follows from the vault."""
+
+    exit_code = 9

@@ -1,0 +1,332 @@
+"""The marts: counters kept by contributions (ADR 0005).
+
+A mart's ``contributions.sql`` says what a set of orders adds. From it come the
+refresh (what the touched orders had added is taken out, what they add now is put
+in), the rebuild and the reconciliation. The cost of a refresh depends on the batch.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from palate import vault
+from palate.database import Connection, connect
+from palate.errors import DefinitionError
+from palate.names import DICTIONARY_FEED, SQL_FOLDER
+from palate.positions import Range, first, open_ranges
+from palate.render import execute, execute_step, render
+from palate.settings import Settings
+from palate.stage import Batch, Caller, Outcome, open_run
+
+_COUNTERS = ("order_cnt", "pieces_cnt", "amount")
+_COUNTED = {
+    "order_id": "bigint",
+    "h_user_pk": "uuid",
+    "version_dt": "timestamp",
+    "hk_order_item_hashdiff": "uuid",
+    "order_dt": "timestamp",
+}
+
+
+class Label(BaseModel):
+    """Where a mart's rows take the name from that people read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    table: str
+    key: str
+
+
+class Reference(BaseModel):
+    """What a mart looks up beside the orders, kept as it was when it was counted.
+
+    ``changes`` says what a change of it means: orders to count anew, or labels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    columns: dict[str, str]
+    key: tuple[str, ...]
+    changes: Literal["orders", "labels"]
+
+
+class Mart(BaseModel):
+    """A mart, as its folder below ``sql/cdm`` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str = Field(min_length=10)
+    keys: tuple[str, str]
+    label: Label
+    reference: Reference
+    fillfactor: int = Field(ge=50, le=100)
+
+    @property
+    def stage(self) -> str:
+        """Return the name of the stage that keeps the mart."""
+        return f"mart:{self.name}"
+
+    def query(self, file: str, **values: Any) -> str:
+        """Return a query of the mart's own folder."""
+        return render(f"cdm/{self.name}/{file}.sql", **values)
+
+    def shared(self, file: str, **values: Any) -> str:
+        """Return a statement that all marts share, for this one."""
+        return render(
+            f"cdm/_templates/{file}.sql",
+            mart=self.name,
+            keys=list(self.keys),
+            label=self.label,
+            changes=self.reference.changes,
+            reference_table=self.reference.table,
+            reference_columns=list(self.reference.columns),
+            reference_key=list(self.reference.key),
+            **values,
+        )
+
+
+@lru_cache(maxsize=2)
+def load_marts(folder: Path = SQL_FOLDER / "cdm") -> dict[str, Mart]:
+    """Read the definition of every mart.
+
+    :raises DefinitionError: names the file, the field and what to do
+    """
+    return {
+        path.parent.name: _read(path) for path in sorted(folder.glob("*/mart.yaml"))
+    }
+
+
+def run(settings: Settings, name: str, caller: Caller) -> Outcome:
+    """Count what the vault has and the mart has not counted yet, in chunks.
+
+    A repeated task counts its own ranges again; what was right stays as it is.
+    """
+    mart = load_marts()[name]
+    limit = settings.palate_chunk_positions
+    with open_run(settings, mart.stage, caller) as attempt:
+        for item in attempt.own_ranges():
+            with attempt.batch([item], is_repeat=True) as batch:
+                refresh(attempt.conn, mart, batch)
+        if attempt.was_finished():
+            return attempt.outcome
+        while ranges := first(
+            open_ranges(attempt.conn, mart.stage, [vault.STAGE]), limit
+        ):
+            with attempt.batch(ranges) as batch:
+                refresh(attempt.conn, mart, batch)
+        return attempt.outcome
+
+
+def refresh(conn: Connection, mart: Mart, batch: Batch) -> None:
+    """Count the orders that an open batch's ranges touch, in one transaction."""
+    values = {"dictionary_feed": DICTIONARY_FEED}
+    _make_ranges(conn, batch.ranges)
+    for relation, statement in refresh_statements(mart.name):
+        _, number = execute_step(conn, statement, values)
+        if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
+            batch.counts[relation] += number
+
+
+@lru_cache(maxsize=8)
+def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
+    """Return (what it makes, statement) of a refresh, in order."""
+    mart = load_marts()[name]
+    reference = f"cdm.{mart.reference.table}"
+    # What was counted is taken out before the reference moves on, what counts now is
+    # put in after.
+    steps = [
+        ("batch_menu_products", mart.shared("1_batch_menu_products")),
+        ("batch_orders", mart.shared("2_batch_orders")),
+        (
+            "affected_products",
+            "CREATE TEMP TABLE affected_products ON COMMIT DROP AS\n"
+            + mart.query("affected"),
+        ),
+        (
+            "reference_now",
+            mart.shared(
+                "3_reference_now",
+                reference_query=mart.query("reference", products="affected_products"),
+            ),
+        ),
+        ("changed_products", mart.shared("4_changed_products")),
+        ("touched_orders", mart.shared("touched_orders")),
+        ("new_orders", mart.shared("new_orders")),
+        ("old_orders", mart.shared("old_orders")),
+        ("unchanged_orders", mart.shared("unchanged_orders")),
+        (
+            "contributions",
+            mart.shared(
+                "old_contributions",
+                old_contributions=mart.query(
+                    "contributions", orders="old_orders", reference=reference
+                ),
+            ),
+        ),
+        ("dropped_reference", mart.shared("drop_reference")),
+        ("added_reference", mart.shared("add_reference")),
+        (
+            "new_contributions",
+            mart.shared(
+                "new_contributions",
+                new_contributions=mart.query(
+                    "contributions", orders="new_orders", reference=reference
+                ),
+            ),
+        ),
+        ("deltas", mart.shared("deltas")),
+        ("applied", mart.shared("apply")),
+    ]
+    if mart.reference.changes == "labels":
+        steps.append(("relabelled", mart.shared("relabel")))
+    steps += [
+        ("kept", mart.shared("keep_counted")),
+        ("dropped", mart.shared("drop_counted")),
+    ]
+    return tuple(steps)
+
+
+def recomputed(mart: Mart) -> str:
+    """Return the query for the whole mart as it follows from the vault."""
+    if mart.label.table == f"cdm.{mart.reference.table}":
+        label_query = mart.query("reference", products=None)
+    else:
+        label_query = f"SELECT {mart.label.key}, {mart.label.column} FROM {mart.label.table}"
+    reference = f"({mart.query('reference', products=None)})"
+    return mart.shared(
+        "recomputed",
+        all_contributions=mart.query(
+            "contributions", orders=f"({mart.shared('all_orders')})", reference=reference
+        ),
+        label_query=label_query,
+        label_key=mart.label.key,
+    )
+
+
+def differences(
+    settings: Settings, name: str, examples: int = 20
+) -> tuple[int, list[dict[str, Any]]]:
+    """Compare a mart with the vault; return how many rows differ, and some of them.
+
+    The mart's stage is kept from running meanwhile. What the vault has and the mart
+    has not counted yet shows as a difference: run the stage first.
+    """
+    mart = load_marts()[name]
+    columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
+    statement = (
+        f"WITH should AS MATERIALIZED ({recomputed(mart)}),"
+        f" missing AS (SELECT {columns} FROM should"
+        f" EXCEPT SELECT {columns} FROM cdm.{mart.name}),"
+        f" wrong AS (SELECT {columns} FROM cdm.{mart.name}"
+        f" EXCEPT SELECT {columns} FROM should),"
+        f" found AS (SELECT 'should be' AS what, missing.* FROM missing"
+        f" UNION ALL SELECT 'is' AS what, wrong.* FROM wrong)"
+        f" SELECT count(*) OVER () AS number, found.* FROM found"
+        f" ORDER BY {', '.join(mart.keys)}, what LIMIT %(examples)s"
+    )
+    with connect(settings) as conn, conn.transaction():
+        conn.execute("SET LOCAL enable_nestloop = off")
+        cursor = execute(conn, statement, {"examples": examples})
+        names = [column.name for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    number = rows[0]["number"] if rows else 0
+    for row in rows:
+        del row["number"]
+    return number, rows
+
+
+def make_tables(conn: Connection) -> list[str]:
+    """Make the tables of each mart that is not there yet; return their names."""
+    made = []
+    for mart in load_marts().values():
+        meaning = mart.model_dump(mode="json", exclude={"description", "fillfactor"})
+        row = conn.execute(
+            "SELECT definition FROM ops.definitions WHERE (kind, name) = ('mart', %s)",
+            (mart.name,),
+        ).fetchone()
+        if row and row[0] != meaning:
+            message = (
+                f"sql/cdm/{mart.name}/mart.yaml differs from what the mart was made "
+                "from, and its rows would change their meaning. Put the old definition "
+                "back and add a new mart beside it."
+            )
+            raise DefinitionError(message)
+        if row is None:
+            for statement in _table_statements(mart):
+                conn.execute(statement)  # type: ignore[call-overload]
+            conn.execute(
+                "INSERT INTO ops.definitions (kind, name, definition)"
+                " VALUES ('mart', %s, %s)",
+                (mart.name, Jsonb(meaning)),
+            )
+            made.append(mart.name)
+    return made
+
+
+def _table_statements(mart: Mart) -> list[str]:
+    user, thing = mart.keys
+    label = mart.label.column
+    description = mart.description.strip().replace("'", "''")
+    counted = ", ".join(
+        f"{name} {type}{'' if name == 'hk_order_item_hashdiff' else ' NOT NULL'}"
+        for name, type in _COUNTED.items()
+    )
+    reference = ", ".join(
+        f'{name} {type.replace("text", "text COLLATE " + chr(34) + "C" + chr(34))}'
+        for name, type in mart.reference.columns.items()
+    )
+    return [
+        f"CREATE TABLE cdm.{mart.name} ({user} uuid NOT NULL, {thing} uuid NOT NULL,"
+        f' {label} text COLLATE "C", order_cnt bigint NOT NULL CHECK (order_cnt > 0),'
+        " pieces_cnt bigint NOT NULL, amount numeric NOT NULL,"
+        f" PRIMARY KEY ({user}, {thing}) WITH (fillfactor = 70))"
+        f" WITH (fillfactor = {mart.fillfactor})",
+        f"CREATE INDEX ON cdm.{mart.name} ({thing})",
+        f"COMMENT ON TABLE cdm.{mart.name} IS '{description}'",
+        f"CREATE TABLE cdm.{mart.name}_counted ({counted}, PRIMARY KEY (order_id))",
+        f"COMMENT ON TABLE cdm.{mart.name}_counted IS"
+        f" 'Which version of each order {mart.name} has counted.'",
+        f"CREATE TABLE cdm.{mart.reference.table} ({reference},"
+        f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
+        f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
+        f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
+    ]
+
+
+def _make_ranges(conn: Connection, ranges: list[Range]) -> None:
+    conn.execute(
+        'CREATE TEMP TABLE batch_ranges (topic text COLLATE "C", epoch integer,'
+        " kafka_partition integer, from_offset bigint, to_offset bigint)"
+        " ON COMMIT DROP"
+    )
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO batch_ranges VALUES (%s, %s, %s, %s, %s)",
+            [
+                (r.log.topic, r.log.epoch, r.log.partition, r.start, r.end)
+                for r in ranges
+            ],
+        )
+
+
+def _read(path: Path) -> Mart:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Mart.model_validate(values | {"name": path.parent.name})
+    except (yaml.YAMLError, TypeError) as error:
+        message = f"{path}: this is no mapping in YAML: {' '.join(str(error).split())}"
+        raise DefinitionError(message) from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        )
+        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
+        raise DefinitionError(message) from None

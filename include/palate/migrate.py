@@ -1,0 +1,120 @@
+"""Make and update the schemas: migrations, then the tables of the definitions."""
+
+import logging
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg.types.json import Jsonb
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from palate import marts
+from palate.database import Connection, connect
+from palate.definitions import Definition, load_vault, path_of
+from palate.errors import DefinitionError
+from palate.names import SQL_FOLDER
+from palate.render import render
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the warehouse to what the code expects; return what was made.
+
+    Running it again changes nothing. Processes that run it at once wait for each
+    other.
+
+    :raises DefinitionError: if a definition would change what its table means
+    """
+    with connect(settings) as conn:
+        conn.execute("SELECT pg_advisory_lock(hashtextextended('palate migrate', 0))")
+        conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
+        _run_migrations(settings)
+        with conn.transaction():
+            made = _make_vault(conn) + marts.make_tables(conn)
+            _make_views(conn)
+    return made
+
+
+def _run_migrations(settings: Settings) -> None:
+    # SQLAlchemy only lends Alembic a connection; it is psycopg's own.
+    dsn = settings.dwh_dsn.get_secret_value()
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
+    )
+    config = Config()
+    config.set_main_option("script_location", str(SQL_FOLDER / "ops"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _make_vault(conn: Connection) -> list[str]:
+    made = []
+    vault = load_vault()
+    for item in vault.in_load_order:
+        context = vault.context(item)
+        if register(conn, item, context["typed_columns"]):
+            made.append(item.table)
+            for statement in table_statements(context):
+                conn.execute(statement)  # type: ignore[call-overload]
+    return made
+
+
+def table_statements(context: dict[str, object]) -> list[str]:
+    """Return the statements that make one table of the vault."""
+    table = f"{context['schema']}.{context['table']}"
+    description = str(context["description"]).replace("'", "''")
+    statements = [
+        render("dds/_templates/table.sql", **context),
+        f"COMMENT ON TABLE {table} IS '{description}'",
+    ]
+    index = context["index"]
+    if index:
+        statements.append(f"CREATE INDEX ON {table} ({', '.join(index)})")  # type: ignore
+    statements += [
+        f"CREATE UNIQUE INDEX ON {table} ({', '.join(columns)})"
+        for columns in context["unique"]  # type: ignore[attr-defined]
+    ]
+    return statements
+
+
+def register(conn: Connection, item: Definition, columns: dict[str, str]) -> bool:
+    """Enter a definition in ``ops.definitions``; return whether it is new.
+
+    :raises DefinitionError: if the table was made from another meaning
+    """
+    meaning = {"columns": columns} | item.model_dump(
+        mode="json", exclude={"description", "table", "kind", "source", "index"}
+    )
+    kind = item.kind.value  # type: ignore[attr-defined]
+    row = conn.execute(
+        "SELECT definition FROM ops.definitions WHERE (kind, name) = (%s, %s)",
+        (kind, item.table),
+    ).fetchone()
+    if row is None:
+        conn.execute(
+            "INSERT INTO ops.definitions (kind, name, definition) VALUES (%s, %s, %s)",
+            (kind, item.table, Jsonb(meaning)),
+        )
+        return True
+    if row[0] != meaning:
+        changed = sorted(
+            field
+            for field in row[0].keys() | meaning.keys()
+            if row[0].get(field) != meaning.get(field)
+        )
+        message = (
+            f"{path_of(item)}: {', '.join(changed)} differ from what the table "
+            f"{item.table} was made from, and its rows would change their meaning. "
+            "Put the old definition back and add a new table beside it."
+        )
+        raise DefinitionError(message)
+    return False
+
+
+def _make_views(conn: Connection) -> None:
+    for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
+        conn.execute(render(str(path.relative_to(SQL_FOLDER))))  # type: ignore[call-overload]

@@ -1,0 +1,48 @@
+"""Names that more than one place needs; everything else is derived from definitions."""
+
+from pathlib import Path
+from uuid import UUID
+
+SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
+
+# Contract, section 4: the namespace of every hub key in this family of systems.
+HUB_KEY_NAMESPACE = UUID("7f288a2e-0ad0-4039-8e59-6c9838d87307")
+
+# A position says where a message came from (ADR 0001).
+POSITION = ("topic", "epoch", "kafka_partition", "kafka_offset")
+
+# The feed in which dictionary entries are numbered as they are staged.
+DICTIONARY_FEED = "dictionaries"
+
+# Contract, section 1: which of two versions of an order is the newer one, first to
+# last. Topics compare by bytes; the columns have the "C" collation.
+VERSION_RANK = (
+    "version_dt",
+    "sent_dttm",
+    "broker_dt",
+    "topic",
+    "epoch",
+    "kafka_partition",
+    "kafka_offset",
+)
+
+LOAD_DT = "load_dt"
+LOAD_SRC = "load_src"
+
+# A message that carries this header was published by Palate itself.
+ORIGIN_HEADER = "palate-origin"
+
+
+def hub_key(noun: str) -> str:
+    """Return the key column of a hub: ``h_user`` or ``user`` give ``h_user_pk``."""
+    return f"h_{noun.removeprefix('h_')}_pk"
+
+
+def link_key(table: str) -> str:
+    """Return the key column of a link: ``l_order_user`` gives ``hk_order_user_pk``."""
+    return f"hk_{table.removeprefix('l_')}_pk"
+
+
+def hashdiff(table: str) -> str:
+    """Return a satellite's hashdiff: ``s_user_names`` gives ``hk_user_names_hashdiff``."""
+    return f"hk_{table.removeprefix('s_')}_hashdiff"

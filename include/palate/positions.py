@@ -1,0 +1,119 @@
+"""Positions, ranges of them, and how far each stage is (ADR 0001).
+
+A position is (topic, epoch, partition, offset). A range holds the offsets from
+``start`` up to, and without, ``end``.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from palate.database import Connection
+from palate.errors import WatermarkMovedError
+
+
+@dataclass(frozen=True, order=True)
+class Log:
+    """One sequence of offsets: a partition of a topic in one of its epochs."""
+
+    topic: str
+    epoch: int
+    partition: int
+
+    def __str__(self) -> str:
+        """Return ``topic[partition]``, with the epoch once there was another one."""
+        epoch = f" epoch {self.epoch}" if self.epoch else ""
+        return f"{self.topic}[{self.partition}]{epoch}"
+
+
+@dataclass(frozen=True, order=True)
+class Range:
+    """The offsets ``start <= offset < end`` of one log."""
+
+    log: Log
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        """Return how many offsets it spans; a log may have gaps."""
+        return self.end - self.start
+
+    def __str__(self) -> str:
+        """Return ``topic[partition] start..end`` with the last offset taken."""
+        return f"{self.log} {self.start}..{self.end - 1}"
+
+
+def watermarks(conn: Connection, stage: str) -> dict[Log, int]:
+    """Return the next offset of each log that the stage has seen."""
+    rows = conn.execute(
+        "SELECT topic, epoch, kafka_partition, next_offset"
+        " FROM ops.watermarks WHERE stage = %(stage)s",
+        {"stage": stage},
+    )
+    return {Log(topic, epoch, part): offset for topic, epoch, part, offset in rows}
+
+
+def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[Range]:
+    """Return what the upstream stages have done and this stage has not yet."""
+    done = watermarks(conn, stage)
+    ranges = []
+    for source in upstream:
+        for log, end in sorted(watermarks(conn, source).items()):
+            start = done.get(log, 0)
+            if start < end:
+                ranges.append(Range(log, start, end))
+    return ranges
+
+
+def first(ranges: Iterable[Range], limit: int) -> list[Range]:
+    """Return the ranges cut so that together they span at most ``limit`` offsets.
+
+    Every log gets an equal share first, so that no partition waits for another one.
+    """
+    waiting = sorted(ranges, key=len)
+    taken = []
+    for index, item in enumerate(waiting):
+        share = max(limit // (len(waiting) - index), 1)
+        size = min(len(item), share)
+        if limit > 0:
+            taken.append(replace(item, end=item.start + size))
+        limit -= size
+    return sorted(taken)
+
+
+def advance(
+    conn: Connection, stage: str, ranges: Sequence[Range], moved_dt: datetime
+) -> None:
+    """Move the stage's watermark from the start to the end of each range.
+
+    :raises WatermarkMovedError: if it does not stand at the start: another run took
+        the range meanwhile, and this transaction must not commit
+    """
+    for item in ranges:
+        values = {
+            "stage": stage,
+            "topic": item.log.topic,
+            "epoch": item.log.epoch,
+            "partition": item.log.partition,
+            "start": item.start,
+            "end": item.end,
+            "moved_dt": moved_dt,
+        }
+        # A log that is new to the stage has no row; its watermark is 0.
+        moved = conn.execute(
+            "INSERT INTO ops.watermarks AS w"
+            " (stage, topic, epoch, kafka_partition, next_offset, moved_dt)"
+            " SELECT %(stage)s, %(topic)s, %(epoch)s, %(partition)s, %(end)s,"
+            " %(moved_dt)s"
+            " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
+            " SET next_offset = excluded.next_offset, moved_dt = excluded.moved_dt"
+            " WHERE w.next_offset = %(start)s",
+            values,
+        )
+        if moved.rowcount != 1:
+            message = (
+                f"Stage {stage}: the watermark of {item.log} no longer stands at "
+                f"{item.start}; another run took this range. Nothing was written "
+                "twice: this run rolls back, and the next one goes on from there."
+            )
+            raise WatermarkMovedError(message)

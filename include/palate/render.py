@@ -1,0 +1,70 @@
+"""SQL files and their templates: names are Jinja, values are parameters."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+import psycopg
+
+from palate import names
+from palate.database import Connection
+from palate.names import SQL_FOLDER
+
+_MADE = re.compile(r"^CREATE TEMP TABLE (\w+)", re.MULTILINE)
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(SQL_FOLDER),
+    undefined=jinja2.StrictUndefined,
+    autoescape=False,  # noqa: S701 - this is SQL, made from definitions only
+    keep_trailing_newline=False,
+)
+_ENVIRONMENT.globals |= {
+    "origin_header": names.ORIGIN_HEADER,
+    "dictionary_feed": names.DICTIONARY_FEED,
+    "newest_first": lambda alias: ", ".join(
+        f"{alias}.{column} DESC" + (" NULLS LAST" if column == "sent_dttm" else "")
+        for column in names.VERSION_RANK
+    ),
+}
+
+
+@lru_cache(maxsize=512)
+def _template(path: str) -> jinja2.Template:
+    return _ENVIRONMENT.get_template(path)
+
+
+def render(path: str, **values: Any) -> str:
+    """Return the SQL of a file below ``sql/``.
+
+    :raises jinja2.UndefinedError: if a name that the file needs is not given
+    """
+    return _template(path).render(**values)
+
+
+def execute(
+    conn: Connection, statement: str, values: dict[str, Any] | None = None
+) -> psycopg.ClientCursor[Any]:
+    """Run one rendered statement with its values.
+
+    The values are quoted by the client, since ``CREATE TABLE AS`` takes no
+    parameters from the server's protocol.
+    """
+    cursor = psycopg.ClientCursor(conn)
+    cursor.execute(statement, values or {})
+    return cursor
+
+
+def execute_step(
+    conn: Connection, statement: str, values: dict[str, Any] | None = None
+) -> tuple[str | None, int]:
+    """Run one statement of a batch; return the temporary table it made, and its rows.
+
+    A temporary table has no statistics of its own accord, and without them a few rows
+    are joined with a large table by reading all of it.
+    """
+    number = execute(conn, statement, values).rowcount
+    made = _MADE.search(statement)
+    if made is None:
+        return None, number
+    execute(conn, f"ANALYZE {made[1]}")
+    return made[1], number

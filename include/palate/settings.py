@@ -1,0 +1,75 @@
+"""Where the services are and how much a stage takes at once."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from palate.errors import SettingsError
+
+
+class Form(StrEnum):
+    """The two forms of order messages (contract, sections 1 and 2)."""
+
+    RAW = "raw"
+    ENRICHED = "enriched"
+
+
+class Settings(BaseSettings):
+    """Settings, from the environment unless they are given.
+
+    ``DWH_DSN``, ``KAFKA_BOOTSTRAP`` and ``REDIS_URL`` are written to
+    ``var/stack.env`` by ``make up``; under Airflow they come from its Connections.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    dwh_dsn: SecretStr = Field(description="libpq URI of the warehouse")
+    kafka_bootstrap: str = Field(default="", description="host:port[,host:port]")
+    redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
+
+    palate_topics: dict[str, Form] = Field(
+        default={
+            "order-service_orders": Form.RAW,
+            "stg-service-orders": Form.ENRICHED,
+        },
+        description="which topics are read, and which form each carries",
+    )
+    palate_drain_messages: int = Field(
+        default=20_000, ge=1, description="most messages in one transaction of a drain"
+    )
+    palate_drain_bytes: int = Field(
+        default=64 * 2**20, ge=1, description="most bytes in one transaction of a drain"
+    )
+    palate_drain_seconds: float = Field(
+        default=600, gt=0, description="longest time one drain reads, in seconds"
+    )
+    palate_chunk_positions: int = Field(
+        default=50_000, ge=1, description="most positions in one vault or mart batch"
+    )
+    palate_kafka_timeout: float = Field(
+        default=15, gt=0, description="how long a broker may not answer, in seconds"
+    )
+    palate_lock_wait: float = Field(
+        default=120, ge=0, description="how long a run waits for another, in seconds"
+    )
+
+
+def load_settings(**values: Any) -> Settings:
+    """Return the settings from ``values`` and the environment.
+
+    :raises SettingsError: names each setting that is missing or wrong
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+        message = (
+            f"Settings can't be used: {problems}. Run `make up`, then "
+            "`set -a; . var/stack.env; set +a`, or set them in the environment."
+        )
+        raise SettingsError(message) from None

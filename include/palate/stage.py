@@ -1,0 +1,265 @@
+"""The engine of every stage: its lock, its runs, and the ledger of its batches.
+
+A batch is one transaction: it writes rows, moves the stage's watermark and enters
+itself in the ledger, together or not at all (ADR 0001).
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from palate.database import Connection, connect
+from palate.errors import ServiceUnavailableError, StageBusyError
+from palate.positions import Log, Range, advance
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who runs a stage: the ledger knows by it which work is whose.
+
+    ``interval`` is set for a backfill only: the broker times it is to cover.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    try_number: int = 1
+    interval: tuple[datetime, datetime] | None = None
+
+
+def shell_caller(task_id: str) -> Caller:
+    """Return the caller for work that a person starts in a shell."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Caller(dag_id="shell", run_id=f"shell__{now}", task_id=task_id)
+
+
+@dataclass
+class Batch:
+    """One transaction of a stage, while it is open."""
+
+    ranges: list[Range]
+    is_repeat: bool
+    load_dt: datetime
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Outcome:
+    """What a run of a stage did, for logs, XCom and the ledger."""
+
+    stage: str
+    batches: int = 0
+    repeated: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    ranges: dict[Log, tuple[int, int]] = field(default_factory=dict)
+    note: str = ""
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch that was committed."""
+        self.batches += 1
+        self.repeated += batch.is_repeat
+        self.counts.update(batch.counts)
+        for item in batch.ranges:
+            start, end = self.ranges.get(item.log, (item.start, item.end))
+            self.ranges[item.log] = (min(start, item.start), max(end, item.end))
+
+    def __str__(self) -> str:
+        """Return the one line that a person reads in the task's log."""
+        if not self.batches:
+            return f"{self.stage}: nothing to do. {self.note}".rstrip()
+        ranges = ", ".join(str(Range(k, *v)) for k, v in sorted(self.ranges.items()))
+        counts = ", ".join(f"{name} {number}" for name, number in self.counts.items())
+        repeated = f" ({self.repeated} repeated)" if self.repeated else ""
+        return (
+            f"{self.stage}: {self.batches} batches{repeated}; {counts}; {ranges}."
+            f" {self.note}"
+        ).rstrip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for XCom and asset events."""
+        return {
+            "stage": self.stage,
+            "outcome": "done" if self.batches else "nothing",
+            "batches": self.batches,
+            "repeated": self.repeated,
+            "counts": dict(self.counts),
+            "ranges": [
+                str(Range(item, *ends)) for item, ends in sorted(self.ranges.items())
+            ],
+            "note": self.note,
+        }
+
+
+class StageRun:
+    """One attempt at a stage, holding its lock."""
+
+    def __init__(self, conn: Connection, stage: str, caller: Caller) -> None:
+        """Enter the attempt in ``ops.stage_runs``."""
+        self.conn = conn
+        self.stage = stage
+        self.caller = caller
+        self.outcome = Outcome(stage)
+        (self.stage_run_id,) = conn.execute(
+            "INSERT INTO ops.stage_runs"
+            " (stage, dag_id, run_id, task_id, map_index, try_number)"
+            " VALUES (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s,"
+            " %(try_number)s) RETURNING stage_run_id",
+            self._identity() | {"try_number": caller.try_number},
+        ).fetchone() or (0,)
+
+    def own_ranges(self) -> list[Range]:
+        """Return the ranges that earlier attempts of this very task committed."""
+        rows = self.conn.execute(
+            "SELECT r.topic, r.epoch, r.kafka_partition,"
+            " min(r.from_offset), max(r.to_offset)"
+            " FROM ops.stage_runs AS s"
+            " INNER JOIN ops.batches AS b USING (stage_run_id)"
+            " INNER JOIN ops.batch_ranges AS r USING (batch_id)"
+            " WHERE (s.stage, s.dag_id, s.run_id, s.task_id, s.map_index) ="
+            " (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s)"
+            " GROUP BY r.topic, r.epoch, r.kafka_partition"
+            " ORDER BY r.topic, r.epoch, r.kafka_partition",
+            self._identity(),
+        )
+        return [
+            Range(Log(topic, epoch, partition), start, end)
+            for topic, epoch, partition, start, end in rows
+        ]
+
+    def was_finished(self) -> bool:
+        """Tell whether an earlier attempt ended well: then this one was cleared."""
+        row = self.conn.execute(
+            "SELECT 1 FROM ops.stage_runs"
+            " WHERE (stage, dag_id, run_id, task_id, map_index) ="
+            " (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s)"
+            " AND outcome = 'done' LIMIT 1",
+            self._identity(),
+        ).fetchone()
+        return row is not None
+
+    @contextmanager
+    def batch(self, ranges: list[Range], *, is_repeat: bool = False) -> Iterator[Batch]:
+        """Open a transaction; at its end enter the batch and commit.
+
+        The body may narrow ``batch.ranges`` to what it really took; with no range
+        left nothing is entered. A repeat moves no watermark.
+        """
+        with self.conn.transaction():
+            row = self.conn.execute("SELECT now()").fetchone()
+            batch = Batch(ranges, is_repeat, row[0] if row else datetime.now(UTC))
+            yield batch
+            if not batch.ranges:
+                return
+            if not is_repeat:
+                advance(self.conn, self.stage, batch.ranges, batch.load_dt)
+            self._enter(batch)
+        self.outcome.add(batch)
+        log.info("%s: %s", self.stage, ", ".join(str(item) for item in batch.ranges))
+
+    def finish(self, outcome: str, error: str | None = None) -> None:
+        """Close the attempt in ``ops.stage_runs``."""
+        self.conn.execute(
+            "UPDATE ops.stage_runs SET finished_dt = clock_timestamp(),"
+            " outcome = %(outcome)s, error = %(error)s"
+            " WHERE stage_run_id = %(id)s",
+            {"outcome": outcome, "error": error, "id": self.stage_run_id},
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "dag_id": self.caller.dag_id,
+            "run_id": self.caller.run_id,
+            "task_id": self.caller.task_id,
+            "map_index": self.caller.map_index,
+        }
+
+    def _enter(self, batch: Batch) -> None:
+        (batch_id,) = self.conn.execute(
+            "INSERT INTO ops.batches (stage_run_id, stage, is_repeat, load_dt, counts)"
+            " VALUES (%s, %s, %s, %s, %s) RETURNING batch_id",
+            (
+                self.stage_run_id,
+                self.stage,
+                batch.is_repeat,
+                batch.load_dt,
+                Jsonb(dict(batch.counts)),
+            ),
+        ).fetchone() or (0,)
+        with self.conn.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO ops.batch_ranges (batch_id, topic, epoch,"
+                " kafka_partition, from_offset, to_offset)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                [
+                    (
+                        batch_id,
+                        item.log.topic,
+                        item.log.epoch,
+                        item.log.partition,
+                        item.start,
+                        item.end,
+                    )
+                    for item in batch.ranges
+                ],
+            )
+
+
+@contextmanager
+def open_run(settings: Settings, stage: str, caller: Caller) -> Iterator[StageRun]:
+    """Take the stage's lock and enter an attempt; close both at the end.
+
+    :raises StageBusyError: if another run holds the lock for longer than
+        ``PALATE_LOCK_WAIT`` seconds
+    :raises ServiceUnavailableError: if PostgreSQL goes away meanwhile; what was
+        not committed is rolled back
+    """
+    try:
+        with connect(settings) as conn:
+            _lock(conn, stage, settings.palate_lock_wait)
+            run = StageRun(conn, stage, caller)
+            try:
+                yield run
+            except Exception as error:
+                if not conn.closed:
+                    run.finish("failed", str(error))
+                raise
+            run.finish("done" if run.outcome.batches else "nothing")
+            log.info("%s", run.outcome)
+    except psycopg.OperationalError as error:
+        if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):
+            raise
+        message = (
+            f"Stage {stage}: the connection to PostgreSQL was lost ({error}). What was "
+            "not committed is rolled back; the next run takes the same positions."
+        )
+        raise ServiceUnavailableError(message) from error
+
+
+def _lock(conn: Connection, stage: str, wait: float) -> None:
+    conn.execute(
+        "SELECT set_config('lock_timeout', %s, false)", (f"{int(wait * 1000) or 1}ms",)
+    )
+    try:
+        # A session's lock: taken before the first snapshot, gone with the session.
+        conn.execute(
+            "SELECT pg_advisory_lock(hashtextextended('palate stage ' || %s, 0))",
+            (stage,),
+        )
+    except psycopg.errors.LockNotAvailable:
+        message = (
+            f"Stage {stage} is busy: another run has held its lock for {wait:g} s. "
+            "Nothing is lost: that run, or the next one, takes what is waiting."
+        )
+        raise StageBusyError(message) from None

@@ -1,0 +1,3 @@
+-- What the mart looks up for the dishes of this batch, as it is now.
+CREATE TEMP TABLE reference_now ON COMMIT DROP AS
+{{ reference_query }}

@@ -1,0 +1,17 @@
+-- The dishes for which that differs from what the mart has counted with.
+CREATE TEMP TABLE changed_products ON COMMIT DROP AS
+(
+    (
+        SELECT {{ reference_columns | join(", ") }} FROM reference_now
+        EXCEPT
+        SELECT {{ reference_columns | join(", ") }} FROM cdm.{{ reference_table }}
+        WHERE product_id IN (SELECT h_product_pk FROM affected_products)
+    )
+    UNION ALL
+    (
+        SELECT {{ reference_columns | join(", ") }} FROM cdm.{{ reference_table }}
+        WHERE product_id IN (SELECT h_product_pk FROM affected_products)
+        EXCEPT
+        SELECT {{ reference_columns | join(", ") }} FROM reference_now
+    )
+)

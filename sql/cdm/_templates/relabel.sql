@@ -1,0 +1,8 @@
+-- Show the names of the changed dishes as they are now.
+UPDATE cdm.{{ mart }} AS m
+SET {{ label.column }} = l.{{ label.column }}
+FROM {{ label.table }} AS l
+WHERE
+    m.{{ keys[1] }} = l.{{ label.key }}
+    AND l.{{ label.key }} IN (SELECT product_id FROM changed_products)
+    AND m.{{ label.column }} IS DISTINCT FROM l.{{ label.column }}

@@ -1,0 +1,10 @@
+-- Since when each dish belongs to which category.
+SELECT
+    s.h_product_pk AS product_id,
+    s.from_dt,
+    s.until_dt,
+    s.h_category_pk AS category_id
+FROM dds.v_product_category AS s
+{%- if products %}
+WHERE s.h_product_pk IN (SELECT h_product_pk FROM {{ products }})
+{%- endif %}

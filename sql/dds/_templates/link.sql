@@ -1,0 +1,37 @@
+-- Add the pairs that {{ table }} has not seen yet; a pair already there is left alone.
+WITH source_data AS (
+    {%- for source in sources %}
+    SELECT
+        {%- for column in carried + hub_keys %}
+        {{ column }},
+        {%- endfor %}
+        load_src
+    FROM batch_{{ source }}
+    WHERE {% for column in hub_keys %}{{ "AND " if not loop.first }}{{ column }} IS NOT NULL {% endfor %}
+    {%- if not loop.last %}
+    UNION ALL
+    {%- endif %}
+    {%- endfor %}
+),
+
+unique_source_records AS (
+    SELECT DISTINCT ON ({{ primary_key | join(", ") }})
+        {%- for column in carried + hub_keys %}
+        {{ column }},
+        {%- endfor %}
+        load_src
+    FROM source_data
+    ORDER BY {{ primary_key | join(", ") }}
+)
+
+INSERT INTO {{ schema }}.{{ table }} ({{ columns | join(", ") }})
+SELECT
+    {{ key_expression }} AS {{ key }},
+    {%- for column in carried + hub_keys %}
+    {{ column }},
+    {%- endfor %}
+    %(load_dt)s AS load_dt,
+    load_src
+FROM unique_source_records
+ORDER BY {{ primary_key | join(", ") }}  -- one key order everywhere: no deadlocks
+ON CONFLICT ({{ primary_key | join(", ") }}) DO NOTHING

@@ -1,0 +1,55 @@
+-- Since when a dish has belonged to which category, as the menus tell (contract, 4).
+CREATE OR REPLACE VIEW dds.v_product_category AS
+SELECT
+    p.h_product_pk,
+    span.from_dt,
+    span.until_dt,
+    span.h_category_pk
+FROM dds.h_product AS p
+CROSS JOIN LATERAL (
+    WITH told_at AS (
+        SELECT DISTINCT ON (c.version_dt)
+            c.version_dt,
+            c.h_category_pk
+        FROM dds.s_product_category AS c
+        INNER JOIN dds.h_restaurant AS r ON c.h_restaurant_pk = r.h_restaurant_pk
+        WHERE
+            c.h_product_pk = p.h_product_pk
+            -- Of two contents of one version of a menu, the one staged later counts.
+            AND NOT EXISTS (
+                SELECT 1
+                FROM dds.s_restaurant_names AS later
+                WHERE
+                    later.h_restaurant_pk = c.h_restaurant_pk
+                    AND later.version_dt = c.version_dt
+                    AND later.topic = c.topic
+                    AND later.kafka_offset > c.kafka_offset
+            )
+        ORDER BY c.version_dt, r.restaurant_id DESC, c.line_no DESC
+    ),
+
+    numbered AS (
+        SELECT
+            version_dt,
+            h_category_pk,
+            row_number() OVER by_time AS number,
+            lag(h_category_pk) OVER by_time AS category_before
+        FROM told_at
+        WINDOW by_time AS (ORDER BY version_dt)
+    ),
+
+    changes AS (
+        SELECT
+            -- Before the first known entry, the first known one.
+            CASE WHEN number = 1 THEN '-infinity' ELSE version_dt END AS from_dt,
+            h_category_pk
+        FROM numbered
+        WHERE number = 1 OR h_category_pk IS DISTINCT FROM category_before
+    )
+
+    SELECT
+        from_dt,
+        lead(from_dt, 1, 'infinity') OVER (ORDER BY from_dt) AS until_dt,
+        h_category_pk
+    FROM changes
+) AS span

@@ -1,0 +1,73 @@
+-- Stage the entries that were read and are usable, each version once; name the others.
+WITH read_entries AS (
+    SELECT
+        f.id,
+        stg.jsonb_or_null(f.value) AS entry,
+        f.value IS NULL AS is_missing
+    FROM found_entries AS f
+),
+
+judged_entries AS (
+    SELECT
+        id,
+        entry,
+        CASE
+            WHEN is_missing THEN 'there is no such key'
+            WHEN entry IS NULL THEN 'the value is not JSON'
+            WHEN jsonb_typeof(entry) <> 'object' THEN 'the value is no object'
+            WHEN entry -> '_id' IS DISTINCT FROM to_jsonb(id) THEN '_id differs from the key'
+            WHEN
+                jsonb_typeof(entry -> 'name') IS DISTINCT FROM 'string'
+                OR char_length(entry ->> 'name') > 1000
+                THEN 'there is no usable name'
+            WHEN
+                jsonb_path_query_first(
+                    entry -> 'update_ts_utc', '$.datetime("YYYY-MM-DD HH24:MI:SS")', '{}', TRUE
+                ) #>> '{}' IS DISTINCT FROM replace(entry ->> 'update_ts_utc', ' ', 'T')
+                OR jsonb_typeof(entry -> 'update_ts_utc') IS DISTINCT FROM 'string'
+                THEN 'there is no usable update_ts_utc'
+        END AS problem
+    FROM read_entries
+),
+
+new_entries AS (
+    SELECT
+        j.id,
+        (j.entry ->> 'update_ts_utc')::timestamp AS version_dt,
+        j.entry
+    FROM judged_entries AS j
+    WHERE
+        j.problem IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM stg.dictionary_entries AS e
+            WHERE
+                e.id = j.id
+                AND e.version_dt = (j.entry ->> 'update_ts_utc')::timestamp
+                AND md5(e.entry::text) = md5(j.entry::text)
+        )
+),
+
+staged_entries AS (
+    INSERT INTO stg.dictionary_entries (
+        id, version_dt, entry, topic, epoch, kafka_partition, kafka_offset, staged_dt
+    )
+    SELECT
+        id,
+        version_dt,
+        entry,
+        %(feed)s AS topic,
+        0 AS epoch,
+        0 AS kafka_partition,
+        %(next_offset)s + row_number() OVER (ORDER BY id) - 1 AS kafka_offset,
+        %(load_dt)s AS staged_dt
+    FROM new_entries
+    RETURNING id
+)
+
+SELECT
+    j.id,
+    j.problem,
+    s.id IS NOT NULL AS is_staged
+FROM judged_entries AS j
+LEFT JOIN staged_entries AS s USING (id)

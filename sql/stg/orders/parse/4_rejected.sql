@@ -1,0 +1,53 @@
+-- Keep what was refused, with the reason; a message refused before stays as it is.
+INSERT INTO stg.rejected_messages (
+    topic, epoch, kafka_partition, kafka_offset, reason, detail, rejected_dt
+)
+SELECT
+    d.topic,
+    d.epoch,
+    d.kafka_partition,
+    d.kafka_offset,
+    coalesce(why.reason, d.reason) AS reason,
+    coalesce(
+        why.detail,
+        CASE d.reason
+            WHEN 'own_message' THEN 'the header {{ origin_header }} says that Palate published it'
+            WHEN 'not_json' THEN 'the value is not JSON as jsonb takes it: empty, not UTF-8, or malformed'
+            WHEN 'not_an_order' THEN 'it is no object whose object_type is the text order'
+            WHEN 'version_in_future' THEN 'the version time is more than one day after the broker time'
+        END
+    ) AS detail,
+    %(load_dt)s AS rejected_dt
+FROM batch_documents AS d
+LEFT JOIN LATERAL (
+    SELECT
+        rules.reason,
+        rules.detail
+    FROM (
+        SELECT
+            {#- CASE keeps the order: a range is looked at only where the type is right. #}
+            CASE d.form
+                {%- for shape in shapes %}
+                WHEN '{{ shape.form }}' THEN CASE
+                    {%- set outer = loop.index %}
+                    {%- for reason, detail, condition in shape.rules() %}
+                    WHEN ({{ condition | replace("doc #", "d.doc #") }}) IS NOT TRUE THEN {{ outer * 1000 + loop.index }}
+                    {%- endfor %}
+                END
+                {%- endfor %}
+            END AS number
+    ) AS broken
+    INNER JOIN (
+        VALUES
+        {%- for shape in shapes %}
+        {%- set last = loop.last %}
+        {%- set outer = loop.index %}
+        {%- for reason, detail, condition in shape.rules() %}
+        ({{ outer * 1000 + loop.index }}, '{{ reason }}', '{{ detail }}'){{ "," if not (last and loop.last) }}
+        {%- endfor %}
+        {%- endfor %}
+    ) AS rules (number, reason, detail) ON broken.number = rules.number
+) AS why ON d.reason = 'unfit'
+WHERE d.reason IS NOT NULL
+ORDER BY d.topic, d.epoch, d.kafka_partition, d.kafka_offset
+ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO NOTHING
