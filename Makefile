@@ -1,9 +1,60 @@
+# Every target says what it does: make help
+#
+# Variables: PALATE_VAR (state folder, default ./var), PALATE_POSTGRES_PORT,
+# PALATE_REDIS_PORT, PALATE_KAFKA_PORT, PALATE_KAFKA_CONTROLLER_PORT,
+# PALATE_AIRFLOW_PORT, YES=1 (don't ask), PYTEST (arguments of pytest).
 PYTHON := .venv/bin/python
+STACK := $(PYTHON) -m deploy.local
+PYTEST ?=
+PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
-.PHONY: up-services down
+.DEFAULT_GOAL := help
+.PHONY: help up up-services down status reset install install-dev lint test demo bench pin
 
-up-services:  ## start PostgreSQL, Redis and Kafka without Airflow
-	@$(PYTHON) -m deploy.local up-services
+help:  ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-down:  ## stop everything
-	@$(PYTHON) -m deploy.local down
+up: install  ## install what is missing, start everything, wait until it answers
+	@$(STACK) up
+
+up-services: install  ## the same for PostgreSQL, Redis and Kafka only
+	@$(STACK) up-services
+
+down: $(PYTHON)  ## stop everything
+	@$(STACK) down
+
+status: $(PYTHON)  ## show each part: state, pid, uptime, port, whether it answers
+	@$(STACK) status
+
+reset: $(PYTHON)  ## stop everything and remove the local data (asks; YES=1 doesn't)
+	@$(STACK) reset $(if $(YES),--yes)
+
+install:
+	@deploy/local/bootstrap.sh
+
+install-dev:
+	@deploy/local/bootstrap.sh dev
+
+$(PYTHON):
+	@deploy/local/bootstrap.sh
+
+lint: install-dev  ## check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/yamllint --strict .
+	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q tests/sql/test_lint.py)
+
+test: lint  ## everything that CI runs
+	$(PYTHON) -m pytest $(PYTEST)
+
+demo: up  ## a week of orders and a live trickle, from Kafka to the marts
+	@$(PYTHON) -m deploy.local.demo
+
+bench: install-dev  ## measure, and write a table to bench/results
+	$(PYTHON) -m bench
+
+pin: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+pin: install-dev  ## compile requirements*.txt from requirements*.in
+	$(PIN) requirements.in -o requirements.txt
+	$(PIN) requirements-dev.in -o requirements-dev.txt

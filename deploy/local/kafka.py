@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.errors import StackError
@@ -40,15 +41,17 @@ def jars() -> Path:
     return cache / "palate" / f"kafka-{pom}"
 
 
-def fetch_jars() -> None:
+def fetch_jars(report: Callable[[str], None]) -> None:
     """Download the jars by Maven unless they are in the cache.
 
+    :param report: gets a line if there is something to download
     :raises StackError: if Maven is missing or fails
     """
     target = jars()
     if target.exists():
         return
     maven = _program("mvn")
+    report(f"Downloading Kafka to {target} ...")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as draft:
         done = subprocess.run(
@@ -66,7 +69,9 @@ def fetch_jars() -> None:
             check=False,
         )
         if done.returncode:
-            raise StackError(f"Maven couldn't fetch Kafka's jars: {done.stdout[-2000:]}")
+            raise StackError(
+                f"Maven couldn't fetch Kafka's jars: {done.stdout[-2000:]}"
+            )
         # Another process may have been faster: then its folder is as good.
         if not target.exists():
             (Path(draft) / "jars").rename(target)

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -63,7 +63,7 @@ def variable(name: str) -> str:
     return f"PALATE_{name.upper()}_PORT"
 
 
-def refuse_taken(ports: Ports, names: tuple[str, ...]) -> None:
+def refuse_taken(ports: Ports, names: Iterable[str]) -> None:
     """Make sure that nobody listens on these ports.
 
     :raises StackError: if somebody does; names the port, who holds it, what to set

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST
@@ -49,7 +50,7 @@ def data_folder(var: Path) -> Path:
     """
     wanted = var / "postgres" / "data"
     user = server_user()
-    if user is None or _can_enter(user, var):
+    if user is None or _server_can_enter(var):
         return wanted
     name = hashlib.sha256(str(var).encode()).hexdigest()[:12]
     return Path(pwd.getpwnam(user).pw_dir) / f"palate-{name}" / "data"
@@ -79,14 +80,17 @@ def prepare(var: Path, settings: str, superuser_password: str) -> Path:
     return folder
 
 
-def make_databases(port: int, superuser_password: str, passwords: dict[str, str]) -> None:
-    """Make the roles and databases that aren't there.
+def make_databases(
+    port: int, superuser_password: str, passwords: dict[str, str]
+) -> None:
+    """Make the roles and databases that aren't there, unless the server is starting.
 
     :param passwords: of each role
     """
-    with psycopg.connect(
-        dsn(port, "postgres", superuser_password, "postgres"), autocommit=True
-    ) as connection:
+    superuser = dsn(port, "postgres", superuser_password, "postgres")
+    if not answers(superuser):
+        return
+    with psycopg.connect(superuser, autocommit=True) as connection:
         for database, owner in _DATABASES.items():
             if not _exists(connection, "pg_roles", "rolname", owner):
                 connection.execute(
@@ -132,21 +136,22 @@ def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> No
         shutil.chown(password_file, user, user)
     try:
         done = subprocess.run(
-            [
-                str(programs() / "initdb"),
-                f"--pgdata={folder}",
-                "--username=postgres",
-                f"--pwfile={password_file}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-instructions",
-            ],
+            _as_server_user(
+                [
+                    str(programs() / "initdb"),
+                    f"--pgdata={folder}",
+                    "--username=postgres",
+                    f"--pwfile={password_file}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-instructions",
+                ]
+            ),
             capture_output=True,
             text=True,
             cwd="/",
             check=False,
-            **_as_user(user),
         )
     finally:
         password_file.unlink()
@@ -155,19 +160,21 @@ def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> No
         raise StackError(f"initdb failed in {folder}: {done.stderr.strip()}")
 
 
-def _can_enter(user: str, folder: Path) -> bool:
-    check = ["test", "-x", str(folder)]
-    return not subprocess.run(check, cwd="/", check=False, **_as_user(user)).returncode
+def _server_can_enter(folder: Path) -> bool:
+    command = _as_server_user(["test", "-x", str(folder)])
+    return not subprocess.run(command, cwd="/", check=False).returncode
 
 
-def _as_user(user: str | None) -> dict[str, object]:
+def _as_server_user(command: list[str]) -> list[str]:
+    user = server_user()
     if user is None:
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+        return command
+    account = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    return ["setpriv", *account, "--", *command]
 
 
 def _exists(
-    connection: psycopg.Connection, catalogue: str, column: str, name: str
+    connection: psycopg.Connection[TupleRow], catalogue: str, column: str, name: str
 ) -> bool:
     query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
         sql.Identifier(catalogue), sql.Identifier(column)

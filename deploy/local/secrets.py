@@ -44,6 +44,8 @@ class Secrets:
 def write_private(path: Path, text: str) -> None:
     """Replace the file's content at once, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as f:
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+    ) as f:
         f.write(text)
     draft.replace(path)

@@ -16,28 +16,27 @@ The services outlive the process that started them. If a test run is killed, end
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-import jinja2
-
-from deploy.local import kafka, postgres, redis_server
+from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
+from deploy.local.programs import AIRFLOW, PARTS, SERVICES, programs
 from deploy.local.secrets import Secrets, write_private
-from deploy.local.supervision import Program, State, Supervisor
+from deploy.local.settings_files import render
+from deploy.local.supervision import State, Supervisor
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    undefined=jinja2.StrictUndefined,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - configuration files, no HTML
-)
-_SERVICES = ("postgres", "redis", "kafka")
-_SECONDS_TO_ANSWER = 90
+_SECONDS_TO_ANSWER = 120
+# What a stack writes into its folder, beside the supervisor's own files.
+_FOLDERS = ("postgres", "redis", "kafka", "airflow", "log")
+_FILES = ("ports.json", "secrets.json", "stack.env", "airflow.env", "stack.lock")
 
 Report = Callable[[str], None]
 
@@ -70,94 +69,126 @@ class Stack:
             answer; then nothing runs that didn't run before
         """
         with self._lock(), self._undone_on_error():
-            self._prepare()
-            self.supervisor.start_group("services")
-            self._wait_for(
-                {
-                    "postgres": self._postgres_answers,
-                    "redis": self._redis_answers,
-                    "kafka": self._kafka_answers,
-                },
-                report,
-            )
+            self._check_ports(SERVICES)
+            self._start_services(report)
+
+    def up_airflow(self, report: Report = _silent) -> None:
+        """Start everything: the services, the warehouse's tables, Airflow.
+
+        :param report: gets a line per part
+        :raises StackError: as for ``up_services``
+        """
+        with self._lock(), self._undone_on_error():
+            self._check_ports(SERVICES, AIRFLOW)
+            self._start_services(report)
+            if not all(s.is_up for s in self.states() if s.group == AIRFLOW):
+                self._migrate_warehouse(report)
+                start = time.monotonic()
+                airflow_server.prepare(self.var, self.ports, self._secrets())
+                report(_line("airflow db migrate", "done", time.monotonic() - start))
+                self.supervisor.start_group(AIRFLOW)
+            self._wait_until_answering(AIRFLOW, report)
 
     def down(self, *, wipe: bool = False) -> None:
         """Stop everything and wait until it is gone.
 
-        :param wipe: remove the data and the state folder too
+        :param wipe: remove the data too, and the state folder unless others use it
         """
         if not self.var.exists():
             return
         with self._lock():
             if self.supervisor.is_up():
-                self.supervisor.stop_group("services")
                 self.supervisor.shut_down()
             if wipe:
-                postgres.wipe(self.var)
-                shutil.rmtree(self.var)
-
-    def states(self) -> list[State]:
-        """Return what each program does; nothing if the stack is down."""
-        if not self.supervisor.is_up():
-            return []
-        return list(self.supervisor.states().values())
+                self._wipe()
 
     def env(self) -> dict[str, str]:
-        """Return where the services are, under the names that Palate's settings have."""
-        secrets = self._secrets()
+        """Return what ``stack.env`` holds: where the services are, and the login."""
+        secrets, ports = self._secrets(), self.ports
         return {
-            "DWH_DSN": postgres.dsn(
-                self.ports.postgres, "palate", secrets.palate, "dwh"
-            ),
-            "KAFKA_BOOTSTRAP": f"{HOST}:{self.ports.kafka}",
-            "REDIS_URL": f"redis://:{secrets.redis}@{HOST}:{self.ports.redis}/0",
+            "DWH_DSN": postgres.dsn(ports.postgres, "palate", secrets.palate, "dwh"),
+            "KAFKA_BOOTSTRAP": f"{HOST}:{ports.kafka}",
+            "REDIS_URL": f"redis://:{secrets.redis}@{HOST}:{ports.redis}/0",
+            "AIRFLOW_URL": airflow_server.url(ports),
+            "AIRFLOW_USER": airflow_server.USER,
+            "AIRFLOW_PASSWORD": secrets.admin,
         }
 
-    def _prepare(self) -> None:
+    def states(self) -> list[State]:
+        """Return what each program does, all of them stopped if the stack is down."""
         if self.supervisor.is_up():
-            running = Ports.read(self.var / "ports.json")
-            if running != self.ports:
+            order = list(PARTS)
+            return sorted(self.supervisor.states(), key=lambda s: order.index(s.name))
+        return [State(name, group, "DOWN") for name, group in PARTS.items()]
+
+    def answers(self, part: str) -> bool:
+        """Tell whether the part does what it is there for.
+
+        :param part: the name of a program, such as ``postgres`` or ``scheduler``
+        """
+        return self._checks()[part]()
+
+    def _checks(self) -> dict[str, Callable[[], bool]]:
+        env = self.env()
+        healthy = partial(airflow_server.answers, self.ports)
+        return {
+            "postgres": lambda: postgres.answers(env["DWH_DSN"]),
+            "redis": lambda: redis_server.answers(env["REDIS_URL"]),
+            "kafka": lambda: kafka.answers(env["KAFKA_BOOTSTRAP"]),
+            "api-server": lambda: healthy("metadatabase"),
+            "scheduler": lambda: healthy("scheduler"),
+            "dag-processor": lambda: healthy("dag_processor"),
+            "triggerer": lambda: healthy("triggerer"),
+        }
+
+    def _check_ports(self, *groups: str) -> None:
+        if self.supervisor.is_up():
+            last = Ports.read(self.var / "ports.json")
+            if last != self.ports:
                 raise StackError(
-                    f"The stack in {self.var} runs on other ports ({running}). "
+                    f"The stack in {self.var} runs on other ports: {last}. "
                     "Stop it first: make down"
                 )
-            down = [s.name for s in self.states() if not s.is_up]
-            refuse_taken(self.ports, tuple(n for n in _SERVICES if n in down))
-            return
-        refuse_taken(self.ports, (*_SERVICES, "kafka_controller"))
-        kafka.fetch_jars()
-        (self.var / "log").mkdir(parents=True, exist_ok=True)
-        self._secrets()  # made here, before several threads ask for them
+        needed = {
+            "postgres": ["postgres"],
+            "redis": ["redis"],
+            "kafka": ["kafka", "kafka_controller"],
+            "api-server": ["airflow"],
+        }
+        for one in self.states():
+            if one.group in groups and not one.is_up:
+                refuse_taken(self.ports, needed.get(one.name, []))
+
+    def _start_services(self, report: Report) -> None:
+        if not self.supervisor.is_up():
+            self._prepare_services(report)
+            self._write_supervisor_configuration()
+            lines = [f"{name}={value}\n" for name, value in self.env().items()]
+            write_private(self.var / "stack.env", "".join(lines))
+            self.supervisor.start(_environment())
+        self.supervisor.start_group(SERVICES)
+        self._wait_until_answering(SERVICES, report)
+
+    def _prepare_services(self, report: Report) -> None:
+        start = time.monotonic()
+        kafka.fetch_jars(report)
+        (self.var / "log").mkdir(exist_ok=True)
         self.ports.write(self.var / "ports.json")
+        self._secrets()  # made here, before several threads ask for them
         with ThreadPoolExecutor() as pool:
-            for one in [
-                pool.submit(self._prepare_postgres),
-                pool.submit(self._prepare_kafka),
-                pool.submit(self._prepare_redis),
-            ]:
-                one.result()
-        self._write_supervisor_configuration()
-        lines = [f"{name}={value}\n" for name, value in self.env().items()]
-        write_private(self.var / "stack.env", "".join(lines))
-        self.supervisor.start(_environment())
+            jobs = [self._prepare_postgres, self._prepare_redis, self._prepare_kafka]
+            for done in [pool.submit(job) for job in jobs]:
+                done.result()
+        report(_line("data folders", "ready", time.monotonic() - start))
 
     def _prepare_postgres(self) -> None:
-        settings = _render("postgresql.conf", port=self.ports.postgres)
+        settings = render("postgresql.conf", port=self.ports.postgres)
         postgres.prepare(self.var, settings, self._secrets().postgres)
-
-    def _prepare_kafka(self) -> None:
-        settings = _render(
-            "server.properties",
-            port=self.ports.kafka,
-            controller_port=self.ports.kafka_controller,
-            folder=kafka.log_folder(self.var),
-        )
-        kafka.prepare(self.var, settings)
 
     def _prepare_redis(self) -> None:
         folder = self.var / "redis"
         folder.mkdir(exist_ok=True)
-        settings = _render(
+        settings = render(
             "redis.conf",
             port=self.ports.redis,
             password=self._secrets().redis,
@@ -165,88 +196,86 @@ class Stack:
         )
         write_private(folder / "redis.conf", settings)
 
+    def _prepare_kafka(self) -> None:
+        settings = render(
+            "server.properties",
+            port=self.ports.kafka,
+            controller_port=self.ports.kafka_controller,
+            folder=kafka.log_folder(self.var),
+        )
+        kafka.prepare(self.var, settings)
+
     def _write_supervisor_configuration(self) -> None:
-        programs = [
-            Program(
-                name="postgres",
-                group="services",
-                command=[
-                    str(postgres.programs() / "postgres"),
-                    "-D",
-                    str(postgres.data_folder(self.var)),
-                ],
-                user=postgres.server_user(),
-                stop_signal="INT",  # "fast": sessions are ended, data are flushed
-                stop_seconds=60,
-            ),
-            Program(
-                name="redis",
-                group="services",
-                command=redis_server.command(self.var / "redis" / "redis.conf"),
-            ),
-            Program(
-                name="kafka",
-                group="services",
-                command=kafka.command(self.var),
-                stop_seconds=60,
-            ),
-        ]
+        all_programs = programs(self.var)
         groups: dict[str, list[str]] = {}
-        for one in programs:
+        for one in all_programs:
             groups.setdefault(one.group, []).append(one.name)
-        text = _render(
+        text = render(
             "supervisord.conf",
             var=self.var,
             socket=self.supervisor.socket,
             root=os.geteuid() == 0,
-            programs=programs,
+            programs=all_programs,
             groups=groups,
         )
         write_private(self.supervisor.configuration, text)
 
-    def _postgres_answers(self) -> bool:
-        secrets = self._secrets()
-        dsn = self.env()["DWH_DSN"]
-        if postgres.answers(dsn):
-            return True
-        superuser = postgres.dsn(
-            self.ports.postgres, "postgres", secrets.postgres, "postgres"
-        )
-        if not postgres.answers(superuser):
-            return False
-        passwords = {"palate": secrets.palate, "airflow": secrets.airflow}
-        postgres.make_databases(self.ports.postgres, secrets.postgres, passwords)
-        return postgres.answers(dsn)
-
-    def _redis_answers(self) -> bool:
-        return redis_server.answers(self.env()["REDIS_URL"])
-
-    def _kafka_answers(self) -> bool:
-        bootstrap = self.env()["KAFKA_BOOTSTRAP"]
-        if not kafka.answers(bootstrap):
-            return False
-        kafka.make_topics(bootstrap)
-        return True
-
-    def _wait_for(
-        self, parts: dict[str, Callable[[], bool]], report: Report, group: str = "services"
-    ) -> None:
+    def _migrate_warehouse(self, report: Report) -> None:
         start = time.monotonic()
-        waiting = dict(parts)
+        palate = Path(sys.executable).with_name("palate")
+        if not (airflow_server.REPOSITORY / "include/palate/cli.py").exists():
+            report(_line("palate migrate", "skipped: there is no such command yet", 0))
+            return
+        done = subprocess.run(
+            [str(palate), "migrate"],
+            env={**os.environ, **self.env()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"`palate migrate` failed:\n{done.stdout.strip()}")
+        report(_line("palate migrate", "done", time.monotonic() - start))
+
+    def _wait_until_answering(self, group: str, report: Report) -> None:
+        start = time.monotonic()
+        checks = self._checks()
+        waiting = [one.name for one in self.states() if one.group == group]
         while waiting:
-            for name, answers in list(waiting.items()):
-                if answers():
-                    del waiting[name]
-                    report(f"{name:<24} answers  {time.monotonic() - start:5.1f} s")
-            states = self.supervisor.states()
-            for name in waiting:
-                dead = not states[f"{group}:{name}"].is_up
-                if dead or time.monotonic() - start > _SECONDS_TO_ANSWER:
+            for name in list(waiting):
+                if name == "postgres":
+                    self._make_databases()
+                if checks[name]():
+                    if name == "kafka":
+                        kafka.make_topics(self.env()["KAFKA_BOOTSTRAP"])
+                    waiting.remove(name)
+                    report(_line(name, "answers", time.monotonic() - start))
+            late = time.monotonic() - start > _SECONDS_TO_ANSWER
+            for one in self.states():
+                if one.name in waiting and (late or not one.is_up):
                     raise StackError(
-                        f"{name} doesn't answer. The end of {self.var}/log/{name}.log:\n"
-                        f"{self.supervisor.last_lines(name)}"
+                        f"{one.name} doesn't answer. {self.var}/log/{one.name}.log "
+                        f"ends with:\n{self.supervisor.last_lines(one.name)}"
                     )
             time.sleep(0.1 if waiting else 0)
+
+    def _make_databases(self) -> None:
+        secrets = self._secrets()
+        passwords = {"palate": secrets.palate, "airflow": secrets.airflow}
+        postgres.make_databases(self.ports.postgres, secrets.postgres, passwords)
+
+    def _wipe(self) -> None:
+        """Remove what a stack makes, and nothing else: the folder is the caller's."""
+        postgres.wipe(self.var)
+        for name in _FOLDERS:
+            shutil.rmtree(self.var / name, ignore_errors=True)
+        for name in _FILES:
+            (self.var / name).unlink(missing_ok=True)
+        for path in self.var.glob("supervisor*"):
+            path.unlink()
+        with suppress(OSError):  # not empty
+            self.var.rmdir()
 
     def _secrets(self) -> Secrets:
         return Secrets.load(self.var / "secrets.json")
@@ -271,8 +300,8 @@ class Stack:
             raise
 
 
-def _render(name: str, **values: object) -> str:
-    return _TEMPLATES.get_template(f"{name}.j2").render(**values)
+def _line(part: str, what: str, seconds: float) -> str:
+    return f"{part:<20} {what:<10} {seconds:5.1f} s"
 
 
 def _environment() -> dict[str, str]:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    directory: str = "/"
+    stop_as_group: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -42,7 +43,11 @@ class Program:
         hold its port, and nobody would look after it.
         """
         line = shlex.join(
-            ["setpriv", "--pdeathsig", self.stop_signal, "--", *self.command]
+            [
+                *("setpriv", "--pdeathsig", self.stop_signal, "--"),
+                *("env", *(f"{k}={v}" for k, v in self.environment.items())),
+                *self.command,
+            ]
         )
         return line.replace("%", "%%")
 
@@ -52,9 +57,10 @@ class State:
     """What supervisord knows about a program."""
 
     name: str
+    group: str
     state: str
-    pid: int
-    seconds: int
+    pid: int = 0
+    seconds: int = 0
 
     @property
     def is_up(self) -> bool:
@@ -113,16 +119,12 @@ class Supervisor:
 
     def start_group(self, group: str) -> None:
         """Start the programs of a group that don't run; don't wait for them."""
-        for name, state in self.states().items():
-            if name.startswith(f"{group}:") and not state.is_up:
-                self._call("startProcess", name, False)
-
-    def stop_group(self, group: str) -> None:
-        """Stop the programs of a group and wait until they are gone."""
-        self._call("stopProcessGroup", group, True)
+        for one in self.states():
+            if one.group == group and not one.is_up:
+                self._call("startProcess", f"{group}:{one.name}", False)
 
     def shut_down(self) -> None:
-        """End supervisord and wait until it is gone.
+        """End all programs, then supervisord, and wait until it is gone.
 
         :raises StackError: if it is still there after 60 s
         """
@@ -135,17 +137,18 @@ class Supervisor:
                 raise StackError(f"supervisord (pid {process.pid}) doesn't end.")
             time.sleep(0.05)
 
-    def states(self) -> dict[str, State]:
-        """Return what each program does, by ``group:name``."""
-        return {
-            f"{one['group']}:{one['name']}": State(
+    def states(self) -> list[State]:
+        """Return what each program does."""
+        return [
+            State(
                 name=one["name"],
+                group=one["group"],
                 state=one["statename"],
                 pid=one["pid"],
                 seconds=one["now"] - one["start"] if one["pid"] else 0,
             )
             for one in self._call("getAllProcessInfo")
-        }
+        ]
 
     def last_lines(self, name: str, count: int = 15) -> str:
         """Return the end of a program's log."""

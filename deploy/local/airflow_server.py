@@ -1,0 +1,119 @@
+"""Airflow: the settings, the metadata database, the login."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from importlib.metadata import version
+from pathlib import Path
+
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST, Ports
+from deploy.local.postgres import dsn
+from deploy.local.secrets import Secrets, write_private
+from deploy.local.settings_files import render
+
+USER = "admin"
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND = Path(__file__).with_name("airflow")
+# Each part by its name in the health report, with the arguments that start it. Logs
+# are read from the files: everything runs on this machine.
+PARTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+
+
+def url(ports: Ports) -> str:
+    """Return the address of the UI and the API."""
+    return f"http://{HOST}:{ports.airflow}"
+
+
+def prepare(var: Path, ports: Ports, secrets: Secrets) -> None:
+    """Write the settings and bring the metadata database up to this version.
+
+    :raises StackError: if the migration fails
+    """
+    home = var / "airflow"
+    home.mkdir(exist_ok=True)
+    passwords_file = home / "passwords.json"
+    write_private(passwords_file, json.dumps({USER: secrets.admin}))
+    settings = render(
+        "airflow.env",
+        home=home,
+        repository=REPOSITORY,
+        programs=Path(sys.executable).parent,
+        port=ports.airflow,
+        url=url(ports),
+        user=USER,
+        passwords_file=passwords_file,
+        metadata_uri=dsn(ports.postgres, "airflow", secrets.airflow, "airflow").replace(
+            "postgresql:", "postgresql+psycopg2:"
+        ),
+        secrets=secrets,
+        connections=_connections(ports, secrets),
+    )
+    write_private(var / "airflow.env", settings)
+    _migrate(var)
+
+
+def answers(ports: Ports, component: str) -> bool:
+    """Tell whether the API answers and calls the component healthy.
+
+    :param component: as the health report names it, such as ``dag_processor``
+    """
+    try:
+        with urllib.request.urlopen(
+            f"{url(ports)}/api/v2/monitor/health", timeout=5
+        ) as response:
+            health = json.load(response)
+    except (OSError, ValueError):
+        return False
+    return bool(health[component]["status"] == "healthy")
+
+
+def _connections(ports: Ports, secrets: Secrets) -> dict[str, dict[str, object]]:
+    return {
+        "dwh": {
+            "conn_type": "postgres",
+            "host": HOST,
+            "port": ports.postgres,
+            "login": "palate",
+            "password": secrets.palate,
+            "schema": "dwh",
+        },
+        "kafka": {
+            "conn_type": "kafka",
+            "extra": {"bootstrap.servers": f"{HOST}:{ports.kafka}"},
+        },
+        "redis": {
+            "conn_type": "redis",
+            "host": HOST,
+            "port": ports.redis,
+            "password": secrets.redis,
+            "extra": {"db": 0},
+        },
+    }
+
+
+def _migrate(var: Path) -> None:
+    """Migrate once per version of Airflow: finding out costs as much as migrating."""
+    done_for = var / "airflow" / "migrated-to"
+    wanted = version("apache-airflow-core")
+    if done_for.exists() and done_for.read_text() == wanted:
+        return
+    done = subprocess.run(
+        [str(COMMAND), "db", "migrate"],
+        env={**os.environ, "PALATE_VAR": str(var)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    (var / "log" / "airflow-db-migrate.log").write_text(done.stdout)
+    if done.returncode:
+        raise StackError(f"`airflow db migrate` failed: {done.stdout[-2000:].strip()}")
+    done_for.write_text(wanted)
