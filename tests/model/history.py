@@ -1,0 +1,82 @@
+"""What went into the warehouse: messages with their positions, dictionary entries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+RAW_TOPIC = "order-service_orders"
+ENRICHED_TOPIC = "stg-service-orders"
+
+
+class Form(StrEnum):
+    """Which fields a topic's messages have (contract, sections 1 and 2)."""
+
+    RAW = "raw"
+    ENRICHED = "enriched"
+
+
+FORMS: Mapping[str, Form] = {RAW_TOPIC: Form.RAW, ENRICHED_TOPIC: Form.ENRICHED}
+
+Position = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A Kafka record as it was staged.
+
+    ``broker_dt`` is the record's timestamp and must be aware.
+    """
+
+    topic: str
+    epoch: int
+    partition: int
+    offset: int
+    broker_dt: datetime
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def position(self) -> Position:
+        """(topic, epoch, partition, offset)."""
+        return (self.topic, self.epoch, self.partition, self.offset)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What Redis had under one key: the bare id, and the value as it is."""
+
+    id: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class History:
+    """All that was staged. Only the order of ``entries`` means something.
+
+    :raises ValueError: if a position is taken twice, a topic has no form, or a
+        broker time has no zone
+    """
+
+    messages: tuple[Message, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    forms: Mapping[str, Form] = field(default_factory=lambda: dict(FORMS))
+
+    def __post_init__(self) -> None:
+        positions = [message.position for message in self.messages]
+        for position in positions:
+            if positions.count(position) > 1:
+                raise ValueError(f"Two messages have the position {position}.")
+        for message in self.messages:
+            if message.topic not in self.forms:
+                raise ValueError(f"Nothing says which form {message.topic!r} carries.")
+            if message.broker_dt.utcoffset() is None:
+                raise ValueError(f"{message.position} has a broker time without zone.")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A piece of a history that is staged at once."""
+
+    messages: tuple[Message, ...] = ()
+    entries: tuple[Entry, ...] = ()
