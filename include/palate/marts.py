@@ -17,7 +17,7 @@ from palate import vault
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
 from palate.names import DICTIONARY_FEED, SQL_FOLDER
-from palate.positions import Range, first, open_ranges
+from palate.positions import first, open_ranges
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, open_run
@@ -113,23 +113,23 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     with open_run(settings, mart.stage, caller) as attempt:
         for item in attempt.own_ranges():
             with attempt.batch([item], is_repeat=True) as batch:
-                refresh(attempt.conn, mart, batch)
+                refresh(attempt.conn, settings, mart, batch)
         if attempt.was_finished():
             return attempt.outcome
         while ranges := first(
             open_ranges(attempt.conn, mart.stage, [vault.STAGE]), limit
         ):
             with attempt.batch(ranges) as batch:
-                refresh(attempt.conn, mart, batch)
+                refresh(attempt.conn, settings, mart, batch)
         return attempt.outcome
 
 
-def refresh(conn: Connection, mart: Mart, batch: Batch) -> None:
+def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> None:
     """Count the orders that an open batch's ranges touch, in one transaction."""
     values = {"dictionary_feed": DICTIONARY_FEED}
-    _make_ranges(conn, batch.ranges)
+    vault.make_ranges(conn, settings, batch.ranges)
     for relation, statement in refresh_statements(mart.name):
-        _, number = execute_step(conn, statement, values)
+        _, number = execute_step(conn, statement, values, analyze=True)
         if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[relation] += number
 
@@ -232,7 +232,6 @@ def differences(
         f" ORDER BY {', '.join(mart.keys)}, what LIMIT %(examples)s"
     )
     with connect(settings) as conn, conn.transaction():
-        conn.execute("SET LOCAL enable_nestloop = off")
         cursor = execute(conn, statement, {"examples": examples})
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -298,22 +297,6 @@ def _table_statements(mart: Mart) -> list[str]:
         f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
         f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
     ]
-
-
-def _make_ranges(conn: Connection, ranges: list[Range]) -> None:
-    conn.execute(
-        'CREATE TEMP TABLE batch_ranges (topic text COLLATE "C", epoch integer,'
-        " kafka_partition integer, from_offset bigint, to_offset bigint)"
-        " ON COMMIT DROP"
-    )
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO batch_ranges VALUES (%s, %s, %s, %s, %s)",
-            [
-                (r.log.topic, r.log.epoch, r.log.partition, r.start, r.end)
-                for r in ranges
-            ],
-        )
 
 
 def _read(path: Path) -> Mart:

@@ -55,16 +55,19 @@ def execute(
 
 
 def execute_step(
-    conn: Connection, statement: str, values: dict[str, Any] | None = None
+    conn: Connection,
+    statement: str,
+    values: dict[str, Any] | None = None,
+    *,
+    analyze: bool,
 ) -> tuple[str | None, int]:
     """Run one statement of a batch; return the temporary table it made, and its rows.
 
-    A temporary table has no statistics of its own accord, and without them a few rows
-    are joined with a large table by reading all of it.
+    ``analyze`` where the table will be joined with large ones: without statistics a
+    few rows are joined with a large table by reading all of it.
     """
     number = execute(conn, statement, values).rowcount
     made = _MADE.search(statement)
-    if made is None:
-        return None, number
-    execute(conn, f"ANALYZE {made[1]}")
-    return made[1], number
+    if made and analyze:
+        execute(conn, f"ANALYZE {made[1]}")
+    return (made[1] if made else None), number

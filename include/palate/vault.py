@@ -50,7 +50,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 def load(conn: Connection, settings: Settings, batch: Batch) -> None:
     """Parse the ranges of an open batch and load every table of the vault."""
     topics = {item.log.topic for item in batch.ranges}
-    _make_ranges(conn, settings, batch.ranges)
+    make_ranges(conn, settings, batch.ranges)
     values = {
         "load_dt": batch.load_dt,
         "namespace": HUB_KEY_NAMESPACE,
@@ -64,7 +64,7 @@ def load(conn: Connection, settings: Settings, batch: Batch) -> None:
     relations: set[str] = set()
     for source in _sources(topics):
         for statement in parse_steps(source):
-            made, number = execute_step(conn, statement, values)
+            made, number = execute_step(conn, statement, values, analyze=False)
             if made:
                 relations.add(made.removeprefix("batch_"))
                 batch.counts[made.removeprefix("batch_")] += number
@@ -113,7 +113,8 @@ def _sources(topics: set[str]) -> list[str]:
     return (["orders"] if topics - {DICTIONARY_FEED} else []) + found
 
 
-def _make_ranges(conn: Connection, settings: Settings, ranges: list[Range]) -> None:
+def make_ranges(conn: Connection, settings: Settings, ranges: list[Range]) -> None:
+    """Put the ranges of an open batch where its statements find them."""
     conn.execute(
         "CREATE TEMP TABLE batch_ranges ("
         ' topic text COLLATE "C", epoch integer, kafka_partition integer,'

@@ -3,13 +3,19 @@
 CREATE TEMP TABLE batch_menu_products ON COMMIT DROP AS
 SELECT DISTINCT line.h_product_pk
 FROM batch_ranges AS r
-INNER JOIN dds.s_restaurant_names AS came
-    ON
-        r.topic = came.topic
-        AND r.epoch = came.epoch
-        AND r.kafka_partition = came.kafka_partition
-        AND r.from_offset <= came.kafka_offset
-        AND r.to_offset > came.kafka_offset
+CROSS JOIN LATERAL (
+    SELECT
+        s.h_restaurant_pk,
+        s.version_dt
+    FROM dds.s_restaurant_names AS s
+    WHERE
+        s.topic = r.topic
+        AND s.epoch = r.epoch
+        AND s.kafka_partition = r.kafka_partition
+        AND s.kafka_offset >= r.from_offset
+        AND s.kafka_offset < r.to_offset
+    OFFSET 0  -- one index scan per range, whatever the statistics say
+) AS came
 INNER JOIN dds.s_restaurant_names AS version
     ON
         came.h_restaurant_pk = version.h_restaurant_pk

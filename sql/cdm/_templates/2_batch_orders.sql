@@ -2,11 +2,15 @@
 CREATE TEMP TABLE batch_orders ON COMMIT DROP AS
 SELECT DISTINCT v.order_id
 FROM batch_ranges AS r
-INNER JOIN dds.s_order_version AS v
-    ON
-        r.topic = v.topic
-        AND r.epoch = v.epoch
-        AND r.kafka_partition = v.kafka_partition
-        AND r.from_offset <= v.kafka_offset
-        AND r.to_offset > v.kafka_offset
+CROSS JOIN LATERAL (
+    SELECT s.order_id
+    FROM dds.s_order_version AS s
+    WHERE
+        s.topic = r.topic
+        AND s.epoch = r.epoch
+        AND s.kafka_partition = r.kafka_partition
+        AND s.kafka_offset >= r.from_offset
+        AND s.kafka_offset < r.to_offset
+    OFFSET 0  -- one index scan per range, whatever the statistics say
+) AS v
 WHERE r.topic <> %(dictionary_feed)s

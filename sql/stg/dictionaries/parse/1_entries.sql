@@ -11,10 +11,21 @@ SELECT
     e.entry,
     jsonb_typeof(e.entry -> 'menu') IS NOT DISTINCT FROM 'array' AS is_restaurant
 FROM batch_ranges AS r
-INNER JOIN stg.dictionary_entries AS e
-    ON
-        r.topic = e.topic
-        AND r.epoch = e.epoch
-        AND r.kafka_partition = e.kafka_partition
-        AND r.from_offset <= e.kafka_offset
-        AND r.to_offset > e.kafka_offset
+CROSS JOIN LATERAL (
+    SELECT
+        s.topic,
+        s.epoch,
+        s.kafka_partition,
+        s.kafka_offset,
+        s.id,
+        s.version_dt,
+        s.entry
+    FROM stg.dictionary_entries AS s
+    WHERE
+        s.topic = r.topic
+        AND s.epoch = r.epoch
+        AND s.kafka_partition = r.kafka_partition
+        AND s.kafka_offset >= r.from_offset
+        AND s.kafka_offset < r.to_offset
+    OFFSET 0  -- one index scan per range, whatever the statistics say
+) AS e

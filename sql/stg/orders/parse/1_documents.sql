@@ -11,13 +11,24 @@ WITH documents AS MATERIALIZED (
         e.headers,
         stg.jsonb_or_null(e.message) AS doc
     FROM batch_ranges AS r
-    INNER JOIN stg.order_events AS e
-        ON
-            r.topic = e.topic
-            AND r.epoch = e.epoch
-            AND r.kafka_partition = e.kafka_partition
-            AND r.from_offset <= e.kafka_offset
-            AND r.to_offset > e.kafka_offset
+    CROSS JOIN LATERAL (
+        SELECT
+            s.topic,
+            s.epoch,
+            s.kafka_partition,
+            s.kafka_offset,
+            s.broker_dt,
+            s.headers,
+            s.message
+        FROM stg.order_events AS s
+        WHERE
+            s.topic = r.topic
+            AND s.epoch = r.epoch
+            AND s.kafka_partition = r.kafka_partition
+            AND s.kafka_offset >= r.from_offset
+            AND s.kafka_offset < r.to_offset
+        OFFSET 0  -- one index scan per range, whatever the statistics say
+    ) AS e
 )
 
 SELECT

@@ -1,0 +1,171 @@
+"""The command ``palate``: what a person does more than once, in a shell."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from palate import dictionaries as dictionaries_stage
+from palate import marts
+from palate.errors import MartDifferenceError, PalateError
+from palate.migrate import migrate as migrate_warehouse
+from palate.run import run_pipeline
+from palate.settings import load_settings
+from palate.simulate.cli import app as simulate_app
+from palate.stage import Outcome, shell_caller
+from palate.status import Status
+from palate.status import status as look
+
+out = Console()
+errors = Console(stderr=True)
+
+app = typer.Typer(
+    help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+dictionaries_app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
+app.add_typer(simulate_app, name="simulate")
+app.add_typer(dictionaries_app, name="dictionaries")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each batch.")] = False,
+) -> None:
+    """Set up the log: warnings, or every batch with ``--verbose``."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=errors, show_path=False)],
+    )
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@app.command()
+def migrate() -> None:
+    """Make or update the warehouse's schemas, tables and views."""
+    with _told():
+        made = migrate_warehouse(load_settings())
+        out.print(f"Made {', '.join(made)}." if made else "The warehouse is up to date.")
+
+
+@app.command()
+def run(as_json: AsJson = False) -> None:
+    """Run the pipeline once: drain, vault, dictionaries, both marts."""
+    with _told():
+        for outcome in run_pipeline(load_settings()):
+            _print_outcome(outcome, as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show lag per partition, refused messages and the last batches."""
+    with _told():
+        found = look(load_settings())
+        if as_json:
+            print(json.dumps(found.as_dict()))
+        else:
+            _print_status(found)
+
+
+@app.command()
+def reconcile(as_json: AsJson = False) -> None:
+    """Compare each mart with what follows from the vault; exit with 9 if one differs."""
+    with _told():
+        settings = load_settings()
+        report = {name: marts.differences(settings, name) for name in marts.load_marts()}
+        if as_json:
+            print(
+                json.dumps(
+                    {
+                        name: {"differences": number, "examples": rows}
+                        for name, (number, rows) in report.items()
+                    },
+                    default=str,
+                )
+            )
+        for name, (number, rows) in report.items():
+            if not as_json:
+                out.print(f"{name}: {number} rows differ from the vault.")
+                for row in rows:
+                    out.print(f"  {row}", markup=False)
+        wrong = [name for name, (number, _) in report.items() if number]
+        if wrong:
+            message = (
+                f"{', '.join(wrong)} differ from the vault. See docs/operations.md, "
+                "'A mart differs'."
+            )
+            raise MartDifferenceError(message)
+
+
+@dictionaries_app.command("sync")
+def sync_dictionaries(as_json: AsJson = False) -> None:
+    """Read every known id from Redis again, stage what changed, and load it."""
+    with _told():
+        settings = load_settings()
+        _print_outcome(dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json)
+        for name in marts.load_marts():
+            _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End with a sentence and the error's own exit code instead of a traceback."""
+    try:
+        yield
+    except PalateError as error:
+        errors.print(f"[red]{type(error).__name__.removesuffix('Error')}:[/red] ", end="")
+        errors.print(str(error), markup=False, highlight=False)
+        sys.exit(error.exit_code)
+
+
+def _print_outcome(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(outcome.as_dict()))
+    else:
+        out.print(str(outcome), markup=False, highlight=False)
+
+
+def _print_status(found: Status) -> None:
+    names = list(marts.load_marts())
+    table = Table("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
+    for item in found.logs:
+        epoch = f" epoch {item.epoch}" if item.epoch else ""
+        age = item.oldest_waiting_seconds
+        table.add_row(
+            f"{item.topic}\\[{item.partition}]{epoch}",
+            "?" if item.end_offset is None else str(item.end_offset),
+            str(item.staged),
+            str(item.loaded),
+            *[str(item.marts[name]) for name in names],
+            str(item.lag),
+            "-" if age is None else f"{age} s",
+        )
+    out.print(table)
+    refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
+    out.print(f"Refused: {refused or 'none'}.")
+    out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
+    batches = Table("batch", "stage", "committed", "by", "run")
+    for batch in found.last_batches:
+        batches.add_row(
+            str(batch["batch_id"]),
+            batch["stage"] + (" (repeat)" if batch["is_repeat"] else ""),
+            batch["committed_dt"][:19],
+            batch["dag_id"],
+            batch["run_id"],
+        )
+    out.print(batches)
+    for problem in found.problems:
+        errors.print(problem, style="yellow", markup=False)
+

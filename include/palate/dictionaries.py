@@ -1,0 +1,158 @@
+"""Dictionary entries from Redis: staged as messages of a feed of their own.
+
+An entry that is missing blocks nothing. Its id is asked for again with growing
+pauses (contract, section 6), and the marts correct themselves when it has come.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import redis
+
+from palate import vault
+from palate.database import Connection
+from palate.errors import ServiceUnavailableError
+from palate.names import DICTIONARY_FEED
+from palate.positions import Log, Range, first, open_ranges, watermarks
+from palate.render import execute, render
+from palate.settings import Settings
+from palate.stage import Batch, Caller, Outcome, open_run
+
+log = logging.getLogger(__name__)
+
+STAGE = DICTIONARY_FEED
+NAMING_STAGE = "lookup"
+_FEED = Log(DICTIONARY_FEED, 0, 0)
+_MGET_KEYS = 500
+
+
+def run(settings: Settings, caller: Caller) -> Outcome:
+    """Ask for the ids that are due, stage what was found, and load it.
+
+    :raises ServiceUnavailableError: if Redis does not answer; the ids stay due
+    """
+    _name_unknown(settings, caller)
+    return _read(
+        settings,
+        caller,
+        "SELECT id FROM ops.dictionary_lookups WHERE next_try_dt <= now() ORDER BY id",
+    )
+
+
+def sync(settings: Settings, caller: Caller) -> Outcome:
+    """Read every id again that an order or an entry ever named, and load the changes."""
+    _name_unknown(settings, caller)
+    return _read(
+        settings,
+        caller,
+        "SELECT user_id AS id FROM dds.h_user"
+        " UNION SELECT restaurant_id FROM dds.h_restaurant ORDER BY id",
+    )
+
+
+def is_due(conn: Connection) -> bool:
+    """Tell whether an id is to be asked for now, or was named and not noted yet."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM ops.dictionary_lookups WHERE next_try_dt <= now())"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _name_unknown(settings: Settings, caller: Caller) -> None:
+    with open_run(settings, NAMING_STAGE, caller) as attempt:
+        while ranges := first(
+            open_ranges(attempt.conn, NAMING_STAGE, [vault.STAGE]),
+            settings.palate_chunk_positions,
+        ):
+            with attempt.batch(ranges) as batch:
+                vault.make_ranges(attempt.conn, settings, ranges)
+                noted = execute(
+                    attempt.conn,
+                    render("stg/dictionaries/name_unknown.sql"),
+                    {"load_dt": batch.load_dt},
+                )
+                batch.counts["unknown_ids"] = noted.rowcount
+
+
+def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
+    problems: dict[str, str] = {}
+    with open_run(settings, STAGE, caller) as attempt:
+        ids = [row[0] for row in attempt.conn.execute(query)]
+        if ids:
+            with _client(settings) as client:
+                for start in range(0, len(ids), _MGET_KEYS):
+                    keys = ids[start : start + _MGET_KEYS]
+                    with attempt.batch([]) as batch:
+                        values = client.mget(keys)
+                        problems |= _stage(attempt.conn, batch, keys, values)
+                    attempt.outcome.counts["asked"] += len(keys)
+        attempt.outcome.counts["not_found"] = len(problems)
+        outcome = attempt.outcome
+    for id, problem in sorted(problems.items())[:20]:
+        log.warning("Dictionary entry %r counts as missing: %s.", id, problem)
+    outcome.counts.update(vault.run(settings, caller).counts)
+    return outcome
+
+
+def _stage(
+    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[bytes | None]
+) -> dict[str, str]:
+    """Stage what is usable and new; return the problem of each id that is not."""
+    conn.execute(
+        'CREATE TEMP TABLE found_entries (id text COLLATE "C", value bytea)'
+        " ON COMMIT DROP"
+    )
+    with conn.cursor() as cursor, cursor.copy("COPY found_entries FROM STDIN") as copy:
+        for row in zip(keys, values, strict=True):
+            copy.write_row(row)
+    next_offset = watermarks(conn, STAGE).get(_FEED, 0)
+    rows = execute(
+        conn,
+        render("stg/dictionaries/stage.sql"),
+        {
+            "feed": DICTIONARY_FEED,
+            "next_offset": next_offset,
+            "load_dt": batch.load_dt,
+        },
+    ).fetchall()
+    staged = sum(is_staged for _, _, is_staged in rows)
+    if staged:
+        batch.ranges = [Range(_FEED, next_offset, next_offset + staged)]
+    batch.counts["staged"] = staged
+    problems = {id: problem for id, problem, _ in rows if problem}
+    found = [id for id, problem, _ in rows if not problem]
+    conn.execute("DELETE FROM ops.dictionary_lookups WHERE id = ANY(%s)", (found,))
+    execute(
+        conn,
+        render("stg/dictionaries/ask_again.sql"),
+        {
+            "load_dt": batch.load_dt,
+            "ids": list(problems),
+            "problems": list(problems.values()),
+        },
+    )
+    return problems
+
+
+@contextmanager
+def _client(settings: Settings) -> Iterator["redis.Redis"]:
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        message = (
+            "REDIS_URL is not set. Set it to redis://host:port/0, or set the Airflow "
+            "Connection `redis`."
+        )
+        raise ServiceUnavailableError(message)
+    client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+    try:
+        yield client
+    except redis.RedisError as error:
+        message = (
+            f"Redis (the dictionaries) can't be read: {error}. Check that it runs "
+            "(`make status`) and that REDIS_URL or the Airflow Connection `redis` is "
+            "right. Orders load without it; names and categories follow when it is back."
+        )
+        raise ServiceUnavailableError(message) from None
+    finally:
+        client.close()

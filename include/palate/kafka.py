@@ -1,0 +1,237 @@
+"""Read Kafka by position: no group, no committed offsets (ADR 0002)."""
+
+import gc
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import kafka.codec
+from kafka import KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+
+from palate.errors import (
+    CodecMissingError,
+    PositionGapError,
+    ServiceUnavailableError,
+    TopicMissingError,
+)
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_POLL_RECORDS = 2_000
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """What the broker says of a topic: its id, and the ends of each partition.
+
+    ``begin`` is the first offset still kept, ``end`` the one the next message gets.
+    """
+
+    topic: str
+    topic_id: UUID | None
+    begin: dict[int, int]
+    end: dict[int, int]
+
+
+class Reader:
+    """A consumer that is told where to read, and never jumps by itself."""
+
+    def __init__(self, consumer: KafkaConsumer, settings: Settings) -> None:
+        """Wrap a connected consumer."""
+        self._consumer = consumer
+        self._timeout = settings.palate_kafka_timeout
+        self._bootstrap = settings.kafka_bootstrap
+
+    def state(self, topic: str) -> TopicState:
+        """Ask for a topic's id and the ends of its partitions.
+
+        :raises TopicMissingError: if the broker does not know the topic
+        """
+        with _explained(self._bootstrap):
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                known = sorted(t for t in self._consumer.topics() if t[:2] != "__")
+                message = (
+                    f"Kafka at {self._bootstrap} has no topic {topic}. "
+                    f"It has: {', '.join(known) or 'none'}. Make the topic, or correct "
+                    "PALATE_TOPICS."
+                )
+                raise TopicMissingError(message)
+            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+            timeout = int(self._timeout * 1000)
+            begin = self._consumer.beginning_offsets(partitions, timeout_ms=timeout)
+            end = self._consumer.end_offsets(partitions, timeout_ms=timeout)
+        return TopicState(
+            topic,
+            self._topic_id(topic),
+            {tp.partition: offset for tp, offset in begin.items()},
+            {tp.partition: offset for tp, offset in end.items()},
+        )
+
+    def offsets_at(self, topic: str, moment: datetime) -> dict[int, int | None]:
+        """Return the first offset at or after a broker time, None if there is none."""
+        with _explained(self._bootstrap):
+            partitions = self._consumer.partitions_for_topic(topic) or set()
+            stamp = int((moment - _EPOCH_START) / timedelta(milliseconds=1))
+            found = self._consumer.offsets_for_times(
+                {TopicPartition(topic, number): stamp for number in partitions}
+            )
+        return {tp.partition: at.offset if at else None for tp, at in found.items()}
+
+    def seek(self, positions: dict[tuple[str, int], int]) -> None:
+        """Read these partitions, each from the given offset on."""
+        gc.freeze()  # what is loaded by now is not garbage: reads a tenth faster
+        self._consumer.assign([TopicPartition(*key) for key in positions])
+        for key, offset in positions.items():
+            self._consumer.seek(TopicPartition(*key), offset)
+
+    def position(self, key: tuple[str, int]) -> int:
+        """Return the next offset of a partition, past markers and compaction gaps."""
+        with _explained(self._bootstrap):
+            return int(self._consumer.position(TopicPartition(*key)))
+
+    def records(self, until: dict[tuple[str, int], int]) -> Iterator[list[Any]]:
+        """Yield polls of records until every partition is at its bound.
+
+        An empty poll means nothing, so only ``position`` tells the end. The caller
+        may stop between two polls.
+
+        :raises ServiceUnavailableError: if nothing comes for ``PALATE_KAFKA_TIMEOUT``
+        """
+        waiting = dict(until)
+        last_progress = time.monotonic()
+        while True:
+            done = [key for key, end in waiting.items() if self.position(key) >= end]
+            for key in done:
+                del waiting[key]
+            if done:
+                self._consumer.pause(*[TopicPartition(*key) for key in done])
+            if not waiting:
+                return
+            with _explained(self._bootstrap):
+                polled = self._consumer.poll(timeout_ms=200, max_records=_POLL_RECORDS)
+            if polled:
+                last_progress = time.monotonic()
+                yield [record for batch in polled.values() for record in batch]
+            elif time.monotonic() - last_progress > self._timeout:
+                behind = ", ".join(
+                    f"{topic}[{number}] at {self.position((topic, number))} of {end}"
+                    for (topic, number), end in waiting.items()
+                )
+                message = (
+                    f"Kafka at {self._bootstrap} has sent nothing for "
+                    f"{self._timeout:g} s: {behind}. What was read is kept; the next "
+                    "run goes on there. Check the broker (`make status`)."
+                )
+                raise ServiceUnavailableError(message)
+
+    def _topic_id(self, topic: str) -> UUID | None:
+        # The consumer has no public call for it, and a second client costs 0.1 s.
+        found = self._consumer._client.cluster.topic_id(topic)
+        return UUID(str(found)) if found else None
+
+
+@contextmanager
+def open_reader(settings: Settings) -> Iterator[Reader]:
+    """Connect to the broker for reading; close the connection at the end.
+
+    :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
+    """
+    for missing in missing_codecs():
+        log.warning("%s", missing)
+    if not settings.kafka_bootstrap:
+        message = (
+            "KAFKA_BOOTSTRAP is not set. Set it to host:port of a broker, or set "
+            "bootstrap.servers in the Airflow Connection `kafka`."
+        )
+        raise ServiceUnavailableError(message)
+    with _explained(settings.kafka_bootstrap):
+        consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap.split(","),
+            client_id="palate",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            bootstrap_timeout_ms=int(settings.palate_kafka_timeout * 1000),
+            request_timeout_ms=max(int(settings.palate_kafka_timeout * 1000), 1000),
+            reconnect_backoff_max_ms=1_000,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=8 * 2**20,
+        )
+    try:
+        yield Reader(consumer, settings)
+    finally:
+        consumer.close()
+
+
+def missing_codecs() -> list[str]:
+    """Return a sentence for each codec that topics may need and that isn't there."""
+    found = {
+        "lz4": (kafka.codec.has_lz4(), "lz4"),
+        "zstd": (kafka.codec.has_zstd(), "zstandard"),
+        "snappy": (kafka.codec.has_snappy(), "python-snappy"),
+    }
+    sentences = [
+        f"Topics compressed by {codec} can't be read: install {package}."
+        for codec, (there, package) in found.items()
+        if not there
+    ]
+    try:
+        import crc32c  # noqa: F401, PLC0415 - only whether it is there
+    except ImportError:
+        sentences.append("Checksums are computed in Python, 11 times slower: install crc32c.")
+    return sentences
+
+
+def broker_time(record: Any) -> datetime:
+    """Return the record's timestamp, clamped to what a timestamptz of Python holds."""
+    try:
+        moment = _EPOCH_START + timedelta(milliseconds=record.timestamp or 0)
+    except OverflowError:
+        return _LATEST if record.timestamp > 0 else _EARLIEST
+    return min(max(moment, _EARLIEST), _LATEST)
+
+
+@contextmanager
+def _explained(bootstrap: str) -> Iterator[None]:
+    try:
+        yield
+    except kafka_errors.UnsupportedCodecError as error:
+        message = (
+            f"A message is compressed by a codec that is not installed: {error}. "
+            "Install lz4, zstandard or python-snappy (they stand in requirements.txt); "
+            "nothing was taken, the next run reads it again."
+        )
+        raise CodecMissingError(message) from error
+    except kafka_errors.OffsetOutOfRangeError as error:
+        message = (
+            f"Offsets are gone from the broker: {error}. Retention took messages that "
+            "were not read yet, or the topic was made anew. Nothing was skipped; see "
+            "docs/operations.md, 'Offsets are gone'."
+        )
+        raise PositionGapError(message) from error
+    except (
+        kafka_errors.KafkaTimeoutError,
+        kafka_errors.KafkaConnectionError,
+        kafka_errors.NoBrokersAvailable,
+    ) as error:
+        message = (
+            f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
+            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
+            "Airflow Connection `kafka` is right. Nothing is lost: the next run takes "
+            "the same positions."
+        )
+        raise ServiceUnavailableError(message) from error

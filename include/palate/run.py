@@ -1,0 +1,31 @@
+"""The whole pipeline once, stage after stage, without an orchestrator."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from palate import dictionaries, marts, staging, vault
+from palate.settings import Settings
+from palate.stage import Caller, Outcome, shell_caller
+
+Stage = Callable[[Settings, Caller], Outcome]
+
+
+def run_pipeline(settings: Settings) -> Iterator[Outcome]:
+    """Run drain, vault, dictionaries, and the marts side by side; yield each outcome.
+
+    A stage that fails ends the run; what was committed before stays, and the next run
+    goes on from there.
+    """
+    for name, stage in (
+        (staging.STAGE, staging.run),
+        (vault.STAGE, vault.run),
+        (dictionaries.STAGE, dictionaries.run),
+    ):
+        yield stage(settings, shell_caller(name))
+    with ThreadPoolExecutor() as pool:
+        running = [
+            pool.submit(marts.run, settings, name, shell_caller(name))
+            for name in marts.load_marts()
+        ]
+        for future in running:
+            yield future.result()

@@ -1,0 +1,341 @@
+"""The drain stage: from the ledger's positions to the broker's end, into STG.
+
+Every message is kept as its bytes, with its position. Rows and watermark commit
+together, chunk by chunk; memory is bounded by a chunk.
+"""
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from palate.database import Connection
+from palate.errors import PositionGapError
+from palate.kafka import Reader, TopicState, broker_time, open_reader
+from palate.positions import Log, Range, watermarks
+from palate.settings import Settings
+from palate.stage import Caller, Outcome, StageRun, open_run
+
+log = logging.getLogger(__name__)
+
+STAGE = "drain"
+_COLUMNS = (
+    "topic, epoch, kafka_partition, kafka_offset, broker_dt, message, kafka_key,"
+    " headers, staged_dt"
+)
+_TYPES = (
+    "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "bytea",
+    "timestamptz",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run takes at most; None is no limit beside that of the settings."""
+
+    topics: tuple[str, ...] | None = None
+    partitions: tuple[int, ...] | None = None
+    messages: int | None = None
+    seconds: float | None = None
+
+
+def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Outcome:
+    """Stage what is waiting on the broker, up to its end offsets at the start.
+
+    A repeated task, and a backfill, first read their own ranges again: what is
+    missing in STG is put back, and what is there must have the same bytes.
+
+    :raises PositionGapError: if the broker no longer has what was not read yet
+    """
+    limits = limits or Limits()
+    with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
+        states = _look(attempt.conn, reader, limits.topics or tuple(settings.palate_topics))
+        own = attempt.own_ranges()
+        _repeat(attempt, reader, settings, states, own)
+        if attempt.was_finished():
+            return attempt.outcome
+        bounds = _bounds(states, limits)
+        if caller.interval:
+            past = _backfill(attempt, reader, states, caller, bounds)
+            _repeat(attempt, reader, settings, states, past)
+        _drain(attempt, reader, settings, states, bounds, limits)
+        return attempt.outcome
+
+
+def waiting(conn: Connection, states: Iterable[TopicState]) -> int:
+    """Return how many offsets the broker has beyond the ledger."""
+    done = watermarks(conn, STAGE)
+    number = 0
+    for state in states:
+        epoch = known_epoch(conn, state)
+        for partition, end in state.end.items():
+            start = done.get(Log(state.topic, epoch, partition), state.begin[partition])
+            number += max(end - start, 0)
+    return number
+
+
+def _look(
+    conn: Connection, reader: Reader, topics: tuple[str, ...]
+) -> dict[Log, tuple[int, int]]:
+    """Return (begin, end) on the broker of each log, and enter new epochs."""
+    found = {}
+    for topic in topics:
+        state = reader.state(topic)
+        epoch = _enter_epoch(conn, state)
+        for partition, begin in state.begin.items():
+            found[Log(topic, epoch, partition)] = (begin, state.end[partition])
+    return found
+
+
+def known_epoch(conn: Connection, state: TopicState) -> int:
+    """Return the epoch that a topic is in: one more than known if its id is new."""
+    row = conn.execute(
+        "SELECT epoch, topic_id FROM ops.topics WHERE topic = %s"
+        " ORDER BY epoch DESC LIMIT 1",
+        (state.topic,),
+    ).fetchone()
+    if row is None:
+        return 0
+    return int(row[0]) + (row[1] != state.topic_id)
+
+
+def _enter_epoch(conn: Connection, state: TopicState) -> int:
+    epoch = known_epoch(conn, state)
+    entered = conn.execute(
+        "INSERT INTO ops.topics (topic, epoch, topic_id) VALUES (%s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (state.topic, epoch, state.topic_id),
+    ).rowcount
+    if entered and epoch:
+        log.error(
+            "Topic %s was deleted and created anew: its id is now %s, and epoch %s"
+            " begins at its first offset. What the old topic still had unread is gone"
+            " from the broker; the old rows stay.",
+            state.topic,
+            state.topic_id,
+            epoch,
+        )
+    return epoch
+
+
+def _bounds(states: dict[Log, tuple[int, int]], limits: Limits) -> dict[Log, int]:
+    return {
+        item: end
+        for item, (_, end) in states.items()
+        if limits.partitions is None or item.partition in limits.partitions
+    }
+
+
+def _backfill(
+    attempt: StageRun,
+    reader: Reader,
+    states: dict[Log, tuple[int, int]],
+    caller: Caller,
+    bounds: dict[Log, int],
+) -> list[Range]:
+    """Narrow the bounds to the interval's end; return what of it is staged already."""
+    start, end = caller.interval or (None, None)
+    if start is None or end is None:
+        return []
+    done = watermarks(attempt.conn, STAGE)
+    past = []
+    for topic in sorted({item.topic for item in bounds}):
+        starts, ends = reader.offsets_at(topic, start), reader.offsets_at(topic, end)
+        for item in [item for item in bounds if item.topic == topic]:
+            low, high = starts.get(item.partition), ends.get(item.partition)
+            if high is not None:
+                bounds[item] = min(bounds[item], high)
+            stop = min(bounds[item], done.get(item, 0))
+            if low is not None and low < stop:
+                past.append(Range(item, low, stop))
+    attempt.outcome.note = f"broker time {start:%F %T} to {end:%F %T}"
+    return past
+
+
+def _drain(
+    attempt: StageRun,
+    reader: Reader,
+    settings: Settings,
+    states: dict[Log, tuple[int, int]],
+    bounds: dict[Log, int],
+    limits: Limits,
+) -> None:
+    done = watermarks(attempt.conn, STAGE)
+    starts = {}
+    for item, bound in bounds.items():
+        start = done.get(item, states[item][0])
+        _check_gap(item, start, *states[item])
+        if start < bound:
+            starts[item] = start
+    left = limits.messages or sum(bounds.values())
+    deadline = time.monotonic() + (limits.seconds or settings.palate_drain_seconds)
+    reading = _Reading(reader, starts, bounds)
+    while not reading.is_done and left > 0 and time.monotonic() < deadline:
+        with attempt.batch([]) as batch:
+            number = _copy(
+                attempt.conn,
+                "stg.order_events",
+                batch.load_dt,
+                reading.take(min(left, settings.palate_drain_messages), settings, deadline),
+            )
+            batch.ranges = reading.taken()
+            batch.counts["messages"] = number
+        left -= number
+    if not reading.is_done:
+        attempt.outcome.note = "Stopped at a limit: the next run takes what is waiting."
+
+
+def _repeat(
+    attempt: StageRun,
+    reader: Reader,
+    settings: Settings,
+    states: dict[Log, tuple[int, int]],
+    ranges: list[Range],
+) -> None:
+    """Read ranges again: put back what STG lost, and compare the rest byte by byte."""
+    kept = [
+        Range(item.log, max(item.start, states[item.log][0]), item.end)
+        for item in ranges
+        if item.log in states and states[item.log][0] < item.end
+    ]
+    reading = _Reading(
+        reader, {r.log: r.start for r in kept}, {r.log: r.end for r in kept}
+    )
+    while not reading.is_done:
+        with attempt.batch([], is_repeat=True) as batch:
+            attempt.conn.execute(
+                "CREATE TEMP TABLE repeated_events (LIKE stg.order_events)"
+                " ON COMMIT DROP"
+            )
+            batch.counts["compared"] = _copy(
+                attempt.conn,
+                "repeated_events",
+                batch.load_dt,
+                reading.take(settings.palate_drain_messages, settings, None),
+            )
+            batch.ranges = reading.taken()
+            batch.counts["healed"] = attempt.conn.execute(
+                f"INSERT INTO stg.order_events ({_COLUMNS})"
+                f" SELECT {_COLUMNS} FROM repeated_events"
+                " ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO NOTHING"
+            ).rowcount
+            differing = attempt.conn.execute(
+                "SELECT s.topic, s.kafka_partition, s.kafka_offset"
+                " FROM repeated_events AS r INNER JOIN stg.order_events AS s"
+                " USING (topic, epoch, kafka_partition, kafka_offset)"
+                " WHERE r.message IS DISTINCT FROM s.message"
+                " ORDER BY s.topic, s.kafka_partition, s.kafka_offset"
+            ).fetchall()
+            batch.counts["differing"] = len(differing)
+            for topic, partition, offset in differing[:20]:
+                log.error(
+                    "%s[%s] offset %s: the broker's bytes differ from those in STG;"
+                    " STG keeps what it staged first.",
+                    topic,
+                    partition,
+                    offset,
+                )
+
+
+class _Reading:
+    """One pass over the broker, taken in chunks that each know their ranges."""
+
+    def __init__(
+        self, reader: Reader, starts: dict[Log, int], bounds: dict[Log, int]
+    ) -> None:
+        self._reader = reader
+        self._at = dict(starts)
+        self._bounds = bounds
+        self._logs = {(item.topic, item.partition): item for item in starts}
+        if starts:
+            reader.seek({(i.topic, i.partition): at for i, at in starts.items()})
+        self._polls = reader.records({key: bounds[i] for key, i in self._logs.items()})
+        self.is_done = not starts
+
+    def take(
+        self, messages: int, settings: Settings, deadline: float | None
+    ) -> Iterator[tuple[Log, Any]]:
+        """Yield records up to the limits of a chunk, give or take a poll."""
+        number = size = 0
+        while True:
+            polled = next(self._polls, None)
+            if polled is None:
+                self.is_done = True
+                return
+            for record in polled:
+                item = self._logs[record.topic, record.partition]
+                if record.offset < self._bounds[item]:
+                    size += len(record.value or b"")
+                    number += 1
+                    yield item, record
+            late = deadline is not None and time.monotonic() >= deadline
+            if number >= messages or size >= settings.palate_drain_bytes or late:
+                return
+
+    def taken(self) -> list[Range]:
+        """Return what was taken since the last call."""
+        ranges = []
+        for key, item in self._logs.items():
+            at = min(self._reader.position(key), self._bounds[item])
+            if at > self._at[item]:
+                ranges.append(Range(item, self._at[item], at))
+                self._at[item] = at
+        return ranges
+
+
+def _copy(
+    conn: Connection, table: str, load_dt: datetime, rows: Iterable[tuple[Log, Any]]
+) -> int:
+    """Stream records into a table by binary COPY; return how many."""
+    number = 0
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(_TYPES)
+        for item, record in rows:
+            number += 1
+            copy.write_row(
+                (
+                    item.topic,
+                    item.epoch,
+                    item.partition,
+                    record.offset,
+                    broker_time(record),
+                    record.value,
+                    record.key,
+                    _headers(record.headers) if record.headers else None,
+                    load_dt,
+                )
+            )
+    return number
+
+
+def _headers(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
+    pairs = [
+        [name, None if value is None else base64.b64encode(value).decode()]
+        for name, value in headers
+    ]
+    return json.dumps(pairs).encode()
+
+
+def _check_gap(item: Log, start: int, begin: int, end: int) -> None:
+    if start < begin:
+        message = (
+            f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
+            "they were read; its retention took them. Nothing was skipped and nothing "
+            "of this topic is read until that is settled: see docs/operations.md, "
+            "'Offsets are gone'."
+        )
+        raise PositionGapError(message)
+    if end < start:
+        message = (
+            f"{item}: the broker ends at offset {end}, but {start} were staged "
+            "already. It lost messages (an unclean leader election, or a restored "
+            "backup). See docs/operations.md, 'Offsets are gone'."
+        )
+        raise PositionGapError(message)

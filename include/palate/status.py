@@ -1,0 +1,152 @@
+"""How far each stage is behind the broker, what was refused, what ran last."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from palate import marts, staging, vault
+from palate.database import Connection, connect
+from palate.errors import PalateError
+from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
+from palate.positions import Log, watermarks
+from palate.settings import Settings
+
+
+@dataclass(frozen=True)
+class LogStatus:
+    """One partition: offsets are those of the next message; age is in seconds.
+
+    ``lag`` counts offsets from the broker's end to the mart that is furthest behind.
+    """
+
+    topic: str
+    epoch: int
+    partition: int
+    end_offset: int | None
+    staged: int
+    loaded: int
+    marts: dict[str, int]
+    lag: int
+    oldest_waiting_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of the pipeline at one moment."""
+
+    at: datetime
+    logs: list[LogStatus]
+    refused: dict[str, int]
+    waiting_ids: int
+    last_batches: list[dict[str, Any]]
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; times are ISO 8601 in UTC."""
+        values = asdict(self)
+        values["at"] = self.at.isoformat()
+        return values
+
+
+def status(settings: Settings) -> Status:
+    """Look at the broker and the ledger.
+
+    A broker that does not answer is one of the problems, not an error: the ledger is
+    shown all the same.
+
+    :raises ServiceUnavailableError: if PostgreSQL does not answer
+    """
+    problems = missing_codecs()
+    with connect(settings) as conn:
+        try:
+            with open_reader(settings) as reader:
+                states = [reader.state(topic) for topic in settings.palate_topics]
+                logs = _logs(conn, reader, states)
+        except PalateError as error:
+            problems.append(str(error))
+            logs = _logs(conn, None, [])
+        refused = conn.execute(
+            "SELECT reason, count(*) FROM stg.rejected_messages GROUP BY reason ORDER BY reason"
+        ).fetchall()
+        waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
+        batches = conn.execute(
+            "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id, s.run_id,"
+            " b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
+            " USING (stage_run_id) ORDER BY b.batch_id DESC LIMIT 8"
+        ).fetchall()
+    names = ("batch_id", "stage", "committed_dt", "is_repeat", "dag_id", "run_id", "counts")
+    return Status(
+        at=datetime.now(UTC),
+        logs=logs,
+        refused=dict(refused),
+        waiting_ids=waiting[0] if waiting else 0,
+        last_batches=[
+            dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
+            for row in batches
+        ],
+        problems=problems,
+    )
+
+
+def _logs(
+    conn: Connection, reader: Reader | None, states: list[TopicState]
+) -> list[LogStatus]:
+    staged = watermarks(conn, staging.STAGE)
+    loaded = watermarks(conn, vault.STAGE)
+    counted = {
+        name: watermarks(conn, mart.stage) for name, mart in marts.load_marts().items()
+    }
+    ends: dict[Log, int] = {}
+    begins: dict[Log, int] = {}
+    for state in states:
+        epoch = staging.known_epoch(conn, state)
+        for partition, end in state.end.items():
+            ends[Log(state.topic, epoch, partition)] = end
+            begins[Log(state.topic, epoch, partition)] = state.begin[partition]
+    found = []
+    for item in sorted(staged.keys() | ends.keys()):
+        done = staged.get(item, begins.get(item, 0))
+        end = ends.get(item)
+        behind = min(mart.get(item, begins.get(item, 0)) for mart in counted.values())
+        found.append(
+            LogStatus(
+                topic=item.topic,
+                epoch=item.epoch,
+                partition=item.partition,
+                end_offset=end,
+                staged=done,
+                loaded=loaded.get(item, 0),
+                marts={name: mart.get(item, 0) for name, mart in counted.items()},
+                lag=max((done if end is None else end) - behind, 0),
+                oldest_waiting_seconds=_age(conn, reader, item, behind, done, end),
+            )
+        )
+    return found
+
+
+def _age(
+    conn: Connection,
+    reader: Reader | None,
+    item: Log,
+    behind: int,
+    done: int,
+    end: int | None,
+) -> float | None:
+    """Return the age of the first message that no mart, or not each, has counted."""
+    moment = None
+    if behind < done:
+        row = conn.execute(
+            "SELECT broker_dt FROM stg.order_events WHERE topic = %s AND epoch = %s"
+            " AND kafka_partition = %s AND kafka_offset >= %s"
+            " ORDER BY kafka_offset LIMIT 1",
+            (item.topic, item.epoch, item.partition, behind),
+        ).fetchone()
+        moment = row[0] if row else None
+    elif reader and end is not None and done < end:
+        key = (item.topic, item.partition)
+        reader.seek({key: done})
+        record = next((polled[0] for polled in reader.records({key: end})), None)
+        moment = broker_time(record) if record else None
+    if moment is None:
+        return None
+    return round((datetime.now(UTC) - moment).total_seconds(), 1)
