@@ -1,0 +1,82 @@
+"""Fixtures: real services for a session, a fresh warehouse and topics for each test.
+
+``PALATE_TEST_VAR=<folder> pytest`` keeps the services of that folder running for the
+next session; ``PALATE_VAR=<folder> make down`` ends them.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from kafka import KafkaProducer
+from palate.settings import Settings
+
+from deploy.local.ports import Ports
+from deploy.local.stack import Stack
+from tests.warehouses import MakeWarehouse, Warehouses
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs real parts by the fixtures it asks for."""
+    for item in items:
+        for name in ("services", "airflow"):
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Stack]:
+    """Run PostgreSQL, Redis and Kafka on free ports."""
+    with ExitStack() as last:
+        kept = os.environ.get("PALATE_TEST_VAR")
+        # Below the system's own folder for temporary files: PostgreSQL's account has
+        # to get there, and the path of a socket must be short.
+        var = Path(kept or tempfile.mkdtemp(prefix="palate-"))
+        var.mkdir(parents=True, exist_ok=True)
+        var.chmod(0o755)
+        ports = Ports.read(var / "ports.json") or Ports.free()
+        stack = Stack(var, ports)
+        if not kept:
+            last.callback(stack.down, wipe=True)
+        stack.up_services()
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def make_warehouse(services: Stack) -> Iterator[MakeWarehouse]:
+    """Return what makes a migrated database with two topics of its own.
+
+    For a fixture that several tests share; a single test asks for ``warehouse``.
+    """
+    with Warehouses(services) as warehouses:
+        yield warehouses.make
+
+
+@pytest.fixture
+def warehouse(make_warehouse: MakeWarehouse) -> Iterator[Settings]:
+    """Give the settings of a fresh warehouse, two fresh topics and an empty Redis."""
+    with make_warehouse() as settings:
+        yield settings
+
+
+@pytest.fixture
+def connection(warehouse: Settings) -> Iterator[psycopg.Connection]:
+    """Connect to the test's warehouse, in autocommit mode."""
+    dsn = warehouse.dwh_dsn.get_secret_value()
+    with psycopg.connect(dsn, autocommit=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def producer(services: Stack) -> Iterator[KafkaProducer]:
+    """Give a plain client that sends bytes; call ``flush()`` before reading."""
+    client = KafkaProducer(
+        bootstrap_servers=services.env()["KAFKA_BOOTSTRAP"], linger_ms=0, acks="all"
+    )
+    yield client
+    with suppress(Exception):  # the broker may be gone by then
+        client.close(timeout_ms=2_000)
