@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from kafka import KafkaProducer
-from palate.settings import Settings
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
+from palate.settings import Settings
 from tests.warehouses import MakeWarehouse, Warehouses
 
 

@@ -8,13 +8,13 @@ from typing import Self
 import psycopg
 import redis
 from kafka.admin import KafkaAdminClient
-from palate.migrate import migrate
-from palate.settings import Form, Settings
 from psycopg import sql
 
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
+from palate.migrate import migrate
+from palate.settings import Form, Settings
 
 MakeWarehouse = Callable[..., AbstractContextManager[Settings]]
 

@@ -1,7 +1,8 @@
 from kafka import KafkaProducer
+from psycopg import Connection
+
 from palate.run import run_pipeline
 from palate.settings import Settings
-from psycopg import Connection
 
 
 def test_each_test_has_a_warehouse_of_its_own(
