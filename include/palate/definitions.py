@@ -132,8 +132,12 @@ class Vault:
 
     @cached_property
     def in_load_order(self) -> list[Hub | Link | Satellite]:
-        """Return hubs, then links, then satellites, each by name."""
-        order = list(Kind)
+        """Return satellites, then links, then hubs, each by name.
+
+        All loads take the tables in this one order. New hub keys, for which one load
+        may have to wait for another, come last.
+        """
+        order = list(reversed(Kind))
         return sorted(
             self.tables.values(), key=lambda item: (order.index(item.kind), item.table)
         )

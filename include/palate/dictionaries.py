@@ -89,8 +89,15 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
                     attempt.outcome.counts["asked"] += len(keys)
         attempt.outcome.counts["not_found"] = len(problems)
         outcome = attempt.outcome
-    for id, problem in sorted(problems.items())[:20]:
-        log.warning("Dictionary entry %r counts as missing: %s.", id, problem)
+    for problem in sorted(set(problems.values())):
+        ids = sorted(id for id, found in problems.items() if found == problem)
+        log.warning(
+            "%s dictionary entries count as missing, %s: %s%s",
+            len(ids),
+            problem,
+            ", ".join(repr(id) for id in ids[:5]),
+            ", ..." if len(ids) > 5 else ".",
+        )
     outcome.counts.update(vault.run(settings, caller).counts)
     return outcome
 

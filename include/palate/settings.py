@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     palate_chunk_positions: int = Field(
         default=50_000, ge=1, description="most positions in one vault or mart batch"
     )
+    palate_vault_lanes: int = Field(
+        default=2, ge=1, le=16, description="connections that load the vault at once"
+    )
     palate_kafka_timeout: float = Field(
         default=15, gt=0, description="how long a broker may not answer, in seconds"
     )

@@ -5,9 +5,11 @@ itself in the ledger, together or not at all (ADR 0001).
 """
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -64,9 +66,14 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     ranges: dict[Log, tuple[int, int]] = field(default_factory=dict)
     note: str = ""
+    _adding: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, batch: Batch) -> None:
-        """Count a batch that was committed."""
+        """Count a batch that was committed; lanes do it side by side."""
+        with self._adding:
+            self._add(batch)
+
+    def _add(self, batch: Batch) -> None:
         self.batches += 1
         self.repeated += batch.is_repeat
         self.counts.update(batch.counts)
@@ -117,6 +124,15 @@ class StageRun:
             " %(try_number)s) RETURNING stage_run_id",
             self._identity() | {"try_number": caller.try_number},
         ).fetchone() or (0,)
+
+    def on(self, conn: Connection) -> "StageRun":
+        """Return the same attempt with a second connection, to work side by side.
+
+        The lock stays with the first one.
+        """
+        other = copy(self)
+        other.conn = conn
+        return other
 
     def own_ranges(self) -> list[Range]:
         """Return the ranges that earlier attempts of this very task committed."""

@@ -254,7 +254,11 @@ class _Reading:
         if starts:
             reader.seek({(i.topic, i.partition): at for i, at in starts.items()})
         self._polls = reader.records({key: bounds[i] for key, i in self._logs.items()})
-        self.is_done = not starts
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether every partition is at its bound."""
+        return all(at >= self._bounds[item] for item, at in self._at.items())
 
     def take(
         self, messages: int, settings: Settings, deadline: float | None
@@ -264,7 +268,6 @@ class _Reading:
         while True:
             polled = next(self._polls, None)
             if polled is None:
-                self.is_done = True
                 return
             for record in polled:
                 item = self._logs[record.topic, record.partition]

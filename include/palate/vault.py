@@ -5,24 +5,31 @@ them by the template of its kind. Loading a batch again adds nothing.
 """
 
 import logging
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 
-from palate.database import Connection
+from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.names import DICTIONARY_FEED, HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
-from palate.positions import Range, first, open_ranges
+from palate.positions import Log, Range, first, open_ranges
 from palate.render import execute, execute_step, render
 from palate.settings import Form, Settings
 from palate.shape import load_shapes
-from palate.stage import Batch, Caller, Outcome, open_run
+from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 log = logging.getLogger(__name__)
 
 STAGE = "vault"
 UPSTREAM = ("drain", DICTIONARY_FEED)
+
+# A second connection pays from about this many positions on.
+_WORTH_A_LANE = 2_000
 
 _TEMPLATES = {Kind.HUB: "hub", Kind.LINK: "link", Kind.SATELLITE: "satellite"}
 
@@ -33,18 +40,103 @@ def run(settings: Settings, caller: Caller) -> Outcome:
     A repeated task loads its own ranges again first; that adds nothing to what is
     there, and puts back what is missing.
     """
-    limit = settings.palate_chunk_positions
     with open_run(settings, STAGE, caller) as attempt:
-        for item in attempt.own_ranges():
-            for ranges in _chunks(item, limit):
-                with attempt.batch(ranges, is_repeat=True) as batch:
-                    load(attempt.conn, settings, batch)
-        if attempt.was_finished():
-            return attempt.outcome
-        while ranges := first(open_ranges(attempt.conn, STAGE, UPSTREAM), limit):
-            with attempt.batch(ranges) as batch:
-                load(attempt.conn, settings, batch)
+        _load_all(settings, attempt, attempt.own_ranges(), is_repeat=True)
+        if not attempt.was_finished():
+            waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
+            _load_all(settings, attempt, waiting, is_repeat=False)
         return attempt.outcome
+
+
+def _load_all(
+    settings: Settings, attempt: StageRun, waiting: list[Range], *, is_repeat: bool
+) -> None:
+    """Load the ranges: a few positions in one batch, a backlog side by side.
+
+    Each lane takes a chunk of one log at a time, and no two lanes are at one log.
+    Two transactions may name the same new hub: the second one waits for the first.
+    They can't wait for each other, since all take the tables, and the keys in each,
+    in one order.
+    """
+    lanes = min(settings.palate_vault_lanes, len(waiting))
+    size = sum(len(item) for item in waiting)
+    if lanes < 2 or size < lanes * _WORTH_A_LANE:
+        while ranges := first(waiting, settings.palate_chunk_positions):
+            _load_batch(settings, attempt, ranges, is_repeat)
+            waiting = _without(waiting, ranges)
+        return
+    chunk = min(settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE))
+    queue = _Queue(waiting, chunk)
+
+    def work(run: StageRun) -> None:
+        with queue.closing_on_error():
+            while item := queue.take():
+                _load_batch(settings, run, [item], is_repeat)
+                queue.done(item)
+
+    with ThreadPoolExecutor(lanes) as pool, ExitStack() as stack:
+        runs = [attempt] + [
+            attempt.on(stack.enter_context(connect(settings))) for _ in range(lanes - 1)
+        ]
+        list(pool.map(work, runs))
+
+
+def _load_batch(
+    settings: Settings, attempt: StageRun, ranges: list[Range], is_repeat: bool
+) -> None:
+    with attempt.batch(ranges, is_repeat=is_repeat) as batch:
+        load(attempt.conn, settings, batch)
+
+
+class _Queue:
+    """Chunks of ranges for several lanes, one lane at a log at a time."""
+
+    def __init__(self, waiting: list[Range], chunk: int) -> None:
+        self._free = {item.log: item for item in waiting}
+        self._rest: dict[Log, Range] = {}
+        self._busy = 0
+        self._closed = False
+        self._chunk = chunk
+        self._changed = threading.Condition()
+
+    def take(self) -> Range | None:
+        """Return the next chunk of the longest log, or None when all is taken."""
+        with self._changed:
+            while not self._free and self._busy and not self._closed:
+                self._changed.wait()
+            if not self._free or self._closed:
+                return None
+            item = self._free.pop(max(self._free, key=lambda log: len(self._free[log])))
+            cut = min(item.start + self._chunk, item.end)
+            self._rest[item.log] = replace(item, start=cut)
+            self._busy += 1
+            return replace(item, end=cut)
+
+    def done(self, item: Range) -> None:
+        """Give the rest of the chunk's log free again."""
+        with self._changed:
+            rest = self._rest.pop(item.log)
+            if len(rest):
+                self._free[item.log] = rest
+            self._busy -= 1
+            self._changed.notify_all()
+
+    @contextmanager
+    def closing_on_error(self) -> Iterator[None]:
+        """Let the other lanes end after their chunk if this one fails."""
+        try:
+            yield
+        except BaseException:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            raise
+
+
+def _without(waiting: list[Range], taken: list[Range]) -> list[Range]:
+    ends = {item.log: item.end for item in taken}
+    left = [replace(item, start=ends.get(item.log, item.start)) for item in waiting]
+    return [item for item in left if len(item)]
 
 
 def load(conn: Connection, settings: Settings, batch: Batch) -> None:
@@ -136,10 +228,3 @@ def make_ranges(conn: Connection, settings: Settings, ranges: list[Range]) -> No
                 for item in ranges
             ],
         )
-
-
-def _chunks(item: Range, limit: int) -> Iterable[list[Range]]:
-    for start in range(item.start, item.end, limit):
-        yield [Range(item.log, start, min(start + limit, item.end))]
-
-

@@ -1,0 +1,17 @@
+"""A stand-in for the order service that knows what the marts must become.
+
+It shares nothing with the pipeline but the settings and the errors::
+
+    world = World(seed=7)
+    truth = Truth()
+    for entry in initial_entries(world, scenario, until):
+        ...  # write entry.to_json() to Redis under entry.id
+        truth.add_entry(entry)
+    for event in generate(world, scenario, orders=50_000, until=until):
+        if isinstance(event, Arrival):
+            ...  # an entry turns up: the same again
+        else:
+            ...  # send event.value to event.topic; the broker tells where it lies
+            truth.add(event, Position(topic, partition, offset), broker_ms)
+    truth.product_counters()
+"""

@@ -1,0 +1,15 @@
+"""What can go wrong in the simulator alone."""
+
+from palate.errors import PalateError
+
+
+class JournalError(PalateError):
+    """Raised when the record of what was sent can't be used."""
+
+
+class JournalBusyError(JournalError):
+    """Raised when another process writes to the record of what was sent."""
+
+
+class SendError(PalateError):
+    """Raised when a message was not acknowledged."""
