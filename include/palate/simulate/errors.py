@@ -13,3 +13,7 @@ class JournalBusyError(JournalError):
 
 class SendError(PalateError):
     """Raised when a message was not acknowledged."""
+
+
+class WarehouseError(PalateError):
+    """Raised when the marts can't be read."""

@@ -138,7 +138,10 @@ def _dictionaries(
     :param coming: when the ids turn up that aren't there yet
     """
     not_here = {id_ for _, id_ in coming}
-    todo = [*((at, id_, None) for at, id_ in coming), *((at, "", make) for at, make in plan)]
+    todo = [
+        *((at, id_, None) for at, id_ in coming),
+        *((at, "", make) for at, make in plan),
+    ]
     for at, id_, make in sorted(todo, key=lambda item: item[:2]):
         if make is None:
             not_here.discard(id_)

@@ -34,11 +34,14 @@ class Listener(Protocol):
 
     def add_message(
         self, version: Version, position: Position, broker_ms: int
-    ) -> object: ...
+    ) -> object:
+        """Take in a message and where the broker put it, and when."""
 
-    def add_refused(self, reason: str, position: Position) -> object: ...
+    def add_refused(self, reason: str, position: Position) -> object:
+        """Take in a message that must be refused."""
 
-    def add_entry(self, entry: Entry) -> object: ...
+    def add_entry(self, entry: Entry) -> object:
+        """Take in a dictionary entry."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ class _Reader:
 
     def read(self, path: Path, listener: Listener) -> bool:
         """Tell the listener all; return whether the run was ended properly."""
-        ended = False
+        ended = path.stat().st_size == 0
         with path.open() as file:
             for number, text in enumerate(file, 1):
                 if not text.endswith("\n"):
@@ -207,9 +210,17 @@ class _Reader:
     def _tell(self, record: list[Any], listener: Listener) -> bool:
         kind, texts = record[0], self._texts
         if kind == "m":
-            (_, order_id, version_dt, sent_dt, date, user, restaurant, status, lines) = (
-                record[:9]
-            )
+            (
+                _,
+                order_id,
+                version_dt,
+                sent_dt,
+                date,
+                user,
+                restaurant,
+                status,
+                lines,
+            ) = record[:9]
             topic, partition, offset, broker_ms = record[9:]
             version = Version(
                 order_id,
@@ -246,5 +257,3 @@ class _Reader:
 
 def _price(text: str) -> int | Decimal:
     return int(text) if text.isdigit() else Decimal(text)
-
-

@@ -62,7 +62,7 @@ class Messages:
         return Message(send_at, self._topics.raw, value, version, None)
 
     def refused(self, order: Order, at: int, send_at: int) -> Message:
-        """Return a message that must be refused, else it would be the version ``at``."""
+        """Return what would be the version ``at``, if it needn't be refused."""
         if self._share and self._rnd.random() < _JUNK_ENRICHED:
             _, good = self._enriched(order, at)
             value, reason = junk.refused_enriched(self._rnd, good)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
 from palate.settings import Form, Settings
@@ -207,12 +207,40 @@ def sender(
         )
         dictionaries = Dictionaries(settings.redis_url.get_secret_value())
         stack.callback(dictionaries.close)
-        past = Past()
-        journal.replay(past)
-        world = World(size.seed, size.users, size.restaurants, size.dishes)
-        world.restore(past.entries)
         run = stack.enter_context(journal.run(kind, size))
+        past, world = _recall(journal, size)
         yield Sender(run, past, kafka, dictionaries, report, own_time), world
+
+
+def write_dictionaries(
+    settings: Settings,
+    journal: Journal,
+    size: WorldSize,
+    entries_of: Callable[[World], Iterable[Entry]],
+) -> Summary:
+    """Write dictionary entries to Redis, as a run of their own.
+
+    :param entries_of: which entries of the world as it is
+    """
+    summary, begin = Summary(), time.monotonic()
+    dictionaries = Dictionaries(settings.redis_url.get_secret_value())
+    with closing(dictionaries), journal.run("dictionaries", size) as run:
+        _, world = _recall(journal, size)
+        for entry in entries_of(world):
+            run.add_entry(entry)
+            dictionaries.write(entry)
+            summary.entries += 1
+        run.end()
+    summary.seconds = time.monotonic() - begin
+    return summary
+
+
+def _recall(journal: Journal, size: WorldSize) -> tuple[Past, World]:
+    past = Past()
+    journal.replay(past)
+    world = World(size.seed, size.users, size.restaurants, size.dishes)
+    world.restore(past.entries)
+    return past, world
 
 
 def topics_of(settings: Settings) -> Topics:
@@ -220,9 +248,7 @@ def topics_of(settings: Settings) -> Topics:
 
     :raises JournalError: if a form has no topic
     """
-    by_form = {
-        form: topic for topic, form in reversed(settings.palate_topics.items())
-    }
+    by_form = {form: topic for topic, form in reversed(settings.palate_topics.items())}
     missing = [form.value for form in Form if form not in by_form]
     if missing:
         raise JournalError(

@@ -100,8 +100,10 @@ class Kafka:
                     "lost. Check that it runs (`make status`)."
                 ) from None
             in_flight.popleft()
-            yield message, Position(done.topic, done.partition, done.offset), (
-                done.timestamp
+            yield (
+                message,
+                Position(done.topic, done.partition, done.offset),
+                (done.timestamp),
             )
 
     def _require(self, topic: str) -> None:

@@ -5,6 +5,7 @@ to see that it is right itself.
 """
 
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -61,7 +62,7 @@ class Truth:
         self._ordered_names: dict[str, tuple[Rank, str]] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
         self._refused: dict[Position, str] = {}
-        self._offsets: dict[tuple[str, int], "array[int]"] = {}
+        self._offsets: dict[tuple[str, int], array[int]] = {}
 
     def add(self, message: Message, position: Position, broker_ms: int) -> None:
         """Take in a message and where the broker put it.
@@ -98,7 +99,7 @@ class Truth:
         self._refused[position] = reason
 
     def add_entry(self, entry: Entry) -> None:
-        """Take in a dictionary entry; of two with one time the one told later counts."""
+        """Take in an entry; of two of one id and time the one told later counts."""
         self._entries[entry.id, entry.version_dt] = entry
 
     def product_counters(self) -> list[ProductCounter]:
@@ -166,6 +167,14 @@ class Truth:
         for partition, offsets in self._offsets.items():
             self._offsets[partition] = array("q", sorted(offsets))
         return self._offsets
+
+    def has_sent(self, position: Position) -> bool:
+        """Tell whether a message of that position was taken in; after ``sent()``."""
+        offsets = self._offsets.get((position.topic, position.partition))
+        if not offsets:
+            return False
+        place = bisect_left(offsets, position.offset)
+        return place < len(offsets) and offsets[place] == position.offset
 
     def ids(self) -> Iterator[str]:
         """Return the users' and dishes' own ids, for whom a hub key says nothing."""

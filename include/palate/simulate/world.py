@@ -62,7 +62,9 @@ class World:
     """Guests, restaurants and dishes that follow from a seed alone.
 
     ``dated`` has the time of each id's newest entry in seconds since 1970 UTC,
-    ``written`` the ids whose entries an earlier run has written. The world moves on: dishes are renamed, guests come. To repeat a run, begin with a
+    ``written`` the ids whose entries an earlier run has written.
+
+    The world moves on: dishes are renamed, guests come. To repeat a run, begin with a
     new world of the same seed and sizes.
     """
 
@@ -151,15 +153,14 @@ class World:
 
         :param first: in seconds since 1970 UTC, like ``last``; the times are rounded
             down to a quarter of a day
-        :return: the entries as they are now, users first; those dated already are
-            returned with their own time
+        :return: the entries as they are now; those dated already keep their time
         """
         rnd = random.Random(f"{self.seed}/dates")
-        for one in (*self.guests, *self.restaurants):
+        for id_ in self._by_id:
             at = rnd.randint(first, max(first, last))
             # Real dictionaries are written by a job: many entries bear one time.
-            self.dated.setdefault(one.id, at - at % (DAY // 4))
-        return [self.entry(one.id) for one in (*self.guests, *self.restaurants)]
+            self.dated.setdefault(id_, at - at % (DAY // 4))
+        return [self.entry(id_) for id_ in self._by_id]
 
     def touch(self, entry_id: str, at: int) -> None:
         """Date an entry anew after a change; two contents never share a time."""
@@ -255,5 +256,3 @@ def _restore_menu(restaurant: Restaurant, menu: tuple[MenuLine, ...]) -> None:
         dish if dish.product_id in left else restaurant.menu[place % len(left)]
         for place, dish in enumerate(restaurant.offer)
     ]
-
-
