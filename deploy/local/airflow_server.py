@@ -32,13 +32,17 @@ def url(ports: Ports) -> str:
     return f"http://{HOST}:{ports.airflow}"
 
 
+def work_folder(var: Path) -> Path:
+    """Return the working directory of Airflow's processes; nobody else has it."""
+    return var / "airflow" / "work"
+
+
 def prepare(var: Path, ports: Ports, secrets: Secrets) -> None:
     """Write the settings and bring the metadata database up to this version.
 
     :raises StackError: if the migration fails
     """
     home = var / "airflow"
-    home.mkdir(exist_ok=True)
     passwords_file = home / "passwords.json"
     write_private(passwords_file, json.dumps({USER: secrets.admin}))
     settings = render(

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.errors import StackError
+from deploy.local.ports import Ports
+from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
 TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
@@ -77,17 +79,24 @@ def fetch_jars(report: Callable[[str], None]) -> None:
             (Path(draft) / "jars").rename(target)
 
 
-def prepare(var: Path, settings: str) -> None:
-    """Write the settings and format the log folder if that hasn't been done.
+def prepare(var: Path, ports: Ports) -> None:
+    """Write the settings and format the data folder if that hasn't been done.
 
-    :param settings: the text of server.properties
     :raises StackError: if formatting fails
     """
     _properties(var).parent.mkdir(parents=True, exist_ok=True)
-    _properties(var).write_text(settings)
-    if (log_folder(var) / "meta.properties").exists():
+    folder = var / "kafka" / "data"
+    _properties(var).write_text(
+        render(
+            "server.properties",
+            port=ports.kafka,
+            controller_port=ports.kafka_controller,
+            folder=folder,
+        )
+    )
+    if (folder / "meta.properties").exists():
         return
-    shutil.rmtree(log_folder(var), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
         [
@@ -106,13 +115,8 @@ def prepare(var: Path, settings: str) -> None:
         check=False,
     )
     if done.returncode:
-        shutil.rmtree(log_folder(var), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise StackError(f"Kafka's storage can't be formatted: {done.stdout.strip()}")
-
-
-def log_folder(var: Path) -> Path:
-    """Return where the messages lie."""
-    return var / "kafka" / "data"
 
 
 def make_topics(bootstrap: str) -> None:

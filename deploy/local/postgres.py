@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST
+from deploy.local.settings_files import render
 
 # Debian's account for the server, which refuses to run as root.
 _SERVER_USER = "postgres"
@@ -56,10 +57,9 @@ def data_folder(var: Path) -> Path:
     return Path(pwd.getpwnam(user).pw_dir) / f"palate-{name}" / "data"
 
 
-def prepare(var: Path, settings: str, superuser_password: str) -> Path:
-    """Make the cluster if there is none, write its settings, return its folder.
+def prepare(var: Path, port: int, superuser_password: str) -> None:
+    """Make the cluster if there is none, write its settings.
 
-    :param settings: the text of postgresql.conf
     :raises StackError: if initdb fails or the cluster is of another major version
     """
     folder = data_folder(var)
@@ -74,10 +74,9 @@ def prepare(var: Path, settings: str, superuser_password: str) -> Path:
             f"{installed}. `make reset` starts anew (and loses the local data)."
         )
     target = folder / "postgresql.conf"
-    target.write_text(settings)
+    target.write_text(render("postgresql.conf", port=port))
     if user:
         shutil.chown(target, user)
-    return folder
 
 
 def make_databases(

@@ -1,9 +1,13 @@
 """What supervisord runs for a stack."""
 
+import os
+import sys
 from pathlib import Path
 
 from deploy.local import airflow_server, kafka, postgres, redis_server
-from deploy.local.supervision import Program
+from deploy.local.secrets import write_private
+from deploy.local.settings_files import render
+from deploy.local.supervision import Program, Supervisor
 
 SERVICES = "services"
 AIRFLOW = "airflow"
@@ -14,12 +18,26 @@ PARTS = {
 }
 
 
-def programs(var: Path) -> list[Program]:
-    """Return the programs of a stack.
+def configure_supervisor(supervisor: Supervisor, var: Path) -> None:
+    """Write the configuration under which supervisord runs this stack.
 
-    :raises StackError: if one isn't installed
+    :raises StackError: if a program isn't installed
     """
-    return [*_services(var), *_airflow(var)]
+    programs = [*_services(var), *_airflow(var)]
+    groups: dict[str, list[str]] = {}
+    for one in programs:
+        groups.setdefault(one.group, []).append(one.name)
+    text = render(
+        "supervisord.conf",
+        var=var,
+        socket=supervisor.socket,
+        root=os.geteuid() == 0,
+        python=sys.executable,
+        repository=airflow_server.REPOSITORY,
+        programs=programs,
+        groups=groups,
+    )
+    write_private(supervisor.configuration, text)
 
 
 def _services(var: Path) -> list[Program]:
@@ -39,7 +57,7 @@ def _services(var: Path) -> list[Program]:
         Program(
             name="redis",
             group=SERVICES,
-            command=redis_server.command(var / "redis" / "redis.conf"),
+            command=redis_server.command(var),
         ),
         Program(
             name="kafka",
@@ -56,8 +74,9 @@ def _airflow(var: Path) -> list[Program]:
             name=name,
             group=AIRFLOW,
             command=[str(airflow_server.COMMAND), *arguments],
-            # The triggerer alone would wait ten seconds for a child that is idle.
+            # Else the triggerer often waits ten seconds for a child that has ended.
             stop_as_group=name == "triggerer",
+            directory=airflow_server.work_folder(var),
             environment={"PALATE_VAR": str(var)},
         )
         for name, arguments in airflow_server.PARTS.items()

@@ -8,11 +8,21 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.local.errors import StackError
+from deploy.local.secrets import write_private
+from deploy.local.settings_files import render
 
 _ONCE = Retry(NoBackoff(), 0)
 
 
-def command(configuration: Path) -> list[str]:
+def prepare(var: Path, port: int, password: str) -> None:
+    """Write the settings."""
+    folder = _settings(var).parent
+    folder.mkdir(exist_ok=True)
+    text = render("redis.conf", port=port, password=password, folder=folder)
+    write_private(_settings(var), text)
+
+
+def command(var: Path) -> list[str]:
     """Return the command that runs the server in the foreground.
 
     :raises StackError: if the server isn't installed
@@ -22,7 +32,7 @@ def command(configuration: Path) -> list[str]:
         raise StackError(
             "`redis-server` is missing. Install it: apt-get install redis-server"
         )
-    return [found, str(configuration)]
+    return [found, str(_settings(var))]
 
 
 def answers(url: str) -> bool:
@@ -32,3 +42,7 @@ def answers(url: str) -> bool:
             return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+def _settings(var: Path) -> Path:
+    return var / "redis" / "redis.conf"

@@ -28,10 +28,9 @@ from pathlib import Path
 from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
-from deploy.local.programs import AIRFLOW, PARTS, SERVICES, programs
+from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
-from deploy.local.settings_files import render
-from deploy.local.supervision import State, Supervisor
+from deploy.local.supervision import State, Supervisor, end_leftovers
 
 _SECONDS_TO_ANSWER = 120
 # What a stack writes into its folder, beside the supervisor's own files.
@@ -99,6 +98,7 @@ class Stack:
         with self._lock():
             if self.supervisor.is_up():
                 self.supervisor.shut_down()
+            end_leftovers(airflow_server.work_folder(self.var))
             if wipe:
                 self._wipe()
 
@@ -117,8 +117,8 @@ class Stack:
     def states(self) -> list[State]:
         """Return what each program does, all of them stopped if the stack is down."""
         if self.supervisor.is_up():
-            order = list(PARTS)
-            return sorted(self.supervisor.states(), key=lambda s: order.index(s.name))
+            states = self.supervisor.states()
+            return [states[part] for part in PARTS]
         return [State(name, group, "DOWN") for name, group in PARTS.items()]
 
     def answers(self, part: str) -> bool:
@@ -161,73 +161,36 @@ class Stack:
 
     def _start_services(self, report: Report) -> None:
         if not self.supervisor.is_up():
+            end_leftovers(airflow_server.work_folder(self.var))
             self._prepare_services(report)
-            self._write_supervisor_configuration()
-            lines = [f"{name}={value}\n" for name, value in self.env().items()]
-            write_private(self.var / "stack.env", "".join(lines))
             self.supervisor.start(_environment())
         self.supervisor.start_group(SERVICES)
         self._wait_until_answering(SERVICES, report)
 
     def _prepare_services(self, report: Report) -> None:
+        var, ports, secrets = self.var, self.ports, self._secrets()
         start = time.monotonic()
         kafka.fetch_jars(report)
-        (self.var / "log").mkdir(exist_ok=True)
-        self.ports.write(self.var / "ports.json")
-        self._secrets()  # made here, before several threads ask for them
+        (var / "log").mkdir(exist_ok=True)
+        airflow_server.work_folder(var).mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor() as pool:
-            jobs = [self._prepare_postgres, self._prepare_redis, self._prepare_kafka]
-            for done in [pool.submit(job) for job in jobs]:
-                done.result()
+            # Both take a second or two, the first time.
+            cluster = pool.submit(
+                postgres.prepare, var, ports.postgres, secrets.postgres
+            )
+            kafka.prepare(var, ports)
+            cluster.result()
+        redis_server.prepare(var, ports.redis, secrets.redis)
+        configure_supervisor(self.supervisor, var)
+        ports.write(var / "ports.json")
+        lines = [f"{name}={value}\n" for name, value in self.env().items()]
+        write_private(var / "stack.env", "".join(lines))
         report(_line("data folders", "ready", time.monotonic() - start))
-
-    def _prepare_postgres(self) -> None:
-        settings = render("postgresql.conf", port=self.ports.postgres)
-        postgres.prepare(self.var, settings, self._secrets().postgres)
-
-    def _prepare_redis(self) -> None:
-        folder = self.var / "redis"
-        folder.mkdir(exist_ok=True)
-        settings = render(
-            "redis.conf",
-            port=self.ports.redis,
-            password=self._secrets().redis,
-            folder=folder,
-        )
-        write_private(folder / "redis.conf", settings)
-
-    def _prepare_kafka(self) -> None:
-        settings = render(
-            "server.properties",
-            port=self.ports.kafka,
-            controller_port=self.ports.kafka_controller,
-            folder=kafka.log_folder(self.var),
-        )
-        kafka.prepare(self.var, settings)
-
-    def _write_supervisor_configuration(self) -> None:
-        all_programs = programs(self.var)
-        groups: dict[str, list[str]] = {}
-        for one in all_programs:
-            groups.setdefault(one.group, []).append(one.name)
-        text = render(
-            "supervisord.conf",
-            var=self.var,
-            socket=self.supervisor.socket,
-            root=os.geteuid() == 0,
-            programs=all_programs,
-            groups=groups,
-        )
-        write_private(self.supervisor.configuration, text)
 
     def _migrate_warehouse(self, report: Report) -> None:
         start = time.monotonic()
-        palate = Path(sys.executable).with_name("palate")
-        if not (airflow_server.REPOSITORY / "include/palate/cli.py").exists():
-            report(_line("palate migrate", "skipped: there is no such command yet", 0))
-            return
         done = subprocess.run(
-            [str(palate), "migrate"],
+            [str(Path(sys.executable).with_name("palate")), "migrate"],
             env={**os.environ, **self.env()},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

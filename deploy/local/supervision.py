@@ -7,6 +7,7 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 30
     stop_as_group: bool = False
+    directory: Path = Path("/")
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -119,7 +121,7 @@ class Supervisor:
 
     def start_group(self, group: str) -> None:
         """Start the programs of a group that don't run; don't wait for them."""
-        for one in self.states():
+        for one in self.states().values():
             if one.group == group and not one.is_up:
                 self._call("startProcess", f"{group}:{one.name}", False)
 
@@ -137,10 +139,10 @@ class Supervisor:
                 raise StackError(f"supervisord (pid {process.pid}) doesn't end.")
             time.sleep(0.05)
 
-    def states(self) -> list[State]:
-        """Return what each program does."""
-        return [
-            State(
+    def states(self) -> dict[str, State]:
+        """Return what each program does, by its name."""
+        return {
+            one["name"]: State(
                 name=one["name"],
                 group=one["group"],
                 state=one["statename"],
@@ -148,7 +150,7 @@ class Supervisor:
                 seconds=one["now"] - one["start"] if one["pid"] else 0,
             )
             for one in self._call("getAllProcessInfo")
-        ]
+        }
 
     def last_lines(self, name: str, count: int = 15) -> str:
         """Return the end of a program's log."""
@@ -164,3 +166,12 @@ class Supervisor:
             return getattr(server.supervisor, method)(*arguments)
         finally:
             transport.close()
+
+
+def end_leftovers(directory: Path) -> None:
+    """Kill what still works in this directory after its supervisord was killed."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()) == directory:
+                process.kill()
+                process.wait(10)
