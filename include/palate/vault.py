@@ -19,7 +19,7 @@ from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.names import DICTIONARY_FEED, HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.positions import Log, Range, first, open_ranges
 from palate.render import execute, execute_step, render
-from palate.settings import Form, Settings
+from palate.settings import Settings
 from palate.shape import load_shapes
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
@@ -147,11 +147,6 @@ def load(conn: Connection, settings: Settings, batch: Batch) -> None:
         "load_dt": batch.load_dt,
         "namespace": HUB_KEY_NAMESPACE,
         "origin_header": ORIGIN_HEADER,
-        "enriched_topics": [
-            topic
-            for topic, form in settings.palate_topics.items()
-            if form is Form.ENRICHED
-        ],
     }
     relations: set[str] = set()
     for source in _sources(topics):

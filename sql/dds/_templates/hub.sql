@@ -22,17 +22,14 @@ WITH source_data AS (
 ),
 
 unique_source_records AS (
-    SELECT DISTINCT ON ({{ primary_key | join(", ") }})
+    SELECT
         {{ key }},
-        {%- for column in business_keys %}
-        {{ column }},
+        {%- for column in business_keys + least %}
+        min({{ column }}) AS {{ column }},
         {%- endfor %}
-        {%- for column in least %}
-        {{ column }},
-        {%- endfor %}
-        load_src
+        min(load_src) AS load_src
     FROM source_data
-    ORDER BY {{ (primary_key + least) | join(", ") }}
+    GROUP BY {{ key }}
 )
 
 INSERT INTO {{ schema }}.{{ table }} AS t ({{ columns | join(", ") }})

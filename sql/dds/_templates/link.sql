@@ -15,13 +15,13 @@ WITH source_data AS (
 ),
 
 unique_source_records AS (
-    SELECT DISTINCT ON ({{ primary_key | join(", ") }})
+    SELECT
         {%- for column in carried + hub_keys %}
         {{ column }},
         {%- endfor %}
-        load_src
+        min(load_src) AS load_src
     FROM source_data
-    ORDER BY {{ primary_key | join(", ") }}
+    GROUP BY {{ (carried + hub_keys) | join(", ") }}
 )
 
 INSERT INTO {{ schema }}.{{ table }} ({{ columns | join(", ") }})

@@ -8,6 +8,7 @@ SELECT
     kafka_partition,
     kafka_offset,
     broker_dt,
+    form,
     topic AS load_src,
     (doc -> 'object_id')::numeric::bigint AS order_id,
     uuid_generate_v5(
