@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from palate import marts
+from palate import marts, vault
 from palate.database import Connection, connect
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
@@ -53,9 +53,9 @@ def _run_migrations(settings: Settings) -> None:
 
 def _make_vault(conn: Connection) -> list[str]:
     made = []
-    vault = load_vault()
-    for item in vault.in_load_order:
-        context = vault.context(item)
+    definitions = load_vault()
+    for item in definitions.in_load_order:
+        context = definitions.context(item)
         if register(conn, item, context["typed_columns"]):
             made.append(item.table)
             for statement in table_statements(context):
@@ -96,8 +96,16 @@ def register(conn: Connection, item: Definition, columns: dict[str, str]) -> boo
     ).fetchone()
     if row is None:
         conn.execute(
-            "INSERT INTO ops.definitions (kind, name, definition) VALUES (%s, %s, %s)",
-            (kind, item.table, Jsonb(meaning)),
+            # Where nothing is loaded yet, there is no history to fill it from.
+            "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
+            " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
+            " (SELECT 1 FROM ops.watermarks WHERE stage = %(vault)s) THEN now() END",
+            {
+                "kind": kind,
+                "name": item.table,
+                "definition": Jsonb(meaning),
+                "vault": vault.STAGE,
+            },
         )
         return True
     if row[0] != meaning:

@@ -31,6 +31,9 @@ UPSTREAM = ("drain", DICTIONARY_FEED)
 # A second connection pays from about this many positions on.
 _WORTH_A_LANE = 2_000
 
+# How much of the history one run loads into a table that is new.
+_CHUNKS_OF_HISTORY = 10
+
 _TEMPLATES = {Kind.HUB: "hub", Kind.LINK: "link", Kind.SATELLITE: "satellite"}
 
 
@@ -45,7 +48,37 @@ def run(settings: Settings, caller: Caller) -> Outcome:
         if not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
             _load_all(settings, attempt, waiting, is_repeat=False)
-        return attempt.outcome
+        outcome = attempt.outcome
+    _fill_new_tables(settings, caller)
+    return outcome
+
+
+def _fill_new_tables(settings: Settings, caller: Caller) -> None:
+    """Load each table that came after the others from the history, some chunks a run.
+
+    What comes meanwhile is loaded into it like into any other table.
+    """
+    with connect(settings) as conn:
+        query = (
+            "SELECT name FROM ops.definitions"
+            " WHERE filled_dt IS NULL AND kind <> 'mart' ORDER BY name"
+        )
+        tables = [name for (name,) in conn.execute(query)]
+    for table in tables:
+        with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
+            for _ in range(_CHUNKS_OF_HISTORY):
+                ranges = first(
+                    open_ranges(attempt.conn, attempt.stage, [STAGE]),
+                    settings.palate_chunk_positions,
+                )
+                if not ranges:
+                    attempt.conn.execute(
+                        "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s",
+                        (table,),
+                    )
+                    break
+                with attempt.batch(ranges) as batch:
+                    load(attempt.conn, settings, batch, only=table)
 
 
 def _load_all(
@@ -139,8 +172,10 @@ def _without(waiting: list[Range], taken: list[Range]) -> list[Range]:
     return [item for item in left if len(item)]
 
 
-def load(conn: Connection, settings: Settings, batch: Batch) -> None:
-    """Parse the ranges of an open batch and load every table of the vault."""
+def load(
+    conn: Connection, settings: Settings, batch: Batch, only: str | None = None
+) -> None:
+    """Parse the ranges of an open batch and load the vault's tables, or only one."""
     topics = {item.log.topic for item in batch.ranges}
     make_ranges(conn, settings, batch.ranges)
     values = {
@@ -156,6 +191,8 @@ def load(conn: Connection, settings: Settings, batch: Batch) -> None:
                 relations.add(made.removeprefix("batch_"))
                 batch.counts[made.removeprefix("batch_")] += number
     for table, statement in load_statements(frozenset(relations)):
+        if only not in (None, table):
+            continue
         batch.counts[table] += execute(conn, statement, values).rowcount
 
 

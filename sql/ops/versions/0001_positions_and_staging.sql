@@ -79,11 +79,13 @@ CREATE TABLE ops.definitions (
     name text NOT NULL,
     definition jsonb NOT NULL,
     created_dt timestamptz NOT NULL DEFAULT now(),
+    filled_dt timestamptz,
     PRIMARY KEY (kind, name)
 );
 COMMENT ON TABLE ops.definitions IS
 'What each table was made from. A definition that would change what a table '
-'means is refused.';
+'means is refused. filled_dt is null while a new table of the vault is still being '
+'filled from the history.';
 
 CREATE TABLE ops.dictionary_lookups (
     id text COLLATE "C" PRIMARY KEY,
