@@ -1,9 +1,10 @@
 """The loopback ports of a stack."""
 
 import json
+import random
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -27,10 +28,17 @@ class Ports:
     def free(cls) -> Self:
         """Return ports that nobody uses right now."""
         with ExitStack() as held:
-            sockets = [held.enter_context(socket.socket()) for _ in fields(cls)]
-            for one in sockets:
-                one.bind((HOST, 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
+            found: list[int] = []
+            # Below the ports of outgoing connections (from 32768), which could take
+            # one of these before its server has started, or while it restarts.
+            for port in random.sample(range(20_000, 32_000), 1_000):
+                probe = held.enter_context(socket.socket())
+                with suppress(OSError):
+                    probe.bind((HOST, port))
+                    found.append(port)
+                if len(found) == len(fields(cls)):
+                    return cls(*found)
+        raise StackError("There are no free ports between 20000 and 32000.")
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
