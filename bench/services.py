@@ -1,0 +1,109 @@
+"""The services that the benchmarks run against: a stack of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import redis
+from psycopg import sql
+from psycopg.rows import TupleRow
+from rich.console import Console
+
+from bench import orders
+from deploy.local import postgres
+from deploy.local.ports import Ports
+from deploy.local.secrets import Secrets
+from deploy.local.stack import Stack
+from palate.migrate import migrate
+from palate.settings import Form, Settings, load_settings
+
+RAW_TOPIC = "order-service_orders"
+ENRICHED_TOPIC = "stg-service-orders"
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Services:
+    """PostgreSQL, Kafka and Redis of one stack."""
+
+    stack: Stack
+
+    def settings(self, database: str, topic: str = RAW_TOPIC) -> Settings:
+        """Return the settings of a pipeline into this database."""
+        env = self.stack.env()
+        return load_settings(
+            dwh_dsn=env["DWH_DSN"].rsplit("/", 1)[0] + f"/{database}",
+            kafka_bootstrap=env["KAFKA_BOOTSTRAP"],
+            redis_url=env["REDIS_URL"],
+            palate_topics={topic: Form.RAW, ENRICHED_TOPIC: Form.ENRICHED},
+        )
+
+    def fresh_warehouse(self, database: str) -> None:
+        """Make an empty warehouse, in place of what had this name."""
+        with self.superuser() as connection:
+            name = sql.Identifier(database)
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
+            )
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER palate").format(name))
+        migrate(self.settings(database))
+
+    def has_database(self, database: str) -> bool:
+        """Tell whether there is a database of this name."""
+        with self.superuser() as connection:
+            return bool(
+                connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", (database,)
+                ).fetchone()
+            )
+
+    def checkpoint(self) -> None:
+        """Write all dirty pages: what changes next is logged in full again."""
+        with self.superuser() as connection:
+            connection.execute("CHECKPOINT")
+
+    @contextmanager
+    def superuser(
+        self, database: str = "postgres"
+    ) -> Iterator[psycopg.Connection[TupleRow]]:
+        """Connect as PostgreSQL's superuser, in autocommit mode."""
+        password = Secrets.load(self.stack.var / "secrets.json").postgres
+        uri = postgres.dsn(self.stack.ports.postgres, "postgres", password, database)
+        with psycopg.connect(uri, autocommit=True) as connection:
+            yield connection
+
+    def fill_dictionary(self, number: int) -> None:
+        """Write the entries of the restaurants, and of that many orders' guests."""
+        with redis.Redis.from_url(self.stack.env()["REDIS_URL"]) as client:
+            pipeline = client.pipeline(transaction=False)
+            for key, entry in orders.dictionary(number):
+                pipeline.set(key, entry)
+                if len(pipeline) >= 1_000:
+                    pipeline.execute()
+            pipeline.execute()
+
+
+@contextmanager
+def running(var: Path, *, keep: bool) -> Iterator[Services]:
+    """Start the services on free ports; stop them, and remove their data, at the end.
+
+    :param var: the state folder
+    :param keep: leave them running, so that the next benchmark finds its data
+    """
+    stack = Stack(var, None if Ports.read(var / "ports.json") else Ports.free())
+    console.print("Starting PostgreSQL, Redis and Kafka ...")
+    stack.up_services()
+    try:
+        yield Services(stack)
+    finally:
+        if not keep:
+            stack.down(wipe=True)
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,46 @@
+"""Fill STG without a broker: COPY of made messages, and the ledger moved with them."""
+
+from bench import orders
+from bench.services import RAW_TOPIC, now
+from palate.database import connect
+from palate.positions import Log, Range, advance, watermarks
+from palate.settings import Settings
+from palate.staging import STAGE
+
+
+def staged(settings: Settings) -> int:
+    """Return how many messages are staged: the number of the next one."""
+    with connect(settings) as conn:
+        return sum(watermarks(conn, STAGE).values())
+
+
+def stage(settings: Settings, count: int) -> None:
+    """Put the next ``count`` messages into STG, in one transaction."""
+    with connect(settings) as conn, conn.transaction():
+        done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}
+        start = sum(done.values())
+        with (
+            conn.cursor() as cursor,
+            cursor.copy(
+                "COPY stg.order_events (topic, epoch, kafka_partition, kafka_offset,"
+                " broker_dt, message, staged_dt) FROM STDIN"
+            ) as copy,
+        ):
+            staged_dt = now()
+            for number in range(start, start + count):
+                copy.write_row(
+                    (
+                        RAW_TOPIC,
+                        0,
+                        *orders.position(number),
+                        orders.sent_at(number),
+                        orders.message(number),
+                        staged_dt,
+                    )
+                )
+        ranges = [
+            Range(Log(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
+            for partition, end in orders.ends(start + count).items()
+            if end > done.get(partition, 0)
+        ]
+        advance(conn, STAGE, ranges, staged_dt)
