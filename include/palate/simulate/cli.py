@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Play the order service: dictionaries to Redis, orders to Kafka. "
     "What was sent is noted down, so `truth` knows what the marts must be.",
     no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 _POLL_SECONDS = 2
@@ -122,8 +123,8 @@ def live(
     settings = load_settings()
     journal = Journal(options.state_folder(state))
     with (
+        sender("live", settings, journal, journal.world()) as (sending, world),
         display.ticker(verbose=verbose, quiet=as_json) as report,
-        sender("live", settings, journal, journal.world(), report) as (sending, world),
     ):
         start = int(time.time()) + 1
         events = trickle(
@@ -139,7 +140,7 @@ def live(
         )
         try:
             end = None if seconds is None else start + seconds
-            sending.send_in_time(events, end)
+            sending.send_in_time(events, report, end)
         except KeyboardInterrupt:
             # The usual way to stop it.
             pass
@@ -246,11 +247,8 @@ def _send_history(
 ) -> Summary:
     settings = load_settings()
     with (
+        sender("history", settings, journal, size, own_time) as (sending, world),
         display.bar("Sending orders", orders, quiet) as report,
-        sender("history", settings, journal, size, report, own_time) as (
-            sending,
-            world,
-        ),
     ):
         events = generate(
             world,
@@ -262,7 +260,7 @@ def _send_history(
             sending.past.next_order_id,
             sending.run.number,
         )
-        sending.send_all(events)
+        sending.send_all(events, report)
     return sending.summary
 
 

@@ -102,7 +102,6 @@ class Sender:
         past: Past,
         kafka: Kafka,
         dictionaries: Dictionaries,
-        report: Report,
         own_time: bool = False,
     ) -> None:
         """Send as ``run``.
@@ -115,28 +114,30 @@ class Sender:
         self.past = past
         self._kafka = kafka
         self._dictionaries = dictionaries
-        self._report = report
+        self._report: Report = lambda _: None
         self._own_time = own_time
 
-    def send_all(self, events: Iterable[Event]) -> None:
+    def send_all(self, events: Iterable[Event], report: Report) -> None:
         """Send the events as fast as they come."""
-        with self._timed():
+        with self._timed(report):
             for number, event in enumerate(events):
                 self._send(event)
                 if number % _AT_ONCE == 0:
                     self._note()
 
-    def send_in_time(self, events: Iterable[Event], until: float | None) -> None:
+    def send_in_time(
+        self, events: Iterable[Event], report: Report, until: float | None = None
+    ) -> None:
         """Send each event when its time has come.
 
         :param until: when to stop, in seconds since 1970 UTC
         """
-        with self._timed():
+        with self._timed(report):
             for event in events:
                 end = event.at if until is None else min(event.at, until)
                 while (pause := end - time.time()) > 0:
                     self._note()
-                    self._report(None)
+                    report(None)
                     time.sleep(min(pause, 0.2))
                 if until is not None and event.at > until:
                     return
@@ -144,8 +145,8 @@ class Sender:
                 self._note(wait=True)
 
     @contextmanager
-    def _timed(self) -> Iterator[None]:
-        begin = time.monotonic()
+    def _timed(self, report: Report) -> Iterator[None]:
+        self._report, begin = report, time.monotonic()
         try:
             yield
         except SendError:
@@ -189,7 +190,6 @@ def sender(
     settings: Settings,
     journal: Journal,
     size: WorldSize,
-    report: Report,
     own_time: bool = False,
 ) -> Iterator[tuple[Sender, World]]:
     """Open all that a run needs: the services, the journal, and the world as it is.
@@ -209,7 +209,7 @@ def sender(
         stack.callback(dictionaries.close)
         run = stack.enter_context(journal.run(kind, size))
         past, world = _recall(journal, size)
-        yield Sender(run, past, kafka, dictionaries, report, own_time), world
+        yield Sender(run, past, kafka, dictionaries, own_time), world
 
 
 def write_dictionaries(

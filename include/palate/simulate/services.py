@@ -103,7 +103,9 @@ class Kafka:
         if error is not None:
             self._lost = error
             return
-        position = Position(message.topic, record.partition(), record.offset())
+        # Both are there once the message is.
+        partition, offset = record.partition() or 0, record.offset() or 0
+        position = Position(message.topic, partition, offset)
         self._acknowledged.append((message, position, record.timestamp()[1]))
 
     def _require(self, topic: str, timeout: float) -> None:
@@ -153,7 +155,8 @@ class Dictionaries:
 
     @staticmethod
     def _unavailable(error: Exception) -> ServiceUnavailableError:
+        reason = str(error).rstrip(".")
         return ServiceUnavailableError(
-            f"Redis (the dictionaries) can't be used: {error}. Check that it runs "
+            f"Redis (the dictionaries) can't be used: {reason}. Check that it runs "
             "(`make status`) and that REDIS_URL is right."
         )
