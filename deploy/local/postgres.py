@@ -49,12 +49,10 @@ def data_folder(var: Path) -> Path:
     where it can't (a checkout below /root, say), the cluster lies in that account's
     home, under a name that is derived from ``var``.
     """
-    wanted = var / "postgres" / "data"
-    user = server_user()
-    if user is None or _server_can_enter(var):
-        return wanted
-    name = hashlib.sha256(str(var).encode()).hexdigest()[:12]
-    return Path(pwd.getpwnam(user).pw_dir) / f"palate-{name}" / "data"
+    inside, outside = _places(var)
+    if outside is None or inside.exists():
+        return inside
+    return outside if outside.exists() or not _server_can_enter(var) else inside
 
 
 def prepare(var: Path, port: int, superuser_password: str) -> None:
@@ -121,7 +119,9 @@ def answers(uri: str) -> bool:
 
 def wipe(var: Path) -> None:
     """Remove the cluster; the server must be down."""
-    shutil.rmtree(data_folder(var).parent, ignore_errors=True)
+    for folder in _places(var):
+        if folder:
+            shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> None:
@@ -157,6 +157,15 @@ def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> No
     if done.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise StackError(f"initdb failed in {folder}: {done.stderr.strip()}")
+
+
+def _places(var: Path) -> tuple[Path, Path | None]:
+    inside = var / "postgres" / "data"
+    user = server_user()
+    if user is None:
+        return inside, None
+    name = hashlib.sha256(str(var).encode()).hexdigest()[:12]
+    return inside, Path(pwd.getpwnam(user).pw_dir) / f"palate-{name}" / "data"
 
 
 def _server_can_enter(folder: Path) -> bool:
