@@ -31,7 +31,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-dictionaries_app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
+dictionaries_app = typer.Typer(
+    help="Dictionary entries from Redis.", no_args_is_help=True
+)
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(dictionaries_app, name="dictionaries")
 
@@ -40,7 +42,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.
 
 @app.callback()
 def main(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each batch.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log each batch.")
+    ] = False,
 ) -> None:
     """Set up the log: warnings, or every batch with ``--verbose``."""
     logging.basicConfig(
@@ -57,7 +61,9 @@ def migrate() -> None:
     """Make or update the warehouse's schemas, tables and views."""
     with _told():
         made = migrate_warehouse(load_settings())
-        out.print(f"Made {', '.join(made)}." if made else "The warehouse is up to date.")
+        out.print(
+            f"Made {', '.join(made)}." if made else "The warehouse is up to date."
+        )
 
 
 @app.command()
@@ -81,10 +87,12 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def reconcile(as_json: AsJson = False) -> None:
-    """Compare each mart with what follows from the vault; exit with 9 if one differs."""
+    """Compare each mart with the vault; exit with 9 if one differs."""
     with _told():
         settings = load_settings()
-        report = {name: marts.differences(settings, name) for name in marts.load_marts()}
+        report = {
+            name: marts.differences(settings, name) for name in marts.load_marts()
+        }
         if as_json:
             print(
                 json.dumps(
@@ -114,7 +122,9 @@ def sync_dictionaries(as_json: AsJson = False) -> None:
     """Read every known id from Redis again, stage what changed, and load it."""
     with _told():
         settings = load_settings()
-        _print_outcome(dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json)
+        _print_outcome(
+            dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json
+        )
         for name in marts.load_marts():
             _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
 
@@ -125,7 +135,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except PalateError as error:
-        errors.print(f"[red]{type(error).__name__.removesuffix('Error')}:[/red] ", end="")
+        errors.print(
+            f"[red]{type(error).__name__.removesuffix('Error')}:[/red] ", end=""
+        )
         errors.print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
 
@@ -168,4 +180,3 @@ def _print_status(found: Status) -> None:
     out.print(batches)
     for problem in found.problems:
         errors.print(problem, style="yellow", markup=False)
-

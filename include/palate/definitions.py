@@ -58,6 +58,7 @@ class Definition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: Kind
     table: str = Identifier
     description: str = Field(min_length=10)
     source: tuple[str, ...] = Field(min_length=1)
@@ -144,29 +145,26 @@ class Vault:
 
     def context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
         """Return what the templates of the item's kind need."""
-        build = {
-            Kind.HUB: self._hub_context,
-            Kind.LINK: self._link_context,
-            Kind.SATELLITE: self._satellite_context,
-        }[item.kind]
-        specific = build(item)  # type: ignore[operator]
+        if isinstance(item, Hub):
+            specific = self._hub_context(item)
+        elif isinstance(item, Link):
+            specific = self._link_context(item)
+        else:
+            specific = self._satellite_context(item)
         types: dict[str, str] = specific["typed_columns"] | {
             LOAD_DT: "timestamptz",
             LOAD_SRC: 'text COLLATE "C"',
         }
-        return (
-            {
-                "schema": "dds",
-                "table": item.table,
-                "description": item.description.strip(),
-                "sources": list(item.source),
-                "index": list(item.index),
-                "nullable": [],
-                "least": [],
-            }
-            | specific
-            | {"typed_columns": types, "columns": list(types)}
-        )
+        common = {
+            "schema": "dds",
+            "table": item.table,
+            "description": item.description.strip(),
+            "sources": list(item.source),
+            "index": list(item.index),
+            "nullable": [],
+            "least": [],
+        }
+        return common | specific | {"typed_columns": types, "columns": list(types)}
 
     def _hub_context(self, item: Hub) -> dict[str, Any]:
         key = {item.key: "uuid"}
@@ -191,9 +189,7 @@ class Vault:
             "hub_keys": keys,
             "carried": list(carried),
             "primary_key": lead,
-            "typed_columns": {item.key: "uuid"}
-            | carried
-            | dict.fromkeys(keys, "uuid"),
+            "typed_columns": {item.key: "uuid"} | carried | dict.fromkeys(keys, "uuid"),
             "unique": [],
         }
 
@@ -259,8 +255,7 @@ class Vault:
 
 def path_of(item: Definition) -> str:
     """Return where a definition stands, for messages."""
-    kind: Kind = item.kind  # type: ignore[attr-defined]
-    return f"sql/dds/{kind.value}/{item.table}.yaml"
+    return f"sql/dds/{item.kind.value}/{item.table}.yaml"
 
 
 @lru_cache(maxsize=4)

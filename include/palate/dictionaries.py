@@ -7,6 +7,7 @@ pauses (contract, section 6), and the marts correct themselves when it has come.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 
@@ -41,7 +42,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
 
 def sync(settings: Settings, caller: Caller) -> Outcome:
-    """Read every id again that an order or an entry ever named, and load the changes."""
+    """Read every id again that was ever named, and load what changed."""
     _name_unknown(settings, caller)
     return _read(
         settings,
@@ -54,7 +55,8 @@ def sync(settings: Settings, caller: Caller) -> Outcome:
 def is_due(conn: Connection) -> bool:
     """Tell whether an id is to be asked for now, or was named and not noted yet."""
     row = conn.execute(
-        "SELECT EXISTS (SELECT 1 FROM ops.dictionary_lookups WHERE next_try_dt <= now())"
+        "SELECT EXISTS"
+        " (SELECT 1 FROM ops.dictionary_lookups WHERE next_try_dt <= now())"
     ).fetchone()
     return bool(row and row[0])
 
@@ -83,8 +85,8 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             with _client(settings) as client:
                 for start in range(0, len(ids), _MGET_KEYS):
                     keys = ids[start : start + _MGET_KEYS]
+                    values = client.mget(keys)
                     with attempt.batch([]) as batch:
-                        values = client.mget(keys)
                         problems |= _stage(attempt.conn, batch, keys, values)
                     attempt.outcome.counts["asked"] += len(keys)
         attempt.outcome.counts["not_found"] = len(problems)
@@ -103,7 +105,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
 
 
 def _stage(
-    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[bytes | None]
+    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[Any]
 ) -> dict[str, str]:
     """Stage what is usable and new; return the problem of each id that is not."""
     conn.execute(
@@ -158,7 +160,7 @@ def _client(settings: Settings) -> Iterator["redis.Redis"]:
         message = (
             f"Redis (the dictionaries) can't be read: {error}. Check that it runs "
             "(`make status`) and that REDIS_URL or the Airflow Connection `redis` is "
-            "right. Orders load without it; names and categories follow when it is back."
+            "right. Orders load without it; names and categories follow."
         )
         raise ServiceUnavailableError(message) from None
     finally:

@@ -190,9 +190,11 @@ def missing_codecs() -> list[str]:
         if not there
     ]
     try:
-        import crc32c  # noqa: F401, PLC0415 - only whether it is there
+        import crc32c  # noqa: F401 - only whether it is there
     except ImportError:
-        sentences.append("Checksums are computed in Python, 11 times slower: install crc32c.")
+        sentences.append(
+            "Checksums are computed in Python, 11 times slower: install crc32c."
+        )
     return sentences
 
 

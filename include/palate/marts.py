@@ -198,12 +198,16 @@ def recomputed(mart: Mart) -> str:
     if mart.label.table == f"cdm.{mart.reference.table}":
         label_query = mart.query("reference", products=None)
     else:
-        label_query = f"SELECT {mart.label.key}, {mart.label.column} FROM {mart.label.table}"
+        label_query = (
+            f"SELECT {mart.label.key}, {mart.label.column} FROM {mart.label.table}"
+        )
     reference = f"({mart.query('reference', products=None)})"
     return mart.shared(
         "recomputed",
         all_contributions=mart.query(
-            "contributions", orders=f"({mart.shared('all_orders')})", reference=reference
+            "contributions",
+            orders=f"({mart.shared('all_orders')})",
+            reference=reference,
         ),
         label_query=label_query,
         label_key=mart.label.key,
@@ -259,7 +263,7 @@ def make_tables(conn: Connection) -> list[str]:
             raise DefinitionError(message)
         if row is None:
             for statement in _table_statements(mart):
-                conn.execute(statement)  # type: ignore[call-overload]
+                conn.execute(statement)
             conn.execute(
                 "INSERT INTO ops.definitions (kind, name, definition)"
                 " VALUES ('mart', %s, %s)",
@@ -278,7 +282,7 @@ def _table_statements(mart: Mart) -> list[str]:
         for name, type in _COUNTED.items()
     )
     reference = ", ".join(
-        f'{name} {type.replace("text", "text COLLATE " + chr(34) + "C" + chr(34))}'
+        f"{name} {type.replace('text', 'text COLLATE ' + chr(34) + 'C' + chr(34))}"
         for name, type in mart.reference.columns.items()
     )
     return [

@@ -1,6 +1,7 @@
 """Make and update the schemas: migrations, then the tables of the definitions."""
 
 import logging
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -42,7 +43,9 @@ def _run_migrations(settings: Settings) -> None:
     # SQLAlchemy only lends Alembic a connection; it is psycopg's own.
     dsn = settings.dwh_dsn.get_secret_value()
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(dsn),
+        poolclass=NullPool,
     )
     config = Config()
     config.set_main_option("script_location", str(SQL_FOLDER / "ops"))
@@ -59,24 +62,24 @@ def _make_vault(conn: Connection) -> list[str]:
         if register(conn, item, context["typed_columns"]):
             made.append(item.table)
             for statement in table_statements(context):
-                conn.execute(statement)  # type: ignore[call-overload]
+                conn.execute(statement)
     return made
 
 
-def table_statements(context: dict[str, object]) -> list[str]:
+def table_statements(context: dict[str, Any]) -> list[str]:
     """Return the statements that make one table of the vault."""
     table = f"{context['schema']}.{context['table']}"
-    description = str(context["description"]).replace("'", "''")
+    description = context["description"].replace("'", "''")
     statements = [
         render("dds/_templates/table.sql", **context),
         f"COMMENT ON TABLE {table} IS '{description}'",
     ]
     index = context["index"]
     if index:
-        statements.append(f"CREATE INDEX ON {table} ({', '.join(index)})")  # type: ignore
+        statements.append(f"CREATE INDEX ON {table} ({', '.join(index)})")
     statements += [
         f"CREATE UNIQUE INDEX ON {table} ({', '.join(columns)})"
-        for columns in context["unique"]  # type: ignore[attr-defined]
+        for columns in context["unique"]
     ]
     return statements
 
@@ -89,7 +92,7 @@ def register(conn: Connection, item: Definition, columns: dict[str, str]) -> boo
     meaning = {"columns": columns} | item.model_dump(
         mode="json", exclude={"description", "table", "kind", "source", "index"}
     )
-    kind = item.kind.value  # type: ignore[attr-defined]
+    kind = item.kind.value
     row = conn.execute(
         "SELECT definition FROM ops.definitions WHERE (kind, name) = (%s, %s)",
         (kind, item.table),
@@ -125,4 +128,4 @@ def register(conn: Connection, item: Definition, columns: dict[str, str]) -> boo
 
 def _make_views(conn: Connection) -> None:
     for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
-        conn.execute(render(str(path.relative_to(SQL_FOLDER))))  # type: ignore[call-overload]
+        conn.execute(render(str(path.relative_to(SQL_FOLDER))))

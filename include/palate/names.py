@@ -44,5 +44,5 @@ def link_key(table: str) -> str:
 
 
 def hashdiff(table: str) -> str:
-    """Return a satellite's hashdiff: ``s_user_names`` gives ``hk_user_names_hashdiff``."""
+    """Return a hashdiff: ``s_user_names`` gives ``hk_user_names_hashdiff``."""
     return f"hk_{table.removeprefix('s_')}_hashdiff"

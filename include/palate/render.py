@@ -15,7 +15,7 @@ _MADE = re.compile(r"^CREATE TEMP TABLE (\w+)", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_FOLDER),
     undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701 - this is SQL, made from definitions only
+    autoescape=False,  # this is SQL, made from definitions only
     keep_trailing_newline=False,
 )
 _ENVIRONMENT.globals |= {

@@ -16,7 +16,9 @@ import yaml
 WRONG_SHAPE = "wrong_shape"
 OUT_OF_RANGE = "value_out_of_range"
 
-_TIME_FORM = "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
+_TIME_FORM = (
+    "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
+)
 # A time of the right form that exists reads the same after PostgreSQL has parsed and
 # written it; jsonpath parses without raising, and faster than a regular expression.
 _TIME_EXISTS = (
@@ -60,7 +62,9 @@ class Shape:
     def accepts(self) -> str:
         """Return SQL over ``doc`` that is true for an accepted message only."""
         each = [
-            _of_each(path, _guarded(self._used(Use.FIRST, path), self._used(Use.THEN, path)))
+            _of_each(
+                path, _guarded(self._used(Use.FIRST, path), self._used(Use.THEN, path))
+            )
             for path in self.lists
         ]
         return _guarded(
@@ -114,7 +118,9 @@ def _tests(types: dict[str, Any], form: dict[str, Any]) -> Iterable[Test]:
     paths = [*form["required"], *form.get("optional", {}), *lists]
     for parent in sorted({path.rpartition(".")[0] for path in paths} - {""}):
         field = _Field(parent, None, True)
-        yield field.test(WRONG_SHAPE, f"{field.kind} = 'object'", "be an object", _REASON)
+        yield field.test(
+            WRONG_SHAPE, f"{field.kind} = 'object'", "be an object", _REASON
+        )
     for path in lists:
         field = _Field(path, None, False)
         condition = f"{field.kind} = 'array'"

@@ -53,7 +53,9 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     """
     limits = limits or Limits()
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
-        states = _look(attempt.conn, reader, limits.topics or tuple(settings.palate_topics))
+        states = _look(
+            attempt.conn, reader, limits.topics or tuple(settings.palate_topics)
+        )
         own = attempt.own_ranges()
         _repeat(attempt, reader, settings, states, own)
         if attempt.was_finished():
@@ -100,7 +102,8 @@ def known_epoch(conn: Connection, state: TopicState) -> int:
     ).fetchone()
     if row is None:
         return 0
-    return int(row[0]) + (row[1] != state.topic_id)
+    epoch: int = row[0]
+    return epoch if row[1] == state.topic_id else epoch + 1
 
 
 def _enter_epoch(conn: Connection, state: TopicState) -> int:
@@ -180,7 +183,9 @@ def _drain(
                 attempt.conn,
                 "stg.order_events",
                 batch.load_dt,
-                reading.take(min(left, settings.palate_drain_messages), settings, deadline),
+                reading.take(
+                    min(left, settings.palate_drain_messages), settings, deadline
+                ),
             )
             batch.ranges = reading.taken()
             batch.counts["messages"] = number

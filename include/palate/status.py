@@ -66,15 +66,24 @@ def status(settings: Settings) -> Status:
             problems.append(str(error))
             logs = _logs(conn, None, [])
         refused = conn.execute(
-            "SELECT reason, count(*) FROM stg.rejected_messages GROUP BY reason ORDER BY reason"
+            "SELECT reason, count(*) FROM stg.rejected_messages"
+            " GROUP BY reason ORDER BY reason"
         ).fetchall()
         waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
         batches = conn.execute(
-            "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id, s.run_id,"
-            " b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
+            "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id,"
+            " s.run_id, b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
             " USING (stage_run_id) ORDER BY b.batch_id DESC LIMIT 8"
         ).fetchall()
-    names = ("batch_id", "stage", "committed_dt", "is_repeat", "dag_id", "run_id", "counts")
+    names = (
+        "batch_id",
+        "stage",
+        "committed_dt",
+        "is_repeat",
+        "dag_id",
+        "run_id",
+        "counts",
+    )
     return Status(
         at=datetime.now(UTC),
         logs=logs,
@@ -106,19 +115,21 @@ def _logs(
     found = []
     for item in sorted(staged.keys() | ends.keys()):
         done = staged.get(item, begins.get(item, 0))
-        end = ends.get(item)
+        known_end = ends.get(item)
         behind = min(mart.get(item, begins.get(item, 0)) for mart in counted.values())
         found.append(
             LogStatus(
                 topic=item.topic,
                 epoch=item.epoch,
                 partition=item.partition,
-                end_offset=end,
+                end_offset=known_end,
                 staged=done,
                 loaded=loaded.get(item, 0),
                 marts={name: mart.get(item, 0) for name, mart in counted.items()},
-                lag=max((done if end is None else end) - behind, 0),
-                oldest_waiting_seconds=_age(conn, reader, item, behind, done, end),
+                lag=max((done if known_end is None else known_end) - behind, 0),
+                oldest_waiting_seconds=_age(
+                    conn, reader, item, behind, done, known_end
+                ),
             )
         )
     return found
@@ -149,4 +160,5 @@ def _age(
         moment = broker_time(record) if record else None
     if moment is None:
         return None
-    return round((datetime.now(UTC) - moment).total_seconds(), 1)
+    age: float = (datetime.now(UTC) - moment).total_seconds()
+    return round(age, 1)

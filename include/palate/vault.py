@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.names import DICTIONARY_FEED, HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
@@ -98,7 +97,9 @@ def _load_all(
             _load_batch(settings, attempt, ranges, is_repeat)
             waiting = _without(waiting, ranges)
         return
-    chunk = min(settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE))
+    chunk = min(
+        settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
+    )
     queue = _Queue(waiting, chunk)
 
     def work(run: StageRun) -> None:
