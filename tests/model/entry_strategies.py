@@ -1,0 +1,86 @@
+"""Hypothesis strategies for dictionary entries, usable or not, in staged order."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.model import pools
+from tests.model.history import Entry
+from tests.model.render import Literal, text
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Json = dict[str, Any]
+
+# What makes an entry count as missing: (field, JSON text).
+_BREAKING = (
+    ("_id", '"another"'),
+    ("_id", "1"),
+    ("name", "null"),
+    ("name", "7"),
+    ("update_ts_utc", "null"),
+    ("update_ts_utc", '"2023-02-29 00:00:00"'),
+    ("update_ts_utc", '"2023-08-01T10:00:00"'),
+    ("extra", r'"\ud83d"'),
+)
+_NO_ENTRIES = (b"", b"Redis", b"null", b"[]", b"\xff")
+
+# Two spellings of one price: the same entry to jsonb.
+_PRICES = st.sampled_from(["180", "180.0", "200"]).map(Literal)
+_NO_LINES: tuple[Any, ...] = (
+    *(7, None, [], {}),
+    {"_id": "ghost"},
+    {"_id": "ghost", "name": None},
+    {"_id": "", "name": "ghost", "category": "ghost"},
+)
+
+
+@st.composite
+def entries(draw: Draw, max_entries: int) -> tuple[Entry, ...]:
+    """Draw entries; their order counts where they contradict each other."""
+    drawn: list[Entry] = []
+    for _ in range(draw(st.integers(0, max_entries))):
+        if drawn and draw(st.integers(0, 5)) == 4:
+            drawn.append(draw(st.sampled_from(drawn)))
+        else:
+            drawn.append(draw(_entry()))
+    return tuple(drawn)
+
+
+@st.composite
+def _entry(draw: Draw) -> Entry:
+    document = draw(pools.weighted((4, _restaurants()), (1, _guests())))
+    entry_id = document["_id"]
+    if draw(st.integers(0, 9)) == 7:
+        if draw(st.booleans()):
+            return Entry(entry_id, draw(st.sampled_from(_NO_ENTRIES)))
+        field, literal = draw(st.sampled_from(_BREAKING))
+        document[field] = Literal(literal)
+    escaped, blank = draw(st.booleans()), draw(st.sampled_from(["", " "]))
+    return Entry(entry_id, text(document, escaped=escaped, blank=blank).encode())
+
+
+def _guests() -> st.SearchStrategy[Json]:
+    return pools.objects(
+        _id=pools.USERS,
+        name=pools.NAMES,
+        login=pools.mostly(pools.NAMES, None, pools.MISSING, 5, "x" * 1_001),
+        update_ts_utc=pools.TIMES,
+    )
+
+
+def _restaurants() -> st.SearchStrategy[Json]:
+    line = pools.objects(
+        _id=pools.DISHES,
+        name=pools.NAMES,
+        price=_PRICES,
+        category=pools.mostly(pools.CATEGORIES, None, pools.MISSING, 5, "x" * 1_001),
+    )
+    return pools.objects(
+        _id=pools.RESTAURANTS,
+        name=pools.NAMES,
+        update_ts_utc=pools.TIMES,
+        menu=pools.mostly(
+            st.lists(pools.mostly(line, *_NO_LINES), min_size=1, max_size=4), []
+        ),
+    )
