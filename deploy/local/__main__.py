@@ -26,13 +26,14 @@ def main() -> int:
     parser.add_argument("--yes", action="store_true", help="don't ask")
     arguments = parser.parse_args()
     try:
-        return commands[arguments.command](_stack(), arguments.yes)
+        return commands[arguments.command](local_stack(), arguments.yes)
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _stack() -> Stack:
+def local_stack() -> Stack:
+    """Return the stack of this checkout, or that of PALATE_VAR."""
     var = Path(os.environ.get("PALATE_VAR") or REPOSITORY / "var").resolve()
     last = Ports.read(var / "ports.json")
     return Stack(var, Ports.from_env(os.environ, last))

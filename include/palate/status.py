@@ -8,6 +8,7 @@ from palate import marts, staging, vault
 from palate.database import Connection, connect
 from palate.errors import PalateError
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
+from palate.names import DICTIONARY_FEED
 from palate.positions import Log, watermarks
 from palate.settings import Settings
 
@@ -100,7 +101,7 @@ def status(settings: Settings) -> Status:
 def _logs(
     conn: Connection, reader: Reader | None, states: list[TopicState]
 ) -> list[LogStatus]:
-    staged = watermarks(conn, staging.STAGE)
+    staged = watermarks(conn, staging.STAGE) | watermarks(conn, DICTIONARY_FEED)
     loaded = watermarks(conn, vault.STAGE)
     counted = {
         name: watermarks(conn, mart.stage) for name, mart in marts.load_marts().items()
