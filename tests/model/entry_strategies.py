@@ -1,6 +1,7 @@
 """Hypothesis strategies for dictionary entries, usable or not, in staged order."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def entries(draw: Draw, max_entries: int) -> tuple[Entry, ...]:
 
 @st.composite
 def _entry(draw: Draw) -> Entry:
-    document = draw(pools.weighted((4, _restaurants()), (1, _guests())))
+    document = draw(_documents())
     entry_id = document["_id"]
     if draw(st.integers(0, 9)) == 7:
         if draw(st.booleans()):
@@ -58,6 +59,11 @@ def _entry(draw: Draw) -> Entry:
         document[field] = Literal(literal)
     escaped, blank = draw(st.booleans()), draw(st.sampled_from(["", " "]))
     return Entry(entry_id, text(document, escaped=escaped, blank=blank).encode())
+
+
+@cache  # to build a strategy takes longer than to draw from it
+def _documents() -> st.SearchStrategy[Json]:
+    return pools.weighted((4, _restaurants()), (1, _guests()))
 
 
 def _guests() -> st.SearchStrategy[Json]:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -50,6 +51,7 @@ _NO_ORDERS = (
 )
 
 
+@cache  # to build a strategy takes longer than to draw from it
 def orders(form: Form) -> st.SearchStrategy[Json]:
     """Give orders, as objects to be written, that break no rule but the version's."""
     return _raw_orders() if form is Form.RAW else _enriched_orders()
@@ -142,8 +144,7 @@ def _raw_orders() -> st.SearchStrategy[Json]:
     )
 
 
-@st.composite
-def _enriched_orders(draw: Draw) -> Json:
+def _enriched_orders() -> st.SearchStrategy[Json]:
     name = _optional(pools.NAMES)
     line = pools.objects(
         id=pools.DISHES,
@@ -163,12 +164,20 @@ def _enriched_orders(draw: Draw) -> Json:
         # The raw form's time decides nothing here.
         update_ts=st.one_of(st.just(pools.MISSING), pools.TIMES),
     )
-    order: Json = {
-        "object_id": draw(pools.ORDER_IDS),
-        "object_type": "order",
-        "payload": draw(payload),
-    }
-    if draw(st.booleans()):
-        spelling = draw(st.sampled_from(["", ".0"]))
+    return st.builds(
+        _with_payload_id,
+        st.fixed_dictionaries(
+            {
+                "object_id": pools.ORDER_IDS,
+                "object_type": st.just("order"),
+                "payload": payload,
+            }
+        ),
+        st.sampled_from([None, "", ".0"]),
+    )
+
+
+def _with_payload_id(order: Json, spelling: str | None) -> Json:
+    if spelling is not None:
         order["payload"]["id"] = Literal(f"{order['object_id']}{spelling}")
     return order
