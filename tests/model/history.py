@@ -1,7 +1,7 @@
 """What went into the warehouse: messages with their positions, dictionary entries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,6 +72,20 @@ class History:
                 raise ValueError(f"Nothing says which form {message.topic!r} carries.")
             if message.broker_dt.utcoffset() is None:
                 raise ValueError(f"{message.position} has a broker time without zone.")
+
+    def on_topics(self, topics: Mapping[str, str]) -> "History":
+        """Return the same history on topics of other names; each keeps its form.
+
+        Names decide the last ties of versions, so draw batches from the result.
+        """
+        return History(
+            messages=tuple(
+                replace(message, topic=topics.get(message.topic, message.topic))
+                for message in self.messages
+            ),
+            entries=self.entries,
+            forms={topics.get(name, name): form for name, form in self.forms.items()},
+        )
 
 
 @dataclass(frozen=True)

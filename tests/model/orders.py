@@ -76,6 +76,7 @@ def read_message(message: Message, form: Form) -> Version | Refused:
 
     :raises Undecided: if its nesting is so deep that the server's settings decide
     """
+    form = Form(form)  # another enum's "raw" will do
     is_own = any(name == ORIGIN_HEADER for name, _ in message.headers)
     broken: Broken = set()
     version = _read_value(message, form, broken)

@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.model.history import ENRICHED_TOPIC, Message
+from tests.model.history import ENRICHED_TOPIC, RAW_TOPIC, History, Message
+from tests.model.oracle import warehouse
 from tests.unit.model.stories import (
     BROKER_DT,
     DAY_1,
@@ -83,3 +84,10 @@ def test_version_time_of_the_enriched_form_is_its_date() -> None:
 def test_category_of_a_raw_line_is_no_field() -> None:
     version = accepted(raw(1, [line("d", category="Суп", name="Лобио")]))
     assert [(one.name, one.category) for one in version.lines] == [("Лобио", None)]
+
+
+def test_history_moves_to_other_topics() -> None:
+    history = History((raw(1, [line("d")]), enriched(2)))
+    moved = history.on_topics({RAW_TOPIC: "z_raw", ENRICHED_TOPIC: "a_enriched"})
+    assert [message.topic for message in moved.messages] == ["z_raw", "a_enriched"]
+    assert warehouse(moved)["dds.v_order"] == warehouse(history)["dds.v_order"]
