@@ -122,9 +122,11 @@ def _tests(types: dict[str, Any], form: dict[str, Any]) -> Iterable[Test]:
             WRONG_SHAPE, f"{field.kind} = 'object'", "be an object", _REASON
         )
     for path in lists:
-        field = _Field(path, None, False)
-        condition = f"{field.kind} = 'array'"
-        yield field.test(WRONG_SHAPE, condition, "be a list", _REASON | _FIRST)
+        # The text of a whole list is dear; its type tells as much.
+        field = _Field(path, None, True)
+        condition = f"coalesce({field.kind}, 'null') IN ('array', 'null')"
+        what = "be a list, if there is one"
+        yield field.test(WRONG_SHAPE, condition, what, _REASON | _FIRST)
     for path, other in form.get("equal", {}).items():
         field = _Field(path, None, False)
         condition = f"{field.value} = {_Field(other, None, True).value}"

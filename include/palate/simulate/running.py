@@ -133,16 +133,16 @@ class Sender:
         :param until: when to stop, in seconds since 1970 UTC
         """
         with self._timed(report):
-            for event in events:
-                end = event.at if until is None else min(event.at, until)
-                while (pause := end - time.time()) > 0:
-                    self._note()
+            for number, event in enumerate(events):
+                at = event.at if until is None else min(event.at, until)
+                if number % _AT_ONCE == 0 or time.time() < at:
+                    self._note(wait=time.time() < at)
+                while (pause := at - time.time()) > 0:
                     report(None)
                     time.sleep(min(pause, 0.2))
                 if until is not None and event.at > until:
                     return
                 self._send(event)
-                self._note(wait=True)
 
     @contextmanager
     def _timed(self, report: Report) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The world that orders: guests with tastes, restaurants with menus."""
 
 import random
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -99,7 +100,8 @@ class World:
 
     def pick_guest(self, rnd: random.Random) -> Guest:
         """Return a guest, the hungrier the likelier."""
-        return rnd.choices(self.guests, cum_weights=self._appetites)[0]
+        appetites = self._appetites
+        return self.guests[bisect(appetites, rnd.random() * appetites[-1])]
 
     def pick_restaurant(
         self, rnd: random.Random, guest: Guest
