@@ -1,32 +1,133 @@
 """The command `python -m bench`."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from bench import growth, latency, machine, pipeline
 from bench import orders as made
 from bench import profile as profiling
-from bench.services import console, running
+from bench.results import Report
+from bench.services import console, now, running
 from bench.store import stage, staged
+from deploy.local.errors import StackError
+from palate.errors import PalateError
 from palate.migrate import migrate
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+_SIZES = [50_000, 500_000, 2_000_000]
+_MORE = 5_000_000
 _VAR = Path(__file__).resolve().parents[1] / "var" / "bench"
+
+
+class Section(StrEnum):
+    """A part of the benchmarks."""
+
+    PIPELINE = "pipeline"
+    GROWTH = "growth"
+    LATENCY = "latency"
+
+
 Var = Annotated[Path, typer.Option(help="State folder of the benchmarks' own stack.")]
 Keep = Annotated[
     bool, typer.Option("--keep", help="Leave the stack and its data for the next run.")
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Forget what an earlier --keep has kept.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Measure Palate on this machine; without a command, all of it: `run`."""
+    if context.invoked_subcommand is None:
+        run()
+
+
+@app.command()
+def run(
+    only: Annotated[
+        list[Section] | None, typer.Option(help="Only this section (repeatable).")
+    ] = None,
+    repetitions: Annotated[
+        int, typer.Option(min=1, help="Of the floor, and of the batch of 50,000.")
+    ] = 3,
+    size: Annotated[
+        list[int] | None,
+        typer.Option(help="Orders in store to measure growth at (repeatable)."),
+    ] = None,
+    more: Annotated[bool, typer.Option("--more", help="And at 5 million.")] = False,
+    batches: Annotated[
+        int, typer.Option(min=1, help="Batches per size of the store.")
+    ] = 9,
+    messages: Annotated[
+        int, typer.Option(min=1, max=2_000, help="Messages for the latency.")
+    ] = 50,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two of them.")
+    ] = 12,
+    var: Var = _VAR,
+    keep: Keep = False,
+    fresh: Fresh = False,
+) -> None:
+    """Measure floor and pipeline, growth and latency; write a table of them.
+
+    Takes about half an hour and 20 GB of disk; --only and --size make it shorter. The
+    exit code says whether it could be measured, not how fast it was.
+    """
+    sections = only or list(Section)
+    sizes = sorted(size or _SIZES + [_MORE] * more)
+    with _explained(), running(var, keep=keep, fresh=fresh) as services:
+        loads: dict[str, str] = {}
+        report = Report(
+            {
+                "date": f"{now():%F %H:%M:%S} UTC",
+                "command": _command(),
+                "machine": machine.describe(),
+                "versions": machine.versions(services),
+                "other load": loads,
+            }
+        )
+        # The latency last: Airflow itself is a load.
+        for section in (one for one in Section if one in sections):
+            others = machine.OtherLoad(services)
+            console.rule(section)
+            match section:
+                case Section.PIPELINE:
+                    report.add_pipeline(
+                        *pipeline.measure(
+                            services,
+                            repetitions=repetitions,
+                            small=pipeline.SMALL_BATCHES,
+                        )
+                    )
+                case Section.GROWTH:
+                    report.add_growth(
+                        growth.measure(services, sizes=sizes, batches=batches)
+                    )
+                case Section.LATENCY:
+                    report.add_latency(
+                        latency.measure(services, messages=messages, every=every)
+                    )
+            loads[section] = _load(others.share())
+            table = report.write()
+        print(report.markdown())
+        console.print(f"Written to bench/results/{table.name} and .json")
 
 
 @app.command()
 def profile(
-    orders: Annotated[int, typer.Option(help="Orders in the first batch.")] = 50_000,
+    orders: Annotated[int, typer.Option(help="Orders in store at first.")] = 50_000,
     batch: Annotated[
-        int, typer.Option(help="Messages of further batches, the ones profiled then.")
+        int, typer.Option(help="Profile batches of so many messages on top of them.")
     ] = 0,
-    batches: Annotated[int, typer.Option(help="How many of those.")] = 5,
+    batches: Annotated[int, typer.Option(min=1, help="How many of those.")] = 5,
     lanes: Annotated[
         int, typer.Option(help="Connections that load the vault; with 1, times add up.")
     ] = 1,
@@ -37,35 +138,38 @@ def profile(
         str | None,
         typer.Option(help="Print EXPLAIN ANALYZE of statements with this (a regex)."),
     ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget the orders that --keep has kept.")
+    vacuum: Annotated[
+        bool, typer.Option("--vacuum", help="Vacuum and analyze before the batches.")
     ] = False,
     var: Var = _VAR,
     keep: Keep = False,
+    fresh: Fresh = False,
 ) -> None:
     """Print what each SQL statement costs per order.
 
-    Messages are put into STG directly; the drain is not measured. With --keep, a
-    further run adds its batches to the orders that are there.
+    Messages are put into STG directly; the drain is not measured. With --batch, a run
+    after one with --keep adds its batches to the orders that are there.
     """
-    with running(var, keep=keep) as services:
-        settings = services.settings("bench_profile")
+    database = "bench_profile"
+    with _explained(), running(var, keep=keep) as services:
+        settings = services.settings(database)
         settings = settings.model_copy(update={"palate_vault_lanes": lanes})
-        if batch and not fresh and services.has_database("bench_profile"):
+        if batch and not fresh and services.has_database(database):
             migrate(settings)
         else:
-            services.fresh_warehouse("bench_profile")
+            services.fresh_warehouse(database)
+        services.fill_dictionary(orders + 100 * batch)
         first = profiling.Profile(None if batch else explain)
-        missing = made.messages_for(orders) - staged(settings)
-        if missing > 0:
-            console.print(f"Staging {missing} messages ...")
-            services.fill_dictionary(orders + batch * batches)
-            for start in range(0, missing, 50_000):
-                stage(settings, min(50_000, missing - start))
-                profiling.run_stages(settings, first)
+        missing = max(made.messages_for(orders) - staged(settings), 0)
+        for start in range(0, missing, 50_000):
+            console.print(f"{missing - start} messages to load ...")
+            stage(settings, min(50_000, missing - start))
+            profiling.run_stages(settings, first)
         if not batch:
             profiling.show(first, missing, least)
             return
+        if vacuum:
+            services.vacuum(database)
         following = profiling.Profile(explain)
         for _ in range(batches):
             stage(settings, batch)
@@ -73,9 +177,26 @@ def profile(
         profiling.show(following, batch * batches, least)
 
 
-@app.callback()
-def main() -> None:
-    """Measure Palate on this machine."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (PalateError, StackError, RuntimeError) as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(1) from None
+
+
+def _load(share: float) -> str:
+    return f"{share:.0%}" + (" (disturbed)" if share > machine.NOISE else "")
+
+
+def _command() -> str:
+    """Return the command without the folder, which says nothing to others."""
+    arguments: list[Any] = sys.argv[1:]
+    if "--var" in arguments:
+        at = arguments.index("--var")
+        del arguments[at : at + 2]
+    return " ".join(["python -m bench", *arguments])
 
 
 app()

@@ -7,8 +7,10 @@ to 25 orders each; 2,000 dishes; 3.2 lines an order.
 
 import json
 import random
+import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 FIRST = 50_000
 PARTITIONS = 3
@@ -63,6 +65,11 @@ def sent_at(number: int) -> datetime:
     return _START + _BETWEEN_ORDERS * number + timedelta(days=7)
 
 
+def guests(order: int) -> int:
+    """Return how many guests there are when an order of that number comes."""
+    return max(order, FIRST) // _ORDERS_PER_GUEST
+
+
 def dictionary(orders: int) -> Iterator[tuple[str, str]]:
     """Yield (key, entry) of all restaurants, and of the guests of that many orders."""
     stamp = f"{_START:%F %T}"
@@ -72,7 +79,7 @@ def dictionary(orders: int) -> Iterator[tuple[str, str]]:
                 "_id": _id("dish", dish),
                 "name": _dish_name(dish),
                 "price": _price(dish),
-                "category": f"Категория {dish % _CATEGORIES}",
+                "category": _category(dish),
             }
             for dish in _menu(restaurant)
         ]
@@ -88,7 +95,7 @@ def dictionary(orders: int) -> Iterator[tuple[str, str]]:
                 }
             ),
         )
-    for guest in range(_guests(orders)):
+    for guest in range(guests(orders)):
         key = _id("guest", guest)
         yield (
             key,
@@ -101,6 +108,38 @@ def dictionary(orders: int) -> Iterator[tuple[str, str]]:
                 }
             ),
         )
+
+
+@dataclass(frozen=True)
+class LiveOrder:
+    """A closed order of one dish, made now, and the business keys it names."""
+
+    message: bytes
+    keys: dict[str, str]
+
+
+def live_order(guest: int, chance: random.Random) -> LiveOrder:
+    """Return an order, beside the numbered ones, of a guest that is known."""
+    restaurant = chance.randrange(_RESTAURANTS)
+    dish = chance.choice(_menu(restaurant))
+    made = f"{datetime.now(UTC):%F %T}"
+    payload = {
+        "restaurant": {"id": _id("restaurant", restaurant)},
+        "date": made,
+        "user": {"id": _id("guest", guest)},
+        "order_items": [json.loads(_ITEMS[dish] + ', "quantity": 1}')],
+        "cost": _price(dish),
+        "payment": _price(dish),
+        "final_status": "CLOSED",
+        "update_ts": made,
+    }
+    order = {"object_id": time.time_ns(), "object_type": "order", "payload": payload}
+    keys = {
+        "guest": _id("guest", guest),
+        "dish": _id("dish", dish),
+        "category": _category(dish),
+    }
+    return LiveOrder(json.dumps(order).encode(), keys)
 
 
 def _new_version(order: int, orders: int, chance: random.Random) -> bytes:
@@ -121,7 +160,7 @@ def _render(
     status: str = "CLOSED",
 ) -> bytes:
     """Return an order as it was when order number ``changed`` was made."""
-    guest = chance.randrange(_guests(order))
+    guest = chance.randrange(guests(order))
     restaurant = chance.randrange(_RESTAURANTS)
     if lines:
         chance = lines
@@ -148,16 +187,16 @@ def _render(
     ).encode()
 
 
-def _guests(order: int) -> int:
-    return max(order, FIRST) // _ORDERS_PER_GUEST
-
-
 def _menu(restaurant: int) -> range:
     return range(restaurant * _DISHES_PER_MENU, (restaurant + 1) * _DISHES_PER_MENU)
 
 
 def _dish_name(dish: int) -> str:
     return f"Блюдо номер {dish}"
+
+
+def _category(dish: int) -> str:
+    return f"Категория {dish % _CATEGORIES}"
 
 
 def _price(dish: int) -> int:

@@ -44,13 +44,36 @@ class Services:
 
     def fresh_warehouse(self, database: str) -> None:
         """Make an empty warehouse, in place of what had this name."""
-        with self.superuser() as connection:
-            name = sql.Identifier(database)
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
-            )
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER palate").format(name))
+        self.copy_database("template1", database)
         migrate(self.settings(database))
+
+    def copy_database(self, source: str, target: str) -> None:
+        """Make a database as a copy of another one's files, in place of the old one."""
+        self.drop_database(target)
+        with self.superuser() as connection:
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} OWNER palate TEMPLATE {} STRATEGY file_copy"
+                ).format(sql.Identifier(target), sql.Identifier(source))
+            )
+
+    def rename_database(self, old: str, new: str) -> None:
+        """Give a database another name."""
+        with self.superuser() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(old), sql.Identifier(new)
+                )
+            )
+
+    def drop_database(self, database: str) -> None:
+        """Remove a database if there is one of this name."""
+        with self.superuser() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                    sql.Identifier(database)
+                )
+            )
 
     def has_database(self, database: str) -> bool:
         """Tell whether there is a database of this name."""
@@ -65,6 +88,11 @@ class Services:
         """Write all dirty pages: what changes next is logged in full again."""
         with self.superuser() as connection:
             connection.execute("CHECKPOINT")
+
+    def vacuum(self, database: str) -> None:
+        """Vacuum and analyze now, as autovacuum would soon, amid the measuring."""
+        with self.superuser(database) as connection:
+            connection.execute("VACUUM (ANALYZE)")
 
     @contextmanager
     def superuser(
@@ -88,12 +116,15 @@ class Services:
 
 
 @contextmanager
-def running(var: Path, *, keep: bool) -> Iterator[Services]:
+def running(var: Path, *, keep: bool, fresh: bool = False) -> Iterator[Services]:
     """Start the services on free ports; stop them, and remove their data, at the end.
 
     :param var: the state folder
     :param keep: leave them running, so that the next benchmark finds its data
+    :param fresh: remove first what was kept
     """
+    if fresh:
+        Stack(var).down(wipe=True)
     stack = Stack(var, None if Ports.read(var / "ports.json") else Ports.free())
     console.print("Starting PostgreSQL, Redis and Kafka ...")
     stack.up_services()

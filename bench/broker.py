@@ -1,0 +1,43 @@
+"""What the benchmarks send to Kafka."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from bench import orders
+
+
+@contextmanager
+def open_producer(bootstrap: str, linger_ms: int = 20) -> Iterator[KafkaProducer]:
+    """Connect a plain producer; what it was given is sent when it is closed."""
+    producer = KafkaProducer(
+        bootstrap_servers=bootstrap, linger_ms=linger_ms, batch_size=2**18
+    )
+    try:
+        yield producer
+        producer.flush()
+    finally:
+        producer.close()
+
+
+def send(bootstrap: str, topic: str, start: int, count: int) -> int:
+    """Send the next made messages; return the number of the one after them."""
+    with open_producer(bootstrap) as producer:
+        for number in range(start, start + count):
+            partition, _ = orders.position(number)
+            producer.send(topic, orders.message(number), partition=partition)
+    return start + count
+
+
+def make_topic(bootstrap: str, topic: str) -> None:
+    """Make a topic with the partitions that made messages are spread over."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        admin.create_topics(
+            {topic: {"num_partitions": orders.PARTITIONS, "replication_factor": 1}},
+            wait_for_metadata=True,
+        )
+    finally:
+        admin.close()
