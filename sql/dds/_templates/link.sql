@@ -15,13 +15,25 @@ WITH source_data AS (
 ),
 
 unique_source_records AS (
-    SELECT
+    {%- if carried %}
+    {#- Few of an order's pairs come twice: the one sort by key serves both ends. #}
+    SELECT DISTINCT ON ({{ primary_key | join(", ") }})
         {%- for column in carried + hub_keys %}
+        {{ column }},
+        {%- endfor %}
+        load_src
+    FROM source_data
+    ORDER BY {{ primary_key | join(", ") }}
+    {%- else %}
+    {#- Most of these pairs come again and again: sort only what is left of them. #}
+    SELECT
+        {%- for column in hub_keys %}
         {{ column }},
         {%- endfor %}
         min(load_src) AS load_src
     FROM source_data
-    GROUP BY {{ (carried + hub_keys) | join(", ") }}
+    GROUP BY {{ hub_keys | join(", ") }}
+    {%- endif %}
 )
 
 INSERT INTO {{ schema }}.{{ table }} ({{ columns | join(", ") }})
