@@ -14,7 +14,8 @@ from rich.table import Table
 
 from palate import dictionaries as dictionaries_stage
 from palate import marts
-from palate.errors import MartDifferenceError, PalateError
+from palate.errors import MartDifferenceError, PalateError, SettingsError
+from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
 from palate.run import run_pipeline
 from palate.settings import load_settings
@@ -90,9 +91,7 @@ def reconcile(as_json: AsJson = False) -> None:
     """Compare each mart with the vault; exit with 9 if one differs."""
     with _told():
         settings = load_settings()
-        report = {
-            name: marts.differences(settings, name) for name in marts.load_marts()
-        }
+        report = {name: marts.differences(settings, name) for name in load_marts()}
         if as_json:
             print(
                 json.dumps(
@@ -117,6 +116,21 @@ def reconcile(as_json: AsJson = False) -> None:
             raise MartDifferenceError(message)
 
 
+@app.command()
+def rebuild(
+    mart: Annotated[str, typer.Argument(help="The mart's name, as below sql/cdm.")],
+    as_json: AsJson = False,
+) -> None:
+    """Count everything that the vault has anew into one mart."""
+    with _told():
+        if mart not in load_marts():
+            known = ", ".join(load_marts())
+            message = f"There is no mart {mart}. There are: {known}."
+            raise SettingsError(message)
+        settings = load_settings()
+        _print_outcome(marts.rebuild(settings, mart, shell_caller("rebuild")), as_json)
+
+
 @dictionaries_app.command("sync")
 def sync_dictionaries(as_json: AsJson = False) -> None:
     """Read every known id from Redis again, stage what changed, and load it."""
@@ -125,7 +139,7 @@ def sync_dictionaries(as_json: AsJson = False) -> None:
         _print_outcome(
             dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json
         )
-        for name in marts.load_marts():
+        for name in load_marts():
             _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
 
 
@@ -150,7 +164,7 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
 
 
 def _print_status(found: Status) -> None:
-    names = list(marts.load_marts())
+    names = list(load_marts())
     table = Table("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
     for item in found.logs:
         epoch = f" epoch {item.epoch}" if item.epoch else ""

@@ -21,6 +21,7 @@ _SESSION = {
     "work_mem": "64MB",
     "temp_buffers": "256MB",
     "idle_in_transaction_session_timeout": "60s",
+    "idle_session_timeout": "300s",
     "client_encoding": "UTF8",
 }
 

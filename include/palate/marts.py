@@ -6,19 +6,18 @@ in), the rebuild and the reconciliation. The cost of a refresh depends on the ba
 """
 
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
+import psycopg
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from palate import vault
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
-from palate.names import DICTIONARY_FEED, SQL_FOLDER
-from palate.positions import first, open_ranges
-from palate.render import execute, execute_step, render
+from palate.mart_definitions import Mart, load_marts
+from palate.names import DICTIONARY_FEED
+from palate.positions import Range, first, open_ranges, watermarks
+from palate.render import execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, open_run
 
@@ -30,77 +29,6 @@ _COUNTED = {
     "hk_order_item_hashdiff": "uuid",
     "order_dt": "timestamp",
 }
-
-
-class Label(BaseModel):
-    """Where a mart's rows take the name from that people read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    column: str
-    table: str
-    key: str
-
-
-class Reference(BaseModel):
-    """What a mart looks up beside the orders, kept as it was when it was counted.
-
-    ``changes`` says what a change of it means: orders to count anew, or labels.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    table: str
-    columns: dict[str, str]
-    key: tuple[str, ...]
-    changes: Literal["orders", "labels"]
-
-
-class Mart(BaseModel):
-    """A mart, as its folder below ``sql/cdm`` says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    description: str = Field(min_length=10)
-    keys: tuple[str, str]
-    label: Label
-    reference: Reference
-    fillfactor: int = Field(ge=50, le=100)
-
-    @property
-    def stage(self) -> str:
-        """Return the name of the stage that keeps the mart."""
-        return f"mart:{self.name}"
-
-    def query(self, file: str, **values: Any) -> str:
-        """Return a query of the mart's own folder."""
-        return render(f"cdm/{self.name}/{file}.sql", **values)
-
-    def shared(self, file: str, **values: Any) -> str:
-        """Return a statement that all marts share, for this one."""
-        return render(
-            f"cdm/_templates/{file}.sql",
-            mart=self.name,
-            keys=list(self.keys),
-            label=self.label,
-            changes=self.reference.changes,
-            reference_table=self.reference.table,
-            reference_columns=list(self.reference.columns),
-            reference_key=list(self.reference.key),
-            **values,
-        )
-
-
-@lru_cache(maxsize=2)
-def load_marts(folder: Path = SQL_FOLDER / "cdm") -> dict[str, Mart]:
-    """Read the definition of every mart.
-
-    :raises DefinitionError: names the file, the field and what to do
-    """
-    return {
-        path.parent.name: _read(path) for path in sorted(folder.glob("*/mart.yaml"))
-    }
 
 
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
@@ -121,6 +49,30 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
         ):
             with attempt.batch(ranges) as batch:
                 refresh(attempt.conn, settings, mart, batch)
+        return attempt.outcome
+
+
+def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
+    """Count everything that the vault has anew, in one transaction.
+
+    Readers see the old mart until it commits; they wait while it is written.
+    """
+    mart = load_marts()[name]
+    with open_run(settings, mart.stage, caller) as attempt:
+        # The watermarks and what they stand for must come from one snapshot.
+        attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with attempt.batch([]) as batch:
+            batch.ranges = [
+                Range(item, 0, end)
+                for item, end in watermarks(attempt.conn, vault.STAGE).items()
+                if end
+            ]
+            attempt.conn.execute(
+                "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
+            )
+            for made, statement in rebuild_statements(name):
+                _, number = execute_step(attempt.conn, statement, analyze=True)
+                batch.counts[made] += number
         return attempt.outcome
 
 
@@ -191,6 +143,41 @@ def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
         ("dropped", mart.shared("drop_counted")),
     ]
     return tuple(steps)
+
+
+def rebuild_statements(name: str) -> list[tuple[str, str]]:
+    """Return (what it makes, statement) of a rebuild, in order."""
+    mart = load_marts()[name]
+    columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
+    reference = ", ".join(mart.reference.columns)
+    counted = ", ".join(_COUNTED)
+    return [
+        (
+            "recomputed",
+            f"CREATE TEMP TABLE recomputed ON COMMIT DROP AS\n{recomputed(mart)}",
+        ),
+        (
+            "emptied",
+            f"TRUNCATE cdm.{name}, cdm.{name}_counted, cdm.{mart.reference.table}",
+        ),
+        (
+            "reference",
+            f"INSERT INTO cdm.{mart.reference.table} ({reference})"
+            f" SELECT {reference} FROM ({mart.query('reference', products=None)}) AS r"
+            f" ORDER BY {', '.join(mart.reference.key)}",
+        ),
+        (
+            "counted_orders",
+            f"INSERT INTO cdm.{name}_counted ({counted})"
+            f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
+            " ORDER BY order_id",
+        ),
+        (
+            "rows",
+            f"INSERT INTO cdm.{name} ({columns})"
+            f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
+        ),
+    ]
 
 
 def recomputed(mart: Mart) -> str:
@@ -301,19 +288,3 @@ def _table_statements(mart: Mart) -> list[str]:
         f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
         f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
     ]
-
-
-def _read(path: Path) -> Mart:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Mart.model_validate(values | {"name": path.parent.name})
-    except (yaml.YAMLError, TypeError) as error:
-        message = f"{path}: this is no mapping in YAML: {' '.join(str(error).split())}"
-        raise DefinitionError(message) from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
-        raise DefinitionError(message) from None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from palate import dictionaries, marts, staging, vault
+from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, shell_caller
 
@@ -25,7 +26,7 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     with ThreadPoolExecutor() as pool:
         running = [
             pool.submit(marts.run, settings, name, shell_caller(name))
-            for name in marts.load_marts()
+            for name in load_marts()
         ]
         for future in running:
             yield future.result()

@@ -4,10 +4,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from palate import marts, staging, vault
+from palate import staging, vault
 from palate.database import Connection, connect
 from palate.errors import PalateError
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
+from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, watermarks
 from palate.settings import Settings
@@ -104,7 +105,7 @@ def _logs(
     staged = watermarks(conn, staging.STAGE) | watermarks(conn, DICTIONARY_FEED)
     loaded = watermarks(conn, vault.STAGE)
     counted = {
-        name: watermarks(conn, mart.stage) for name, mart in marts.load_marts().items()
+        name: watermarks(conn, mart.stage) for name, mart in load_marts().items()
     }
     ends: dict[Log, int] = {}
     begins: dict[Log, int] = {}
