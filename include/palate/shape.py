@@ -21,12 +21,16 @@ _TIME_FORM = (
 )
 # A time of the right form that exists reads the same after PostgreSQL has parsed and
 # written it; jsonpath parses without raising, and faster than a regular expression.
+# (A year of five digits would pass, hence the length.)
 _TIME_EXISTS = (
+    "char_length({0}) = 19 AND "
     "jsonb_path_query_first({1}, '$.datetime(\"YYYY-MM-DD HH24:MI:SS\")', '{{}}', TRUE)"
     " #>> '{{}}' = replace({0}, ' ', 'T')"
 )
 # jsonb sorts null < text < number < boolean < list < object: a comparison tells the
-# type and the range at once, in half the time that jsonb_typeof takes.
+# type and the range at once, in half the time that jsonb_typeof takes. But an empty
+# list sorts before null.
+_LEAST_TEXT = "'\"\"'::jsonb"
 _BELOW_NUMBERS = "'-1e131071'::jsonb"
 _LEAST_OBJECT = "'{}'::jsonb"
 
@@ -173,7 +177,8 @@ def _type_tests(field: "_Field", type: dict[str, Any]) -> Iterable[Test]:
         what = f"have at most {number} decimals"
         yield field.test(OUT_OF_RANGE, condition, what, _REASON | _THEN)
     if "longest" in type:
-        yield field.test(WRONG_SHAPE, f"{value} < {_BELOW_NUMBERS}", "", _FIRST)
+        is_text = f"{value} BETWEEN {_LEAST_TEXT} AND {_BELOW_NUMBERS}"
+        yield field.test(WRONG_SHAPE, is_text, "", _FIRST)
         low, high = type["shortest"], type["longest"]
         condition = f"char_length({text}) BETWEEN {low} AND {high}"
         what = f"have {low} to {high} characters"
