@@ -1,0 +1,110 @@
+"""Put messages and entries into STG by SQL, as drain and dictionaries would.
+
+For tests of the stages behind them: no broker and no Redis is asked.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from psycopg import Connection
+
+from palate import dictionaries, marts, staging, vault
+from palate.positions import Log, Range, advance, watermarks
+from palate.settings import Form, Settings
+from palate.stage import Caller, Outcome, open_run
+from tests.model.history import FORMS, Entry, Message
+
+_TYPES = (
+    "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "timestamptz",
+)  # fmt: skip
+
+STAGED_DT = datetime(2023, 8, 10, tzinfo=UTC)
+
+
+def with_topics(settings: Settings, forms: Mapping[str, str] = FORMS) -> Settings:
+    """Return the settings with other topics, by default the contract's own."""
+    topics = {topic: Form(form) for topic, form in forms.items()}
+    return settings.model_copy(update={"palate_topics": topics})
+
+
+def caller(task_id: str, run_id: str = "test") -> Caller:
+    """Return a caller; the same one again repeats what it did."""
+    return Caller(dag_id="test", run_id=run_id, task_id=task_id)
+
+
+def stage_messages(conn: Connection, messages: Iterable[Message]) -> None:
+    """Write messages and the drain's watermarks in one transaction.
+
+    The messages of each log must go on where its watermark stands.
+    """
+    rows = sorted(messages, key=lambda message: message.position)
+    if not rows:
+        return
+    with conn.transaction():
+        with (
+            conn.cursor() as cursor,
+            cursor.copy(
+                "COPY stg.order_events (topic, epoch, kafka_partition, kafka_offset,"
+                " broker_dt, message, headers, staged_dt) FROM STDIN (FORMAT BINARY)"
+            ) as copy,
+        ):
+            copy.set_types(_TYPES)
+            for message in rows:
+                copy.write_row(
+                    (
+                        *message.position,
+                        message.broker_dt,
+                        message.value,
+                        _headers(message),
+                        STAGED_DT,
+                    )
+                )
+        ends: dict[Log, int] = {}
+        for message in rows:
+            log = Log(message.topic, message.epoch, message.partition)
+            ends[log] = message.offset + 1
+        done = watermarks(conn, staging.STAGE)
+        ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
+        advance(conn, staging.STAGE, ranges, STAGED_DT)
+
+
+def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:
+    """Let the real stage judge and stage what Redis would have answered, in order."""
+    with open_run(settings, dictionaries.STAGE, caller("entries")) as attempt:
+        for asked in _asked_at_once(entries):
+            with attempt.batch([]) as batch:
+                ids, values = list(asked), list(asked.values())
+                dictionaries._stage(attempt.conn, batch, ids, values)
+
+
+def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
+    """Run the vault and each mart once; return their outcomes by stage."""
+    outcomes = [vault.run(settings, caller("vault", run_id))]
+    outcomes += [
+        marts.run(settings, name, caller(name, run_id)) for name in marts.load_marts()
+    ]
+    return {outcome.stage: outcome for outcome in outcomes}
+
+
+def _asked_at_once(entries: Iterable[Entry]) -> Iterator[dict[str, bytes]]:
+    """Cut the entries so that no id is asked for twice at once."""
+    asked: dict[str, bytes] = {}
+    for entry in entries:
+        if entry.id in asked:
+            yield asked
+            asked = {}
+        asked[entry.id] = entry.value
+    if asked:
+        yield asked
+
+
+def _headers(message: Message) -> bytes | None:
+    if not message.headers:
+        return None
+    pairs = [
+        [name, None if value is None else b64encode(value).decode()]
+        for name, value in message.headers
+    ]
+    return json.dumps(pairs).encode()
