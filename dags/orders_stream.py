@@ -1,0 +1,59 @@
+"""Take the orders that wait in Kafka to the marts.
+
+A run starts within seconds when a message waits (the bell), every five minutes in any
+case, by hand, or in a backfill, which also compares the broker times of its interval
+with STG and puts back what is missing. Log, XCom and asset event tell what a task did.
+
+**When it fails:** nothing is lost or counted twice. The next run goes on where this one
+stopped; a cleared task does its own work again. The end of the failed task's log says
+what to do. While Redis is away `dictionaries` fails, the marts load, and names follow.
+"""
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import dag, task
+
+import palate_assets as assets
+from palate_airflow import DAG_DEFAULTS, limits, limits_form, run_stage
+
+
+@dag(
+    schedule=assets.ORDERS_WAITING_OR_FIVE_MINUTES,
+    max_active_runs=1,
+    params=limits_form(assets.TOPICS),
+    doc_md=__doc__,
+    tags=["orders"],
+    **DAG_DEFAULTS,
+)
+def orders_stream():
+    @task(inlets=assets.ORDER_TOPICS, outlets=[assets.ORDER_EVENTS])
+    def drain():
+        """Stage the messages that wait, byte by byte, with their positions."""
+        return run_stage("staging", limits=limits())
+
+    @task(inlets=[assets.ORDER_EVENTS], outlets=[assets.VAULT])
+    def vault():
+        """Parse what is staged, load the vault, and refuse what is no order."""
+        return run_stage("vault")
+
+    # The next run asks again: more retries would only hold up the marts.
+    @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES], retries=1)
+    def dictionaries():
+        """Ask Redis for guests and restaurants that are not known yet; load them."""
+        return run_stage("dictionaries")
+
+    @task(inlets=[assets.VAULT], trigger_rule="all_done_min_one_success")
+    def mart(name: str):
+        """Count the orders that changed, and only those."""
+        return run_stage("marts", name=name)
+
+    loaded, looked_up = vault(), dictionaries()
+    counted = [
+        mart.override(task_id=n, outlets=[a])(n) for n, a in assets.MARTS.items()
+    ]
+    drain() >> loaded >> looked_up >> counted
+    loaded >> counted
+    end = EmptyOperator(task_id="all_loaded", doc_md="Red when a task before it is.")
+    [looked_up, *counted] >> end
+
+
+orders_stream()

@@ -1,0 +1,246 @@
+"""What binds Airflow to the library: Connections, who is running, what is reported.
+
+A task's body is one import and one call: ``run_stage(vault.run)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseHook, Param, get_current_context
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+)
+
+from palate.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection, Context
+
+    from palate.errors import PalateError
+    from palate.stage import Caller
+    from palate.staging import Limits
+
+log = logging.getLogger(__name__)
+
+# The Airflow Connections that say where the services are.
+CONNECTIONS = ("dwh", "kafka", "redis")
+
+# What every DAG has in common. The pauses between attempts are 5, 10 and 20 s.
+DAG_DEFAULTS: dict[str, Any] = {
+    "catchup": False,
+    "dagrun_timeout": timedelta(hours=2),
+    "default_args": {
+        "owner": "palate",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(minutes=30),
+    },
+}
+
+
+class StageFailedError(AirflowException):
+    """Raised when a stage can't go on now; a later attempt may."""
+
+
+def limits_form(topics: list[str]) -> dict[str, Param]:
+    """Return the form of a manual run: what it takes at most."""
+    return {
+        "topics": Param(
+            topics,
+            type="array",
+            items={"type": "string", "enum": topics},
+            examples=topics,
+            minItems=1,
+            title="Topics",
+            description="Read only these topics.",
+        ),
+        "partitions": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "integer", "minimum": 0},
+            title="Partitions",
+            description="Read only these partitions, such as [0, 2]. Empty: all.",
+        ),
+        "messages": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=100_000_000,
+            title="Most messages",
+            description="Stop after about as many. The next run takes the rest.",
+        ),
+        "minutes": Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            maximum=25,
+            title="Longest time",
+            description="Stop reading after so many minutes. The next run goes on.",
+        ),
+    }
+
+
+def limits() -> Limits:
+    """Return what the form of the current run asks for."""
+    from palate.staging import Limits
+
+    params = get_current_context()["params"]
+    return Limits(
+        topics=tuple(params["topics"]),
+        partitions=tuple(params["partitions"]) if params["partitions"] else None,
+        messages=params["messages"],
+        seconds=params["minutes"] * 60 if params["minutes"] else None,
+    )
+
+
+def run_stage(name: str, **arguments: Any) -> dict[str, Any]:
+    """Run a stage for the current task; return what it did, for XCom.
+
+    The same stands in the event of the task's asset. Another run that holds the stage
+    is no error: it takes what is waiting, and this task says so.
+
+    :param name: the module of the library that has the stage
+    :raises StageFailedError: if a later attempt may succeed; its text is the sentence
+        for the person who has to act
+    :raises AirflowFailException: if somebody has to mend something first
+    """
+    from palate.errors import PalateError, StageBusyError
+
+    context = get_current_context()
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    try:
+        stage = importlib.import_module(f"palate.{name}").run
+        outcome = stage(task_settings(), caller=caller(context), **arguments).as_dict()
+    except StageBusyError as error:
+        log.warning("%s", error)
+        outcome = {"outcome": "busy", "note": str(error)}
+    except PalateError as error:
+        # Without the library's own traceback: the sentence says it all.
+        raise _as_failure(error) from None
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = outcome
+    return outcome
+
+
+def caller(context: Context) -> Caller:
+    """Return who the current task is, for the ledger.
+
+    Only a backfill has an interval to cover; any other run takes what is waiting.
+    """
+    from palate.stage import Caller
+
+    task, run = context["ti"], context["dag_run"]
+    interval = None
+    if run.run_type == "backfill":
+        interval = (run.data_interval_start, run.data_interval_end)
+    return Caller(
+        dag_id=task.dag_id,
+        run_id=task.run_id,
+        task_id=task.task_id,
+        map_index=task.map_index,
+        try_number=task.try_number,
+        interval=interval,
+    )
+
+
+def task_settings() -> Settings:
+    """Return the settings for a task, from the Airflow Connections."""
+    found = {}
+    for name in CONNECTIONS:
+        try:
+            found[name] = BaseHook.get_connection(name)
+        except AirflowNotFoundException:
+            log.debug("There is no Connection %s.", name)
+    return settings(found)
+
+
+async def trigger_settings() -> Settings:
+    """Return the same for a trigger, whose event loop must not wait."""
+    found = {}
+    for name in CONNECTIONS:
+        try:
+            found[name] = await BaseHook.aget_connection(name)
+        except AirflowNotFoundException:
+            log.debug("There is no Connection %s.", name)
+    return settings(found)
+
+
+def settings(connections: Mapping[str, Connection]) -> Settings:
+    """Return the settings that Connections give; the environment has the others.
+
+    A stage that needs a Connection that isn't there says so itself.
+
+    :raises SettingsError: if one can't be used
+    """
+    values = {}
+    if "dwh" in connections:
+        values["dwh_dsn"] = _dsn(connections["dwh"])
+    if "kafka" in connections:
+        values["kafka_bootstrap"] = _bootstrap(connections["kafka"])
+    if "redis" in connections:
+        values["redis_url"] = _redis_url(connections["redis"])
+    return load_settings(**values)
+
+
+def _dsn(connection: Connection) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    from palate.errors import SettingsError
+
+    try:
+        return make_conninfo(
+            host=connection.host,
+            port=connection.port,
+            user=connection.login,
+            password=connection.password,
+            dbname=connection.schema,
+            **connection.extra_dejson,
+        )
+    except ProgrammingError as error:
+        message = (
+            f"The Airflow Connection `dwh` can't be used: {str(error).strip()}. Its "
+            "extra takes libpq's parameters only, such as sslmode."
+        )
+        raise SettingsError(message) from None
+
+
+def _bootstrap(connection: Connection) -> str:
+    servers = connection.extra_dejson.get("bootstrap.servers")
+    return str(servers or f"{connection.host}:{connection.port or 9092}")
+
+
+def _redis_url(connection: Connection) -> str:
+    extra = connection.extra_dejson
+    scheme = "rediss" if extra.get("ssl") else "redis"
+    login = ""
+    if connection.password:
+        name = quote(connection.login or "", safe="")
+        login = f"{name}:{quote(connection.password, safe='')}@"
+    host = f"{connection.host}:{connection.port or 6379}"
+    return f"{scheme}://{login}{host}/{extra.get('db', 0)}"
+
+
+def _as_failure(error: PalateError) -> AirflowException:
+    from palate import errors
+
+    # What no later attempt mends by itself.
+    final = (
+        errors.DefinitionError,
+        errors.SettingsError,
+        errors.TopicMissingError,
+        errors.PositionGapError,
+        errors.CodecMissingError,
+    )
+    kind = AirflowFailException if isinstance(error, final) else StageFailedError
+    return kind(str(error))

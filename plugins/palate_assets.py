@@ -1,0 +1,50 @@
+"""The assets of the pipeline, so that the asset graph shows the way of the data.
+
+Their URIs name the Connections, not the machines: they stay the same wherever the
+pipeline runs, and a DAG file needs no Connection to be read.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+
+from kafka_bell import KafkaBell
+from palate.names import SQL_FOLDER
+from palate.settings import Settings
+
+TOPICS = sorted(Settings(dwh_dsn="").palate_topics)
+
+# What the bell rings for; it has no data of its own.
+ORDERS_WAITING = Asset(
+    "orders_waiting",
+    watchers=[AssetWatcher(name="bell", trigger=KafkaBell(topics=TOPICS))],
+)
+# The ticks are the safety net, and what makes the DAG fit for backfills: each has an
+# interval, so that a run's dates say which broker times it covers.
+ORDERS_WAITING_OR_FIVE_MINUTES = AssetOrTimeSchedule(
+    assets=[ORDERS_WAITING],
+    timetable=CronTriggerTimetable(
+        "*/5 * * * *", timezone="UTC", interval=timedelta(minutes=5)
+    ),
+)
+ORDER_TOPICS = [Asset(topic, uri=f"kafka://kafka:9092/{topic}") for topic in TOPICS]
+DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0")
+
+
+def table(name: str) -> Asset:
+    """Return the asset of a table or view of the warehouse.
+
+    :param name: with its schema, such as ``cdm.user_product_counters``
+    """
+    schema, relation = name.split(".")
+    return Asset(name, uri=f"postgres://dwh:5432/dwh/{schema}/{relation}", group=schema)
+
+
+ORDER_EVENTS = table("stg.order_events")
+DICTIONARY_ENTRIES = table("stg.dictionary_entries")
+VAULT = table("dds.v_order")
+# One per folder below sql/cdm.
+MARTS = {
+    path.parent.name: table(f"cdm.{path.parent.name}")
+    for path in sorted(SQL_FOLDER.glob("cdm/*/mart.yaml"))
+}
