@@ -147,14 +147,18 @@ def profile(
 ) -> None:
     """Print what each SQL statement costs per order.
 
-    Messages are put into STG directly; the drain is not measured. With --batch, a run
-    after one with --keep adds its batches to the orders that are there.
+    Messages are put into STG directly; the drain is not measured. With --batch, it
+    works on a copy of the store of that many orders if `run --keep` has left one;
+    or goes on where `profile --keep` has stopped.
     """
     database = "bench_profile"
     with _explained(), running(var, keep=keep) as services:
         settings = services.settings(database)
         settings = settings.model_copy(update={"palate_vault_lanes": lanes})
-        if batch and not fresh and services.has_database(database):
+        if batch and services.has_database(growth.store(orders)):
+            services.copy_database(growth.store(orders), database)
+            migrate(settings)
+        elif batch and not fresh and services.has_database(database):
             migrate(settings)
         else:
             services.fresh_warehouse(database)

@@ -75,7 +75,7 @@ def measure(services: Services, *, sizes: list[int], batches: int) -> list[Size]
         )
         below = None
         for size in sizes:
-            if not services.has_database(_store(size)):
+            if not services.has_database(store(size)):
                 _fill(services, size, below, partial(progress.update, filling))
             progress.update(filling, completed=orders.messages_for(size))
             below = size
@@ -95,7 +95,7 @@ def _measure_size(
     advance: Callable[[], None],
     is_again: bool = False,
 ) -> list[Size]:
-    services.copy_database(_store(size), _MEASURED)
+    services.copy_database(store(size), _MEASURED)
     settings = services.settings(_MEASURED)
     migrate(settings)
     results = []
@@ -120,7 +120,7 @@ def _fill(
     """Make the store of a size from that of the size below."""
     if not services.has_database(_FILLING):
         if below:
-            services.copy_database(_store(below), _FILLING)
+            services.copy_database(store(below), _FILLING)
         else:
             services.fresh_warehouse(_FILLING)
     settings = services.settings(_FILLING)
@@ -132,10 +132,11 @@ def _fill(
         stage(settings, min(_CHUNK, wanted - there))
         _load(settings)
     services.vacuum(_FILLING)
-    services.rename_database(_FILLING, _store(size))
+    services.rename_database(_FILLING, store(size))
 
 
-def _store(size: int) -> str:
+def store(size: int) -> str:
+    """Return the name of the database that has so many orders, once it is full."""
     return f"bench_store_{size}"
 
 

@@ -63,7 +63,7 @@ class OtherLoad:
         busy = _busy_seconds() - self._busy
         own = self._own_seconds() - self._own
         seconds = (time.monotonic() - self._start) * (os.cpu_count() or 1)
-        return max(busy - own, 0) / seconds
+        return max(busy - own, 0.0) / seconds
 
     def _own_seconds(self) -> float:
         roots = [one.pid for one in self._services.stack.states() if one.pid]
@@ -81,8 +81,8 @@ class OtherLoad:
 def _busy_seconds() -> float:
     times = psutil.cpu_times()
     # Time of guests is part of the user's.
-    return float(times.user + times.nice + times.system + times.irq + times.softirq) + (
-        times.steal
+    return float(
+        times.user + times.nice + times.system + times.irq + times.softirq + times.steal
     )
 
 

@@ -1,7 +1,7 @@
 """The whole pipeline, Kafka to both marts, as a multiple of the floor."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from rich.progress import Progress
@@ -32,7 +32,7 @@ class BatchTimes:
     def run(self, settings: Settings) -> None:
         """Run the pipeline over what waits on the broker; add the samples."""
         start = last = time.perf_counter()
-        seconds: Counter[str] = Counter()
+        seconds: dict[str, float] = defaultdict(float)
         for outcome in run_pipeline(settings):
             at = time.perf_counter()
             # The marts run side by side: what counts is when the last one is done.

@@ -114,7 +114,8 @@ class Report:
                     *limits,
                 )
             )
-        for stage, samples in latency.to_commit.items():
+        in_order = sorted(latency.to_commit.items(), key=lambda item: item[1].median)
+        for stage, samples in in_order:
             self._add_samples(
                 "latency", f"{case}: until {stage} commits", samples, "s", 1
             )
