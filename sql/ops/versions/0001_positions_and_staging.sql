@@ -143,7 +143,7 @@ CREATE TABLE stg.dictionary_entries (
     PRIMARY KEY (topic, epoch, kafka_partition, kafka_offset)
 );
 CREATE UNIQUE INDEX dictionary_entries_once
-ON stg.dictionary_entries (id, version_dt, md5(entry::text));
+ON stg.dictionary_entries (id, version_dt, jsonb_hash_extended(entry, 0));
 COMMENT ON TABLE stg.dictionary_entries IS
 'Every version of a dictionary entry that was seen, once. They are the messages '
 'of a feed of their own, numbered as they are staged.';

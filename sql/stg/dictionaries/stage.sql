@@ -44,7 +44,8 @@ new_entries AS (
             WHERE
                 e.id = j.id
                 AND e.version_dt = (j.entry ->> 'update_ts_utc')::timestamp
-                AND md5(e.entry::text) = md5(j.entry::text)
+                -- As jsonb compares: 180 and 180.00 are one price.
+                AND e.entry = j.entry
         )
 ),
 
