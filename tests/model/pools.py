@@ -52,6 +52,9 @@ MONEY = st.sampled_from(
 ).map(Literal)
 QUANTITIES = st.sampled_from(["1", "1.0", "2", "1e1", "1000000"]).map(Literal)
 
+# Whether a list goes on: nine times in ten.
+MORE = st.integers(0, 9).map(bool)
+
 MISSING = object()
 
 

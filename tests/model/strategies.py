@@ -43,26 +43,9 @@ def histories(
     """
     messages: list[Message] = []
     told: dict[Form, list[dict[str, Any]]] = {form: [] for form in Form}
-    for _ in range(draw(st.integers(0, max_messages))):
-        topic = draw(st.sampled_from([RAW_TOPIC, RAW_TOPIC, ENRICHED_TOPIC]))
-        epoch = draw(st.integers(0, epochs - 1))
-        partition = draw(st.integers(0, PARTITIONS - 1))
-        lane = (topic, epoch, partition)
-        headers: tuple[tuple[str, bytes | None], ...] = ()
-        form = FORMS[topic]
-        alike = [message for message in messages if FORMS[message.topic] is form]
-        value = draw(_values(form, told[form], alike))
-        if draw(st.integers(0, 19)) == 13:
-            headers = ((ORIGIN_HEADER, b"1"),)
-        messages.append(
-            Message(
-                *lane,
-                offset=sum(1 for m in messages if m.position[:3] == lane),
-                broker_dt=draw(pools.BROKER_TIMES),
-                value=value,
-                headers=headers,
-            )
-        )
+    # An end is drawn before each message, since so the failing ones shrink best.
+    while len(messages) < max_messages and draw(pools.MORE):
+        messages.append(draw(_next_message(messages, told, epochs)))
     return History(tuple(messages), draw(entries(max_entries)))
 
 
@@ -85,6 +68,32 @@ def batches(draw: Draw, history: History) -> tuple[Batch, ...]:
     cuts = draw(st.lists(st.integers(0, len(events)), max_size=6))
     bounds = [0, *sorted(cuts), len(events)]
     return tuple(_batch(events[start:end]) for start, end in pairwise(bounds))
+
+
+@st.composite
+def _next_message(
+    draw: Draw,
+    messages: list[Message],
+    told: dict[Form, list[dict[str, Any]]],
+    epochs: int,
+) -> Message:
+    topic = draw(st.sampled_from([RAW_TOPIC, RAW_TOPIC, ENRICHED_TOPIC]))
+    form = FORMS[topic]
+    lane = (
+        topic,
+        draw(st.integers(0, epochs - 1)),
+        draw(st.integers(0, PARTITIONS - 1)),
+    )
+    alike = [message for message in messages if FORMS[message.topic] is form]
+    value = draw(_values(form, told[form], alike))
+    is_own = draw(st.integers(0, 19)) == 13
+    return Message(
+        *lane,
+        offset=sum(1 for message in messages if message.position[:3] == lane),
+        broker_dt=draw(pools.BROKER_TIMES),
+        value=value,
+        headers=((ORIGIN_HEADER, b"1"),) if is_own else (),
+    )
 
 
 @st.composite
