@@ -2,16 +2,52 @@
 
 It shares nothing with the pipeline but the settings and the errors::
 
-    world = World(seed=7)
-    truth = Truth()
+    world, scenario, truth = World(seed=7), Scenario.demo(), Truth()
     for entry in initial_entries(world, scenario, until):
         ...  # write entry.to_json() to Redis under entry.id
         truth.add_entry(entry)
     for event in generate(world, scenario, orders=50_000, until=until):
         if isinstance(event, Arrival):
-            ...  # an entry turns up: the same again
+            ...  # an entry turns up: write it too
+            truth.add_entry(event.entry)
         else:
-            ...  # send event.value to event.topic; the broker tells where it lies
+            ...  # send event.value to event.topic: the broker tells where it lies
             truth.add(event, Position(topic, partition, offset), broker_ms)
-    truth.product_counters()
+    truth.product_counters(), truth.category_counters(), truth.rejected()
 """
+
+from palate.simulate.generate import generate, initial_entries, trickle
+from palate.simulate.messages import Topics
+from palate.simulate.model import (
+    Arrival,
+    Entry,
+    Event,
+    Line,
+    MenuLine,
+    Message,
+    Position,
+    Version,
+)
+from palate.simulate.scenario import Scenario
+from palate.simulate.truth import CategoryCounter, ProductCounter, Truth
+from palate.simulate.world import World
+
+__all__ = [
+    "Arrival",
+    "CategoryCounter",
+    "Entry",
+    "Event",
+    "Line",
+    "MenuLine",
+    "Message",
+    "Position",
+    "ProductCounter",
+    "Scenario",
+    "Topics",
+    "Truth",
+    "Version",
+    "World",
+    "generate",
+    "initial_entries",
+    "trickle",
+]

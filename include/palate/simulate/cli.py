@@ -103,7 +103,8 @@ def live(
         float, typer.Option(min=0.001, max=1_000_000, help="Orders a minute.")
     ] = 5,
     count: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many orders.")
+        int | None,
+        typer.Option(min=1, help="Stop after so many new orders and what follows."),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--for", min=0, help="Stop after so many seconds.")

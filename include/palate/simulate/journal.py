@@ -15,6 +15,7 @@ Redis.
 """
 
 import fcntl
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,15 @@ class Journal:
         :return: the runs that were cut off, or still go on: what the broker
             acknowledged in their last moment may be missing
         """
-        return [path for path in self.runs() if not _Reader().read(path, listener)]
+        collecting = gc.isenabled()
+        # Millions of tuples without a cycle among them: the collector would walk them
+        # again and again.
+        gc.disable()
+        try:
+            return [path for path in self.runs() if not _Reader().read(path, listener)]
+        finally:
+            if collecting:
+                gc.enable()
 
     def forget(self) -> None:
         """Remove all runs and the world.

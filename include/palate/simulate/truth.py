@@ -54,7 +54,7 @@ class _Order(NamedTuple):
 class Truth:
     """Collects what was sent; in which order it is told does not matter.
 
-    Memory grows with orders, not with versions: about 0.7 KB for each.
+    Memory grows with orders, not with versions: about 1 KB for each.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Truth:
             for product_id, total in within.items():
                 key = (order.user_id, product_id)
                 totals.setdefault(key, _Total()).add_order(total)
-        return sorted(
+        rows = [
             ProductCounter(
                 key_of(user_id),
                 key_of(product_id),
@@ -124,7 +124,8 @@ class Truth:
                 total.amount,
             )
             for (user_id, product_id), total in totals.items()
-        )
+        ]
+        return sorted(rows, key=_by_key)
 
     def category_counters(self) -> list[CategoryCounter]:
         """Return the rows of ``cdm.user_category_counters``, sorted by their keys."""
@@ -141,7 +142,7 @@ class Truth:
             for category, total in within.items():
                 key = (order.user_id, category)
                 totals.setdefault(key, _Total()).add_order(total)
-        return sorted(
+        rows = [
             CategoryCounter(
                 key_of(user_id),
                 key_of(category),
@@ -151,7 +152,8 @@ class Truth:
                 total.amount,
             )
             for (user_id, category), total in totals.items()
-        )
+        ]
+        return sorted(rows, key=_by_key)
 
     def rejected(self) -> dict[str, int]:
         """Return how many messages must be refused, by reason."""
@@ -209,6 +211,11 @@ class _Total:
         self.orders += 1
         self.pieces += within.pieces
         self._amount += within._amount
+
+
+def _by_key(row: ProductCounter | CategoryCounter) -> tuple[int, int]:
+    # As the UUIDs compare, without a call of Python for each comparison.
+    return row[0].int, row[1].int
 
 
 @cache
