@@ -1,0 +1,168 @@
+"""The one checker after every scenario: lost, doubled, wrong."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+
+from palate import marts
+from palate.mart_definitions import load_marts
+from palate.settings import Settings
+from tests.model.compare import _with_the_reason_named, actual, expected
+from tests.model.dictionary import usable_entries
+from tests.model.history import Entry, History
+from tests.model.tables import REJECTED
+
+_EVENTS = "stg.order_events"
+_FEED = ("dictionaries", 0, 0)
+
+
+@dataclass
+class Verdict:
+    """What is wrong with a warehouse; all zero is right.
+
+    ``lost``: messages and entries that went in and are not staged. ``doubled``:
+    positions staged twice, or taken by two batches of one stage. ``wrong``: rows of
+    any table that differ from the model, and errors of the ledger.
+    """
+
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost, doubled or wrong."""
+        return not (self.lost or self.doubled or self.wrong)
+
+
+def check(
+    conn: psycopg.Connection,
+    settings: Settings,
+    history: History,
+    put: tuple[Entry, ...],
+    begins: Mapping[tuple[str, int, int], int],
+) -> Verdict:
+    """Compare the warehouse with what went in; all stages must have settled.
+
+    :param put: every entry that was put into Redis, in order
+    :param begins: the first offset there was to read, by (topic, epoch, partition)
+    """
+    verdict = Verdict()
+    _check_tables(conn, history, verdict)
+    _check_entries(conn, put, verdict)
+    _check_ledger(conn, history, begins, verdict)
+    for name in load_marts():
+        number, rows = marts.differences(settings, name)
+        verdict.wrong += number
+        verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
+    return verdict
+
+
+def _check_tables(
+    conn: psycopg.Connection, history: History, verdict: Verdict
+) -> None:
+    found, should = actual(conn), expected(history)
+    for table, rows in should.items():
+        is_there = found.get(table, [])
+        wanted = _with_the_reason_named(rows, is_there) if table == REJECTED else rows
+        missing = Counter(wanted) - Counter(is_there)
+        unexpected = Counter(is_there) - Counter(wanted)
+        if table == _EVENTS:
+            staged = Counter(row[:4] for row in is_there)
+            verdict.lost += sum(row[:4] not in staged for row in missing.elements())
+            verdict.doubled += sum(number - 1 for number in staged.values())
+            verdict.wrong += len({row[:4] for row in unexpected if row not in wanted})
+        else:
+            verdict.wrong += missing.total() + unexpected.total()
+        verdict.notes += [
+            f"{table}: {sign} {row!r:.300}"
+            for sign, differing in (("-", missing), ("+", unexpected))
+            for row in list(differing.elements())[:5]
+        ]
+
+
+def _check_entries(
+    conn: psycopg.Connection, put: tuple[Entry, ...], verdict: Verdict
+) -> None:
+    """See that what Redis had last is staged, once, and nothing it never had."""
+    rows = conn.execute(
+        "SELECT id, entry::text FROM stg.dictionary_entries ORDER BY kafka_offset"
+    ).fetchall()
+    staged = Counter(
+        (entry.id, entry.content)
+        for id, text in rows
+        for entry in usable_entries([Entry(id, text.encode())])
+    )
+    named = {
+        id
+        for (id,) in conn.execute(
+            "SELECT user_id FROM dds.h_user UNION SELECT restaurant_id"
+            " FROM dds.h_restaurant"
+        )
+    }
+    ever = {(entry.id, entry.content) for entry in usable_entries(put)}
+    last = {entry.id: entry for entry in put}
+    wanted = {
+        (entry.id, entry.content)
+        for entry in usable_entries(last.values())
+        if entry.id in named
+    }
+    lost = wanted - staged.keys()
+    verdict.lost += len(lost)
+    verdict.doubled += staged.total() - len(staged)
+    verdict.wrong += len(staged.keys() - ever) + (len(rows) - staged.total())
+    verdict.notes += [f"entry not staged: {item!r:.200}" for item in list(lost)[:5]]
+
+
+def _check_ledger(
+    conn: psycopg.Connection,
+    history: History,
+    begins: Mapping[tuple[str, int, int], int],
+    verdict: Verdict,
+) -> None:
+    """See that each stage's batches follow one another up to its watermark."""
+    marks = {
+        (stage, tuple(log)): offset
+        for stage, *log, offset in conn.execute(
+            "SELECT stage, topic, epoch, kafka_partition, next_offset"
+            " FROM ops.watermarks"
+        )
+    }
+    reached: dict[tuple[str, tuple[str, int, int]], int] = {}
+    for stage, *log, start, end in conn.execute(
+        "SELECT b.stage, r.topic, r.epoch, r.kafka_partition, r.from_offset,"
+        " r.to_offset FROM ops.batch_ranges AS r INNER JOIN ops.batches AS b"
+        " USING (batch_id) WHERE NOT b.is_repeat"
+        " ORDER BY 1, 2, 3, 4, r.from_offset, r.to_offset"
+    ):
+        key = (stage, tuple(log))
+        first = begins.get(key[1], 0) if stage == "drain" else 0
+        at = reached.get(key, first)
+        if start < at:
+            verdict.doubled += min(at, end) - start
+            verdict.notes.append(f"{stage} took {log} {start}..{at - 1} twice")
+        if start > at:
+            verdict.wrong += 1
+            verdict.notes.append(f"{stage} skipped {log} {at}..{start - 1}")
+        reached[key] = max(at, end)
+    for key in marks.keys() | reached.keys():
+        if marks.get(key) != reached.get(key):
+            verdict.wrong += 1
+            verdict.notes.append(
+                f"{key}: watermark {marks.get(key)}, batches up to {reached.get(key)}"
+            )
+    for message in history.messages:
+        at = marks.get(("drain", message.position[:3]), 0)
+        if message.offset >= at:
+            verdict.wrong += 1
+            verdict.notes.append(f"{message.position} is not below the watermark {at}")
+    upstream = {log: at for (stage, log), at in marks.items() if stage == "drain"}
+    upstream |= {log: at for (stage, log), at in marks.items() if log == _FEED}
+    for stage in ("vault", *(mart.stage for mart in load_marts().values())):
+        done = {log: at for (name, log), at in marks.items() if name == stage}
+        if done != upstream:
+            verdict.wrong += 1
+            verdict.notes.append(f"{stage} stands at {done}, drain at {upstream}")

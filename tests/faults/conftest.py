@@ -1,0 +1,89 @@
+"""Fixtures of the fault harness.
+
+``PALATE_FAULTS_REPORT=<page> pytest tests/faults`` writes the tables into the page.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.local.ports import Ports
+from deploy.local.stack import Stack
+from tests.faults.ground import Ground
+from tests.faults.table import Results
+from tests.faults.traffic import Traffic
+from tests.warehouses import MakeWarehouse, Warehouses
+
+MakeGround = Callable[..., AbstractContextManager[Ground]]
+
+# A worker in a test waits for no service as long as one in production does.
+_IMPATIENT = {"palate_lock_wait": 5.0, "palate_kafka_timeout": 4.0}
+
+_RESULTS = Results()
+
+
+@pytest.fixture(scope="session")
+def results() -> Iterator[Results]:
+    """Collect what the scenarios find; at the end write it down if asked to."""
+    yield _RESULTS
+    page = os.environ.get("PALATE_FAULTS_REPORT")
+    if page:
+        _RESULTS.write(Path(page))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _RESULTS.faults or _RESULTS.bugs:
+        terminalreporter.section("faults")
+        _RESULTS.show(Console(width=100))
+
+
+@pytest.fixture
+def make_ground(make_warehouse: MakeWarehouse, tmp_path: Path) -> MakeGround:
+    """Return what makes a fresh warehouse on the session's services."""
+    return _maker(make_warehouse, tmp_path)
+
+
+@pytest.fixture
+def ground(make_ground: MakeGround) -> Iterator[Ground]:
+    """Give a fresh warehouse on the session's services, which must stay up."""
+    with make_ground() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def breakable() -> Iterator[Stack]:
+    """Run services that a test may stop, kill and restart."""
+    with ExitStack() as last:
+        kept = os.environ.get("PALATE_TEST_VAR")
+        made = f"{kept}-faults" if kept else tempfile.mkdtemp(prefix="palate-")
+        var = Path(made)
+        var.mkdir(parents=True, exist_ok=True)
+        var.chmod(0o755)
+        stack = Stack(var, Ports.read(var / "ports.json") or Ports.free())
+        last.callback(stack.down, wipe=not kept)
+        stack.up_services()
+        yield stack
+
+
+@pytest.fixture
+def make_breakable_ground(breakable: Stack, tmp_path: Path) -> Iterator[MakeGround]:
+    """Return what makes a fresh warehouse on services that may be broken."""
+    with Warehouses(breakable) as warehouses:
+        yield _maker(warehouses.make, tmp_path)
+
+
+def _maker(make: MakeWarehouse, folder: Path) -> MakeGround:
+    @contextmanager
+    def made(seed: int = 1, partitions: int = 2, **settings: object) -> Iterator[Ground]:
+        with (
+            make(partitions, **{**_IMPATIENT, **settings}) as found,
+            Ground(found, folder / f"seed-{seed}", Traffic(seed)) as ground,
+        ):
+            yield ground
+
+    return made

@@ -1,0 +1,287 @@
+"""One warehouse under test: what is sent to it, the workers on it, what became of it."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+import redis
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from palate.errors import PalateError
+from palate.settings import Settings
+from tests.faults import worker
+from tests.faults.check import Verdict, check
+from tests.faults.points import Trip
+from tests.faults.traffic import Traffic
+from tests.faults.worker import STAGES, Job
+from tests.model.history import Entry, Form, History, Message
+
+_SETTLING_ROUNDS = 8
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Ground:
+    """A warehouse, two topics and a Redis, and the truth about what went in.
+
+    :param folder: for the workers' logs
+    :param settings: of the workers; the ground's own runs wait longer for locks
+    """
+
+    settings: Settings
+    folder: Path
+    traffic: Traffic = field(default_factory=lambda: Traffic(1))
+    messages: list[Message] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    epochs: dict[str, int] = field(default_factory=dict)
+    # The first offset that was there to be read, where that isn't 0.
+    begins: dict[tuple[str, int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self._futures: list[tuple[Any, Message]] = []
+        self._workers: list[BaseProcess] = []
+        self._producer: KafkaProducer | None = None
+        self.random = random.Random(1)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._workers:
+            with suppress(ProcessLookupError, AttributeError):
+                if process.is_alive():
+                    process.kill()
+                process.join(10)
+        if self._producer:
+            with suppress(KafkaError):
+                self._producer.close(timeout=2)
+
+    # --- what goes in ---
+
+    @property
+    def topics(self) -> dict[str, Form]:
+        """The topics, each with its form."""
+        return {name: Form(form) for name, form in self.settings.palate_topics.items()}
+
+    @property
+    def producer(self) -> KafkaProducer:
+        """A client that sends each message once, also across a broker's restart."""
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self.settings.kafka_bootstrap,
+                linger_ms=0,
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=32 * 2**20,
+            )
+        return self._producer
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        partition: int = 0,
+        key: bytes | None = None,
+        headers: tuple[tuple[str, bytes | None], ...] = (),
+        producer: KafkaProducer | None = None,
+    ) -> Any:
+        """Send one message; it counts once ``flush`` has its position."""
+        if value is None and key is None:
+            key = b"null"  # the client sends nothing that is neither key nor value
+        stamp = int(time.time() * 1000)
+        future = (producer or self.producer).send(
+            topic,
+            value,
+            key=key,
+            headers=list(headers),
+            partition=partition,
+            timestamp_ms=stamp,
+        )
+        broker_dt = _EPOCH_START + timedelta(milliseconds=stamp)
+        epoch = self.epochs.get(topic, 0)
+        message = Message(topic, epoch, partition, -1, broker_dt, value, headers)
+        self._futures.append((future, message))
+        return future
+
+    def flush(self) -> None:
+        """Wait for the positions of what was sent, and remember them."""
+        self.producer.flush(60)
+        for future, message in self._futures:
+            offset = future.get(60).offset
+            self.messages.append(replace(message, offset=offset))
+        self._futures.clear()
+
+    def send_traffic(self, number: int, partitions: int = 2) -> None:
+        """Send some messages on both topics, and put an entry for each fifth."""
+        for index in range(number):
+            topic = self.traffic.random.choice(list(self.topics))
+            partition = self.traffic.random.randrange(partitions)
+            self.send(topic, self.traffic.value(self.topics[topic]), partition)
+            if index % 5 == 0:
+                self.put(self.traffic.entry())
+        self.flush()
+
+    def put(self, entry: Entry) -> None:
+        """Put an entry into Redis."""
+        with self.redis() as client:
+            client.set(entry.id, entry.value)
+        self.entries.append(entry)
+
+    def redis(self) -> "redis.Redis":
+        """Connect to Redis."""
+        return redis.Redis.from_url(self.settings.redis_url.get_secret_value())
+
+    @contextmanager
+    def admin(self) -> Iterator[KafkaAdminClient]:
+        """Connect to the broker for changing topics."""
+        client = KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection]:
+        """Connect to the warehouse, in autocommit mode."""
+        dsn = self.settings.dwh_dsn.get_secret_value()
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            yield conn
+
+    def read_back(self, topic: str) -> None:
+        """Take what a plain consumer reads for the truth about a topic.
+
+        For topics of which the broker removes messages itself.
+        """
+        epoch = self.epochs.get(topic, 0)
+        self.messages = [
+            m for m in self.messages if (m.topic, m.epoch) != (topic, epoch)
+        ]
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap,
+            group_id=None,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        try:
+            numbers = consumer.partitions_for_topic(topic) or set()
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning()
+            ends = consumer.end_offsets(partitions)
+            while any(consumer.position(tp) < end for tp, end in ends.items()):
+                for records in consumer.poll(timeout_ms=200).values():
+                    self.messages += [
+                        Message(
+                            topic,
+                            epoch,
+                            record.partition,
+                            record.offset,
+                            _EPOCH_START + timedelta(milliseconds=record.timestamp),
+                            record.value,
+                            tuple(record.headers),
+                        )
+                        for record in records
+                    ]
+        finally:
+            consumer.close()
+
+    @property
+    def history(self) -> History:
+        """What went in, for the model; entries as they were staged."""
+        with self.connect() as conn:
+            rows = conn.execute(
+                "SELECT id, entry::text FROM stg.dictionary_entries"
+                " ORDER BY kafka_offset"
+            ).fetchall()
+        staged = tuple(Entry(id, text.encode()) for id, text in rows)
+        return History(tuple(self.messages), staged, self.topics)
+
+    # --- workers ---
+
+    def start(self, **job: Any) -> tuple[BaseProcess, Job]:
+        """Start a worker; ``job`` has the fields of a ``Job``."""
+        values = {
+            name: getattr(value, "get_secret_value", lambda value=value: value)()
+            for name, value in self.settings
+        }
+        made = Job(f"w{next(self._numbers)}", self.folder, values, **job)
+        process = worker.start(made)
+        self._workers.append(process)
+        return process, made
+
+    def run(self, seconds: float = 60, **job: Any) -> tuple[int, Job]:
+        """Run a worker to its end; return its exit code, -9 if it was killed.
+
+        :raises TimeoutError: if it takes longer
+        """
+        process, made = self.start(**job)
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"{made.name} took more than {seconds:g} s: {made.log}")
+        return process.exitcode, made
+
+    def points(self, **job: Any) -> list[str]:
+        """Run a worker to its end; return the points it reached."""
+        _, made = self.run(**job)
+        return made.trace.read_text().splitlines()
+
+    def run_killed(self, trip: Trip, **job: Any) -> bool:
+        """Run a worker that is to be killed; tell whether it came to that."""
+        code, _ = self.run(trip=trip, **job)
+        return code == -signal.SIGKILL
+
+    def storm(self, workers: int, kills: int, trickle: int = 3, **job: Any) -> None:
+        """Keep some workers on the same stages, and kill one at random times."""
+        job = {"passes": worker.ENDLESS, **job}
+        alive = [self.start(**job)[0] for _ in range(workers)]
+        for _ in range(kills):
+            self.send_traffic(trickle)
+            time.sleep(self.random.uniform(0.02, 0.8))
+            index = self.random.randrange(workers)
+            alive[index].kill()
+            alive[index].join(10)
+            alive[index] = self.start(**job)[0]
+        for process in alive:
+            process.kill()
+            process.join(10)
+
+    # --- what became of it ---
+
+    def settle(self) -> None:
+        """Run all stages, by the engine as it is, until nothing is left to do."""
+        settings = self.settings.model_copy(update={"palate_lock_wait": 30.0})
+        for number in range(_SETTLING_ROUNDS):
+            done = 0
+            for stage in ("drain", "vault", "dictionaries", "sync", *STAGES[3:]):
+                run_id = f"settle-{os.getpid()}-{number}-{time.monotonic_ns()}"
+                done += worker.run_stage(settings, stage, run_id).batches
+            if not done:
+                return
+        raise PalateError(f"Work is left after {_SETTLING_ROUNDS} rounds.")
+
+    def verdict(self) -> Verdict:
+        """Settle, and say what was lost, doubled or wrong."""
+        try:
+            self.settle()
+        except (PalateError, psycopg.Error) as error:
+            return Verdict(wrong=1, notes=[f"stuck: {type(error).__name__}: {error}"])
+        with self.connect() as conn:
+            return check(
+                conn, self.settings, self.history, tuple(self.entries), self.begins
+            )

@@ -1,0 +1,120 @@
+"""Bugs as people write them, put into a worker to prove that the harness sees them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from palate import marts, render, stage, vault
+from palate.stage import Batch, StageRun
+
+
+def plant(bug: str) -> None:
+    """Change the engine in this process for the worse."""
+    BUGS[bug]()
+
+
+def _offset_in_its_own_transaction() -> None:
+    """Commit the rows, then the watermark: a death in between loads rows twice."""
+
+    @contextmanager
+    def batch(
+        self: StageRun, ranges: list[Any], *, is_repeat: bool = False
+    ) -> Iterator[Batch]:
+        with self.conn.transaction():
+            row = self.conn.execute("SELECT now()").fetchone()
+            found = Batch(ranges, is_repeat, row[0] if row else None)  # type: ignore[arg-type]
+            yield found
+        if found.ranges:
+            with self.conn.transaction():
+                if not is_repeat:
+                    stage.advance(self.conn, self.stage, found.ranges, found.load_dt)
+                self._enter(found)
+        self.outcome.add(found)
+
+    StageRun.batch = batch  # type: ignore[method-assign]
+
+
+def _no_lock() -> None:
+    """Neither lock the stage nor compare the watermark before it is moved."""
+    stage._lock = lambda *_: None
+
+    def advance(conn: Any, name: str, ranges: Any, moved_dt: Any) -> None:
+        for item in ranges:
+            conn.execute(
+                "INSERT INTO ops.watermarks VALUES (%s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
+                " SET next_offset = excluded.next_offset",
+                (
+                    name,
+                    item.log.topic,
+                    item.log.epoch,
+                    item.log.partition,
+                    item.end,
+                    moved_dt,
+                ),
+            )
+
+    stage.advance = advance
+
+
+def _arrival_order() -> None:
+    """Let the version that was loaded last win, not the newest one."""
+    render._ENVIRONMENT.globals["newest_first"] = lambda alias: (
+        f"{alias}.load_dt DESC, {alias}.topic DESC,"
+        f" {alias}.kafka_partition DESC, {alias}.kafka_offset DESC"
+    )
+    render._template.cache_clear()
+
+
+def _insert_if_different_from_latest() -> None:
+    """Skip a version of a satellite that equals the one with the latest time."""
+    original = vault.render_load
+
+    @wraps(original)
+    def render_load(item: Any, sources: Any = None) -> str:
+        text = original(item, sources)
+        if item.table not in ("s_order_status", "s_order_cost", "s_user_names"):
+            return text
+        context = vault.load_vault().context(item)
+        hashdiff = context["hashdiff"]
+        parent = "order_id" if "order_id" in context["primary_key"] else None
+        parent = parent or context["primary_key"][0]
+        where = (
+            "FROM unique_source_records AS u\n"
+            f"WHERE u.{hashdiff} IS DISTINCT FROM (SELECT s.{hashdiff}"
+            f" FROM dds.{item.table} AS s WHERE s.{parent} = u.{parent}"
+            " ORDER BY s.version_dt DESC LIMIT 1)\nORDER BY"
+        )
+        changed = text.replace("FROM unique_source_records\nORDER BY", where)
+        if changed == text:
+            raise RuntimeError("The satellite's template changed: plant the bug anew.")
+        return changed
+
+    vault.render_load = render_load  # type: ignore[assignment]
+    vault.load_statements.cache_clear()
+
+
+def _counter_plus_one() -> None:
+    """Add what an order counts now, and never take out what it had counted."""
+    original = marts.refresh_statements
+
+    def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
+        steps = [
+            (made, f"{text}\nWHERE FALSE" if made == "contributions" else text)
+            for made, text in original(name)
+        ]
+        if all(text == old for (_, text), (_, old) in zip(steps, original(name), strict=True)):
+            raise RuntimeError("The refresh changed: plant the bug anew.")
+        return tuple(steps)
+
+    marts.refresh_statements = refresh_statements  # type: ignore[assignment]
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "offset in its own transaction": _offset_in_its_own_transaction,
+    "no lock": _no_lock,
+    "arrival order instead of version time": _arrival_order,
+    "insert if different from latest": _insert_if_different_from_latest,
+    "counter += 1 without taking out": _counter_plus_one,
+}

@@ -1,0 +1,128 @@
+"""The points at which a worker can be killed or stopped: at every statement.
+
+Each call of the driver that says something to PostgreSQL is a point: a statement, the
+begin and the commit of a transaction, rows of a COPY and its end. The n-th can be
+chosen by its number, or by a piece of its text. The product's code knows nothing of it.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+# How long a statement may run before the process dies in the middle of it.
+_INSIDE_SECONDS = 0.002
+
+
+@dataclass(frozen=True)
+class Trip:
+    """Where a worker meets its fate.
+
+    :param number: the number of the point, from 1; or 0 to go by ``text``
+    :param text: a piece of the point's label
+    :param nth: which of the points with this text
+    :param inside: not before the statement but once it was sent
+    :param stop: SIGSTOP instead of SIGKILL
+    """
+
+    number: int = 0
+    text: str = ""
+    nth: int = 1
+    inside: bool = False
+    stop: bool = False
+
+
+class _Points:
+    def __init__(self, trip: Trip | None, trace: Path) -> None:
+        self._trip = trip
+        self._trace = trace.open("a", buffering=1)
+        self._number = 0
+        self._seen = 0
+        self._lock = threading.Lock()
+
+    def reach(self, label: str, inside: Callable[[], None]) -> None:
+        """Write the point down, and act if it is the chosen one."""
+        with self._lock:
+            self._number += 1
+            self._trace.write(f"{label}\n")
+            trip = self._trip
+            if trip is None or not self._is_chosen(trip, label):
+                return
+            if trip.stop:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif trip.inside:
+                inside()
+            else:
+                die()
+
+    def _is_chosen(self, trip: Trip, label: str) -> bool:
+        if trip.number:
+            return self._number == trip.number
+        self._seen += trip.text in label
+        return trip.text in label and self._seen == trip.nth
+
+
+def die() -> None:
+    """End this process as ``kill -9`` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watch(trip: Trip | None, trace: Path) -> None:
+    """Make every statement of this process a point; write each to ``trace``."""
+    points = _Points(trip, trace)
+
+    def before(owner: type, name: str, label: Callable[..., str | None]) -> None:
+        original = getattr(owner, name)
+
+        @wraps(original)
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if found := label(self, *args):
+                points.reach(found, lambda: _die_inside(self, found))
+            return original(self, *args, **kwargs)
+
+        setattr(owner, name, wrapper)
+
+    before(psycopg.Cursor, "execute", lambda _, query, *__: _first_line(query))
+    before(psycopg.Cursor, "executemany", lambda _, query, *__: _first_line(query))
+    before(psycopg.Transaction, "__enter__", lambda _: "BEGIN")
+    before(
+        psycopg.Transaction,
+        "__exit__",
+        lambda _, error, *__: "ROLLBACK" if error else "COMMIT",
+    )
+    rows: dict[int, int] = {}
+
+    def row_label(copy: Any, *_: Any) -> str | None:
+        rows[id(copy)] = number = rows.get(id(copy), 0) + 1
+        # The first, and then fewer and fewer: all rows of a COPY are much alike.
+        return f"COPY row {number}" if number & (number - 1) == 0 else None
+
+    before(psycopg.Copy, "write_row", row_label)
+    before(psycopg.Copy, "__exit__", lambda copy, *_: _end_of_copy(copy, rows))
+
+
+def _end_of_copy(copy: Any, rows: dict[int, int]) -> str:
+    rows.pop(id(copy), None)
+    return "COPY end"
+
+
+def _first_line(query: Any) -> str:
+    lines = [line.strip() for line in str(query).splitlines()]
+    said = [line for line in lines if line and not line.startswith("--")]
+    return " ".join(said)[:120]
+
+
+def _die_inside(called: Any, label: str) -> None:
+    """Send what was to be said, and die before the answer is read."""
+    if label == "COMMIT":
+        pgconn = called.connection.pgconn
+        pgconn.send_query(b"COMMIT")
+        pgconn.flush()
+        die()
+    threading.Timer(_INSIDE_SECONDS, die).start()

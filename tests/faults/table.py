@@ -1,0 +1,75 @@
+"""The table of all scenarios: in the terminal, and in docs/reliability.md."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults.check import Verdict
+
+_PLACE = "<!-- {name}: written by `make test-faults` -->"
+_FAULTS = ("Fault", "Times", "Lost", "Doubled", "Wrong")
+_BUGS = ("Planted bug", "Caught by")
+
+
+@dataclass
+class Results:
+    """What the scenarios of a session found."""
+
+    faults: list[tuple[str, int, Verdict]] = field(default_factory=list)
+    bugs: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, fault: str, times: int, verdict: Verdict) -> None:
+        """Enter a scenario, and fail if anything is lost, doubled or wrong."""
+        self.faults.append((fault, times, verdict))
+        if not verdict.is_clean:
+            raise AssertionError("\n".join([f"{fault}: {verdict}", *verdict.notes]))
+
+    def caught(self, bug: str, verdict: Verdict) -> None:
+        """Enter a planted bug, and fail if the checker saw nothing."""
+        if verdict.is_clean:
+            raise AssertionError(f"The harness did not see the planted bug: {bug}")
+        found = [
+            f"{number} {what}"
+            for what, number in (
+                ("lost", verdict.lost),
+                ("doubled", verdict.doubled),
+                ("wrong", verdict.wrong),
+            )
+            if number
+        ]
+        self.bugs.append((bug, ", ".join(found)))
+
+    def show(self, console: Console) -> None:
+        """Print both tables."""
+        for head, rows in ((_FAULTS, self._fault_rows()), (_BUGS, self.bugs)):
+            if rows:
+                table = Table(*head)
+                for row in rows:
+                    table.add_row(*row)
+                console.print(table)
+
+    def write(self, path: Path) -> None:
+        """Put both tables into a page, in place of those there."""
+        text = path.read_text()
+        for name, head, rows in (
+            ("faults", _FAULTS, self._fault_rows()),
+            ("bugs", _BUGS, self.bugs),
+        ):
+            lines = [head, ("---",) * len(head), *rows]
+            table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            mark = re.escape(_PLACE.format(name=name))
+            text, number = re.subn(
+                rf"({mark}\n)(?:\|.*\n)*", lambda m, t=table: f"{m[1]}{t}\n", text
+            )
+            if number != 1:
+                raise ValueError(f"{path} has no place for the table {name}.")
+        path.write_text(text)
+
+    def _fault_rows(self) -> list[tuple[str, ...]]:
+        return [
+            (fault, str(times), str(v.lost), str(v.doubled), str(v.wrong))
+            for fault, times, v in self.faults
+        ]

@@ -1,0 +1,129 @@
+"""A worker: a process of its own that runs the stages in a loop.
+
+Workers are forked from a server that has imported everything, so that one that is
+killed costs a tenth of a second. By hand, with the environment of ``stack.env``::
+
+    python -m tests.faults.worker drain vault
+"""
+
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from palate import database, dictionaries, marts, staging, vault
+from palate.errors import PalateError
+from palate.mart_definitions import load_marts
+from palate.settings import Settings, load_settings
+from palate.stage import Caller, Outcome
+from tests.faults import planted, points
+from tests.faults.points import Trip
+
+log = logging.getLogger(__name__)
+
+STAGES = ("drain", "vault", "dictionaries", *load_marts())
+ENDLESS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker does.
+
+    :param folder: where it writes its log and the points it reached
+    :param values: the settings, as ``load_settings`` takes them
+    :param session: other settings of its PostgreSQL sessions, such as shorter timeouts
+    :param shared_run: True to be one and the same run as others with this ``run_id``
+    """
+
+    name: str
+    folder: Path
+    values: Mapping[str, Any]
+    stages: tuple[str, ...] = STAGES
+    passes: int = 1
+    pause: float = 0.0
+    trip: Trip | None = None
+    bug: str | None = None
+    session: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    shared_run: bool = False
+
+    @property
+    def trace(self) -> Path:
+        """The file that gets a line for each point the worker reached."""
+        return self.folder / f"{self.name}.points"
+
+    @property
+    def log(self) -> Path:
+        """The file that gets the log."""
+        return self.folder / f"{self.name}.log"
+
+
+def start(job: Job) -> BaseProcess:
+    """Start a worker."""
+    roots = [str(Path(__file__).parents[2] / part) for part in ("", "include")]
+    paths = [*roots, os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, paths)))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=work, args=(job,), name=job.name, daemon=True)
+    process.start()
+    return process
+
+
+def work(job: Job) -> None:
+    """Run the stages again and again; go on after an error that the engine explains.
+
+    Exits by 1 if the last pass had such an error, by 2 after any other one.
+    """
+    with job.log.open("a") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        force=True,
+    )
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    database._SESSION.update(job.session)
+    if job.bug:
+        planted.plant(job.bug)
+    points.watch(job.trip, job.trace)
+    settings = load_settings(**job.values)
+    failed = False
+    for number in range(job.passes):
+        failed = False
+        for stage in job.stages:
+            run_id = job.run_id or f"{job.name}-{number}"
+            try:
+                run_stage(settings, stage, run_id, 1 if job.shared_run else number + 1)
+            except PalateError as error:
+                failed = True
+                log.error("%s: %s: %s", stage, type(error).__name__, error)
+        time.sleep(job.pause)
+    logging.shutdown()
+    os._exit(1 if failed else 0)
+
+
+def run_stage(settings: Settings, stage: str, run_id: str, attempt: int = 1) -> Outcome:
+    """Run one stage as a task of a run."""
+    caller = Caller("faults", run_id, stage, try_number=attempt)
+    known: dict[str, Callable[[Settings, Caller], Outcome]] = {
+        "drain": staging.run,
+        "vault": vault.run,
+        "dictionaries": dictionaries.run,
+        "sync": dictionaries.sync,
+    }
+    if stage in known:
+        return known[stage](settings, caller)
+    return marts.run(settings, stage, caller)
+
+
+if __name__ == "__main__":
+    for stage_name in sys.argv[1:] or STAGES:
+        print(run_stage(load_settings(), stage_name, f"shell-{os.getpid()}"))
