@@ -14,6 +14,7 @@ _NEEDED_BY_TASKS = (
     "airflow.providers.standard.decorators.python",
     "airflow.providers.standard.operators.empty",
     "airflow.sdk.definitions.decorators",
+    "palate.bell",
     "palate.dictionaries",
     "palate.marts",
     "palate.staging",

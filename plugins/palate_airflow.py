@@ -103,13 +103,13 @@ def limits() -> Limits:
     )
 
 
-def run_stage(name: str, **arguments: Any) -> dict[str, Any]:
+def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
     """Run a stage for the current task; return what it did, for XCom.
 
     The same stands in the event of the task's asset. Another run that holds the stage
     is no error: it takes what is waiting, and this task says so.
 
-    :param name: the module of the library that has the stage
+    :param module: the part of the library that has the stage, such as ``vault``
     :raises StageFailedError: if a later attempt may succeed; its text is the sentence
         for the person who has to act
     :raises AirflowFailException: if somebody has to mend something first
@@ -119,8 +119,9 @@ def run_stage(name: str, **arguments: Any) -> dict[str, Any]:
     context = get_current_context()
     logging.getLogger("kafka").setLevel(logging.WARNING)
     try:
-        stage = importlib.import_module(f"palate.{name}").run
-        outcome = stage(task_settings(), caller=caller(context), **arguments).as_dict()
+        stage = importlib.import_module(f"palate.{module}").run
+        found = stage(task_settings(), caller=caller(context), **arguments)
+        outcome: dict[str, Any] = found.as_dict()
     except StageBusyError as error:
         log.warning("%s", error)
         outcome = {"outcome": "busy", "note": str(error)}
@@ -140,16 +141,14 @@ def caller(context: Context) -> Caller:
     from palate.stage import Caller
 
     task, run = context["ti"], context["dag_run"]
-    interval = None
-    if run.run_type == "backfill":
-        interval = (run.data_interval_start, run.data_interval_end)
+    start, end = run.data_interval_start, run.data_interval_end
     return Caller(
         dag_id=task.dag_id,
         run_id=task.run_id,
         task_id=task.task_id,
-        map_index=task.map_index,
+        map_index=-1 if task.map_index is None else task.map_index,
         try_number=task.try_number,
-        interval=interval,
+        interval=(start, end) if run.run_type == "backfill" and start and end else None,
     )
 
 

@@ -1,0 +1,126 @@
+"""When a run should start: orders or dictionary entries wait, and nobody is at it.
+
+What waits, the broker and the ledger say; nothing is read or kept here. A ring that is
+lost costs time, nothing else; a ring too many is a run that finds nothing.
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self
+
+from palate import dictionaries, staging
+from palate.database import Connection, connect
+from palate.kafka import open_reader
+from palate.positions import watermarks
+from palate.settings import Settings
+
+FIRST_PAUSE = 15.0
+LONGEST_PAUSE = 300.0
+_SECONDS_BETWEEN_LOOKS_AT_ENTRIES = 5
+
+
+@dataclass
+class Ringing:
+    """Tells when what waits deserves a ring.
+
+    At once when it is new, or when some of it was taken and some is left; again, with
+    growing pauses, while nobody takes it.
+    """
+
+    _progress: object = None
+    _rung: float = 0
+    _pause: float = 0
+
+    def is_needed(self, is_waiting: bool, progress: object, now: float) -> bool:
+        """Tell whether to ring now; the answer yes counts as a ring.
+
+        :param progress: changes when something was taken
+        :param now: seconds of a clock that only goes forward
+        """
+        if not is_waiting:
+            self._pause = 0
+            return False
+        if self._pause == 0 or progress != self._progress:
+            pause = FIRST_PAUSE
+        elif now >= self._rung + self._pause:
+            pause = min(self._pause * 2, LONGEST_PAUSE)
+        else:
+            return False
+        self._rung, self._pause, self._progress = now, pause, progress
+        return True
+
+
+class Watch:
+    """Compares the broker with the ledger, with both connections kept open.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
+        """Connect to the warehouse and to the broker.
+
+        :raises ServiceUnavailableError: if one of them does not answer
+        """
+        self._topics = tuple(topics)
+        self._orders = Ringing()
+        self._entries = Ringing()
+        self._were_entries_due = False
+        self._look_at_entries_from = 0.0
+        with ExitStack() as opened:
+            self._conn = opened.enter_context(connect(settings))
+            self._reader = opened.enter_context(open_reader(settings))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        """Return the watch."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._opened.close()
+
+    def should_ring(self) -> bool:
+        """Look once, and tell whether a run should start.
+
+        :raises PalateError: if the broker or the warehouse does not answer
+        """
+        now = time.monotonic()
+        return self._orders_wait(now) or self._entries_are_due(now)
+
+    def _orders_wait(self, now: float) -> bool:
+        # The broker first: what is taken meanwhile must not look as if it waited.
+        states = [self._reader.state(topic) for topic in self._topics]
+        is_waiting = staging.waiting(self._conn, states) > 0
+        if is_waiting and _is_running(self._conn, staging.STAGE):
+            return False  # it may take them all; what it leaves, the next look finds
+        progress = watermarks(self._conn, staging.STAGE) if is_waiting else None
+        return self._orders.is_needed(is_waiting, progress, now)
+
+    def _entries_are_due(self, now: float) -> bool:
+        if now < self._look_at_entries_from:
+            return False
+        self._look_at_entries_from = now + _SECONDS_BETWEEN_LOOKS_AT_ENTRIES
+        # Twice in a row: a run that is at it right now needs no ring.
+        were_due, are_due = self._were_entries_due, dictionaries.is_due(self._conn)
+        self._were_entries_due = are_due
+        return self._entries.is_needed(are_due and were_due, None, now)
+
+
+def _is_running(conn: Connection, stage: str) -> bool:
+    """Tell whether a run holds the stage's lock."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM pg_locks"
+        " WHERE locktype = 'advisory' AND granted"
+        " AND database = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
+        " AND (classid::bigint << 32) | objid::bigint ="
+        " hashtextextended('palate stage ' || %s, 0))",
+        (stage,),
+    ).fetchone()
+    return bool(row and row[0])
