@@ -54,15 +54,25 @@ def watermarks(conn: Connection, stage: str) -> dict[Log, int]:
 
 
 def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[Range]:
-    """Return what the upstream stages have done and this stage has not yet."""
-    done = watermarks(conn, stage)
-    ranges = []
-    for source in upstream:
-        for log, end in sorted(watermarks(conn, source).items()):
-            start = done.get(log, 0)
-            if start < end:
-                ranges.append(Range(log, start, end))
-    return ranges
+    """Return what the upstream stages have done and this stage has not yet.
+
+    A log begins where its first stage began: a broker may have dropped years before.
+    """
+    rows = conn.execute(
+        "SELECT up.topic, up.epoch, up.kafka_partition,"
+        " coalesce(own.next_offset, up.first_offset) AS start, up.next_offset"
+        " FROM ops.watermarks AS up LEFT JOIN ops.watermarks AS own"
+        " ON own.stage = %(stage)s AND (own.topic, own.epoch, own.kafka_partition)"
+        " = (up.topic, up.epoch, up.kafka_partition)"
+        " WHERE up.stage = ANY(%(upstream)s)"
+        " AND coalesce(own.next_offset, up.first_offset) < up.next_offset"
+        " ORDER BY up.topic, up.epoch, up.kafka_partition",
+        {"stage": stage, "upstream": list(upstream)},
+    )
+    return [
+        Range(Log(topic, epoch, partition), start, end)
+        for topic, epoch, partition, start, end in rows
+    ]
 
 
 def first(ranges: Iterable[Range], limit: int) -> list[Range]:
@@ -99,12 +109,13 @@ def advance(
             "end": item.end,
             "moved_dt": moved_dt,
         }
-        # A log that is new to the stage has no row; its watermark is 0.
+        # A log that is new to the stage has no row yet.
         moved = conn.execute(
             "INSERT INTO ops.watermarks AS w"
-            " (stage, topic, epoch, kafka_partition, next_offset, moved_dt)"
-            " SELECT %(stage)s, %(topic)s, %(epoch)s, %(partition)s, %(end)s,"
-            " %(moved_dt)s"
+            " (stage, topic, epoch, kafka_partition, first_offset, next_offset,"
+            " moved_dt)"
+            " SELECT %(stage)s, %(topic)s, %(epoch)s, %(partition)s, %(start)s,"
+            " %(end)s, %(moved_dt)s"
             " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
             " SET next_offset = excluded.next_offset, moved_dt = excluded.moved_dt"
             " WHERE w.next_offset = %(start)s",

@@ -10,7 +10,8 @@ SELECT
     newest.cost,
     newest.payment,
     newest.version_dt,
-    newest.hk_order_item_hashdiff
+    newest.hk_order_item_hashdiff,
+    newest.statuses
 FROM dds.h_order AS o
 CROSS JOIN LATERAL (
     SELECT
@@ -20,7 +21,8 @@ CROSS JOIN LATERAL (
         v.cost,
         v.payment,
         v.version_dt,
-        v.hk_order_item_hashdiff
+        v.hk_order_item_hashdiff,
+        v.statuses
     FROM dds.s_order_version AS v
     WHERE v.order_id = o.order_id
     ORDER BY {{ newest_first("v") }}

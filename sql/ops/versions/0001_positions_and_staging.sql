@@ -22,11 +22,12 @@ CREATE TABLE ops.watermarks (
     kafka_partition integer NOT NULL,
     next_offset bigint NOT NULL CHECK (next_offset >= 0),
     moved_dt timestamptz NOT NULL,
+    first_offset bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (stage, topic, epoch, kafka_partition)
 );
 COMMENT ON TABLE ops.watermarks IS
-'How far each stage is: every offset below next_offset is done. Moved in the '
-'transaction that writes the rows, never apart from it.';
+'How far each stage is: every offset from first_offset to below next_offset is '
+'done. Moved in the transaction that writes the rows, never apart from it.';
 
 CREATE TABLE ops.stage_runs (
     stage_run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -142,8 +143,7 @@ CREATE TABLE stg.dictionary_entries (
     staged_dt timestamptz NOT NULL,
     PRIMARY KEY (topic, epoch, kafka_partition, kafka_offset)
 );
-CREATE UNIQUE INDEX dictionary_entries_once
-ON stg.dictionary_entries (id, version_dt, jsonb_hash_extended(entry, 0));
+CREATE INDEX dictionary_entries_version ON stg.dictionary_entries (id, version_dt);
 COMMENT ON TABLE stg.dictionary_entries IS
 'Every version of a dictionary entry that was seen, once. They are the messages '
 'of a feed of their own, numbered as they are staged.';
