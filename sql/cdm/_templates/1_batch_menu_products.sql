@@ -1,5 +1,5 @@
 -- The dishes of the menus that came in this range, with those of other contents of the
--- same version of a menu: the one staged later puts them out of force.
+-- same version of an entry: the one staged later, menu or not, puts them out of force.
 CREATE TEMP TABLE batch_menu_products ON COMMIT DROP AS
 SELECT DISTINCT line.h_product_pk
 FROM batch_ranges AS r
@@ -8,6 +8,17 @@ CROSS JOIN LATERAL (
         s.h_restaurant_pk,
         s.version_dt
     FROM dds.s_restaurant_names AS s
+    WHERE
+        s.topic = r.topic
+        AND s.epoch = r.epoch
+        AND s.kafka_partition = r.kafka_partition
+        AND s.kafka_offset >= r.from_offset
+        AND s.kafka_offset < r.to_offset
+    UNION ALL
+    SELECT
+        s.h_user_pk AS h_restaurant_pk,  -- users and restaurants share one key space
+        s.version_dt
+    FROM dds.s_user_names AS s
     WHERE
         s.topic = r.topic
         AND s.epoch = r.epoch

@@ -25,6 +25,16 @@ CROSS JOIN LATERAL (
                     AND later.topic = c.topic
                     AND later.kafka_offset > c.kafka_offset
             )
+            -- The later one may be no menu: users and restaurants share one key space.
+            AND NOT EXISTS (
+                SELECT 1
+                FROM dds.s_user_names AS later
+                WHERE
+                    later.h_user_pk = c.h_restaurant_pk
+                    AND later.version_dt = c.version_dt
+                    AND later.topic = c.topic
+                    AND later.kafka_offset > c.kafka_offset
+            )
         ORDER BY c.version_dt, r.restaurant_id DESC, c.line_no DESC
     ),
 

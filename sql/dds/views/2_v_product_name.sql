@@ -22,6 +22,16 @@ LEFT JOIN LATERAL (
                 AND later.topic = n.topic
                 AND later.kafka_offset > n.kafka_offset
         )
+        -- The later one may be no menu: users and restaurants share one key space.
+        AND NOT EXISTS (
+            SELECT 1
+            FROM dds.s_user_names AS later
+            WHERE
+                later.h_user_pk = n.h_restaurant_pk
+                AND later.version_dt = n.version_dt
+                AND later.topic = n.topic
+                AND later.kafka_offset > n.kafka_offset
+        )
     ORDER BY n.version_dt DESC, r.restaurant_id DESC, n.line_no DESC
     LIMIT 1
 ) AS menu ON TRUE
