@@ -17,6 +17,7 @@ from kafka import KafkaProducer
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from palate.settings import Settings
+from tests import profiles  # noqa: F401 - says how much hypothesis tries
 from tests.warehouses import MakeWarehouse, Warehouses
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from psycopg import Connection
 
 from palate import dictionaries, marts, staging, vault
+from palate.mart_definitions import load_marts
 from palate.positions import Log, Range, advance, watermarks
 from palate.settings import Form, Settings
 from palate.stage import Caller, Outcome, open_run
@@ -83,7 +84,7 @@ def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
     """Run the vault and each mart once; return their outcomes by stage."""
     outcomes = [vault.run(settings, caller("vault", run_id))]
     outcomes += [
-        marts.run(settings, name, caller(name, run_id)) for name in marts.load_marts()
+        marts.run(settings, name, caller(name, run_id)) for name in load_marts()
     ]
     return {outcome.stage: outcome for outcome in outcomes}
 

@@ -9,6 +9,7 @@ import pytest
 from psycopg import Connection
 
 from palate import vault
+from palate.batch_ranges import make_ranges
 from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.positions import Log, Range
 from palate.render import execute
@@ -198,7 +199,7 @@ def _parsed_alone(
         for number in numbers:
             log = Log(_topic("alone", CASES[number].form), 0, number)
             with conn.transaction(force_rollback=True):
-                vault.make_ranges(conn, settings, [Range(log, 0, 1)])
+                make_ranges(conn, settings, [Range(log, 0, 1)])
                 for statement in vault.parse_steps("orders"):
                     execute(conn, statement, PARAMETERS)
                 rows = conn.execute(

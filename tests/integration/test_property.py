@@ -1,0 +1,81 @@
+"""Whatever the order, the batches and the repeats: the tables follow from the history.
+
+The independent model in ``tests/model`` says what must be in them.
+"""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from palate import marts, vault
+from palate.mart_definitions import load_marts
+from palate.settings import Settings
+from tests.integration.emptied import Emptied
+from tests.integration.staged import caller, stage_entries, stage_messages
+from tests.model.compare import actual, assert_equal, expected
+from tests.model.strategies import batches, histories
+
+MARTS = tuple(load_marts())
+STEPS = st.sampled_from(
+    ["vault", *MARTS, "vault again", *[f"{name} again" for name in MARTS]]
+    + ["vault", *MARTS]
+    + [f"rebuild {name}" for name in MARTS]
+)
+
+
+@dataclass
+class Runs:
+    """Runs stages, and can run each call again as the same task."""
+
+    settings: Settings
+    made: dict[str, list[str]] = field(default_factory=dict)
+
+    def step(self, name: str, choice: int) -> None:
+        stage = name.removesuffix(" again")
+        ran = self.made.setdefault(stage, [])
+        if name != stage:
+            if ran:
+                self._run(stage, ran[choice % len(ran)])
+            return
+        ran.append(f"run {len(ran)}")
+        self._run(stage, ran[-1])
+
+    def finish(self) -> None:
+        for name in ("vault", *MARTS):
+            self.step(name, 0)
+
+    def _run(self, stage: str, run_id: str) -> None:
+        if stage == "vault":
+            vault.run(self.settings, caller(stage, run_id))
+        elif stage.startswith("rebuild "):
+            name = stage.removeprefix("rebuild ")
+            marts.rebuild(self.settings, name, caller(stage, run_id))
+        else:
+            marts.run(self.settings, stage, caller(stage, run_id))
+
+
+@given(data=st.data())
+def test_tables_follow_from_the_history(emptied: Emptied, data: st.DataObject) -> None:
+    emptied.empty()
+    history = data.draw(histories(epochs=2), label="history")
+    settings = emptied.settings.model_copy(
+        update={
+            "palate_chunk_positions": data.draw(st.sampled_from([1, 2, 5, 50_000])),
+            "palate_vault_lanes": data.draw(st.integers(1, 3)),
+        }
+    )
+    runs = Runs(settings)
+    for batch in data.draw(batches(history), label="batches"):
+        stage_messages(emptied.conn, batch.messages)
+        stage_entries(settings, batch.entries)
+        for step in data.draw(st.lists(STEPS, max_size=4), label="steps"):
+            runs.step(step, data.draw(st.integers(0, 9)))
+    runs.finish()
+
+    found = actual(emptied.conn)
+    note(f"{len(history.messages)} messages, {len(history.entries)} entries")
+    assert_equal(expected(history), found)
+    assert {name: marts.differences(settings, name) for name in MARTS} == {
+        name: (0, []) for name in MARTS
+    }
