@@ -58,6 +58,7 @@ class _OfEntries:
     truth: Truth
     staged: EntryKeys
     others: EntryKeys = field(default_factory=set)
+    newest: dict[str, str] = field(default_factory=dict)
 
     def add_message(self, version: Version, position: Position, broker_ms: int) -> None:
         self.truth.add_message(version, position, broker_ms)
@@ -67,10 +68,29 @@ class _OfEntries:
 
     def add_entry(self, entry: Entry) -> None:
         key = (entry.id, entry.version_dt)
+        self.newest[entry.id] = entry.version_dt
         if key in self.staged:
             self.truth.add_entry(entry)
         else:
             self.others.add(key)
+
+    def notes(self) -> list[str]:
+        """Say which entries were left out, and why."""
+        waiting = len(self.others & self.newest.items())
+        replaced = len(self.others) - waiting
+        notes = []
+        if waiting:
+            notes.append(
+                f"{waiting:,} dictionary entries that Redis has are not staged: no "
+                "order names them, or they weren't read yet (`palate dictionaries "
+                "sync` reads all)"
+            )
+        if replaced:
+            notes.append(
+                f"{replaced:,} versions of dictionary entries were replaced in Redis "
+                "before they were read; they don't count"
+            )
+        return notes
 
 
 def compare(dsn: str, journal: Journal) -> Comparison:
@@ -111,12 +131,7 @@ def _compare(connection: psycopg.Connection[Any], journal: Journal) -> Compariso
             f"{', '.join(path.name for path in cut_off)}: this run goes on or was cut "
             "off, so the last messages may not be known here"
         )
-    if told.others:
-        result.notes.append(
-            f"{len(told.others):,} versions of dictionary entries that were written "
-            "are not staged (yet, or another replaced them before they were read); "
-            "`palate dictionaries sync` reads all that Redis has"
-        )
+    result.notes += told.notes()
     sent = truth.sent()
     topics = sorted({topic for topic, _ in sent})
     staged = connection.execute(_STAGED, {"topics": topics}).fetchone() or (0,)

@@ -1,5 +1,6 @@
 """Runs: events go to Kafka and Redis, and into the journal."""
 
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from palate.simulate.model import Arrival, Entry, Event, Position, Version
 from palate.simulate.orders import FIRST_ORDER_ID
 from palate.simulate.services import Dictionaries, Kafka
 from palate.simulate.world import World
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 500  # messages between two looks at what is acknowledged
 _RECENT = 1000
@@ -237,7 +240,12 @@ def write_dictionaries(
 
 def _recall(journal: Journal, size: WorldSize) -> tuple[Past, World]:
     past = Past()
-    journal.replay(past)
+    if cut_off := journal.replay(past):
+        log.warning(
+            "%s was cut off. What it sent last isn't noted, so the truth may lack it: "
+            "`palate simulate reset` and a new topic start anew.",
+            ", ".join(path.name for path in cut_off),
+        )
     world = World(size.seed, size.users, size.restaurants, size.dishes)
     world.restore(past.entries)
     return past, world

@@ -12,6 +12,7 @@ from palate.simulate.model import Entry, Line, MenuLine, Money
 MOST_PIECES = 9
 _SHARED = 1 / 16  # share of dishes that stand in a second menu too
 _TASTE_BITS = 7
+_GREATEST_APPETITE = 6.0
 _FAVOURITES = 6
 
 
@@ -146,7 +147,7 @@ class World:
     def add_guest(self, rnd: random.Random) -> Guest:
         """Let a new guest come; its appetite and name are drawn from ``rnd``."""
         guest = self._new_guest(_hex_id(rnd), *words.person(rnd))
-        appetite = rnd.lognormvariate(0, 0.9)
+        appetite = min(rnd.lognormvariate(0, 0.8), _GREATEST_APPETITE)
         self._appetites.append((self._appetites or [0.0])[-1] + appetite)
         return guest
 
