@@ -254,7 +254,8 @@ def open_run(settings: Settings, stage: str, caller: Caller) -> Iterator[StageRu
             run.finish("done" if run.outcome.batches else "nothing")
             log.info("%s", run.outcome)
     except psycopg.OperationalError as error:
-        if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):
+        # 25P03: the server ended a session that had hung, and its lock with it.
+        if error.sqlstate and not error.sqlstate.startswith(("08", "57P", "25P03")):
             raise
         message = (
             f"Stage {stage}: the connection to PostgreSQL was lost ({error}). What was "

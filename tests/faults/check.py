@@ -61,9 +61,7 @@ def check(
     return verdict
 
 
-def _check_tables(
-    conn: psycopg.Connection, history: History, verdict: Verdict
-) -> None:
+def _check_tables(conn: psycopg.Connection, history: History, verdict: Verdict) -> None:
     found, should = actual(conn), expected(history)
     for table, rows in should.items():
         is_there = found.get(table, [])

@@ -79,7 +79,9 @@ def make_breakable_ground(breakable: Stack, tmp_path: Path) -> Iterator[MakeGrou
 
 def _maker(make: MakeWarehouse, folder: Path) -> MakeGround:
     @contextmanager
-    def made(seed: int = 1, partitions: int = 2, **settings: object) -> Iterator[Ground]:
+    def made(
+        seed: int = 1, partitions: int = 2, **settings: object
+    ) -> Iterator[Ground]:
         with (
             make(partitions, **{**_IMPATIENT, **settings}) as found,
             Ground(found, folder / f"seed-{seed}", Traffic(seed)) as ground,

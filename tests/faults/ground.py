@@ -1,10 +1,10 @@
-"""One warehouse under test: what is sent to it, the workers on it, what became of it."""
+"""One warehouse under test: what is sent to it, its workers, what became of it."""
 
 import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import psycopg
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -225,15 +226,19 @@ class Ground:
         return process, made
 
     def run(self, seconds: float = 60, **job: Any) -> tuple[int, Job]:
-        """Run a worker to its end; return its exit code, -9 if it was killed.
+        """Run a worker to its end; return its exit code.
+
+        That is 0, 1 if a stage failed with an error that the engine explains, or -9.
 
         :raises TimeoutError: if it takes longer
+        :raises RuntimeError: if it ended by any other error
         """
         process, made = self.start(**job)
         process.join(seconds)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(f"{made.name} took more than {seconds:g} s: {made.log}")
+        _refuse_crash(process.exitcode, made)
         return process.exitcode, made
 
     def points(self, **job: Any) -> list[str]:
@@ -261,6 +266,26 @@ class Ground:
             process.kill()
             process.join(10)
 
+    def run_beside_a_sleeper(self, trip: Trip, **job: Any) -> tuple[int, Job]:
+        """Put a worker to sleep at a point, run another, wake the first one.
+
+        PostgreSQL ends the sleeper's session after 2 s. Returns what ``run`` does for
+        the sleeper.
+        """
+        session = {"idle_in_transaction_session_timeout": "2s"}
+        sleeper, made = self.start(
+            trip=replace(trip, stop=True), session=session, **job
+        )
+        known = psutil.Process(sleeper.pid)
+        _wait(lambda: known.status() == psutil.STATUS_STOPPED)
+        self.run(**job)
+        known.send_signal(signal.SIGCONT)
+        sleeper.join(60)
+        if sleeper.exitcode is None:
+            raise TimeoutError(f"{made.name} sleeps on: {made.log}")
+        _refuse_crash(sleeper.exitcode, made)
+        return sleeper.exitcode, made
+
     # --- what became of it ---
 
     def settle(self) -> None:
@@ -285,3 +310,19 @@ class Ground:
             return check(
                 conn, self.settings, self.history, tuple(self.entries), self.begins
             )
+
+
+def _refuse_crash(code: int, job: Job) -> None:
+    if code not in (0, 1, -signal.SIGKILL):
+        lines = job.log.read_text().splitlines()[-8:]
+        raise RuntimeError(
+            "\n".join([f"{job.name} ended by {code}: {job.log}", *lines])
+        )
+
+
+def _wait(until: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Waited for {seconds:g} s.")
+        time.sleep(0.02)

@@ -104,7 +104,10 @@ def _counter_plus_one() -> None:
             (made, f"{text}\nWHERE FALSE" if made == "contributions" else text)
             for made, text in original(name)
         ]
-        if all(text == old for (_, text), (_, old) in zip(steps, original(name), strict=True)):
+        if all(
+            text == old
+            for (_, text), (_, old) in zip(steps, original(name), strict=True)
+        ):
             raise RuntimeError("The refresh changed: plant the bug anew.")
         return tuple(steps)
 

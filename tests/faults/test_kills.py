@@ -1,15 +1,11 @@
 """A worker dies, or sleeps, at any statement: nothing is lost, nothing is doubled."""
 
-import os
-import signal
-import time
-
-import psutil
 import pytest
 
 from tests.faults.ground import Ground
 from tests.faults.points import Trip
 from tests.faults.table import Results
+from tests.faults.worker import STAGES
 
 
 def test_nothing_breaks_without_a_fault(ground: Ground, results: Results) -> None:
@@ -50,12 +46,49 @@ def test_killed_at_every_statement(
 
 
 @pytest.mark.parametrize(
-    "kills", [6, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])]
+    "kills",
+    [6, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])],
 )
 def test_killed_at_random(ground: Ground, results: Results, kills: int) -> None:
     ground.storm(workers=3, kills=kills)
 
     results.add("kill -9 at random, three workers", kills, ground.verdict())
+
+
+# Where a run that lost its lock would do harm if it went on.
+PLACES = {
+    "COPY": ("drain", Trip(text="COPY end")),
+    "drain": ("drain", Trip(text="COMMIT")),
+    "parse": ("vault", Trip(text="batch_order_lines")),
+    "vault": ("vault", Trip(text="COMMIT")),
+    "dictionaries": ("dictionaries", Trip(text="DELETE FROM ops.dictionary_lookups")),
+    "counters": ("user_product_counters", Trip(text="MERGE INTO cdm.")),
+    "mart": ("user_category_counters", Trip(text="COMMIT")),
+}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            name, marks=[] if name in ("vault", "counters") else [pytest.mark.slow]
+        )
+        for name in PLACES
+    ],
+)
+def test_sleeper_does_not_commit(ground: Ground, results: Results, place: str) -> None:
+    """Its session, and with it its lock, has gone while it slept."""
+    stage, trip = PLACES[place]
+    ground.send_traffic(40)
+    before = STAGES[: STAGES.index(stage)]
+    if before:
+        ground.run(stages=before)
+
+    code, sleeper = ground.run_beside_a_sleeper(trip, stages=(stage,))
+
+    assert code == 1
+    assert "ServiceUnavailableError" in sleeper.log.read_text()
+    results.add(f"SIGSTOP in {place}, another run, SIGCONT", 1, ground.verdict())
 
 
 def _killed(ground: Ground, number: int, inside: bool) -> bool:

@@ -41,7 +41,7 @@ class Traffic:
     def value(self, form: Form) -> bytes | None:
         """Return the value of the next message."""
         kind = self.random.choices(
-            ("new", "version", "duplicate", "odd"), (4, 5, 1, 2)
+            ("new", "version", "duplicate", "odd"), (5, 6, 1, 1)
         )[0]
         value: bytes | None
         if kind == "odd":

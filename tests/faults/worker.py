@@ -105,6 +105,10 @@ def work(job: Job) -> None:
             except PalateError as error:
                 failed = True
                 log.error("%s: %s: %s", stage, type(error).__name__, error)
+            except BaseException:
+                log.exception("%s", stage)
+                logging.shutdown()
+                os._exit(2)
         time.sleep(job.pause)
     logging.shutdown()
     os._exit(1 if failed else 0)
