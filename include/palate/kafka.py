@@ -225,11 +225,7 @@ def _explained(bootstrap: str) -> Iterator[None]:
             "docs/operations.md, 'Offsets are gone'."
         )
         raise PositionGapError(message) from error
-    except (
-        kafka_errors.KafkaTimeoutError,
-        kafka_errors.KafkaConnectionError,
-        kafka_errors.NoBrokersAvailable,
-    ) as error:
+    except (kafka_errors.KafkaTimeoutError, kafka_errors.KafkaConnectionError) as error:
         message = (
             f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
             "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
