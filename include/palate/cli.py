@@ -2,9 +2,6 @@
 
 import json
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -14,15 +11,17 @@ from rich.table import Table
 
 from palate import dictionaries as dictionaries_stage
 from palate import marts
-from palate.errors import MartDifferenceError, PalateError, SettingsError
+from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
+from palate.rejected_cli import app as rejected_app
 from palate.run import run_pipeline
 from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
 from palate.stage import Outcome, shell_caller
 from palate.status import Status
 from palate.status import status as look
+from palate.told import told
 
 out = Console()
 errors = Console(stderr=True)
@@ -36,6 +35,7 @@ dictionaries_app = typer.Typer(
     help="Dictionary entries from Redis.", no_args_is_help=True
 )
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(rejected_app, name="rejected")
 app.add_typer(dictionaries_app, name="dictionaries")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
@@ -60,7 +60,7 @@ def main(
 @app.command()
 def migrate() -> None:
     """Make or update the warehouse's schemas, tables and views."""
-    with _told():
+    with told():
         made = migrate_warehouse(load_settings())
         out.print(
             f"Made {', '.join(made)}." if made else "The warehouse is up to date."
@@ -70,7 +70,7 @@ def migrate() -> None:
 @app.command()
 def run(as_json: AsJson = False) -> None:
     """Run the pipeline once: drain, vault, dictionaries, both marts."""
-    with _told():
+    with told():
         for outcome in run_pipeline(load_settings()):
             _print_outcome(outcome, as_json)
 
@@ -78,7 +78,7 @@ def run(as_json: AsJson = False) -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show lag per partition, refused messages and the last batches."""
-    with _told():
+    with told():
         found = look(load_settings())
         if as_json:
             print(json.dumps(found.as_dict()))
@@ -89,7 +89,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def reconcile(as_json: AsJson = False) -> None:
     """Compare each mart with the vault; exit with 9 if one differs."""
-    with _told():
+    with told():
         settings = load_settings()
         report = {name: marts.differences(settings, name) for name in load_marts()}
         if as_json:
@@ -122,7 +122,7 @@ def rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Count everything that the vault has anew into one mart."""
-    with _told():
+    with told():
         if mart not in load_marts():
             known = ", ".join(load_marts())
             message = f"There is no mart {mart}. There are: {known}."
@@ -134,26 +134,13 @@ def rebuild(
 @dictionaries_app.command("sync")
 def sync_dictionaries(as_json: AsJson = False) -> None:
     """Read every known id from Redis again, stage what changed, and load it."""
-    with _told():
+    with told():
         settings = load_settings()
         _print_outcome(
             dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json
         )
         for name in load_marts():
             _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """End with a sentence and the error's own exit code instead of a traceback."""
-    try:
-        yield
-    except PalateError as error:
-        errors.print(
-            f"[red]{type(error).__name__.removesuffix('Error')}:[/red] ", end=""
-        )
-        errors.print(str(error), markup=False, highlight=False)
-        sys.exit(error.exit_code)
 
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> None:
@@ -180,7 +167,8 @@ def _print_status(found: Status) -> None:
         )
     out.print(table)
     refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
-    out.print(f"Refused: {refused or 'none'}.")
+    dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
+    out.print(f"Refused: {refused or 'none'}.{dismissed}")
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     batches = Table("batch", "stage", "committed", "by", "run")
     for batch in found.last_batches:

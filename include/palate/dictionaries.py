@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from palate import vault
+from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.errors import ServiceUnavailableError
 from palate.names import DICTIONARY_FEED
@@ -68,7 +69,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
             settings.palate_chunk_positions,
         ):
             with attempt.batch(ranges) as batch:
-                vault.make_ranges(attempt.conn, settings, ranges)
+                make_ranges(attempt.conn, settings, ranges)
                 noted = execute(
                     attempt.conn,
                     render("stg/dictionaries/name_unknown.sql"),

@@ -59,3 +59,15 @@ class MartDifferenceError(PalateError):
     """Raised when a mart differs from what follows from the vault."""
 
     exit_code = 9
+
+
+class RefusedShareError(PalateError):
+    """Raised when much of a new batch was refused; what is right in it is loaded."""
+
+    exit_code = 10
+
+
+class NotFoundError(PalateError):
+    """Raised when what a person named is not there."""
+
+    exit_code = 11

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from palate import vault
+from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
 from palate.mart_definitions import Mart, load_marts
@@ -79,7 +80,7 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
 def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> None:
     """Count the orders that an open batch's ranges touch, in one transaction."""
     values = {"dictionary_feed": DICTIONARY_FEED}
-    vault.make_ranges(conn, settings, batch.ranges)
+    make_ranges(conn, settings, batch.ranges)
     for relation, statement in refresh_statements(mart.name):
         _, number = execute_step(conn, statement, values, analyze=True)
         if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):

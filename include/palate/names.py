@@ -14,6 +14,9 @@ POSITION = ("topic", "epoch", "kafka_partition", "kafka_offset")
 # The feed in which dictionary entries are numbered as they are staged.
 DICTIONARY_FEED = "dictionaries"
 
+# The feed in which positions are numbered that are to be judged again (ADR 0010).
+REPLAY_FEED = "replays"
+
 # Contract, section 1: which of two versions of an order is the newer one, first to
 # last. Topics compare by bytes; the columns have the "C" collation.
 VERSION_RANK = (

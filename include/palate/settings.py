@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     palate_vault_lanes: int = Field(
         default=2, ge=1, le=16, description="connections that load the vault at once"
     )
+    palate_refused_share: float = Field(
+        default=0.2, gt=0, le=1, description="refused share of a batch that is an alarm"
+    )
+    palate_refused_least: int = Field(
+        default=50, ge=1, description="least messages of a batch for that alarm"
+    )
     palate_kafka_timeout: float = Field(
         default=15, gt=0, description="how long a broker may not answer, in seconds"
     )

@@ -85,13 +85,17 @@ class Outcome:
         """Return the one line that a person reads in the task's log."""
         if not self.batches:
             return f"{self.stage}: nothing to do. {self.note}".rstrip()
-        ranges = ", ".join(str(Range(k, *v)) for k, v in sorted(self.ranges.items()))
+        ranges = ", ".join(str(item) for item in self.as_ranges())
         counts = ", ".join(f"{name} {number}" for name, number in self.counts.items())
         repeated = f" ({self.repeated} repeated)" if self.repeated else ""
         return (
             f"{self.stage}: {self.batches} batches{repeated}; {counts}; {ranges}."
             f" {self.note}"
         ).rstrip()
+
+    def as_ranges(self) -> list[Range]:
+        """Return what was taken, one range per log."""
+        return [Range(item, *ends) for item, ends in sorted(self.ranges.items())]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for XCom and asset events."""
@@ -101,9 +105,7 @@ class Outcome:
             "batches": self.batches,
             "repeated": self.repeated,
             "counts": dict(self.counts),
-            "ranges": [
-                str(Range(item, *ends)) for item, ends in sorted(self.ranges.items())
-            ],
+            "ranges": [str(item) for item in self.as_ranges()],
             "note": self.note,
         }
 

@@ -9,7 +9,7 @@ from palate.database import Connection, connect
 from palate.errors import PalateError
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
-from palate.names import DICTIONARY_FEED
+from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import Log, watermarks
 from palate.settings import Settings
 
@@ -34,11 +34,15 @@ class LogStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of the pipeline at one moment."""
+    """The state of the pipeline at one moment.
+
+    ``refused`` counts by reason, without what a person has dismissed.
+    """
 
     at: datetime
     logs: list[LogStatus]
     refused: dict[str, int]
+    dismissed: int
     waiting_ids: int
     last_batches: list[dict[str, Any]]
     problems: list[str] = field(default_factory=list)
@@ -69,8 +73,11 @@ def status(settings: Settings) -> Status:
             logs = _logs(conn, None, [])
         refused = conn.execute(
             "SELECT reason, count(*) FROM stg.rejected_messages"
-            " GROUP BY reason ORDER BY reason"
+            " WHERE dismissed_dt IS NULL GROUP BY reason ORDER BY reason"
         ).fetchall()
+        dismissed = conn.execute(
+            "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
+        ).fetchone()
         waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
         batches = conn.execute(
             "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id,"
@@ -90,6 +97,7 @@ def status(settings: Settings) -> Status:
         at=datetime.now(UTC),
         logs=logs,
         refused=dict(refused),
+        dismissed=dismissed[0] if dismissed else 0,
         waiting_ids=waiting[0] if waiting else 0,
         last_batches=[
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
@@ -102,7 +110,9 @@ def status(settings: Settings) -> Status:
 def _logs(
     conn: Connection, reader: Reader | None, states: list[TopicState]
 ) -> list[LogStatus]:
-    staged = watermarks(conn, staging.STAGE) | watermarks(conn, DICTIONARY_FEED)
+    staged = watermarks(conn, staging.STAGE)
+    for feed in (DICTIONARY_FEED, REPLAY_FEED):
+        staged |= watermarks(conn, feed)
     loaded = watermarks(conn, vault.STAGE)
     counted = {
         name: watermarks(conn, mart.stage) for name, mart in load_marts().items()

@@ -13,10 +13,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
-from palate.names import DICTIONARY_FEED, HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
+from palate.names import (
+    DICTIONARY_FEED,
+    HUB_KEY_NAMESPACE,
+    ORIGIN_HEADER,
+    REPLAY_FEED,
+    SQL_FOLDER,
+)
 from palate.positions import Log, Range, first, open_ranges
+from palate.refused_share import check_share
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
 from palate.shape import load_shapes
@@ -25,7 +33,7 @@ from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 log = logging.getLogger(__name__)
 
 STAGE = "vault"
-UPSTREAM = ("drain", DICTIONARY_FEED)
+UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
 
 # A second connection pays from about this many positions on.
 _WORTH_A_LANE = 2_000
@@ -41,12 +49,15 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
     A repeated task loads its own ranges again first; that adds nothing to what is
     there, and puts back what is missing.
+
+    :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
     """
     with open_run(settings, STAGE, caller) as attempt:
         _load_all(settings, attempt, attempt.own_ranges(), is_repeat=True)
         if not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
             _load_all(settings, attempt, waiting, is_repeat=False)
+        check_share(attempt, settings)
         outcome = attempt.outcome
     _fill_new_tables(settings, caller)
     return outcome
@@ -83,7 +94,18 @@ def _fill_new_tables(settings: Settings, caller: Caller) -> None:
 def _load_all(
     settings: Settings, attempt: StageRun, waiting: list[Range], *, is_repeat: bool
 ) -> None:
-    """Load the ranges: a few positions in one batch, a backlog side by side.
+    """Load the ranges; what is replayed comes in batches of its own, after the rest."""
+    for is_replay in (False, True):
+        same = [
+            item for item in waiting if (item.log.topic == REPLAY_FEED) == is_replay
+        ]
+        _load_alike(settings, attempt, same, is_repeat)
+
+
+def _load_alike(
+    settings: Settings, attempt: StageRun, waiting: list[Range], is_repeat: bool
+) -> None:
+    """Load a few positions in one batch, a backlog side by side.
 
     Each lane takes a chunk of one log at a time, and no two lanes are at one log.
     Two transactions may name the same new hub: the second one waits for the first.
@@ -178,7 +200,8 @@ def load(
 ) -> None:
     """Parse the ranges of an open batch and load the vault's tables, or only one."""
     topics = {item.log.topic for item in batch.ranges}
-    make_ranges(conn, settings, batch.ranges)
+    # A new table takes what the others have: nothing is judged again for it alone.
+    make_ranges(conn, settings, batch.ranges, judge_again=only is None)
     values = {
         "load_dt": batch.load_dt,
         "namespace": HUB_KEY_NAMESPACE,
@@ -191,6 +214,8 @@ def load(
             if made:
                 relations.add(made.removeprefix("batch_"))
                 batch.counts[made.removeprefix("batch_")] += number
+    if "documents" in relations:
+        _count_refused(conn, batch)
     for table, statement in load_statements(frozenset(relations)):
         if only not in (None, table):
             continue
@@ -238,26 +263,10 @@ def _sources(topics: set[str]) -> list[str]:
     return (["orders"] if topics - {DICTIONARY_FEED} else []) + found
 
 
-def make_ranges(conn: Connection, settings: Settings, ranges: list[Range]) -> None:
-    """Put the ranges of an open batch where its statements find them."""
-    conn.execute(
-        "CREATE TEMP TABLE batch_ranges ("
-        ' topic text COLLATE "C", epoch integer, kafka_partition integer,'
-        " from_offset bigint, to_offset bigint, form text"
-        ") ON COMMIT DROP"
-    )
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO batch_ranges VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    item.log.topic,
-                    item.log.epoch,
-                    item.log.partition,
-                    item.start,
-                    item.end,
-                    settings.palate_topics.get(item.log.topic),
-                )
-                for item in ranges
-            ],
-        )
+def _count_refused(conn: Connection, batch: Batch) -> None:
+    # Apart from each other: a replay tells nothing about what the sender does now.
+    is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
+    (number,) = conn.execute(
+        "SELECT count(*) FROM batch_documents WHERE reason IS NOT NULL"
+    ).fetchone() or (0,)
+    batch.counts["refused_again" if is_replay else "refused"] += number

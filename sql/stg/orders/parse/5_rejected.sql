@@ -1,5 +1,5 @@
--- Keep what was refused, with the reason; a message refused before stays as it is.
-INSERT INTO stg.rejected_messages (
+-- Keep what was refused, with the reason; a replay may have found another one.
+INSERT INTO stg.rejected_messages AS m (
     topic, epoch, kafka_partition, kafka_offset, reason, detail, rejected_dt
 )
 SELECT
@@ -50,4 +50,8 @@ LEFT JOIN LATERAL (
 ) AS why ON d.reason = 'unfit'
 WHERE d.reason IS NOT NULL
 ORDER BY d.topic, d.epoch, d.kafka_partition, d.kafka_offset
-ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO NOTHING
+ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO UPDATE
+SET
+    reason = excluded.reason,
+    detail = excluded.detail
+WHERE (m.reason, m.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)

@@ -1,0 +1,236 @@
+"""Refused messages: find them, queue them to be judged again, dismiss them (ADR 0010).
+
+A replay only adds positions to a feed. The vault and the marts take that feed like
+any other log, under their own locks and watermarks: a replay that dies anywhere is
+finished by whatever run comes next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from palate import vault
+from palate.database import connect
+from palate.errors import NotFoundError
+from palate.names import REPLAY_FEED
+from palate.positions import Log, Range, watermarks
+from palate.settings import Settings
+from palate.stage import Caller, Outcome, open_run
+
+STAGE = REPLAY_FEED
+_FEED = Log(REPLAY_FEED, 0, 0)
+
+
+class Time(StrEnum):
+    """Which time a selection goes by."""
+
+    BROKER = "broker"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which refused messages are meant; what is None or empty leaves none out.
+
+    ``start`` is part of the interval, ``end`` is not; both must be aware. With
+    ``limit`` the oldest positions come first.
+    """
+
+    reasons: tuple[str, ...] = ()
+    topic: str | None = None
+    epoch: int | None = None
+    partition: int | None = None
+    offset: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    time: Time = Time.BROKER
+    with_dismissed: bool = False
+    limit: int | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether nothing narrows it."""
+        return self == Selection(
+            time=self.time, with_dismissed=self.with_dismissed, limit=self.limit
+        )
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A refused message without its bytes."""
+
+    topic: str
+    epoch: int
+    partition: int
+    offset: int
+    broker_dt: datetime | None
+    reason: str
+    detail: str
+    rejected_dt: datetime
+    dismissed_dt: datetime | None
+    dismissed_by: str | None
+    dismissed_why: str | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A refused message with all that came with it; headers as STG keeps them."""
+
+    rejected: Rejected
+    message: bytes | None
+    key: bytes | None
+    headers: bytes | None
+
+
+# Every value is a parameter; one that is null selects all.
+_CHOSEN = """
+FROM stg.rejected_messages AS m
+LEFT JOIN stg.order_events AS e USING (topic, epoch, kafka_partition, kafka_offset)
+WHERE
+    (%(reasons)s::text[] IS NULL OR m.reason = ANY(%(reasons)s::text[]))
+    AND (%(topic)s::text IS NULL OR topic = %(topic)s::text)
+    AND (%(epoch)s::integer IS NULL OR epoch = %(epoch)s::integer)
+    AND (%(partition)s::integer IS NULL OR kafka_partition = %(partition)s::integer)
+    AND (%(offset)s::bigint IS NULL OR kafka_offset = %(offset)s::bigint)
+    AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
+    AND (
+        %(start)s::timestamptz IS NULL
+        OR CASE WHEN %(by_broker)s THEN e.broker_dt ELSE m.rejected_dt END
+        >= %(start)s::timestamptz
+    )
+    AND (
+        %(end)s::timestamptz IS NULL
+        OR CASE WHEN %(by_broker)s THEN e.broker_dt ELSE m.rejected_dt END
+        < %(end)s::timestamptz
+    )
+"""
+_POSITION = "topic, epoch, kafka_partition, kafka_offset"
+_COLUMNS = (
+    f"{_POSITION}, e.broker_dt, m.reason, m.detail, m.rejected_dt, m.dismissed_dt,"
+    " m.dismissed_by, m.dismissed_why"
+)
+
+
+def find(settings: Settings, selection: Selection) -> list[Rejected]:
+    """Return what was selected, by position."""
+    query = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY {_POSITION} LIMIT %(limit)s"
+    with connect(settings) as conn:
+        return [Rejected(*row) for row in conn.execute(query, _values(selection))]
+
+
+def count(settings: Settings, selection: Selection) -> dict[str, int]:
+    """Return how many were selected by reason, whatever their limit."""
+    query = f"SELECT m.reason, count(*) {_CHOSEN} GROUP BY m.reason ORDER BY m.reason"
+    with connect(settings) as conn:
+        return dict(conn.execute(query, _values(selection)).fetchall())
+
+
+def show(settings: Settings, log: Log, offset: int) -> Content:
+    """Return one refused message.
+
+    :raises NotFoundError: if there is no refused message at this position
+    """
+    selection = Selection(
+        topic=log.topic,
+        epoch=log.epoch,
+        partition=log.partition,
+        offset=offset,
+        with_dismissed=True,
+    )
+    query = f"SELECT {_COLUMNS}, e.message, e.kafka_key, e.headers {_CHOSEN}"
+    with connect(settings) as conn:
+        row = conn.execute(query, _values(selection)).fetchone()
+    if row is None:
+        message = (
+            f"No refused message stands at {log} offset {offset}. `palate rejected "
+            "list` has the positions; one that was accepted since is there no more."
+        )
+        raise NotFoundError(message)
+    return Content(Rejected(*row[:-3]), *row[-3:])
+
+
+def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
+    """Queue what was selected to be judged again; the stages behind do the rest.
+
+    What is queued and waits already is not queued twice. A repeated task queues
+    nothing: what it queued before is in its vault and marts, which are repeated.
+    """
+    with open_run(settings, STAGE, caller) as attempt:
+        if attempt.own_ranges():
+            attempt.outcome.note = "This run's messages were queued before."
+            return attempt.outcome
+        with attempt.batch([]) as batch:
+            conn = attempt.conn
+            start = watermarks(conn, STAGE).get(_FEED, 0)
+            number = conn.execute(
+                f"INSERT INTO ops.replays (replay_offset, {_POSITION}, asked_dt)"
+                " SELECT %(next)s + row_number() OVER () - 1, chosen.*, %(load_dt)s"
+                f" FROM (SELECT {_POSITION} {_CHOSEN} AND NOT EXISTS"
+                " (SELECT 1 FROM ops.replays AS waiting"
+                " WHERE waiting.replay_offset >= %(judged)s"
+                " AND (waiting.topic, waiting.epoch, waiting.kafka_partition,"
+                " waiting.kafka_offset)"
+                " = (m.topic, m.epoch, m.kafka_partition, m.kafka_offset))"
+                f" ORDER BY {_POSITION} LIMIT %(limit)s) AS chosen",
+                _values(selection)
+                | {
+                    "next": start,
+                    "load_dt": batch.load_dt,
+                    "judged": watermarks(conn, vault.STAGE).get(_FEED, 0),
+                },
+            ).rowcount
+            batch.counts["queued"] = number
+            if number:
+                batch.ranges = [Range(_FEED, start, start + number)]
+        return attempt.outcome
+
+
+def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int:
+    """Note that nobody misses what was selected; return how many that were.
+
+    The messages stay where they are; they are only counted apart. Who dismissed a
+    message first stays.
+    """
+    with connect(settings) as conn, conn.transaction():
+        return conn.execute(
+            "UPDATE stg.rejected_messages AS r SET dismissed_dt = now(),"
+            " dismissed_by = %(who)s, dismissed_why = %(why)s"
+            f" FROM (SELECT {_POSITION} {_CHOSEN} ORDER BY {_POSITION}"
+            " LIMIT %(limit)s) AS chosen"
+            " WHERE r.dismissed_dt IS NULL"
+            " AND (r.topic, r.epoch, r.kafka_partition, r.kafka_offset) ="
+            " (chosen.topic, chosen.epoch, chosen.kafka_partition,"
+            " chosen.kafka_offset)",
+            _values(selection) | {"who": who, "why": why},
+        ).rowcount
+
+
+def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]:
+    """Return by reason what of a replay is refused, or not judged yet."""
+    with connect(settings) as conn:
+        return dict(
+            conn.execute(
+                "SELECT m.reason, count(*) FROM ops.replays AS q"
+                f" INNER JOIN stg.rejected_messages AS m USING ({_POSITION})"
+                " WHERE q.replay_offset >= %s AND q.replay_offset < %s"
+                " GROUP BY m.reason ORDER BY m.reason",
+                (min(r.start for r in ranges), max(r.end for r in ranges)),
+            ).fetchall()
+        )
+
+
+def _values(selection: Selection) -> dict[str, Any]:
+    return {
+        "reasons": list(selection.reasons) or None,
+        "topic": selection.topic,
+        "epoch": selection.epoch,
+        "partition": selection.partition,
+        "offset": selection.offset,
+        "start": selection.start,
+        "end": selection.end,
+        "by_broker": selection.time is Time.BROKER,
+        "with_dismissed": selection.with_dismissed,
+        "limit": selection.limit,
+    }

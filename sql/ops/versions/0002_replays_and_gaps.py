@@ -1,0 +1,13 @@
+"""Replays, dismissals, accepted gaps."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
