@@ -187,7 +187,8 @@ class Orders:
             statuses=[(status, at), *order.statuses[1:]],
         )
         sent, later = self._rnd.choice(((True, 0), (True, 1), (False, 0)))
-        self.push(self._messages.good(tie, at, send_at + later, sent))
+        send_at = min(send_at + later, self._until)
+        self.push(self._messages.good(tie, at, send_at, sent))
 
     def _afterwards(self, at: int) -> int:
         return min(at + self._rnd.randint(*self._pace.afterwards), self._until)
