@@ -101,7 +101,8 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             ", ".join(repr(id) for id in ids[:5]),
             ", ..." if len(ids) > 5 else ".",
         )
-    outcome.counts.update(vault.run(settings, caller).counts)
+    if outcome.counts["staged"]:
+        outcome.counts.update(vault.run(settings, caller).counts)
     return outcome
 
 

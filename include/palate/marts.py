@@ -80,6 +80,9 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
 def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> None:
     """Count the orders that an open batch's ranges touch, in one transaction."""
     values = {"dictionary_feed": DICTIONARY_FEED}
+    # A refresh is about few rows of large tables. On a guess of their number the
+    # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
+    conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     for relation, statement in refresh_statements(mart.name):
         _, number = execute_step(conn, statement, values, analyze=True)

@@ -59,36 +59,39 @@ def run(settings: Settings, caller: Caller) -> Outcome:
             _load_all(settings, attempt, waiting, is_repeat=False)
         check_share(attempt, settings)
         outcome = attempt.outcome
-    _fill_new_tables(settings, caller)
+        tables = _new_tables(attempt.conn)
+    for table in tables:
+        _fill(settings, caller, table)
     return outcome
 
 
-def _fill_new_tables(settings: Settings, caller: Caller) -> None:
-    """Load each table that came after the others from the history, some chunks a run.
+def _new_tables(conn: Connection) -> list[str]:
+    query = (
+        "SELECT name FROM ops.definitions"
+        " WHERE filled_dt IS NULL AND kind <> 'mart' ORDER BY name"
+    )
+    return [name for (name,) in conn.execute(query)]
+
+
+def _fill(settings: Settings, caller: Caller, table: str) -> None:
+    """Load a table that came after the others from the history, some chunks a run.
 
     What comes meanwhile is loaded into it like into any other table.
     """
-    with connect(settings) as conn:
-        query = (
-            "SELECT name FROM ops.definitions"
-            " WHERE filled_dt IS NULL AND kind <> 'mart' ORDER BY name"
-        )
-        tables = [name for (name,) in conn.execute(query)]
-    for table in tables:
-        with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
-            for _ in range(_CHUNKS_OF_HISTORY):
-                ranges = first(
-                    open_ranges(attempt.conn, attempt.stage, [STAGE]),
-                    settings.palate_chunk_positions,
+    with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
+        for _ in range(_CHUNKS_OF_HISTORY):
+            ranges = first(
+                open_ranges(attempt.conn, attempt.stage, [STAGE]),
+                settings.palate_chunk_positions,
+            )
+            if not ranges:
+                attempt.conn.execute(
+                    "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s",
+                    (table,),
                 )
-                if not ranges:
-                    attempt.conn.execute(
-                        "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s",
-                        (table,),
-                    )
-                    break
-                with attempt.batch(ranges) as batch:
-                    load(attempt.conn, settings, batch, only=table)
+                break
+            with attempt.batch(ranges) as batch:
+                load(attempt.conn, settings, batch, only=table)
 
 
 def _load_all(
