@@ -255,8 +255,11 @@ def open_run(settings: Settings, stage: str, caller: Caller) -> Iterator[StageRu
                 raise
             run.finish("done" if run.outcome.batches else "nothing")
             log.info("%s", run.outcome)
-    except psycopg.OperationalError as error:
-        # 25P03: the server ended a session that had hung, and its lock with it.
+    except (
+        psycopg.OperationalError,
+        # The server ended a session that had hung, and its lock with it.
+        psycopg.errors.IdleInTransactionSessionTimeout,
+    ) as error:
         if error.sqlstate and not error.sqlstate.startswith(("08", "57P", "25P03")):
             raise
         message = (
