@@ -62,11 +62,7 @@ class Ground:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._workers:
-            with suppress(ProcessLookupError, AttributeError):
-                if process.is_alive():
-                    process.kill()
-                process.join(10)
+        self.kill_workers()
         if self._producer:
             with suppress(KafkaError):
                 self._producer.close(timeout=2)
@@ -241,6 +237,34 @@ class Ground:
         _refuse_crash(process.exitcode, made)
         return process.exitcode, made
 
+    def try_run(self, seconds: float = 60, **job: Any) -> int:
+        """Run a worker to its end, whatever it ends by; return the exit code."""
+        process, _ = self.start(**job)
+        process.join(seconds)
+        return process.exitcode if process.exitcode is not None else 1
+
+    def run_interrupted(
+        self, trip: Trip, act: Callable[[], object], **job: Any
+    ) -> tuple[int, Job]:
+        """Put a worker to sleep at a point, act, wake it; return what ``run`` does."""
+        sleeper, made = self.start(trip=replace(trip, stop=True), **job)
+        known = psutil.Process(sleeper.pid)
+        _wait(lambda: known.status() == psutil.STATUS_STOPPED)
+        act()
+        known.send_signal(signal.SIGCONT)
+        sleeper.join(60)
+        if sleeper.exitcode is None:
+            raise TimeoutError(f"{made.name} sleeps on: {made.log}")
+        _refuse_crash(sleeper.exitcode, made)
+        return sleeper.exitcode, made
+
+    def kill_workers(self) -> None:
+        """End what still runs, as ``kill -9`` does."""
+        for process in self._workers:
+            if process.is_alive():
+                process.kill()
+            process.join(10)
+
     def points(self, **job: Any) -> list[str]:
         """Run a worker to its end; return the points it reached."""
         _, made = self.run(**job)
@@ -269,22 +293,9 @@ class Ground:
     def run_beside_a_sleeper(self, trip: Trip, **job: Any) -> tuple[int, Job]:
         """Put a worker to sleep at a point, run another, wake the first one.
 
-        PostgreSQL ends the sleeper's session after 2 s. Returns what ``run`` does for
-        the sleeper.
+        Returns what ``run`` does for the sleeper.
         """
-        session = {"idle_in_transaction_session_timeout": "2s"}
-        sleeper, made = self.start(
-            trip=replace(trip, stop=True), session=session, **job
-        )
-        known = psutil.Process(sleeper.pid)
-        _wait(lambda: known.status() == psutil.STATUS_STOPPED)
-        self.run(**job)
-        known.send_signal(signal.SIGCONT)
-        sleeper.join(60)
-        if sleeper.exitcode is None:
-            raise TimeoutError(f"{made.name} sleeps on: {made.log}")
-        _refuse_crash(sleeper.exitcode, made)
-        return sleeper.exitcode, made
+        return self.run_interrupted(trip, lambda: self.run(**job), **job)
 
     # --- what became of it ---
 

@@ -1,8 +1,8 @@
 """The points at which a worker can be killed or stopped: at every statement.
 
 Each call of the driver that says something to PostgreSQL is a point: a statement, the
-begin and the commit of a transaction, rows of a COPY and its end. The n-th can be
-chosen by its number, or by a piece of its text. The product's code knows nothing of it.
+begin and the commit of a transaction, rows of a COPY and its end. One is chosen by its
+number, or by how its text begins. The product's code knows nothing of it.
 """
 
 import os
@@ -25,7 +25,7 @@ class Trip:
     """Where a worker meets its fate.
 
     :param number: the number of the point, from 1; or 0 to go by ``text``
-    :param text: a piece of the point's label
+    :param text: what the point's label begins with
     :param nth: which of the points with this text
     :param inside: not before the statement but once it was sent
     :param stop: SIGSTOP instead of SIGKILL
@@ -64,8 +64,9 @@ class _Points:
     def _is_chosen(self, trip: Trip, label: str) -> bool:
         if trip.number:
             return self._number == trip.number
-        self._seen += trip.text in label
-        return trip.text in label and self._seen == trip.nth
+        fits = label.startswith(trip.text)
+        self._seen += fits
+        return fits and self._seen == trip.nth
 
 
 def die() -> None:

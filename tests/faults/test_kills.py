@@ -57,9 +57,8 @@ def test_killed_at_random(ground: Ground, results: Results, kills: int) -> None:
 
 # Where a run that lost its lock would do harm if it went on.
 PLACES = {
-    "COPY": ("drain", Trip(text="COPY end")),
     "drain": ("drain", Trip(text="COMMIT")),
-    "parse": ("vault", Trip(text="batch_order_lines")),
+    "parse": ("vault", Trip(text="CREATE TEMP TABLE batch_order_lines")),
     "vault": ("vault", Trip(text="COMMIT")),
     "dictionaries": ("dictionaries", Trip(text="DELETE FROM ops.dictionary_lookups")),
     "counters": ("user_product_counters", Trip(text="MERGE INTO cdm.")),
@@ -84,7 +83,9 @@ def test_sleeper_does_not_commit(ground: Ground, results: Results, place: str) -
     if before:
         ground.run(stages=before)
 
-    code, sleeper = ground.run_beside_a_sleeper(trip, stages=(stage,))
+    code, sleeper = ground.run_beside_a_sleeper(
+        trip, stages=(stage,), session={"idle_in_transaction_session_timeout": "2s"}
+    )
 
     assert code == 1
     assert "ServiceUnavailableError" in sleeper.log.read_text()
