@@ -24,7 +24,7 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_POLL_RECORDS = 2_000
+POLL_RECORDS = 2_000
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -47,7 +47,12 @@ class Reader:
     """A consumer that is told where to read, and never jumps by itself."""
 
     def __init__(self, consumer: KafkaConsumer, settings: Settings) -> None:
-        """Wrap a connected consumer."""
+        """Wrap a connected consumer.
+
+        ``poll_records`` is the most that the next poll takes; lower it to end a chunk
+        at a number of messages.
+        """
+        self.poll_records = POLL_RECORDS
         self._consumer = consumer
         self._timeout = settings.palate_kafka_timeout
         self._bootstrap = settings.kafka_bootstrap
@@ -119,7 +124,7 @@ class Reader:
             if not waiting:
                 return
             with _explained(self._bootstrap):
-                polled = self._consumer.poll(timeout_ms=200, max_records=_POLL_RECORDS)
+                polled = self._consumer.poll(200, max_records=self.poll_records)
             if polled:
                 last_progress = time.monotonic()
                 yield [record for batch in polled.values() for record in batch]

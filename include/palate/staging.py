@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from palate import gaps
 from palate.database import Connection
 from palate.errors import PositionGapError
-from palate.kafka import Reader, TopicState, broker_time, open_reader
+from palate.kafka import POLL_RECORDS, Reader, TopicState, broker_time, open_reader
 from palate.positions import Log, Range, watermarks
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, StageRun, open_run
@@ -168,12 +169,12 @@ def _drain(
     limits: Limits,
 ) -> None:
     done = watermarks(attempt.conn, STAGE)
-    starts = {}
-    for item, bound in bounds.items():
-        start = done.get(item, states[item][0])
+    reached = {item: done.get(item, states[item][0]) for item in bounds}
+    for item, start in reached.items():
+        gaps.note(attempt.conn, item, start, states[item][0])
+    for item, start in reached.items():
         _check_gap(item, start, *states[item])
-        if start < bound:
-            starts[item] = start
+    starts = {i: start for i, start in reached.items() if start < bounds[i]}
     left = limits.messages or sum(bounds.values())
     deadline = time.monotonic() + (limits.seconds or settings.palate_drain_seconds)
     reading = _Reading(reader, starts, bounds)
@@ -268,9 +269,10 @@ class _Reading:
     def take(
         self, messages: int, settings: Settings, deadline: float | None
     ) -> Iterator[tuple[Log, Any]]:
-        """Yield records up to the limits of a chunk, give or take a poll."""
+        """Yield records up to a number; bytes and time end a chunk after a poll."""
         number = size = 0
         while True:
+            self._reader.poll_records = min(messages - number, POLL_RECORDS)
             polled = next(self._polls, None)
             if polled is None:
                 return
@@ -336,8 +338,9 @@ def _check_gap(item: Log, start: int, begin: int, end: int) -> None:
         message = (
             f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
             "they were read; its retention took them. Nothing was skipped and nothing "
-            "of this topic is read until that is settled: see docs/operations.md, "
-            "'Offsets are gone'."
+            "is read until that is settled. If nobody has them any more: `palate "
+            f"positions accept-gap {item.topic} {item.partition} --to {begin} --reason "
+            "...`; see docs/operations.md, 'Offsets are gone'."
         )
         raise PositionGapError(message)
     if end < start:
