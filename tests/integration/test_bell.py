@@ -1,0 +1,124 @@
+"""When a run should start, on a real broker and a real ledger."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+from kafka import KafkaProducer
+from psycopg import Connection
+
+from palate import bell, dictionaries, staging
+from palate.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
+from palate.settings import Settings
+from palate.stage import open_run, shell_caller
+
+Send = Callable[..., None]
+ME = shell_caller("drain")
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(bell, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def watch(warehouse: Settings, clock: Clock) -> Iterator[Watch]:
+    with Watch(warehouse, warehouse.palate_topics) as found:
+        yield found
+
+
+@pytest.fixture
+def send(warehouse: Settings, producer: KafkaProducer) -> Callable[..., None]:
+    topic = next(iter(warehouse.palate_topics))
+
+    def send_one(partition: int = 0) -> None:
+        producer.send(topic, b"connection test", partition=partition).get(10)
+
+    return send_one
+
+
+def test_nothing_waits_nothing_rings(watch: Watch) -> None:
+    assert not watch.should_ring()
+
+
+def test_rings_once_for_what_waits_and_again_for_what_comes_later(
+    watch: Watch, warehouse: Settings, send: Send
+) -> None:
+    send()
+    assert watch.should_ring()
+    send()  # the run that was rung for takes it too
+    assert not watch.should_ring()
+    staging.run(warehouse, ME)
+    assert not watch.should_ring()
+    send()
+    assert watch.should_ring()
+
+
+def test_a_drain_that_is_at_it_needs_no_ring(
+    watch: Watch, warehouse: Settings, send: Send
+) -> None:
+    with open_run(warehouse, staging.STAGE, ME):
+        send()
+        assert not watch.should_ring()
+    assert watch.should_ring()
+
+
+def test_rings_at_once_for_what_a_drain_left(
+    watch: Watch, warehouse: Settings, send: Send
+) -> None:
+    send(partition=0)
+    send(partition=1)
+    assert watch.should_ring()
+    staging.run(warehouse, ME, staging.Limits(partitions=(0,)))
+    assert watch.should_ring()
+
+
+def test_rings_again_with_growing_pauses_while_nobody_comes(
+    watch: Watch, clock: Clock, send: Send
+) -> None:
+    send()
+    assert watch.should_ring()
+    for pause in (FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE):
+        clock.seconds += pause - 1
+        assert not watch.should_ring()
+        clock.seconds += 1
+        assert watch.should_ring()
+
+
+def test_entries_that_stay_due_ring(
+    watch: Watch, clock: Clock, connection: Connection
+) -> None:
+    connection.execute(
+        "INSERT INTO ops.dictionary_lookups VALUES"
+        " ('626a81ce9a8cd1920641e296', now(), 0, now(), now(), 'not asked yet')"
+    )
+    assert dictionaries.is_due(connection)
+    assert not watch.should_ring()  # a run may be at it right now
+    clock.seconds += 5
+    assert watch.should_ring()
+    clock.seconds += 5
+    assert not watch.should_ring()
+
+
+def test_pauses_end_at_the_longest() -> None:
+    ringing, now = Ringing(), 0.0
+    rings = []
+    while now < 3_000:
+        if ringing.is_needed(True, "the same", now):
+            rings.append(now)
+        now += 1
+    pauses = [after - before for before, after in pairwise(rings)]
+    assert pauses[:6] == [15, 30, 60, 120, 240, LONGEST_PAUSE]
+    assert set(pauses[5:]) == {LONGEST_PAUSE}
