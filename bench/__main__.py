@@ -63,9 +63,12 @@ def run(
         typer.Option(help="Orders in store to measure growth at (repeatable)."),
     ] = None,
     more: Annotated[bool, typer.Option("--more", help="And at 5 million.")] = False,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each size has its turn.")
+    ] = 3,
     batches: Annotated[
-        int, typer.Option(min=1, help="Batches per size of the store.")
-    ] = 9,
+        int, typer.Option(min=1, help="Batches in a turn, with and without checkpoint.")
+    ] = 3,
     messages: Annotated[
         int, typer.Option(min=1, max=2_000, help="Messages for the latency.")
     ] = 50,
@@ -109,7 +112,9 @@ def run(
                     )
                 case Section.GROWTH:
                     report.add_growth(
-                        growth.measure(services, sizes=sizes, batches=batches)
+                        growth.measure(
+                            services, sizes=sizes, rounds=rounds, batches=batches
+                        )
                     )
                 case Section.LATENCY:
                     report.add_latency(

@@ -1,9 +1,11 @@
 """What an order costs as the store grows: vault and marts, batch by batch."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 
 from rich.progress import (
     BarColumn,
@@ -21,97 +23,104 @@ from bench.services import Services, console
 from bench.store import stage, staged
 from palate import dictionaries, marts, vault
 from palate.database import connect
+from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, shell_caller
 
 BATCH = 1_000
+TOTAL = "vault and marts"
+WAL = "WAL"
+
 _CHUNK = 50_000
-_WARM_UP = 10
-_MEASURED = "bench_growth"
+_WARM_UP = 5
+# A store of fewer orders would grow visibly by what is measured on it.
+_COPIED_ANEW_BELOW = 1_000_000
 _FILLING = "bench_filling"
 
 
 @dataclass
 class Size:
-    """Seconds per message of each stage, at one size of the store.
+    """What a message costs at one size of the store, with or without checkpoints.
 
-    ``is_again`` marks the smallest size, measured once more at the end: by how much it
-    differs from the first time, the machine has changed meanwhile.
+    ``rounds`` has, for each round, the seconds of each stage and of ``TOTAL``, and the
+    bytes of ``WAL``.
     """
 
     orders: int
     checkpoints: bool
-    is_again: bool = False
-    stages: dict[str, Samples] = field(default_factory=dict)
-    wal: Samples = field(default_factory=Samples)
+    rounds: list[dict[str, Samples]] = field(default_factory=list)
 
-    def total(self) -> Samples:
-        """Return the sum of vault and marts, repetition by repetition."""
-        counted = [
-            samples.values
-            for name, samples in self.stages.items()
-            if name == vault.STAGE or name in marts.load_marts()
-        ]
-        return Samples([sum(values) for values in zip(*counted, strict=True)])
+    def all_rounds(self, name: str) -> Samples:
+        """Return what all rounds say of a stage, of ``TOTAL`` or of ``WAL``."""
+        return Samples([value for one in self.rounds for value in one[name].values])
+
+    def ratios(self, name: str, other: "Size") -> Samples:
+        """Return how many times the cost of another size it is, in each round."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return Samples([mine[name].median / its[name].median for mine, its in pairs])
 
 
-def measure(services: Services, *, sizes: list[int], batches: int) -> list[Size]:
-    """Fill a store to each size, and measure on a copy of it.
+def measure(
+    services: Services, *, sizes: list[int], rounds: int, batches: int
+) -> list[Size]:
+    """Fill a store to each size, and measure on copies of them in turns.
 
     Full stores are kept as databases of their own, so that a later run (on the same
     stack) need not fill them again, and an interrupted one goes on.
 
     :param sizes: orders in store, ascending
-    :param batches: repetitions, each with and without a checkpoint before it
+    :param rounds: how often each size has its turn; a ratio is that of one round
+    :param batches: in each round, with and without a checkpoint before each
     :raises RuntimeError: if the marts are not what the vault says at the end
     """
     services.fill_dictionary(sizes[-1] + 100 * BATCH)
-    results = []
+    results = {
+        (size, checkpoints): Size(size, checkpoints)
+        for size in sizes
+        for checkpoints in (False, True)
+    }
     with _progress() as progress:
         filling = progress.add_task("Filling", total=orders.messages_for(sizes[-1]))
-        measuring = progress.add_task(
-            "Measuring", total=(len(sizes) + 1) * 2 * (_WARM_UP + batches)
-        )
+        per_turn = _WARM_UP + 2 * batches
+        measuring = progress.add_task("Measuring", total=rounds * len(sizes) * per_turn)
         below = None
         for size in sizes:
             if not services.has_database(store(size)):
                 _fill(services, size, below, partial(progress.update, filling))
             progress.update(filling, completed=orders.messages_for(size))
             below = size
-            results += _measure_size(
-                services, size, batches, partial(progress.advance, measuring)
-            )
-        results += _measure_size(
-            services, sizes[0], batches, partial(progress.advance, measuring), True
-        )
-    return results
+        for number, size in product(range(rounds), sizes):
+            if number == 0 or size < _COPIED_ANEW_BELOW:
+                services.copy_database(store(size), _copy(size))
+                migrate(services.settings(_copy(size)))
+            for checkpoints, series in _measure_turn(services, size, batches).items():
+                results[size, checkpoints].rounds.append(series)
+            progress.advance(measuring, per_turn)
+    for size in sizes:
+        check(services.settings(_copy(size)))
+        services.drop_database(_copy(size))
+    return list(results.values())
 
 
-def _measure_size(
-    services: Services,
-    size: int,
-    batches: int,
-    advance: Callable[[], None],
-    is_again: bool = False,
-) -> list[Size]:
-    services.copy_database(store(size), _MEASURED)
-    settings = services.settings(_MEASURED)
-    migrate(settings)
-    results = []
-    # Without checkpoints first: what one does lasts for several batches.
+def _measure_turn(
+    services: Services, size: int, batches: int
+) -> dict[bool, dict[str, Samples]]:
+    """Measure batches without checkpoints, then with one before each.
+
+    That way around, since what a checkpoint does lasts for several batches.
+    """
+    settings = services.settings(_copy(size))
+    for _ in range(_WARM_UP):
+        _measure_batch(settings, defaultdict(Samples))
+    found: dict[bool, dict[str, Samples]] = {}
     for checkpoints in (False, True):
-        result = Size(size, checkpoints, is_again)
-        for number in range(-_WARM_UP, batches):
+        found[checkpoints] = defaultdict(Samples)
+        for _ in range(batches):
             if checkpoints:
                 services.checkpoint()
-            warming_up = Size(size, checkpoints)
-            _measure_batch(settings, result if number >= 0 else warming_up)
-            advance()
-        results.append(result)
-    if not is_again:
-        check(settings)
-    return results
+            _measure_batch(settings, found[checkpoints])
+    return found
 
 
 def _fill(
@@ -133,6 +142,7 @@ def _fill(
         _load(settings)
     services.vacuum(_FILLING)
     services.rename_database(_FILLING, store(size))
+    console.print(f"The store of {size:,} orders is full.")
 
 
 def store(size: int) -> str:
@@ -151,6 +161,10 @@ def _progress() -> Progress:
     )
 
 
+def _copy(size: int) -> str:
+    return f"bench_growth_{size}"
+
+
 def _load(settings: Settings) -> None:
     """Bring vault and marts up to STG, the marts side by side."""
     vault.run(settings, shell_caller("vault"))
@@ -158,23 +172,25 @@ def _load(settings: Settings) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [
             pool.submit(marts.run, settings, name, shell_caller(name))
-            for name in marts.load_marts()
+            for name in load_marts()
         ]:
             done.result()
 
 
-def _measure_batch(settings: Settings, size: Size) -> None:
+def _measure_batch(settings: Settings, series: dict[str, Samples]) -> None:
     stage(settings, BATCH)
     start = _wal_bytes(settings)
     runs: dict[str, Callable[[Settings, Caller], Outcome]] = {
         vault.STAGE: vault.run,
         dictionaries.STAGE: dictionaries.run,
-        **{name: partial(_run_mart, name) for name in marts.load_marts()},
+        **{name: partial(_run_mart, name) for name in load_marts()},
     }
     for name, run in runs.items():
-        with size.stages.setdefault(name, Samples()).timed(1 / BATCH):
+        with series[name].timed(1 / BATCH):
             run(settings, shell_caller(name))
-    size.wal.values.append((_wal_bytes(settings) - start) / BATCH)
+    total = sum(series[name].values[-1] for name in runs if name != dictionaries.STAGE)
+    series[TOTAL].values.append(total)
+    series[WAL].values.append((_wal_bytes(settings) - start) / BATCH)
 
 
 def _run_mart(name: str, settings: Settings, caller: Caller) -> Outcome:

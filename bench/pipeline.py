@@ -12,6 +12,7 @@ from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
 from palate import marts
+from palate.mart_definitions import load_marts
 from palate.run import run_pipeline
 from palate.settings import Settings
 
@@ -88,7 +89,7 @@ def check(settings: Settings) -> None:
 
     :raises RuntimeError: if they differ: then the times mean nothing
     """
-    for name in marts.load_marts():
+    for name in load_marts():
         number, examples = marts.differences(settings, name)
         if number:
             message = f"{name}: {number} rows differ from the vault, such as {examples}"

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from palate import dictionaries, marts, vault
+from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import shell_caller
 
@@ -123,7 +124,7 @@ def run_stages(settings: Settings, profile: Profile) -> None:
             vault.run(settings, shell_caller("vault"))
         with profile.stage("dictionaries"):
             dictionaries.run(settings, shell_caller("dictionaries"))
-        for name in marts.load_marts():
+        for name in load_marts():
             with profile.stage(name):
                 marts.run(settings, name, shell_caller(name))
 

@@ -5,21 +5,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import growth
 from bench.floor import Floor
 from bench.growth import Size
 from bench.latency import Latency
 from bench.pipeline import FIRST_BATCH, BatchTimes
 from bench.samples import Samples
-from palate import marts, vault
 
 _FOLDER = Path(__file__).parent / "results"
 _MICRO = 1e6
 
-# What has to be reached, and what is hoped for: (gate, goal), at most.
-_PIPELINE = (8, 4)
-_GROWTH = (2, 1.5)
-_P50 = (3, 2)
-_P99 = (10, 5)
+
+@dataclass(frozen=True)
+class Limits:
+    """What has to be reached, and what is hoped for: at most so much."""
+
+    gate: float
+    goal: float
+
+    def verdict(self, value: float) -> str:
+        """Say which of them the value is within."""
+        if value <= self.goal:
+            return f"pass: gate ≤ {self.gate:g}, goal ≤ {self.goal:g}"
+        if value <= self.gate:
+            return f"pass: gate ≤ {self.gate:g}; goal ≤ {self.goal:g} missed"
+        return f"fail: gate ≤ {self.gate:g} missed"
+
+
+_PIPELINE = Limits(8, 4)
+_GROWTH = Limits(2, 1.5)
+_PERCENTILES = {50: Limits(3, 2), 90: None, 99: Limits(10, 5)}
 
 
 @dataclass
@@ -30,19 +45,31 @@ class Figure:
     case: str
     value: float
     unit: str
-    samples: Samples | None = None
-    gate: float | None = None
-    goal: float | None = None
+    samples: list[float]
+    limits: Limits | None = None
 
+    @property
     def verdict(self) -> str:
-        """Say whether the figure is within its gate and its goal."""
-        if self.gate is None or self.goal is None:
-            return ""
-        if self.value <= self.goal:
-            return f"goal reached (≤ {self.goal:g})"
-        if self.value <= self.gate:
-            return f"gate reached (≤ {self.gate:g}), goal missed (≤ {self.goal:g})"
-        return f"gate missed (≤ {self.gate:g})"
+        """Return how the value compares with its limits, if it has any."""
+        return self.limits.verdict(self.value) if self.limits else ""
+
+    def cells(self) -> list[str]:
+        """Return the line of the table."""
+        least, greatest = _number(min(self.samples)), _number(max(self.samples))
+        spread = f"{least} to {greatest} ({len(self.samples)})"
+        value = _number(self.value)
+        return [self.section, self.case, value, self.unit, spread, self.verdict]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for programs, with every sample."""
+        return {
+            "section": self.section,
+            "case": self.case,
+            "value": self.value,
+            "unit": self.unit,
+            "samples": self.samples,
+            "verdict": self.verdict or None,
+        }
 
 
 @dataclass
@@ -55,76 +82,55 @@ class Report:
     def add_pipeline(self, floor: Floor, batches: list[BatchTimes]) -> None:
         """Add the floor, each size of batch as a multiple of it, and its stages."""
         for name, one in (("consume", floor.consume), ("COPY", floor.copy)):
-            self._add_samples("floor", name, one, "us/message", _MICRO)
-        self._add_samples("floor", "both", floor.total, "us/message", _MICRO)
+            self._add("floor", name, one, "us/message", _MICRO)
+        self._add("floor", "both", floor.total, "us/message", _MICRO)
         for batch in batches:
             case = f"batch {batch.messages:,}"
-            gate, goal = _PIPELINE if batch.messages == FIRST_BATCH else (None, None)
-            ratio = batch.total.median / floor.total.median
-            self.figures.append(
-                Figure("pipeline", case, ratio, "x floor", None, gate, goal)
-            )
-            self._add_samples("pipeline", case, batch.total, "us/order", _MICRO)
-            self._add_samples(
-                "pipeline", f"{case}: the run", batch.total, "ms", batch.messages * 1e3
-            )
-            for stage, samples in batch.stages.items():
-                self._add_samples(
-                    "pipeline", f"{case}: {stage}", samples, "us/order", _MICRO
-                )
+            limits = None
+            floors = [floor.total.median] * len(batch.total.values)
+            if batch.messages == FIRST_BATCH:  # each has its own floor, before it
+                floors, limits = floor.total.values, _PIPELINE
+            pairs = zip(batch.total.values, floors, strict=True)
+            ratios = Samples([total / one for total, one in pairs])
+            self._add("pipeline", case, ratios, "x floor", limits=limits)
+            self._add("pipeline", case, batch.total, "us/order", _MICRO)
+            per_run = batch.messages * 1e3
+            self._add("pipeline", f"{case}: the run", batch.total, "ms", per_run)
+            for name, samples in batch.stages.items():
+                self._add("pipeline", f"{case}: {name}", samples, "us/order", _MICRO)
 
     def add_growth(self, sizes: list[Size]) -> None:
-        """Add what an order costs at each size, and how many times the least one's."""
+        """Add what an order costs at each size, and as a multiple of the smallest."""
         for size in sizes:
             smallest = next(s for s in sizes if s.checkpoints == size.checkpoints)
             case = f"{size.orders:,} in store"
-            case += ", again at the end" * size.is_again
-            case += ", checkpoint before each" * size.checkpoints
-            if size is not smallest:
-                ratio = size.total().median / smallest.total().median
-                gate, goal = (None, None) if size.is_again else _GROWTH
-                unit = f"x {smallest.orders:,}"
-                self.figures.append(
-                    Figure("growth", case, ratio, unit, None, gate, goal)
-                )
-                for name in [vault.STAGE, *marts.load_marts()]:
-                    least = smallest.stages[name].median
-                    ratio = size.stages[name].median / least
-                    self.figures.append(
-                        Figure("growth", f"{case}: {name}", ratio, unit)
-                    )
-            self._add_samples("growth", case, size.total(), "us/order", _MICRO)
-            for stage, samples in size.stages.items():
-                self._add_samples(
-                    "growth", f"{case}: {stage}", samples, "us/order", _MICRO
-                )
-            self._add_samples("growth", f"{case}: WAL", size.wal, "KB/order", 1 / 1024)
+            case += ", checkpoint before each batch" * size.checkpoints
+            for name in size.rounds[0]:
+                label = f"{case}: {name}"
+                if size is not smallest and name != growth.WAL:
+                    ratios = size.ratios(name, smallest)
+                    limits = _GROWTH if name == growth.TOTAL else None
+                    unit = f"x {smallest.orders:,}"
+                    self._add("growth", label, ratios, unit, limits=limits)
+                samples = size.all_rounds(name)
+                if name == growth.WAL:
+                    self._add("growth", label, samples, "KB/order", 1 / 1024)
+                else:
+                    self._add("growth", label, samples, "us/order", _MICRO)
 
     def add_latency(self, latency: Latency) -> None:
         """Add the percentiles, and the median time until each stage's commit."""
         case = f"a message every {latency.every:g} s"
-        for percent, limits in ((50, _P50), (90, (None, None)), (99, _P99)):
+        all_values = latency.to_marts.values
+        for percent, limits in _PERCENTILES.items():
+            value = latency.to_marts.percentile(percent)
+            label = f"{case}: p{percent}"
             self.figures.append(
-                Figure(
-                    "latency",
-                    f"{case}: p{percent}",
-                    latency.to_marts.percentile(percent),
-                    "s",
-                    latency.to_marts,
-                    *limits,
-                )
+                Figure("latency", label, value, "s", all_values, limits)
             )
         in_order = sorted(latency.to_commit.items(), key=lambda item: item[1].median)
         for stage, samples in in_order:
-            self._add_samples(
-                "latency", f"{case}: until {stage} commits", samples, "s", 1
-            )
-
-    def _add_samples(
-        self, section: str, case: str, samples: Samples, unit: str, scale: float
-    ) -> None:
-        scaled = Samples([value * scale for value in samples.values])
-        self.figures.append(Figure(section, case, scaled.median, unit, scaled))
+            self._add("latency", f"{case}: until {stage} commits", samples, "s")
 
     def markdown(self) -> str:
         """Return the table, with what it was measured on above it."""
@@ -132,26 +138,14 @@ class Report:
         lines += [f"- {name}: {_text(value)}" for name, value in self.about.items()]
         lines += [
             "",
-            "Read ratios: they come from one run. Spread: least to greatest of n.",
+            "Read the ratios: they come from one run. Values are medians of n samples.",
             "",
-            "| section | case | value | unit | spread (n) | gates and goals |",
+            "| section | case | value | unit | least to greatest (n) | verdict |",
             "|---|---|--:|---|---|---|",
         ]
-        for one in self.figures:
-            spread = ""
-            if one.samples:
-                values = one.samples.values
-                least, greatest = _number(min(values)), _number(max(values))
-                spread = f"{least} to {greatest} ({len(values)})"
-            cells = (
-                one.section,
-                one.case,
-                _number(one.value),
-                one.unit,
-                spread,
-                one.verdict(),
-            )
-            lines.append(f"| {' | '.join(cells)} |")
+        # What has to be reached comes first.
+        in_order = sorted(self.figures, key=lambda one: one.limits is None)
+        lines += [f"| {' | '.join(one.cells())} |" for one in in_order]
         return "\n".join(lines) + "\n"
 
     def write(self) -> Path:
@@ -159,24 +153,28 @@ class Report:
         name = self.about["date"].replace(":", "").replace(" ", "T")[:15]
         table = _FOLDER / f"{name}.md"
         table.write_text(self.markdown(), encoding="utf-8")
-        figures = [
-            {
-                "section": one.section,
-                "case": one.case,
-                "value": one.value,
-                "unit": one.unit,
-                "samples": one.samples.values if one.samples else None,
-                "gate": one.gate,
-                "goal": one.goal,
-                "verdict": one.verdict() or None,
-            }
-            for one in self.figures
-        ]
-        content = {"about": self.about, "figures": figures}
+        content = {
+            "about": self.about,
+            "figures": [one.as_dict() for one in self.figures],
+        }
         table.with_suffix(".json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         return table
+
+    def _add(
+        self,
+        section: str,
+        case: str,
+        samples: Samples,
+        unit: str,
+        scale: float = 1,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
+        values = [value * scale for value in samples.values]
+        median = samples.median * scale
+        self.figures.append(Figure(section, case, median, unit, values, limits))
 
 
 def _number(value: float) -> str:

@@ -24,15 +24,6 @@ class Samples:
         rank = -(-len(ordered) * percent // 100)
         return ordered[max(rank, 1) - 1]
 
-    def as_dict(self) -> dict[str, float | int]:
-        """Return the median, the extremes, and of how many."""
-        return {
-            "median": self.median,
-            "min": min(self.values),
-            "max": max(self.values),
-            "samples": len(self.values),
-        }
-
     @contextmanager
     def timed(self, scale: float = 1.0) -> Iterator[None]:
         """Add the seconds that the body takes, times ``scale``."""
