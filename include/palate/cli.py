@@ -14,6 +14,7 @@ from palate import marts
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
+from palate.positions_cli import app as positions_app
 from palate.rejected_cli import app as rejected_app
 from palate.run import run_pipeline
 from palate.settings import load_settings
@@ -36,6 +37,7 @@ dictionaries_app = typer.Typer(
 )
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(rejected_app, name="rejected")
+app.add_typer(positions_app, name="positions")
 app.add_typer(dictionaries_app, name="dictionaries")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]

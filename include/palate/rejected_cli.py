@@ -1,6 +1,5 @@
 """The command ``palate rejected``: what was refused, and its way back."""
 
-import getpass
 import json
 from base64 import b64encode
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import marts, rejected, vault
+from palate.decisions import person, stated
 from palate.errors import NotFoundError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.positions import Log
@@ -207,29 +207,6 @@ def dismiss(
                 "rejected list` shows what there is."
             )
             raise NotFoundError(message)
-
-
-def person() -> str:
-    """Return the account that a person works under.
-
-    :raises SettingsError: if it has no name
-    """
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        message = "This account has no name. Say who decides it by --by."
-        raise SettingsError(message) from None
-
-
-def stated(text: str, option: str) -> str:
-    """Return a text that a person gave, which must say something.
-
-    :raises SettingsError: if it is empty
-    """
-    if not text.strip():
-        message = f"{option} is empty. Say why, for those who ask later."
-        raise SettingsError(message)
-    return text.strip()
 
 
 def _selection(

@@ -1,4 +1,4 @@
-"""Offsets that retention took before they were read: noted, loud, and decided by hand."""
+"""Offsets that retention took unread are noted, loud, and decided on by hand."""
 
 import json
 from typing import Any
@@ -88,7 +88,7 @@ def test_log_without_a_gap_is_left_alone(
 
     with pytest.raises(NotFoundError, match="has no gap"):
         _accept(broker.settings, log, 1)
-    with pytest.raises(NotFoundError, match="has no partition 9. It has: 0, 1"):
+    with pytest.raises(NotFoundError, match="has no partition 9"):
         _accept(broker.settings, Log(broker.raw, 0, 9), 1)
 
     assert watermarks(connection, staging.STAGE) == {}

@@ -1,0 +1,104 @@
+"""The command ``palate positions``: how far each stage is, and gaps before it."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate import gaps
+from palate.accept_gap import accept_gap
+from palate.database import connect
+from palate.decisions import person, stated
+from palate.positions import Log
+from palate.settings import load_settings
+from palate.stage import shell_caller
+from palate.told import told
+
+app = typer.Typer(
+    help="How far each stage is, and offsets that were lost.", no_args_is_help=True
+)
+out = Console(highlight=False, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+@app.command("list")
+def list_positions(as_json: AsJson = False) -> None:
+    """List the next offset of each stage by log, and the gaps that were met."""
+    with told(), connect(load_settings()) as conn:
+        rows = conn.execute(
+            "SELECT topic, epoch, kafka_partition, stage, next_offset"
+            " FROM ops.watermarks ORDER BY topic, epoch, kafka_partition, stage"
+        ).fetchall()
+        found = gaps.known(conn)
+    marks: dict[Log, dict[str, int]] = {}
+    for topic, epoch, partition, stage, offset in rows:
+        marks.setdefault(Log(topic, epoch, partition), {})[stage] = offset
+    if as_json:
+        positions = [asdict(log) | {"next_offsets": at} for log, at in marks.items()]
+        gap_rows = [asdict(gap.log) | asdict(gap) for gap in found]
+        for row in gap_rows:
+            del row["log"]
+        print(json.dumps({"positions": positions, "gaps": gap_rows}, default=str))
+        return
+    stages = sorted({stage for at in marks.values() for stage in at})
+    _print(
+        ["next offset of", *stages],
+        [[str(k), *[str(at.get(s, "-")) for s in stages]] for k, at in marks.items()],
+    )
+    if not found:
+        out.print("No gaps.")
+        return
+    _print(
+        ["gap", "offsets", "found", "decision"],
+        [
+            [
+                str(gap.log),
+                f"{gap.start}..{gap.end - 1}",
+                f"{gap.found_dt:%F %T}",
+                f"accepted {gap.accepted_dt:%F %T} by {gap.accepted_by}:"
+                f" {gap.accepted_why}"
+                if gap.accepted_dt
+                else "open: the drain stands before it",
+            ]
+            for gap in found
+        ],
+    )
+
+
+@app.command("accept-gap")
+def accept(
+    topic: Annotated[str, typer.Argument(help="The topic that lost messages.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Its partition.")],
+    to: Annotated[int, typer.Option(min=1, help="The first offset to read again.")],
+    reason: Annotated[str, typer.Option(help="Why these messages are given up.")],
+    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give up offsets that are gone from the broker, so that the drain goes on."""
+    with told():
+        outcome = accept_gap(
+            load_settings(),
+            shell_caller("accept-gap"),
+            topic,
+            partition,
+            to,
+            who or person(),
+            stated(reason, "--reason"),
+        )
+        if as_json:
+            print(json.dumps(outcome.as_dict()))
+        else:
+            number = outcome.counts["given_up"]
+            out.print(f"{number} offsets are given up. The next run goes on at {to}.")
+
+
+def _print(columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*[Text(cell) for cell in row])
+    out.print(table)
