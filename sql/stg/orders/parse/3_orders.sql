@@ -38,7 +38,8 @@ SELECT
     {#- The lines of a version have one hash: that of all of them. #}
     {%- set lines = "doc #> '{payload,order_items}'" if raw else "doc #> '{payload,products}'" %}
     nullif({{ lines }}, 'null') AS lines,
-    md5(nullif({{ lines }}, 'null')::text)::uuid AS hk_order_item_hashdiff
+    {#- The forms read the same line in two ways: the raw one names no category. #}
+    md5('{{ shape.form }}' || nullif({{ lines }}, 'null')::text)::uuid AS hk_order_item_hashdiff
 FROM batch_documents
 WHERE reason IS NULL AND form = '{{ shape.form }}'
 {%- if not loop.last %}
