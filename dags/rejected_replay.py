@@ -1,0 +1,49 @@
+"""Judge refused messages again, after the cause was mended.
+
+Started by hand, with a form: for which reasons, of which topic, from when to when, how
+many. What is an order now is loaded and counted like any other; the rest stays refused.
+Dismissed messages are left out. `palate rejected list` and `show` tell what there is.
+
+**When it fails:** nothing is lost. Once `replay` is green, the messages are queued, and
+the next run of this DAG or of `orders_stream` finishes what this one did not; the log of
+the failed task says at its end what to do. A cleared run judges its own messages again.
+"""
+
+from airflow.sdk import dag, task
+
+import palate_assets as assets
+from palate_airflow import DAG_DEFAULTS, run_stage
+from replay_form import replay_form, selection
+
+
+@dag(
+    schedule=None,
+    max_active_runs=1,
+    params=replay_form(assets.TOPICS),
+    doc_md=__doc__,
+    tags=["orders", "maintenance"],
+    **DAG_DEFAULTS,
+)
+def rejected_replay():
+    @task
+    def replay():
+        """Queue the messages that the form asks for."""
+        return run_stage("rejected", selection=selection())
+
+    @task(outlets=[assets.VAULT])
+    def vault():
+        """Judge what is queued, and load what is an order now."""
+        return run_stage("vault")
+
+    @task(inlets=[assets.VAULT])
+    def mart(name: str):
+        """Count the orders that changed, and only those."""
+        return run_stage("marts", name=name)
+
+    counted = [
+        mart.override(task_id=n, outlets=[a])(n) for n, a in assets.MARTS.items()
+    ]
+    replay() >> vault() >> counted
+
+
+rejected_replay()
