@@ -5,8 +5,8 @@ many. What is an order now is loaded and counted like any other; the rest stays 
 Dismissed messages are left out. `palate rejected list` and `show` tell what there is.
 
 **When it fails:** nothing is lost. Once `replay` is green, the messages are queued, and
-the next run of this DAG or of `orders_stream` finishes what this one did not; the log of
-the failed task says at its end what to do. A cleared run judges its own messages again.
+the next run of this DAG or of `orders_stream` finishes what this one did not; the log
+of the failed task ends with what to do. A cleared run judges its own messages again.
 """
 
 from airflow.sdk import dag, task
