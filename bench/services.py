@@ -15,6 +15,7 @@ from rich.console import Console
 from bench import orders
 from deploy.local import postgres
 from deploy.local.ports import Ports
+from deploy.local.programs import AIRFLOW
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.migrate import migrate
@@ -126,6 +127,8 @@ def running(var: Path, *, keep: bool, fresh: bool = False) -> Iterator[Services]
     if fresh:
         Stack(var).down(wipe=True)
     stack = Stack(var, None if Ports.read(var / "ports.json") else Ports.free())
+    if any(one.group == AIRFLOW and one.is_up for one in stack.states()):
+        stack.down()  # Airflow, kept from an earlier run, would disturb this one
     console.print("Starting PostgreSQL, Redis and Kafka ...")
     stack.up_services()
     try:
