@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports
-from deploy.local.postgres import dsn
+from deploy.local.postgres import TASKS, dsn
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
@@ -85,8 +85,8 @@ def _connections(ports: Ports, secrets: Secrets) -> dict[str, dict[str, object]]
             "conn_type": "postgres",
             "host": HOST,
             "port": ports.postgres,
-            "login": "palate",
-            "password": secrets.palate,
+            "login": TASKS,
+            "password": secrets.tasks,
             "schema": "dwh",
         },
         "kafka": {

@@ -18,6 +18,9 @@ from deploy.local.settings_files import render
 # Debian's account for the server, which refuses to run as root.
 _SERVER_USER = "postgres"
 _DATABASES = {"dwh": "palate", "airflow": "airflow"}
+# The account of Airflow's tasks: it loads, and can't make or drop anything.
+TASKS = "palate_tasks"
+_GROUPS = ("palate_loader", "palate_reader")
 
 
 def programs() -> Path:
@@ -101,6 +104,19 @@ def make_databases(
                         sql.Identifier(database), sql.Identifier(owner)
                     )
                 )
+        for group in _GROUPS:
+            if not _exists(connection, "pg_roles", "rolname", group):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group))
+                )
+        if not _exists(connection, "pg_roles", "rolname", TASKS):
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
+                    sql.Identifier(TASKS),
+                    sql.Literal(passwords[TASKS]),
+                    sql.Identifier("palate_loader"),
+                )
+            )
 
 
 def dsn(port: int, user: str, password: str, database: str) -> str:

@@ -24,6 +24,7 @@ class Secrets:
 
     postgres: str = field(default_factory=_password)
     palate: str = field(default_factory=_password)
+    tasks: str = field(default_factory=_password)
     airflow: str = field(default_factory=_password)
     redis: str = field(default_factory=_password)
     admin: str = field(default_factory=_password)
@@ -33,12 +34,12 @@ class Secrets:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Return the secrets of this folder; the first call makes them."""
-        if path.exists():
-            return cls(**json.loads(path.read_text()))
-        made = cls()
-        write_private(path, json.dumps(asdict(made), indent=1) + "\n")
-        return made
+        """Return the secrets of this folder; those that aren't there are made."""
+        known = json.loads(path.read_text()) if path.exists() else {}
+        found = cls(**known)
+        if asdict(found) != known:
+            write_private(path, json.dumps(asdict(found), indent=1) + "\n")
+        return found
 
 
 def write_private(path: Path, text: str) -> None:

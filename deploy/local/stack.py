@@ -225,7 +225,11 @@ class Stack:
 
     def _make_databases(self) -> None:
         secrets = self._secrets()
-        passwords = {"palate": secrets.palate, "airflow": secrets.airflow}
+        passwords = {
+            "palate": secrets.palate,
+            "airflow": secrets.airflow,
+            postgres.TASKS: secrets.tasks,
+        }
         postgres.make_databases(self.ports.postgres, secrets.postgres, passwords)
 
     def _wipe(self) -> None:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from palate import marts, vault
+from palate import marts, roles, vault
 from palate.database import Connection, connect
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
@@ -36,6 +36,7 @@ def migrate(settings: Settings) -> list[str]:
         with conn.transaction():
             made = _make_vault(conn) + marts.make_tables(conn)
             _make_views(conn)
+            roles.grant(conn)
     return made
 
 

@@ -1,0 +1,61 @@
+"""The roles that others get their rights by: one that loads, one that reads.
+
+Neither may log in. An account that does is made by whoever keeps the server:
+``CREATE ROLE ... LOGIN IN ROLE palate_loader``.
+"""
+
+import logging
+
+import psycopg
+from psycopg import sql
+
+from palate.database import Connection
+from palate.definitions import Hub, load_vault
+from palate.render import render
+
+log = logging.getLogger(__name__)
+
+LOADER = "palate_loader"
+READER = "palate_reader"
+
+
+def grant(conn: Connection) -> None:
+    """Make the roles, where that is allowed, and give each its rights.
+
+    Rights are given anew with each migration, so that a new table has them too.
+    Without the roles nothing is granted: everything still works for the owner.
+    """
+    missing = [role for role in (LOADER, READER) if not _is_there(conn, role)]
+    for role in missing:
+        if not _make(conn, role):
+            log.warning(
+                "The roles %s are not there and this account may not make them: no "
+                "rights were granted. Let a superuser run `CREATE ROLE %s NOLOGIN; "
+                "CREATE ROLE %s NOLOGIN`, then run `palate migrate` again.",
+                " and ".join(missing),
+                LOADER,
+                READER,
+            )
+            return
+    least = {
+        item.table: list(item.least)
+        for item in load_vault().in_load_order
+        if isinstance(item, Hub) and item.least
+    }
+    conn.execute(render("ops/roles.sql", least=least))
+
+
+def _is_there(conn: Connection, role: str) -> bool:
+    query = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+    return conn.execute(query, (role,)).fetchone() is not None
+
+
+def _make(conn: Connection, role: str) -> bool:
+    try:
+        with conn.transaction():  # a savepoint: a refusal must not undo the migration
+            conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    except psycopg.errors.DuplicateObject:
+        log.debug("%s was made meanwhile, for another database of this server.", role)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True

@@ -1,0 +1,18 @@
+-- Grant what the stages need, and what readers may see; running it again changes nothing.
+GRANT USAGE ON SCHEMA ops, stg, dds, cdm TO palate_loader, palate_reader;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA ops, dds, cdm TO palate_reader;
+GRANT SELECT ON stg.rejected_messages TO palate_reader;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA ops, stg, dds, cdm TO palate_loader;
+GRANT INSERT ON ALL TABLES IN SCHEMA stg, dds, cdm TO palate_loader;
+GRANT INSERT ON ops.topics, ops.batches, ops.batch_ranges, ops.replays TO palate_loader;
+GRANT INSERT, UPDATE ON ops.stage_runs, ops.position_gaps TO palate_loader;
+GRANT INSERT, UPDATE, DELETE ON ops.watermarks, ops.dictionary_lookups TO palate_loader;
+GRANT UPDATE (filled_dt) ON ops.definitions TO palate_loader;
+GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
+-- A mart is rebuilt in place; what STG and the vault have is never changed.
+GRANT UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA cdm TO palate_loader;
+{%- for table, columns in least.items() %}
+GRANT UPDATE ({{ columns | join(", ") }}) ON dds.{{ table }} TO palate_loader;
+{%- endfor %}

@@ -1,0 +1,147 @@
+"""What the tasks' account and a reader may do, and what they may not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+import redis
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from deploy.local import postgres
+from deploy.local.secrets import Secrets
+from deploy.local.stack import Stack
+from palate import dictionaries, marts, rejected
+from palate.mart_definitions import load_marts
+from palate.migrate import migrate
+from palate.rejected import Selection
+from palate.run import run_pipeline
+from palate.settings import Settings
+from palate.status import status
+from tests.corpus.case import example
+from tests.integration.broker import Broker
+from tests.integration.staged import caller
+from tests.model.history import Form
+
+
+@pytest.fixture
+def tasks(warehouse: Settings, services: Stack) -> Settings:
+    """Give the settings of the warehouse with the account of Airflow's tasks."""
+    secrets = Secrets.load(services.var / "secrets.json")
+    dsn = make_conninfo(
+        warehouse.dwh_dsn.get_secret_value(),
+        user=postgres.TASKS,
+        password=secrets.tasks,
+    )
+    return warehouse.model_copy(update={"dwh_dsn": SecretStr(dsn)})
+
+
+@pytest.fixture
+def reader(warehouse: Settings, services: Stack) -> Iterator[Connection]:
+    """Connect as somebody who has the rights of a reader, and no others."""
+    secrets = Secrets.load(services.var / "secrets.json")
+    dsn = make_conninfo(
+        warehouse.dwh_dsn.get_secret_value(), user="postgres", password=secrets.postgres
+    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("SET ROLE palate_reader")
+        yield conn
+
+
+def test_tasks_do_all_their_work(
+    tasks: Settings, broker: Broker, connection: Connection
+) -> None:
+    broker.send([example(Form.RAW), b"connection test"])
+    with redis.Redis.from_url(tasks.redis_url.get_secret_value()) as client:
+        client.set(
+            "626a81ce9a8cd1920641e296",
+            '{"_id": "626a81ce9a8cd1920641e296", "name": "a",'
+            ' "update_ts_utc": "2023-08-11 16:44:59"}',
+        )
+    connection.execute(  # as if this table were new
+        "UPDATE ops.definitions SET filled_dt = NULL WHERE name = 's_order_cost'"
+    )
+
+    list(run_pipeline(tasks))
+    # A second version with an earlier date moves the order's date.
+    broker.send([example(Form.RAW, {"payload.date": "2023-08-01 00:00:00"})])
+    list(run_pipeline(tasks))
+    rejected.run(tasks, caller("replays"), Selection())
+    list(run_pipeline(tasks))
+    dictionaries.sync(tasks, caller("sync"))
+    rejected.dismiss(tasks, Selection(), "ada", "a test")
+    for name in load_marts():
+        marts.rebuild(tasks, name, caller("rebuild"))
+        assert marts.differences(tasks, name)[0] == 0
+
+    found = status(tasks)
+    assert (found.refused, found.dismissed, found.problems) == ({}, 1, [])
+    assert connection.execute(
+        "SELECT order_dt::date::text, (SELECT count(*) FROM dds.s_user_names),"
+        " (SELECT count(*) FROM ops.definitions WHERE filled_dt IS NULL"
+        " AND kind <> 'mart') FROM dds.h_order"
+    ).fetchall() == [("2023-08-01", 1, 0)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP SCHEMA cdm CASCADE",
+        "DROP TABLE cdm.user_product_counters",
+        "ALTER TABLE dds.h_user ADD COLUMN x text",
+        "CREATE TABLE ops.x ()",
+        "CREATE SCHEMA x",
+        "DELETE FROM stg.order_events",
+        "UPDATE stg.order_events SET message = NULL",
+        "TRUNCATE dds.h_order",
+        "UPDATE dds.h_order SET order_id = 1",
+        "DELETE FROM ops.batches",
+        "UPDATE ops.definitions SET definition = '{}'",
+    ],
+)
+def test_tasks_can_not_change_what_is_kept(tasks: Settings, statement: str) -> None:
+    with _connect(tasks) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "cdm.user_category_counters",
+        "dds.h_user",
+        "stg.rejected_messages",
+        "ops.batches",
+    ],
+)
+def test_reader_reads_and_writes_nothing(reader: Connection, table: str) -> None:
+    reader.execute(f"SELECT count(*) FROM {table}")
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(f"DELETE FROM {table}")
+
+
+def test_reader_has_the_views(reader: Connection) -> None:
+    assert reader.execute("SELECT count(*) FROM dds.v_order_item").fetchone() == (0,)
+
+
+def test_reader_does_not_see_the_messages(reader: Connection) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute("SELECT message FROM stg.order_events")
+
+
+def test_new_table_has_the_rights_of_the_others(
+    warehouse: Settings, connection: Connection, reader: Connection
+) -> None:
+    connection.execute("CREATE TABLE dds.s_new (x integer)")
+
+    migrate(warehouse)
+
+    assert reader.execute("SELECT count(*) FROM dds.s_new").fetchone() == (0,)
+
+
+@contextmanager
+def _connect(settings: Settings) -> Iterator[Connection]:
+    with psycopg.connect(settings.dwh_dsn.get_secret_value(), autocommit=True) as conn:
+        yield conn
