@@ -14,4 +14,12 @@ that the two can be compared.
 | ``compare`` | expected and actual tables, and a readable difference |
 | ``render`` | JSON text in the spellings that mean the same |
 | ``strategies`` | hypothesis strategies: small histories, and cuts into batches |
+
+A property test draws a history and a cut, stages each batch, runs the stages, and
+compares (``pools``, ``order_strategies`` and ``entry_strategies`` say what is drawn)::
+
+    history = data.draw(histories()).on_topics({RAW_TOPIC: ..., ENRICHED_TOPIC: ...})
+    for batch in data.draw(batches(history)):
+        ...
+    assert_equal(expected(history), actual(connection))
 """
