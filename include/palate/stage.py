@@ -215,23 +215,23 @@ class StageRun:
                 Jsonb(dict(batch.counts)),
             ),
         ).fetchone() or (0,)
-        with self.conn.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO ops.batch_ranges (batch_id, topic, epoch,"
-                " kafka_partition, from_offset, to_offset)"
-                " VALUES (%s, %s, %s, %s, %s, %s)",
-                [
-                    (
-                        batch_id,
-                        item.log.topic,
-                        item.log.epoch,
-                        item.log.partition,
-                        item.start,
-                        item.end,
-                    )
-                    for item in batch.ranges
-                ],
-            )
+        # One statement: after a pipeline, which executemany is, PostgreSQL 15 starts no
+        # idle_in_transaction_session_timeout, and a process that hangs here would keep
+        # the lock.
+        self.conn.execute(
+            "INSERT INTO ops.batch_ranges (batch_id, topic, epoch,"
+            " kafka_partition, from_offset, to_offset)"
+            " SELECT %s, * FROM unnest(%s::text[], %s::integer[], %s::integer[],"
+            " %s::bigint[], %s::bigint[])",
+            (
+                batch_id,
+                [item.log.topic for item in batch.ranges],
+                [item.log.epoch for item in batch.ranges],
+                [item.log.partition for item in batch.ranges],
+                [item.start for item in batch.ranges],
+                [item.end for item in batch.ranges],
+            ),
+        )
 
 
 @contextmanager
