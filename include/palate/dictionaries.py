@@ -155,7 +155,14 @@ def _client(settings: Settings) -> Iterator["redis.Redis"]:
             "Connection `redis`."
         )
         raise ServiceUnavailableError(message)
-    client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+    except ValueError as error:
+        message = (
+            f"REDIS_URL is no URL of a Redis: {error}. Set it to redis://host:port/0, "
+            "or correct the Airflow Connection `redis`."
+        )
+        raise ServiceUnavailableError(message) from None
     try:
         yield client
     except redis.RedisError as error:

@@ -25,6 +25,7 @@ judged_entries AS (
                     entry -> 'update_ts_utc', '$.datetime("YYYY-MM-DD HH24:MI:SS")', '{}', TRUE
                 ) #>> '{}' IS DISTINCT FROM replace(entry ->> 'update_ts_utc', ' ', 'T')
                 OR jsonb_typeof(entry -> 'update_ts_utc') IS DISTINCT FROM 'string'
+                OR char_length(entry ->> 'update_ts_utc') <> 19  -- years of 5 digits
                 THEN 'there is no usable update_ts_utc'
         END AS problem
     FROM read_entries
