@@ -35,7 +35,9 @@ def caller(task_id: str, run_id: str = "test") -> Caller:
     return Caller(dag_id="test", run_id=run_id, task_id=task_id)
 
 
-def stage_messages(conn: Connection, messages: Iterable[Message]) -> None:
+def stage_messages(
+    conn: Connection, messages: Iterable[Message], staged_dt: datetime = STAGED_DT
+) -> None:
     """Write messages and the drain's watermarks in one transaction.
 
     The messages of each log must go on where its watermark stands.
@@ -59,7 +61,7 @@ def stage_messages(conn: Connection, messages: Iterable[Message]) -> None:
                         message.broker_dt,
                         message.value,
                         _headers(message),
-                        STAGED_DT,
+                        staged_dt,
                     )
                 )
         ends: dict[Log, int] = {}
@@ -68,7 +70,7 @@ def stage_messages(conn: Connection, messages: Iterable[Message]) -> None:
             ends[log] = message.offset + 1
         done = watermarks(conn, staging.STAGE)
         ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
-        advance(conn, staging.STAGE, ranges, STAGED_DT)
+        advance(conn, staging.STAGE, ranges, staged_dt)
 
 
 def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:

@@ -22,7 +22,7 @@ from tests.unit.model.stories import (
     raw,
 )
 
-MOST_ORDERS = 6
+MOST_ORDERS = 8
 ENTRY = -1  # stands for the next entry; a message has its number
 
 LINE = line("d", name="Лобио", category="Суп")
@@ -59,6 +59,18 @@ STORIES = {
         (
             raw(1, [line("d")], date=DAY_3, update_ts=DAY_3),
             raw(1, [line("x")], date=DAY_1, update_ts=DAY_1),
+        ),
+        (
+            menu("r", DAY_1, dish("d", category="Суп")),
+            menu("r", DAY_2, dish("d", category="Пицца")),
+        ),
+    ),
+    "cancelled_after_order_dt_moved": Story(
+        "taken out of the category that it was counted in last",
+        (
+            raw(1, [line("d")], date=DAY_3, update_ts=DAY_2),
+            raw(1, [line("x")], date=DAY_1, update_ts=DAY_1),
+            raw(1, [line("d")], date=DAY_3, update_ts=DAY_3, status="CANCELLED"),
         ),
         (
             menu("r", DAY_1, dish("d", category="Суп")),
