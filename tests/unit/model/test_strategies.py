@@ -15,7 +15,7 @@ from tests.model.orders import Refused, Version, read_message
 from tests.model.strategies import batches, histories
 
 SLOWLY = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
