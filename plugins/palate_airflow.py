@@ -12,12 +12,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow.sdk import BaseHook, Param, get_current_context
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowNotFoundException,
+from airflow.sdk import (
+    BaseHook,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    get_current_context,
 )
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palate.settings import Settings, load_settings
 
@@ -33,6 +36,28 @@ log = logging.getLogger(__name__)
 # The Airflow Connections that say where the services are.
 CONNECTIONS = ("dwh", "kafka", "redis")
 
+
+class StageFailedError(SystemExit):
+    """Raised when a stage can't go on: the task ends with the sentence in its log.
+
+    Airflow writes a traceback for any other exception; nobody needs one here. The exit
+    code is that of the command ``palate``.
+    """
+
+    def __init__(self, error: PalateError) -> None:
+        """Take over the exit code and the sentence."""
+        super().__init__(error.exit_code)
+        self.sentence = str(error)
+
+    def __str__(self) -> str:
+        """Return the sentence, for whoever is told of the failure."""
+        return self.sentence
+
+
+class StageStuckError(StageFailedError):
+    """Raised when somebody has to mend something first: no later attempt can."""
+
+
 # What every DAG has in common. The pauses between attempts are 5, 10 and 20 s.
 DAG_DEFAULTS: dict[str, Any] = {
     "catchup": False,
@@ -43,13 +68,18 @@ DAG_DEFAULTS: dict[str, Any] = {
         "retry_delay": timedelta(seconds=5),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=1),
+        "retry_policy": ExceptionRetryPolicy(
+            rules=[
+                RetryRule(
+                    exception="palate_airflow.StageStuckError",
+                    action=RetryAction.FAIL,
+                    reason="Somebody has to mend it first; the error above says what.",
+                )
+            ]
+        ),
         "execution_timeout": timedelta(minutes=30),
     },
 }
-
-
-class StageFailedError(AirflowException):
-    """Raised when a stage can't go on now; a later attempt may."""
 
 
 def limits_form(topics: list[str]) -> dict[str, Param]:
@@ -110,9 +140,7 @@ def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
     is no error: it takes what is waiting, and this task says so.
 
     :param module: the part of the library that has the stage, such as ``vault``
-    :raises StageFailedError: if a later attempt may succeed; its text is the sentence
-        for the person who has to act
-    :raises AirflowFailException: if somebody has to mend something first
+    :raises StageFailedError: if it can't go on
     """
     from palate.errors import PalateError, StageBusyError
 
@@ -126,7 +154,7 @@ def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
         log.warning("%s", error)
         outcome = {"outcome": "busy", "note": str(error)}
     except PalateError as error:
-        # Without the library's own traceback: the sentence says it all.
+        log.error("%s", error)
         raise _as_failure(error) from None
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = outcome
@@ -230,16 +258,18 @@ def _redis_url(connection: Connection) -> str:
     return f"{scheme}://{login}{host}/{extra.get('db', 0)}"
 
 
-def _as_failure(error: PalateError) -> AirflowException:
+def _as_failure(error: PalateError) -> StageFailedError:
     from palate import errors
 
-    # What no later attempt mends by itself.
-    final = (
-        errors.DefinitionError,
-        errors.SettingsError,
-        errors.TopicMissingError,
-        errors.PositionGapError,
-        errors.CodecMissingError,
+    is_stuck = isinstance(
+        error,
+        errors.DefinitionError
+        | errors.SettingsError
+        | errors.TopicMissingError
+        | errors.PositionGapError
+        | errors.CodecMissingError
+        | errors.NotFoundError
+        # What is right is loaded: another attempt would find nothing, and be green.
+        | errors.RefusedShareError,
     )
-    kind = AirflowFailException if isinstance(error, final) else StageFailedError
-    return kind(str(error))
+    return StageStuckError(error) if is_stuck else StageFailedError(error)

@@ -72,7 +72,8 @@ def connection(warehouse: Settings) -> Iterator[psycopg.Connection]:
         yield found
 
 
-@pytest.fixture(scope="session")
+# Not for the session: it would keep asking for the topics of tests that are over.
+@pytest.fixture
 def producer(services: Stack) -> Iterator[KafkaProducer]:
     """Give a plain client that sends bytes; call ``flush()`` before reading."""
     client = KafkaProducer(
