@@ -125,6 +125,10 @@ class Supervisor:
             if one.group == group and not one.is_up:
                 self._call("startProcess", f"{group}:{one.name}", False)
 
+    def stop(self, name: str) -> None:
+        """End one program and wait until it is gone; the group's start brings it back."""
+        self._call("stopProcess", f"{self.states()[name].group}:{name}")
+
     def shut_down(self) -> None:
         """End all programs, then supervisord, and wait until it is gone.
 
