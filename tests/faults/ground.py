@@ -87,6 +87,12 @@ class Ground:
             )
         return self._producer
 
+    def new_producer(self) -> None:
+        """Forget the client, which knows a topic as it was."""
+        if self._producer:
+            self._producer.close(timeout=5)
+        self._producer = None
+
     def send(
         self,
         topic: str,
@@ -317,6 +323,10 @@ class Ground:
             self.settle()
         except (PalateError, psycopg.Error) as error:
             return Verdict(wrong=1, notes=[f"stuck: {type(error).__name__}: {error}"])
+        return self.look()
+
+    def look(self) -> Verdict:
+        """Say the same of the warehouse as it is."""
         with self.connect() as conn:
             return check(
                 conn, self.settings, self.history, tuple(self.entries), self.begins
