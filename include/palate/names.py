@@ -24,9 +24,9 @@ VERSION_RANK = (
     "sent_dttm",
     "broker_dt",
     "topic",
-    "epoch",
     "kafka_partition",
     "kafka_offset",
+    "epoch",
 )
 
 LOAD_DT = "load_dt"
