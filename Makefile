@@ -9,7 +9,7 @@ PYTEST ?=
 PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test demo bench pin
+.PHONY: help up up-services down status reset install install-dev lint test test-faults demo bench pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,9 @@ lint: install-dev  ## check style and types
 
 test: lint  ## everything that CI runs
 	$(PYTHON) -m pytest $(PYTEST)
+
+test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or so)
+	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest tests/faults $(PYTEST)
 
 demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 	@$(PYTHON) -m deploy.local.demo

@@ -322,7 +322,10 @@ class Ground:
         try:
             self.settle()
         except (PalateError, psycopg.Error) as error:
-            return Verdict(wrong=1, notes=[f"stuck: {type(error).__name__}: {error}"])
+            verdict = self.look()
+            verdict.wrong += 1
+            verdict.notes.insert(0, f"stuck: {type(error).__name__}: {error}")
+            return verdict
         return self.look()
 
     def look(self) -> Verdict:

@@ -40,7 +40,13 @@ def test_retention_took_what_was_not_read(ground: Ground, results: Results) -> N
     assert before.is_clean
 
 
-@pytest.mark.parametrize("longer", [False, True], ids=["shorter", "longer"])
+@pytest.mark.parametrize(
+    "longer",
+    [
+        pytest.param(False, id="shorter", marks=pytest.mark.slow),
+        pytest.param(True, id="longer"),
+    ],
+)
 def test_topic_made_anew(ground: Ground, results: Results, longer: bool) -> None:
     """A new topic id begins a new epoch, even if the new log is the longer one."""
     raw, _ = _topics(ground)
@@ -101,7 +107,13 @@ def test_transactions(ground: Ground, results: Results) -> None:
     results.add("transactions, a third aborted", 6, ground.verdict())
 
 
-@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize(
+    "codec",
+    [
+        "zstd",
+        *[pytest.param(c, marks=pytest.mark.slow) for c in ("gzip", "snappy", "lz4")],
+    ],
+)
 def test_codec(ground: Ground, results: Results, codec: str) -> None:
     raw, _ = _topics(ground)
     producer = KafkaProducer(
@@ -145,7 +157,7 @@ def test_large_message(ground: Ground, results: Results, size: int) -> None:
     large = example(Form.RAW, {"object_id": 5, "payload.extra": "x" * size})
     broken = b'{"object_type": "order", "x": "' + b"y" * size
     # Together more than one fetch brings, or a chunk would end with the topic.
-    number = max(3, 16 * 2**20 // size)
+    number = max(3, 10 * 2**20 // size)
     for index in range(number):
         ground.send(raw, broken if index == 1 else large)
     ground.flush()

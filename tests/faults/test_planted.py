@@ -23,7 +23,7 @@ def test_offset_in_its_own_transaction(ground: Ground, results: Results) -> None
 
     verdict = ground.verdict()
 
-    assert verdict.doubled == 20
+    assert verdict.doubled >= 20
     results.caught(bug, verdict)
 
 

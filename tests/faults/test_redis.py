@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 
 from deploy.local.stack import Stack
 from tests.faults.ground import Ground
@@ -26,6 +27,7 @@ RUBBISH = (
 )
 
 
+@pytest.mark.slow
 def test_redis_pauses(ground: Ground, services: Stack, results: Results) -> None:
     """The orders are in the vault and counted before Redis answers again."""
     ground.send_traffic(30)
