@@ -97,7 +97,10 @@ def _fill(settings: Settings, caller: Caller, table: str) -> None:
 def _load_all(
     settings: Settings, attempt: StageRun, waiting: list[Range], *, is_repeat: bool
 ) -> None:
-    """Load the ranges; what is replayed comes in batches of its own, after the rest."""
+    """Load the ranges; what is replayed comes in batches of its own, after the rest.
+
+    The parse relies on it: what was refused before is left out of the other batches.
+    """
     for is_replay in (False, True):
         same = [
             item for item in waiting if (item.log.topic == REPLAY_FEED) == is_replay

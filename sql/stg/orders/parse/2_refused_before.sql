@@ -1,31 +1,29 @@
 -- Leave out what was refused before: only a replay judges a message again.
 DELETE FROM batch_documents AS d
-USING (
-    SELECT
-        s.topic,
-        s.epoch,
-        s.kafka_partition,
-        s.kafka_offset
-    FROM batch_ranges AS r
-    CROSS JOIN LATERAL (
-        SELECT
-            m.topic,
-            m.epoch,
-            m.kafka_partition,
-            m.kafka_offset
-        FROM stg.rejected_messages AS m
-        WHERE
-            m.topic = r.topic
-            AND m.epoch = r.epoch
-            AND m.kafka_partition = r.kafka_partition
-            AND m.kafka_offset >= r.from_offset
-            AND m.kafka_offset < r.to_offset
-        OFFSET 0  -- one index scan per range, whatever the statistics say
-    ) AS s
-    WHERE NOT r.is_replay
-) AS refused
 WHERE
-    d.topic = refused.topic
-    AND d.epoch = refused.epoch
-    AND d.kafka_partition = refused.kafka_partition
-    AND d.kafka_offset = refused.kafka_offset
+    EXISTS (  -- asked once; there is none but where a range is loaded again
+        SELECT 1
+        FROM batch_ranges AS r
+        CROSS JOIN LATERAL (
+            SELECT 1
+            FROM stg.rejected_messages AS s
+            WHERE
+                s.topic = r.topic
+                AND s.epoch = r.epoch
+                AND s.kafka_partition = r.kafka_partition
+                AND s.kafka_offset >= r.from_offset
+                AND s.kafka_offset < r.to_offset
+            LIMIT 1
+        ) AS m
+        WHERE NOT r.is_replay
+    )
+    AND EXISTS (
+        SELECT 1
+        FROM stg.rejected_messages AS s
+        WHERE
+            s.topic = d.topic
+            AND s.epoch = d.epoch
+            AND s.kafka_partition = d.kafka_partition
+            AND s.kafka_offset = d.kafka_offset
+        OFFSET 0  -- one look-up per message, whatever the statistics say
+    )

@@ -2,18 +2,20 @@
 DELETE FROM stg.rejected_messages AS m
 USING (
     SELECT
-        o.topic,
-        o.epoch,
-        o.kafka_partition,
-        o.kafka_offset
-    FROM batch_ranges AS r
-    INNER JOIN batch_orders AS o
-        ON
-            r.topic = o.topic
-            AND r.epoch = o.epoch
-            AND r.kafka_partition = o.kafka_partition
-            AND r.from_offset = o.kafka_offset  -- a replayed range has one position
-    WHERE r.is_replay
+        topic,
+        epoch,
+        kafka_partition,
+        kafka_offset
+    FROM batch_orders
+    WHERE EXISTS (SELECT 1 FROM batch_ranges WHERE is_replay)
+    INTERSECT  -- a replayed range has one position
+    SELECT
+        topic,
+        epoch,
+        kafka_partition,
+        from_offset
+    FROM batch_ranges
+    WHERE is_replay
 ) AS accepted
 WHERE
     m.topic = accepted.topic
