@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 from rich.console import Console
 
 from deploy.local.ports import Ports
@@ -73,8 +76,40 @@ def breakable() -> Iterator[Stack]:
 @pytest.fixture
 def make_breakable_ground(breakable: Stack, tmp_path: Path) -> Iterator[MakeGround]:
     """Return what makes a fresh warehouse on services that may be broken."""
-    with Warehouses(breakable) as warehouses:
+    with _LastingWarehouses(breakable) as warehouses:
         yield _maker(warehouses.make, tmp_path)
+
+
+class _LastingWarehouses(Warehouses):
+    """Warehouses of services that are restarted: connects anew where it has to."""
+
+    @property
+    def _superuser(self) -> psycopg.Connection:
+        try:
+            self._session.execute("SELECT 1")
+        except psycopg.OperationalError:
+            dsn = self._dsn("postgres", "postgres")
+            self._session = psycopg.connect(dsn, autocommit=True)
+        return self._session
+
+    @_superuser.setter
+    def _superuser(self, session: psycopg.Connection) -> None:
+        self._session = session
+
+    @property
+    def _admin(self) -> KafkaAdminClient:
+        try:
+            self._client.describe_cluster()
+        except KafkaError:
+            self._client.close()
+            self._client = KafkaAdminClient(
+                bootstrap_servers=self._stack.env()["KAFKA_BOOTSTRAP"]
+            )
+        return self._client
+
+    @_admin.setter
+    def _admin(self, client: KafkaAdminClient) -> None:
+        self._client = client
 
 
 def _maker(make: MakeWarehouse, folder: Path) -> MakeGround:
