@@ -7,7 +7,12 @@ USING (
         kafka_partition,
         kafka_offset
     FROM batch_orders
-    WHERE EXISTS (SELECT 1 FROM batch_ranges WHERE is_replay)
+    WHERE
+        EXISTS (
+            SELECT 1
+            FROM batch_ranges AS r
+            WHERE r.is_replay
+        )
     INTERSECT  -- a replayed range has one position
     SELECT
         topic,
