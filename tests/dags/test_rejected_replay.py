@@ -1,14 +1,22 @@
 """The form of a replay: what it offers, and what the library is asked for."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from psycopg import Connection
 
+from palate import rejected
 from palate.rejected import Selection
+from palate.settings import Settings
 from replay_form import selected
+from tests.corpus.case import BROKER_DT, example
+from tests.dags.connections import variables
+from tests.integration.staged import load, stage_messages, with_topics
+from tests.model.history import Form, Message
 
 PATH = Path(__file__).resolve().parents[2] / "dags" / "rejected_replay.py"
 
@@ -50,3 +58,29 @@ def test_filled_form_narrows() -> None:
         end=datetime(2023, 8, 13, tzinfo=UTC),
         limit=5,
     )
+
+
+@pytest.mark.usefixtures("metadata_database")
+@pytest.mark.filterwarnings("default")  # raised inside Airflow, in this process
+def test_run_loads_what_a_mended_setting_accepts(
+    warehouse: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = next(t for t, form in warehouse.palate_topics.items() if form == "raw")
+    messages = [
+        Message(topic, 0, 0, at, BROKER_DT, example(Form.RAW, {"object_id": at}))
+        for at in range(3)
+    ]
+    stage_messages(connection, messages)
+    load(with_topics(warehouse, {topic: Form.ENRICHED}))
+    for name, value in variables(warehouse).items():
+        monkeypatch.setenv(name, value)
+    sys.modules.pop("palate_assets", None)  # another test's topics would be in it
+
+    dag = DagBag(str(PATH)).dags["rejected_replay"]
+    run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "most": 2})
+
+    assert run.state == "success"
+    assert rejected.count(warehouse, Selection()) == {"wrong_shape": 1}
+    assert connection.execute(
+        "SELECT sum(order_cnt) FROM cdm.user_product_counters"
+    ).fetchone() == (4,)  # two dishes in each of two orders
