@@ -126,7 +126,7 @@ class Supervisor:
                 self._call("startProcess", f"{group}:{one.name}", False)
 
     def stop(self, name: str) -> None:
-        """End one program and wait until it is gone; the group's start brings it back."""
+        """End one program and wait; starting its group brings it back."""
         self._call("stopProcess", f"{self.states()[name].group}:{name}")
 
     def shut_down(self) -> None:
