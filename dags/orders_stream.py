@@ -18,7 +18,8 @@ from palate_airflow import DAG_DEFAULTS, limits, limits_form, run_stage
 
 @dag(
     schedule=assets.ORDERS_WAITING_OR_FIVE_MINUTES,
-    max_active_runs=1,
+    # With 1, a run's retries and a backfill's runs would hold up live ones (ADR 0007).
+    max_active_runs=300,
     params=limits_form(assets.TOPICS),
     doc_md=__doc__,
     tags=["orders"],

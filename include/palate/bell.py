@@ -5,12 +5,12 @@ lost costs time, nothing else; a ring too many is a run that finds nothing.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import dictionaries, staging
+from palate import dictionaries, staging, vault
 from palate.database import Connection, connect
 from palate.kafka import open_reader
 from palate.positions import watermarks
@@ -97,8 +97,10 @@ class Watch:
         # The broker first: what is taken meanwhile must not look as if it waited.
         states = [self._reader.state(topic) for topic in self._topics]
         is_waiting = staging.waiting(self._conn, states) > 0
-        if is_waiting and _is_running(self._conn, staging.STAGE):
-            return False  # it may take them all; what it leaves, the next look finds
+        if is_waiting and _is_any_running(self._conn, (staging.STAGE, vault.STAGE)):
+            # A drain may take them all; what it leaves, the next look finds. And while
+            # the vault is behind, more runs would only queue up for its lock.
+            return False
         progress = watermarks(self._conn, staging.STAGE) if is_waiting else None
         return self._orders.is_needed(is_waiting, progress, now)
 
@@ -112,15 +114,16 @@ class Watch:
         return self._entries.is_needed(are_due and were_due, None, now)
 
 
-def _is_running(conn: Connection, stage: str) -> bool:
-    """Tell whether a run holds the stage's lock."""
+def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:
+    """Tell whether a run holds the lock of one of the stages."""
     row = conn.execute(
         "SELECT EXISTS (SELECT 1 FROM pg_locks"
         " WHERE locktype = 'advisory' AND granted"
         " AND database = (SELECT oid FROM pg_database"
         " WHERE datname = current_database())"
-        " AND (classid::bigint << 32) | objid::bigint ="
-        " hashtextextended('palate stage ' || %s, 0))",
-        (stage,),
+        " AND (classid::bigint << 32) | objid::bigint IN"
+        " (SELECT hashtextextended('palate stage ' || stage, 0)"
+        " FROM unnest(%s::text[]) AS stage))",
+        (list(stages),),
     ).fetchone()
     return bool(row and row[0])

@@ -66,10 +66,11 @@ def test_rings_once_for_what_waits_and_again_for_what_comes_later(
     assert watch.should_ring()
 
 
-def test_a_drain_that_is_at_it_needs_no_ring(
-    watch: Watch, warehouse: Settings, send: Send
+@pytest.mark.parametrize("stage", ["drain", "vault"])
+def test_a_run_that_is_at_it_needs_no_ring(
+    watch: Watch, warehouse: Settings, send: Send, stage: str
 ) -> None:
-    with open_run(warehouse, staging.STAGE, ME):
+    with open_run(warehouse, stage, ME):
         send()
         assert not watch.should_ring()
     assert watch.should_ring()
