@@ -6,6 +6,7 @@ in), the rebuild and the reconciliation. The cost of a refresh depends on the ba
 """
 
 from functools import lru_cache
+from textwrap import indent
 from typing import Any
 
 import psycopg
@@ -190,19 +191,24 @@ def recomputed(mart: Mart) -> str:
         label_query = mart.query("reference", products=None)
     else:
         label_query = (
-            f"SELECT {mart.label.key}, {mart.label.column} FROM {mart.label.table}"
+            f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
+            f"FROM {mart.label.table}"
         )
-    reference = f"({mart.query('reference', products=None)})"
+    reference = _subquery(mart.query("reference", products=None))
     return mart.shared(
         "recomputed",
         all_contributions=mart.query(
             "contributions",
-            orders=f"({mart.shared('all_orders')})",
+            orders=_subquery(mart.shared("all_orders")),
             reference=reference,
         ),
         label_query=label_query,
         label_key=mart.label.key,
     )
+
+
+def _subquery(query: str) -> str:
+    return f"(\n{indent(query, '    ')}\n)"
 
 
 def differences(

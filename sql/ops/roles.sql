@@ -1,4 +1,5 @@
--- Grant what the stages need, and what readers may see; running it again changes nothing.
+-- Grant what the stages need, and what readers may see; to run it again changes
+-- nothing.
 GRANT USAGE ON SCHEMA ops, stg, dds, cdm TO palate_loader, palate_reader;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA ops, dds, cdm TO palate_reader;

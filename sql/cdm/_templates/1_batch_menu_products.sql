@@ -4,28 +4,33 @@ CREATE TEMP TABLE batch_menu_products ON COMMIT DROP AS
 SELECT DISTINCT line.h_product_pk
 FROM batch_ranges AS r
 CROSS JOIN LATERAL (
-    SELECT
-        s.h_restaurant_pk,
-        s.version_dt
-    FROM dds.s_restaurant_names AS s
-    WHERE
-        s.topic = r.topic
-        AND s.epoch = r.epoch
-        AND s.kafka_partition = r.kafka_partition
-        AND s.kafka_offset >= r.from_offset
-        AND s.kafka_offset < r.to_offset
+    (
+        SELECT
+            s.h_restaurant_pk,
+            s.version_dt
+        FROM dds.s_restaurant_names AS s
+        WHERE
+            s.topic = r.topic
+            AND s.epoch = r.epoch
+            AND s.kafka_partition = r.kafka_partition
+            AND s.kafka_offset >= r.from_offset
+            AND s.kafka_offset < r.to_offset
+        OFFSET 0  -- one index scan per range, whatever the statistics say
+    )
     UNION ALL
-    SELECT
-        s.h_user_pk AS h_restaurant_pk,  -- users and restaurants share one key space
-        s.version_dt
-    FROM dds.s_user_names AS s
-    WHERE
-        s.topic = r.topic
-        AND s.epoch = r.epoch
-        AND s.kafka_partition = r.kafka_partition
-        AND s.kafka_offset >= r.from_offset
-        AND s.kafka_offset < r.to_offset
-    OFFSET 0  -- one index scan per range, whatever the statistics say
+    (
+        SELECT
+            s.h_user_pk AS h_restaurant_pk,  -- both share one key space
+            s.version_dt
+        FROM dds.s_user_names AS s
+        WHERE
+            s.topic = r.topic
+            AND s.epoch = r.epoch
+            AND s.kafka_partition = r.kafka_partition
+            AND s.kafka_offset >= r.from_offset
+            AND s.kafka_offset < r.to_offset
+        OFFSET 0
+    )
 ) AS came
 INNER JOIN dds.s_restaurant_names AS version
     ON

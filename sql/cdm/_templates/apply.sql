@@ -23,4 +23,11 @@ WHEN MATCHED THEN
         amount = m.amount + d.amount
 WHEN NOT MATCHED THEN
     INSERT ({{ keys | join(", ") }}, {{ label.column }}, order_cnt, pieces_cnt, amount)
-    VALUES (d.{{ keys[0] }}, d.{{ keys[1] }}, d.{{ label.column }}, d.order_cnt, d.pieces_cnt, d.amount)
+    VALUES (
+        d.{{ keys[0] }},
+        d.{{ keys[1] }},
+        d.{{ label.column }},
+        d.order_cnt,
+        d.pieces_cnt,
+        d.amount
+    )

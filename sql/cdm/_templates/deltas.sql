@@ -1,7 +1,7 @@
 -- By how much each counter moves.
 CREATE TEMP TABLE deltas ON COMMIT DROP AS
 SELECT
-    {{ keys | join(", ") }},
+    {{ keys | join(",\n    ") }},
     sum(order_cnt)::bigint AS order_cnt,
     sum(pieces_cnt)::bigint AS pieces_cnt,
     sum(amount) AS amount

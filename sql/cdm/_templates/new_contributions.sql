@@ -1,8 +1,10 @@
 -- What the orders add now.
 INSERT INTO contributions ({{ keys | join(", ") }}, order_cnt, pieces_cnt, amount)
 SELECT
-    {{ keys | join(", ") }},
+    {{ keys | join(",\n    ") }},
     1 AS order_cnt,
     pieces_cnt,
     amount
-FROM ({{ new_contributions }}) AS counted
+FROM (
+    {{ new_contributions | indent }}
+) AS counted

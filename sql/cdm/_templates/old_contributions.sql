@@ -1,8 +1,10 @@
 -- What the orders had added, as they were counted, to be taken out.
 CREATE TEMP TABLE contributions ON COMMIT DROP AS
 SELECT
-    {{ keys | join(", ") }},
+    {{ keys | join(",\n    ") }},
     (-1)::bigint AS order_cnt,
     -pieces_cnt AS pieces_cnt,
     -amount AS amount
-FROM ({{ old_contributions }}) AS counted
+FROM (
+    {{ old_contributions | indent }}
+) AS counted

@@ -9,11 +9,15 @@ SELECT
     c.amount
 FROM (
     SELECT
-        {{ keys | join(", ") }},
+        {{ keys | join(",\n        ") }},
         count(*)::bigint AS order_cnt,
         sum(pieces_cnt)::bigint AS pieces_cnt,
         sum(amount) AS amount
-    FROM ({{ all_contributions }}) AS counted
+    FROM (
+        {{ all_contributions | indent(8) }}
+    ) AS counted
     GROUP BY {{ keys | join(", ") }}
 ) AS c
-LEFT JOIN ({{ label_query }}) AS l ON c.{{ keys[1] }} = l.{{ label_key }}
+LEFT JOIN (
+    {{ label_query | indent }}
+) AS l ON c.{{ keys[1] }} = l.{{ label_key }}

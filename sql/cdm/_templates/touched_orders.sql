@@ -1,4 +1,5 @@
--- The orders to count anew: those of the batch{% if changes == "orders" %}, and all that have a changed dish{% endif %}.
+-- The orders to count anew: those of the batch
+{%- if changes == "orders" %}, and all that have a changed dish{% endif %}.
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT
     order_id,

@@ -6,5 +6,5 @@ SELECT
     s.h_category_pk AS category_id
 FROM dds.v_product_category AS s
 {%- if products %}
-WHERE s.h_product_pk IN (SELECT h_product_pk FROM {{ products }})
+WHERE s.h_product_pk IN (SELECT p.h_product_pk FROM {{ products }} AS p)
 {%- endif %}

@@ -5,5 +5,5 @@ SELECT
     n.is_from_menu
 FROM dds.v_product_name AS n
 {%- if products %}
-WHERE n.h_product_pk IN (SELECT h_product_pk FROM {{ products }})
+WHERE n.h_product_pk IN (SELECT p.h_product_pk FROM {{ products }} AS p)
 {%- endif %}

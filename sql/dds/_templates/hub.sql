@@ -43,13 +43,12 @@ FROM unique_source_records
 ORDER BY {{ primary_key | join(", ") }}  -- one key order everywhere: no deadlocks
 {%- if least %}
 ON CONFLICT ({{ primary_key | join(", ") }}) DO UPDATE
-SET
-    {%- for column in least %}
-    {{ column }} = least(t.{{ column }}, excluded.{{ column }}){{ "," if not loop.last }}
-    {%- endfor %}
-WHERE
-    {%- for column in least %}
-    {{ "OR " if not loop.first }}excluded.{{ column }} < t.{{ column }}
+    SET
+        {%- for column in least %}
+        {{ column }} = least(t.{{ column }}, excluded.{{ column }}){{ "," if not loop.last }}
+        {%- endfor %}
+    WHERE {% for column in least -%}
+        {{ " OR " if not loop.first }}excluded.{{ column }} < t.{{ column }}
     {%- endfor %}
 {%- else %}
 ON CONFLICT ({{ primary_key | join(", ") }}) DO NOTHING

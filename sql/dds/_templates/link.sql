@@ -7,7 +7,7 @@ WITH source_data AS (
         {%- endfor %}
         load_src
     FROM batch_{{ source }}
-    WHERE {% for column in hub_keys %}{{ "AND " if not loop.first }}{{ column }} IS NOT NULL {% endfor %}
+    WHERE {% for column in hub_keys %}{{ " AND " if not loop.first }}{{ column }} IS NOT NULL{% endfor %}
     {%- if not loop.last %}
     UNION ALL
     {%- endif %}

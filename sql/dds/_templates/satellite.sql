@@ -2,7 +2,7 @@
 WITH source_data AS (
     {%- for source in sources %}
     SELECT
-        {{ parent_expression }} AS {{ parent_key }},
+        {{ parent_expression }}{{ " AS " + parent_key if parent_expression != parent_key }},
         {%- for column in carried + ["version_dt"] + extra_keys %}
         {{ column }},
         {%- endfor %}
@@ -15,7 +15,7 @@ WITH source_data AS (
         load_src
     FROM batch_{{ source }}
     {%- if required %}
-    WHERE {% for column in required %}{{ "AND " if not loop.first }}{{ column }} IS NOT NULL {% endfor %}
+    WHERE {% for column in required %}{{ " AND " if not loop.first }}{{ column }} IS NOT NULL{% endfor %}
     {%- endif %}
     {%- if not loop.last %}
     UNION ALL

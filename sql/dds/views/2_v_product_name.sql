@@ -1,4 +1,5 @@
--- What a dish is called now: by the newest menu, else by the newest order (contract, 4).
+-- What a dish is called now: by the newest menu, else by the newest order
+-- (contract, section 4).
 CREATE OR REPLACE VIEW dds.v_product_name AS
 SELECT
     p.h_product_pk,

@@ -60,7 +60,11 @@ SELECT
     'not asked yet' AS problem
 FROM named
 WHERE
-    NOT EXISTS (SELECT 1 FROM stg.dictionary_entries AS d WHERE d.id = named.id)
+    NOT EXISTS (
+        SELECT 1
+        FROM stg.dictionary_entries AS d
+        WHERE d.id = named.id
+    )
 GROUP BY named.id
 ORDER BY named.id
 ON CONFLICT (id) DO NOTHING

@@ -15,14 +15,18 @@ judged_entries AS (
             WHEN is_missing THEN 'there is no such key'
             WHEN entry IS NULL THEN 'the value is not JSON'
             WHEN jsonb_typeof(entry) <> 'object' THEN 'the value is no object'
-            WHEN entry -> '_id' IS DISTINCT FROM to_jsonb(id) THEN '_id differs from the key'
+            WHEN entry -> '_id' IS DISTINCT FROM to_jsonb(id)
+                THEN '_id differs from the key'
             WHEN
                 jsonb_typeof(entry -> 'name') IS DISTINCT FROM 'string'
                 OR char_length(entry ->> 'name') > 1000
                 THEN 'there is no usable name'
             WHEN
                 jsonb_path_query_first(
-                    entry -> 'update_ts_utc', '$.datetime("YYYY-MM-DD HH24:MI:SS")', '{}', TRUE
+                    entry -> 'update_ts_utc',
+                    '$.datetime("YYYY-MM-DD HH24:MI:SS")',
+                    '{}',
+                    TRUE
                 ) #>> '{}' IS DISTINCT FROM replace(entry ->> 'update_ts_utc', ' ', 'T')
                 OR jsonb_typeof(entry -> 'update_ts_utc') IS DISTINCT FROM 'string'
                 OR char_length(entry ->> 'update_ts_utc') <> 19  -- years of 5 digits
@@ -72,4 +76,4 @@ SELECT
     j.problem,
     s.id IS NOT NULL AS is_staged
 FROM judged_entries AS j
-LEFT JOIN staged_entries AS s USING (id)
+LEFT JOIN staged_entries AS s ON j.id = s.id

@@ -25,8 +25,8 @@ WITH told AS (
                 THEN m.line ->> 'category'
         END AS category_name
     FROM batch_entries AS e
-    CROSS JOIN LATERAL jsonb_array_elements(e.entry -> 'menu')
-        WITH ORDINALITY AS m (line, line_no)
+    CROSS JOIN LATERAL
+        jsonb_array_elements(e.entry -> 'menu') WITH ORDINALITY AS m (line, line_no)
     WHERE
         e.is_restaurant
         AND jsonb_typeof(m.line -> '_id') = 'string'

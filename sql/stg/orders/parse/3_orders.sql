@@ -22,7 +22,9 @@ SELECT
     {{ "NULL" if raw else "doc #>> '{payload,user,name}'" }} AS username,
     {{ "NULL" if raw else "doc #>> '{payload,user,login}'" }} AS userlogin,
     doc #>> '{payload,restaurant,id}' AS restaurant_id,
-    uuid_generate_v5(%(namespace)s, doc #>> '{payload,restaurant,id}') AS h_restaurant_pk,
+    uuid_generate_v5(
+        %(namespace)s, doc #>> '{payload,restaurant,id}'
+    ) AS h_restaurant_pk,
     {{ "NULL" if raw else "doc #>> '{payload,restaurant,name}'" }} AS restaurant_name,
     doc #>> '{payload,{{ "final_status" if raw else "status" }}}' AS status,
     {{ "nullif(doc #> '{payload,statuses}', 'null')" if raw else "NULL::jsonb" }} AS statuses,

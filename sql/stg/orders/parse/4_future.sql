@@ -1,7 +1,7 @@
 -- Refuse the versions that are more than a day ahead of the broker's time.
 WITH future AS (
     DELETE FROM batch_orders
-    WHERE version_dt > broker_dt AT TIME ZONE 'UTC' + INTERVAL '1 day'
+    WHERE version_dt > broker_dt AT TIME ZONE 'UTC' + interval '1 day'
     RETURNING topic, epoch, kafka_partition, kafka_offset
 )
 

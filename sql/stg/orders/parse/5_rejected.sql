@@ -11,10 +11,16 @@ SELECT
     coalesce(
         why.detail,
         CASE d.reason
-            WHEN 'own_message' THEN 'the header {{ origin_header }} says that Palate published it'
-            WHEN 'not_json' THEN 'the value is not JSON as jsonb takes it: empty, not UTF-8, or malformed'
-            WHEN 'not_an_order' THEN 'it is no object whose object_type is the text order'
-            WHEN 'version_in_future' THEN 'the version time is more than one day after the broker time'
+            WHEN 'own_message'
+                THEN 'the header {{ origin_header }} says that Palate published it'
+            WHEN 'not_json'
+                THEN
+                    'the value is not JSON as jsonb takes it: empty, not UTF-8, '
+                    'or malformed'
+            WHEN 'not_an_order'
+                THEN 'it is no object whose object_type is the text order'
+            WHEN 'version_in_future'
+                THEN 'the version time is more than one day after the broker time'
         END
     ) AS detail,
     %(load_dt)s AS rejected_dt
@@ -25,15 +31,17 @@ LEFT JOIN LATERAL (
         rules.detail
     FROM (
         SELECT
-            {#- CASE keeps the order: a range is looked at only where the type is right. #}
+            {#- CASE keeps the order: a range is looked at where the type is right. #}
             CASE d.form
                 {%- for shape in shapes %}
-                WHEN '{{ shape.form }}' THEN CASE
-                    {%- set outer = loop.index %}
-                    {%- for reason, detail, condition in shape.rules() %}
-                    WHEN ({{ condition | replace("doc #", "d.doc #") }}) IS NOT TRUE THEN {{ outer * 1000 + loop.index }}
-                    {%- endfor %}
-                END
+                WHEN '{{ shape.form }}'
+                    THEN CASE
+                        {%- set outer = loop.index %}
+                        {%- for reason, detail, condition in shape.rules() %}
+                        WHEN ({{ condition | replace("doc #", "d.doc #") }}) IS NOT TRUE
+                            THEN {{ outer * 1000 + loop.index }}
+                        {%- endfor %}
+                    END
                 {%- endfor %}
             END AS number
     ) AS broken
@@ -43,7 +51,9 @@ LEFT JOIN LATERAL (
         {%- set last = loop.last %}
         {%- set outer = loop.index %}
         {%- for reason, detail, condition in shape.rules() %}
-        ({{ outer * 1000 + loop.index }}, '{{ reason }}', '{{ detail }}'){{ "," if not (last and loop.last) }}
+        (
+            {{ outer * 1000 + loop.index }}, '{{ reason }}', '{{ detail }}'
+        ){{ "," if not (last and loop.last) }}
         {%- endfor %}
         {%- endfor %}
     ) AS rules (number, reason, detail) ON broken.number = rules.number
@@ -51,7 +61,7 @@ LEFT JOIN LATERAL (
 WHERE d.reason IS NOT NULL
 ORDER BY d.topic, d.epoch, d.kafka_partition, d.kafka_offset
 ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO UPDATE
-SET
-    reason = excluded.reason,
-    detail = excluded.detail
-WHERE (m.reason, m.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
+    SET
+        reason = excluded.reason,
+        detail = excluded.detail
+    WHERE (m.reason, m.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
