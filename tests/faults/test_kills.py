@@ -1,11 +1,13 @@
 """A worker dies, or sleeps, at any statement: nothing is lost, nothing is doubled."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.faults.ground import Ground
 from tests.faults.points import Trip
 from tests.faults.table import Results
-from tests.faults.worker import STAGES
+from tests.faults.worker import ENDLESS, STAGES
 
 
 def test_nothing_breaks_without_a_fault(ground: Ground, results: Results) -> None:
@@ -55,6 +57,32 @@ def test_killed_at_random(ground: Ground, results: Results, kills: int) -> None:
     results.add("kill -9 at random, three workers", kills, ground.verdict())
 
 
+def test_same_run_by_two_schedulers(ground: Ground, results: Results) -> None:
+    """The same tasks of the same run, at the same time and again and again."""
+    ground.send_traffic(40)
+    started = [ground.start(run_id="same", passes=2) for _ in range(2)]
+    for process, _job in started:
+        process.join(60)
+
+    results.add("two schedulers' worth of one run", 4, ground.verdict())
+
+
+def test_backfill_beside_live_runs(ground: Ground, results: Results) -> None:
+    """It reads what is staged again, and what is not only up to its interval's end."""
+    now = datetime.now(UTC)
+    ground.send_traffic(30)
+    ground.run()
+    ground.start(passes=ENDLESS)
+    for minutes in (60, 1):
+        ground.start(interval=(now - timedelta(minutes=minutes), datetime.now(UTC)))
+        ground.send_traffic(20)
+    _, backfill = ground.run(interval=(now, datetime.now(UTC)))
+    ground.kill_workers()
+
+    assert "compared" in backfill.log.read_text()
+    results.add("backfill beside live runs", 3, ground.verdict())
+
+
 # Where a run that lost its lock would do harm if it went on.
 PLACES = {
     "drain": ("drain", Trip(text="COMMIT")),
@@ -69,9 +97,7 @@ PLACES = {
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(
-            name, marks=[] if name in ("vault", "counters") else [pytest.mark.slow]
-        )
+        pytest.param(name, marks=[] if name == "counters" else [pytest.mark.slow])
         for name in PLACES
     ],
 )

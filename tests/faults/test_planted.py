@@ -42,8 +42,8 @@ def test_arrival_order_instead_of_version_time(
     ground: Ground, results: Results
 ) -> None:
     bug = "arrival order instead of version time"
-    for _ in range(3):
-        ground.send_traffic(30)
+    for _ in range(2):
+        ground.send_traffic(40)
         ground.run(bug=bug)
 
     results.caught(bug, ground.verdict())
@@ -51,8 +51,8 @@ def test_arrival_order_instead_of_version_time(
 
 def test_insert_if_different_from_latest(ground: Ground, results: Results) -> None:
     bug = "insert if different from latest"
-    for _ in range(3):
-        ground.send_traffic(30)
+    for _ in range(2):
+        ground.send_traffic(40)
         ground.run(bug=bug)
 
     results.caught(bug, ground.verdict())
@@ -60,8 +60,8 @@ def test_insert_if_different_from_latest(ground: Ground, results: Results) -> No
 
 def test_counter_plus_one(ground: Ground, results: Results) -> None:
     bug = "counter += 1 without taking out"
-    for _ in range(3):
-        ground.send_traffic(30)
+    for _ in range(2):
+        ground.send_traffic(40)
         ground.run(bug=bug)
 
     results.caught(bug, ground.verdict())

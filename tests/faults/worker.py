@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class Job:
     :param folder: where it writes its log and the points it reached
     :param values: the settings, as ``load_settings`` takes them
     :param session: other settings of its PostgreSQL sessions, such as shorter timeouts
-    :param shared_run: True to be one and the same run as others with this ``run_id``
+    :param run_id: to be one and the same run as others, else every pass is a new one
+    :param interval: of a backfill, the broker times it covers
     """
 
     name: str
@@ -51,7 +53,7 @@ class Job:
     bug: str | None = None
     session: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
-    shared_run: bool = False
+    interval: tuple[datetime, datetime] | None = None
 
     @property
     def trace(self) -> Path:
@@ -101,7 +103,7 @@ def work(job: Job) -> None:
         for stage in job.stages:
             run_id = job.run_id or f"{job.name}-{number}"
             try:
-                run_stage(settings, stage, run_id, 1 if job.shared_run else number + 1)
+                run_stage(settings, stage, run_id, number + 1, job.interval)
             except PalateError as error:
                 failed = True
                 log.error("%s: %s: %s", stage, type(error).__name__, error)
@@ -114,9 +116,15 @@ def work(job: Job) -> None:
     os._exit(1 if failed else 0)
 
 
-def run_stage(settings: Settings, stage: str, run_id: str, attempt: int = 1) -> Outcome:
+def run_stage(
+    settings: Settings,
+    stage: str,
+    run_id: str,
+    attempt: int = 1,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Outcome:
     """Run one stage as a task of a run."""
-    caller = Caller("faults", run_id, stage, try_number=attempt)
+    caller = Caller("faults", run_id, stage, try_number=attempt, interval=interval)
     known: dict[str, Callable[[Settings, Caller], Outcome]] = {
         "drain": staging.run,
         "vault": vault.run,
