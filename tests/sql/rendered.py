@@ -1,0 +1,48 @@
+"""Every statement that the program makes from a file below ``sql/``, by name."""
+
+from collections.abc import Iterator
+
+from palate import marts, migrate, vault
+from palate.definitions import Hub, load_vault
+from palate.mart_definitions import load_marts
+from palate.names import SQL_FOLDER
+from palate.render import render
+
+Statement = tuple[str, str]
+
+
+def all_statements() -> Iterator[Statement]:
+    """Give (name, SQL with its parameters' places) of each."""
+    yield from _of_definitions()
+    yield from _of_sources()
+    yield from _of_marts()
+    for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
+        yield f"view {path.stem}", render(f"dds/views/{path.name}")
+    for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
+        yield f"migration {path.stem}", path.read_text(encoding="utf-8")
+    hubs = [item for item in load_vault().tables.values() if isinstance(item, Hub)]
+    least = {hub.table: list(hub.least) for hub in hubs if hub.least}
+    yield "roles", render("ops/roles.sql", least=least)
+
+
+def _of_definitions() -> Iterator[Statement]:
+    definitions = load_vault()
+    for item in definitions.in_load_order:
+        yield f"load {item.table}", vault.render_load(item)
+        make, *_ = migrate.table_statements(definitions.context(item))
+        yield f"make {item.table}", make
+
+
+def _of_sources() -> Iterator[Statement]:
+    for folder in sorted((SQL_FOLDER / "stg").iterdir()):
+        for number, statement in enumerate(vault.parse_steps(folder.name), start=1):
+            yield f"parse {folder.name} {number}", statement
+        for path in sorted(folder.glob("*.sql")):
+            yield f"{folder.name} {path.stem}", render(f"stg/{folder.name}/{path.name}")
+
+
+def _of_marts() -> Iterator[Statement]:
+    for name, mart in load_marts().items():
+        for made, statement in marts.refresh_statements(name):
+            yield f"refresh {name} {made}", statement
+        yield f"recompute {name}", marts.recomputed(mart)
