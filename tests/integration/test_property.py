@@ -58,7 +58,7 @@ class Runs:
 @given(data=st.data())
 def test_tables_follow_from_the_history(emptied: Emptied, data: st.DataObject) -> None:
     emptied.empty()
-    history = data.draw(histories(epochs=2), label="history")
+    history = data.draw(histories(30, 14, epochs=2), label="history")
     settings = emptied.settings.model_copy(
         update={
             "palate_chunk_positions": data.draw(st.sampled_from([1, 2, 5, 50_000])),
