@@ -1,0 +1,118 @@
+"""What a person does in Airflow's UI, through the REST API that the UI uses."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+DAG = "orders_stream"
+OVER = {"success", "failed"}
+
+
+def until(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
+    """Look until something is there; return it.
+
+    :raises AssertionError: if it isn't there in time
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"Not within {seconds:g} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+class AirflowApi:
+    """One running Airflow, as its administrator sees it."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        """Log in."""
+        self._client = httpx.Client(base_url=url, timeout=60)
+        login = {"username": user, "password": password}
+        token = self._client.post("/auth/token", json=login).raise_for_status().json()
+        self._client.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Ask for something below ``/api/v2``."""
+        response = self._client.get(f"/api/v2{path}", params=query)
+        return response.raise_for_status().json()
+
+    def post(self, path: str, body: Json) -> httpx.Response:
+        """Do something; the caller looks whether it was accepted."""
+        return self._client.post(f"/api/v2{path}", json=body)
+
+    def runs(self, **query: Any) -> list[Json]:
+        """Return the DAG's runs, the latest first."""
+        query = {"order_by": "-run_after", "limit": 100} | query
+        found: list[Json] = self.get(f"/dags/{DAG}/dagRuns", **query)["dag_runs"]
+        return found
+
+    def run(self, run_id: str) -> Json:
+        """Return one run."""
+        found: Json = self.get(f"/dags/{DAG}/dagRuns/{run_id}")
+        return found
+
+    def trigger(self, conf: Json) -> httpx.Response:
+        """Start a run by hand, with a filled form."""
+        return self.post(f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf})
+
+    def over(self, run_id: str) -> Json:
+        """Wait until a run is over; return it."""
+
+        def look() -> Json | None:
+            run = self.run(run_id)
+            return run if run["state"] in OVER else None
+
+        return until(look, f"the end of {run_id}")
+
+    def tasks(self, run_id: str) -> dict[str, Json]:
+        """Return the task instances of a run by their ids."""
+        found = self.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
+        return {task["task_id"]: task for task in found["task_instances"]}
+
+    def outcome(self, run_id: str, task_id: str) -> Json:
+        """Return what a task has put into its XCom."""
+        found: Json = self.get(
+            f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}"
+            "/xcomEntries/return_value",
+            deserialize="true",
+        )["value"]
+        return found
+
+    def log(self, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """Return a task's log as text."""
+        found = self.get(
+            f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        )
+        return "\n".join(str(line) for line in found["content"])
+
+    def clear(self, run_id: str, task_ids: list[str] | None = None) -> None:
+        """Clear a run, or some of its tasks."""
+        body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id}
+        if task_ids:
+            body["task_ids"] = task_ids
+        self.post(f"/dags/{DAG}/clearTaskInstances", body).raise_for_status()
+
+    def backfill(self, start: datetime, end: datetime) -> Json:
+        """Start a backfill over an interval; return it."""
+        body = {
+            "dag_id": DAG,
+            "from_date": start.isoformat(),
+            "to_date": end.isoformat(),
+            "reprocess_behavior": "completed",
+        }
+        found: Json = self.post("/backfills", body).raise_for_status().json()
+        return found
+
+    def asset_events(self, run_id: str) -> dict[str, Json]:
+        """Return what a run's tasks said of their assets, by the assets' names."""
+        found = self.get("/assets/events", source_run_id=run_id, limit=100)
+        return {event["name"]: event["extra"] for event in found["asset_events"]}
