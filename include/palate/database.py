@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.rows import TupleRow
 
-from palate.errors import ServiceUnavailableError
+from palate.errors import ServiceUnavailableError, SettingsError
 from palate.settings import Settings
 
 Connection = psycopg.Connection[TupleRow]
@@ -25,12 +25,20 @@ _SESSION = {
     "client_encoding": "UTF8",
 }
 
+_NOT_MIGRATED = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+)
+
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Connection]:
     """Open a session in autocommit mode, and close it, with its locks, at the end.
 
     :raises ServiceUnavailableError: if PostgreSQL does not answer or refuses
+    :raises SettingsError: if DWH_DSN is no address, or the tables are not there yet
     """
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     try:
@@ -47,8 +55,21 @@ def connect(settings: Settings) -> Iterator[Connection]:
             "Connection `dwh` is right."
         )
         raise ServiceUnavailableError(message) from None
+    except psycopg.ProgrammingError as error:
+        message = (
+            f"DWH_DSN is no address of a database: {_first_line(error)}. Set it to "
+            "postgresql://user:password@host:port/database, or correct the Airflow "
+            "Connection `dwh`."
+        )
+        raise SettingsError(message) from None
     try:
         yield connection
+    except _NOT_MIGRATED as error:
+        message = (
+            f"The warehouse is not what this version expects: {_first_line(error)}. "
+            "Run `palate migrate`."
+        )
+        raise SettingsError(message) from error
     finally:
         connection.close()
 

@@ -1,6 +1,9 @@
 """Make and update the schemas: migrations, then the tables of the definitions."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -11,11 +14,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from palate import marts, roles, vault
+from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
-from palate.render import render
+from palate.render import execute, render
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +31,8 @@ def migrate(settings: Settings) -> list[str]:
     Running it again changes nothing. Processes that run it at once wait for each
     other.
 
-    :raises DefinitionError: if a definition would change what its table means
+    :raises DefinitionError: if a definition would change what its table means, or
+        asks for what the parse does not give
     """
     with connect(settings) as conn:
         conn.execute("SELECT pg_advisory_lock(hashtextextended('palate migrate', 0))")
@@ -35,6 +40,7 @@ def migrate(settings: Settings) -> list[str]:
         _run_migrations(settings)
         with conn.transaction():
             made = _make_vault(conn) + marts.make_tables(conn)
+            _try_loads(conn, settings)
             _make_views(conn)
             roles.grant(conn)
     return made
@@ -62,9 +68,45 @@ def _make_vault(conn: Connection) -> list[str]:
         context = definitions.context(item)
         if register(conn, item, context["typed_columns"]):
             made.append(item.table)
-            for statement in table_statements(context):
-                conn.execute(statement)
+            with _blamed(item):
+                for statement in table_statements(context):
+                    conn.execute(statement)
     return made
+
+
+def _try_loads(conn: Connection, settings: Settings) -> None:
+    """Load no position at all: what a definition asks for in vain shows here."""
+    with conn.transaction(force_rollback=True):
+        load_dt = datetime.now(UTC)
+        make_ranges(conn, settings, [])
+        relations = vault.parse(conn, _sources(), load_dt).keys()
+        for item in load_vault().in_load_order:
+            unknown = set(item.source) - relations
+            if unknown:
+                message = (
+                    f"{path_of(item)}: source names {', '.join(sorted(unknown))}, but "
+                    f"the parse makes {', '.join(sorted(relations))}. Correct it."
+                )
+                raise DefinitionError(message)
+            with _blamed(item):
+                execute(conn, vault.render_load(item), {"load_dt": load_dt})
+
+
+def _sources() -> list[str]:
+    return sorted(path.parent.name for path in (SQL_FOLDER / "stg").glob("*/parse"))
+
+
+@contextmanager
+def _blamed(item: Definition) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        message = (
+            f"{path_of(item)}: PostgreSQL can't use it: {reason}. Correct the type, or "
+            "name a column that the parse of its source makes."
+        )
+        raise DefinitionError(message) from None
 
 
 def table_statements(context: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -208,24 +209,36 @@ def load(
     topics = {item.log.topic for item in batch.ranges}
     # A new table takes what the others have: nothing is judged again for it alone.
     make_ranges(conn, settings, batch.ranges, judge_again=only is None)
+    parsed = parse(conn, _sources(topics), batch.load_dt)
+    batch.counts.update(parsed)
+    if "documents" in parsed:
+        _count_refused(conn, batch)
+    for table, statement in load_statements(frozenset(parsed)):
+        if only not in (None, table):
+            continue
+        loaded = execute(conn, statement, {"load_dt": batch.load_dt})
+        batch.counts[table] += loaded.rowcount
+
+
+def parse(
+    conn: Connection, sources: Iterable[str], load_dt: datetime
+) -> dict[str, int]:
+    """Parse the ranges of an open batch; return the rows of each relation it made.
+
+    A relation ``orders`` is the temporary table ``batch_orders``.
+    """
     values = {
-        "load_dt": batch.load_dt,
+        "load_dt": load_dt,
         "namespace": HUB_KEY_NAMESPACE,
         "origin_header": ORIGIN_HEADER,
     }
-    relations: set[str] = set()
-    for source in _sources(topics):
+    rows = {}
+    for source in sources:
         for statement in parse_steps(source):
             made, number = execute_step(conn, statement, values, analyze=False)
             if made:
-                relations.add(made.removeprefix("batch_"))
-                batch.counts[made.removeprefix("batch_")] += number
-    if "documents" in relations:
-        _count_refused(conn, batch)
-    for table, statement in load_statements(frozenset(relations)):
-        if only not in (None, table):
-            continue
-        batch.counts[table] += execute(conn, statement, values).rowcount
+                rows[made.removeprefix("batch_")] = number
+    return rows
 
 
 @lru_cache(maxsize=8)
