@@ -1,0 +1,285 @@
+"""Definition files: wrong ones are named with their field, new ones are enough."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from kafka import KafkaProducer
+
+from palate.definitions import load_vault
+from palate.errors import DefinitionError
+from palate.mart_definitions import load_marts
+from palate.names import SQL_FOLDER
+from palate.settings import Settings
+from tests.unit.model.stories import raw
+
+HUB = (
+    "description: A thing of a test.\nsource: [orders]\nbusiness_keys:\n  x_id: text\n"
+)
+SATELLITE = "description: What a test adds.\nparent: h_order\nsource: [orders]\n"
+LINK = "description: Two things of a test.\nsource: [orders]\n"
+PAYLOAD = "payload:\n  bonus_grant: numeric\n"
+
+# (file, its text, what the message must say beside the file's name)
+WRONG = {
+    "unknown_field": ("hubs/h_x.yaml", HUB + "colour: red\n", "colour: Extra inputs"),
+    "missing_field": ("hubs/h_x.yaml", "source: [orders]\n", "description: Field requ"),
+    "wrong_type": (
+        "satellites/s_x.yaml",
+        SATELLITE + "payload: [bonus_grant]\n",
+        "payload: Input should be a valid dictionary",
+    ),
+    "no_payload": ("satellites/s_x.yaml", SATELLITE, "payload: Field required"),
+    "empty_source": (
+        "hubs/h_x.yaml",
+        HUB.replace("[orders]", "[]"),
+        "source: Tuple should have at least 1 item",
+    ),
+    "two_business_keys": ("hubs/h_x.yaml", HUB + "  y_id: text\n", "business_keys"),
+    "name_that_is_none": ("hubs/h_Русский.yaml", HUB, "table: String should match"),
+    "missing_parent": (
+        "satellites/s_x.yaml",
+        SATELLITE.replace("h_order", "h_ordre") + PAYLOAD,
+        "its parent h_ordre is no hub or link",
+    ),
+    "parent_that_is_a_satellite": (
+        "satellites/s_x.yaml",
+        SATELLITE.replace("h_order", "s_order_cost") + PAYLOAD,
+        "its parent s_order_cost is no hub or link",
+    ),
+    "missing_hub": (
+        "links/l_x.yaml",
+        LINK + "hub_keys: [h_order, h_x]\n",
+        "hub_keys names h_x, but there is no hub",
+    ),
+    "hub_that_is_a_link": (
+        "links/l_x.yaml",
+        LINK + "hub_keys: [h_order, l_order_user]\n",
+        "hub_keys names l_order_user, but there is no hub",
+    ),
+    "one_hub": ("links/l_x.yaml", LINK + "hub_keys: [h_order]\n", "hub_keys"),
+    "unknown_grain": (
+        "satellites/s_x.yaml",
+        SATELLITE + "grain: day\n" + PAYLOAD,
+        "grain: Input should be 'content' or 'message'",
+    ),
+    "no_yaml": ("hubs/h_x.yaml", "description: 'open\nsource: [", "this is no YAML"),
+    "no_text": ("hubs/h_x.yaml", "\x00", "this is no YAML"),
+    "no_mapping": ("hubs/h_x.yaml", "- h_x\n", "is a mapping of fields"),
+    "empty": ("hubs/h_x.yaml", "", "is a mapping of fields"),
+    "two_files": ("hubs/h_order.yml", HUB, "already a definition of h_order"),
+    "two_kinds": ("links/h_order.yaml", LINK + "hub_keys: [h_user, h_order]\n", "alre"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SQL_FOLDER / "dds", tmp_path / "dds"))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_definition_is_named_with_its_field(folder: Path, name: str) -> None:
+    file, text, message = WRONG[name]
+    (folder / file).write_text(text, encoding="utf-8")
+
+    with pytest.raises(DefinitionError) as error:
+        load_vault(folder)
+
+    assert file in str(error.value)
+    assert message in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
+    text = HUB + "colour: red\n"
+    (folder / "hubs" / "h_x.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(DefinitionError, match=r"h_x\.yml: colour"):
+        load_vault(folder)
+
+
+WRONG_MARTS = {
+    "unknown_field": ("colour: red\n", "colour: Extra inputs"),
+    "no_yaml": ("keys: [", "no mapping in YAML"),
+    "no_mapping": ("- x", "no mapping in YAML"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_MARTS)
+def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
+    text, message = WRONG_MARTS[name]
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "mart.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DefinitionError) as error:
+        load_marts(tmp_path)
+    assert "x/mart.yaml" in str(error.value)
+    assert message in str(error.value)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the program whose SQL files a test may change."""
+
+    root: Path
+    settings: Settings
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file below ``sql/dds``."""
+        (self.root / "sql" / "dds" / file).write_text(text, encoding="utf-8")
+
+    def change(self, file: str, old: str, new: str) -> None:
+        """Replace text in a file below ``sql``."""
+        path = self.root / "sql" / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the copy's command."""
+        return subprocess.run(
+            [sys.executable, "-c", "from palate.cli import app; app()", *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.root / "include"),
+                "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
+                "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+                "REDIS_URL": self.settings.redis_url.get_secret_value(),
+                "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
+                "COLUMNS": "1000",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, warehouse: Settings) -> Checkout:
+    for name in ("include", "sql"):
+        shutil.copytree(SQL_FOLDER.parent / name, tmp_path / name)
+    return Checkout(tmp_path, warehouse)
+
+
+def test_migrating_again_changes_nothing(
+    checkout: Checkout, connection: psycopg.Connection
+) -> None:
+    before = _schema(connection)
+    for _ in range(2):
+        done = checkout.palate("migrate")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "The warehouse is up to date.\n"
+    assert _schema(connection) == before
+
+
+def test_new_satellite_gets_its_table_and_the_history(
+    checkout: Checkout, connection: psycopg.Connection, producer: KafkaProducer
+) -> None:
+    for message in (raw(1), raw(2)):
+        producer.send(next(iter(checkout.settings.palate_topics)), message.value)
+    producer.flush()
+    assert checkout.palate("run").returncode == 0
+    checkout.write("satellites/s_order_bonus.yaml", SATELLITE + PAYLOAD)
+
+    made = checkout.palate("migrate")
+    assert made.stdout == "Made s_order_bonus.\n", made.stderr
+    assert checkout.palate("run").returncode == 0
+
+    rows = connection.execute("SELECT order_id FROM dds.s_order_bonus ORDER BY 1")
+    assert rows.fetchall() == [(1,), (2,)]
+    assert connection.execute(
+        "SELECT obj_description('dds.s_order_bonus'::regclass)"
+    ).fetchone() == ("What a test adds.",)
+
+
+REFUSED = {
+    "another_column": (
+        (
+            "dds/satellites/s_order_cost.yaml",
+            "bonus_grant: numeric",
+            "bonus_grant: text",
+        ),
+        "s_order_cost.yaml: columns, payload differ from what the table",
+    ),
+    "another_parent": (
+        ("dds/satellites/s_order_cost.yaml", "parent: h_order", "parent: h_user"),
+        "s_order_cost.yaml: columns, parent differ",
+    ),
+    "another_grain": (
+        ("dds/satellites/s_order_version.yaml", "grain: message", "grain: content"),
+        "s_order_version.yaml: columns, grain differ",
+    ),
+    "another_mart": (
+        ("cdm/user_product_counters/mart.yaml", "changes: labels", "changes: orders"),
+        "sql/cdm/user_product_counters/mart.yaml differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_changed_meaning_of_a_table_is_refused(
+    checkout: Checkout, connection: psycopg.Connection, name: str
+) -> None:
+    before = _schema(connection)
+    change, message = REFUSED[name]
+    checkout.change(*change)
+
+    done = checkout.palate("migrate")
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Put the old definition back" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _schema(connection) == before
+
+
+def test_another_description_means_the_same(checkout: Checkout) -> None:
+    checkout.change(
+        "dds/satellites/s_order_cost.yaml", "description: What", "description: How"
+    )
+    assert checkout.palate("migrate").returncode == 0
+
+
+UNUSABLE = {
+    "unknown_source": (
+        SATELLITE.replace("[orders]", "[ordres]") + PAYLOAD,
+        "source names ordres, but the parse makes",
+    ),
+    "unknown_column": (SATELLITE + "payload:\n  colour: text\n", '"colour" does not'),
+    "column_of_another_type": (
+        SATELLITE + "payload:\n  status: integer\n",
+        'column "status" is of type integer but expression is of type text',
+    ),
+    "unknown_type": (SATELLITE + "payload:\n  bonus_grant: money2\n", '"money2" does'),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_definition_that_can_not_be_loaded_is_refused_before_it_is_used(
+    checkout: Checkout, connection: psycopg.Connection, name: str
+) -> None:
+    before = _schema(connection)
+    text, message = UNUSABLE[name]
+    checkout.write("satellites/s_x.yaml", text)
+
+    done = checkout.palate("migrate")
+
+    assert done.returncode == 2
+    assert "sql/dds/satellites/s_x.yaml: " in done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _schema(connection) == before
+
+
+def _schema(connection: psycopg.Connection) -> list[tuple]:
+    return connection.execute(
+        "SELECT table_schema, table_name, column_name, data_type, is_nullable"
+        " FROM information_schema.columns"
+        " WHERE table_schema IN ('ops', 'stg', 'dds', 'cdm')"
+        " UNION ALL SELECT kind, name, definition::text, created_dt::text, ''"
+        " FROM ops.definitions ORDER BY 1, 2, 3"
+    ).fetchall()
