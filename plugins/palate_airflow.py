@@ -78,6 +78,7 @@ DAG_DEFAULTS: dict[str, Any] = {
             ]
         ),
         "execution_timeout": timedelta(minutes=30),
+        "show_return_value_in_logs": False,  # the stage has logged it as a sentence
     },
 }
 
@@ -96,10 +97,10 @@ def limits_form(topics: list[str]) -> dict[str, Param]:
         ),
         "partitions": Param(
             None,
-            type=["null", "array"],
-            items={"type": "integer", "minimum": 0},
+            type=["null", "string"],
+            pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6})*\s*$",
             title="Partitions",
-            description="Read only these partitions, such as [0, 2]. Empty: all.",
+            description="Read only these partitions, such as 0, 2. Empty: all.",
         ),
         "messages": Param(
             None,
@@ -125,9 +126,10 @@ def limits() -> Limits:
     from palate.staging import Limits
 
     params = get_current_context()["params"]
+    numbers = (params["partitions"] or "").split(",")
     return Limits(
         topics=tuple(params["topics"]),
-        partitions=tuple(params["partitions"]) if params["partitions"] else None,
+        partitions=tuple(int(n) for n in numbers) if params["partitions"] else None,
         messages=params["messages"],
         seconds=params["minutes"] * 60 if params["minutes"] else None,
     )

@@ -17,6 +17,7 @@ TOPICS = sorted(Settings(dwh_dsn="").palate_topics)
 # What the bell rings for; it has no data of its own.
 ORDERS_WAITING = Asset(
     "orders_waiting",
+    group="kafka",
     watchers=[AssetWatcher(name="bell", trigger=KafkaBell(topics=TOPICS))],
 )
 # The ticks are the safety net, and what makes the DAG fit for backfills: each has an
@@ -27,8 +28,10 @@ ORDERS_WAITING_OR_FIVE_MINUTES = AssetOrTimeSchedule(
         "*/5 * * * *", timezone="UTC", interval=timedelta(minutes=5)
     ),
 )
-ORDER_TOPICS = [Asset(topic, uri=f"kafka://kafka:9092/{topic}") for topic in TOPICS]
-DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0")
+ORDER_TOPICS = [
+    Asset(topic, uri=f"kafka://kafka:9092/{topic}", group="kafka") for topic in TOPICS
+]
+DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
 
 
 def table(name: str) -> Asset:

@@ -78,7 +78,7 @@ def test_a_manual_run_keeps_to_its_form_while_the_bell_is_away(
     try:
         guest.order([guest.pizza], number=1, partition=0)
         guest.order([guest.pizza], number=2, partition=1)
-        started = airflow.trigger({"topics": [TOPIC], "partitions": [1], "minutes": 1})
+        started = airflow.trigger({"topics": [TOPIC], "partitions": "1", "minutes": 1})
         run = airflow.over(started.raise_for_status().json()["dag_run_id"])
         assert run["state"] == "success"
         assert [
