@@ -18,6 +18,7 @@ from palate.errors import (
     CodecMissingError,
     PositionGapError,
     ServiceUnavailableError,
+    SettingsError,
     TopicMissingError,
 )
 from palate.settings import Settings
@@ -151,6 +152,7 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
     """Connect to the broker for reading; close the connection at the end.
 
     :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
+    :raises SettingsError: if ``KAFKA_BOOTSTRAP`` is no address
     """
     for missing in missing_codecs():
         log.warning("%s", missing)
@@ -161,7 +163,17 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
         )
         raise ServiceUnavailableError(message)
     with _explained(settings.kafka_bootstrap):
-        consumer = KafkaConsumer(
+        consumer = _connected(settings)
+    try:
+        yield Reader(consumer, settings)
+    finally:
+        consumer.close()
+
+
+def _connected(settings: Settings) -> KafkaConsumer:
+    timeout_ms = max(int(settings.palate_kafka_timeout * 1000), 1)
+    try:
+        return KafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap.split(","),
             client_id="palate",
             group_id=None,
@@ -170,16 +182,19 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
             isolation_level="read_committed",
             allow_auto_create_topics=False,
             metrics_enabled=False,
-            bootstrap_timeout_ms=int(settings.palate_kafka_timeout * 1000),
-            request_timeout_ms=max(int(settings.palate_kafka_timeout * 1000), 1000),
+            bootstrap_timeout_ms=timeout_ms,
+            request_timeout_ms=max(timeout_ms, 1000),
             reconnect_backoff_max_ms=1_000,
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=8 * 2**20,
         )
-    try:
-        yield Reader(consumer, settings)
-    finally:
-        consumer.close()
+    except ValueError as error:
+        message = (
+            f"KAFKA_BOOTSTRAP is no list of host:port: {settings.kafka_bootstrap} "
+            f"({error}). Correct it, or bootstrap.servers in the Airflow Connection "
+            "`kafka`."
+        )
+        raise SettingsError(message) from None
 
 
 def missing_codecs() -> list[str]:
@@ -236,5 +251,11 @@ def _explained(bootstrap: str) -> Iterator[None]:
             "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
             "Airflow Connection `kafka` is right. Nothing is lost: the next run takes "
             "the same positions."
+        )
+        raise ServiceUnavailableError(message) from error
+    except kafka_errors.KafkaError as error:
+        message = (
+            f"Kafka at {bootstrap} can't be read: {error}. Nothing is lost: the next "
+            "run takes the same positions."
         )
         raise ServiceUnavailableError(message) from error

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
+import pydantic_settings
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -80,5 +81,11 @@ def load_settings(**values: Any) -> Settings:
         message = (
             f"Settings can't be used: {problems}. Run `make up`, then "
             "`set -a; . var/stack.env; set +a`, or set them in the environment."
+        )
+        raise SettingsError(message) from None
+    except pydantic_settings.SettingsError as error:
+        message = (
+            f"Settings can't be used: {error}. PALATE_TOPICS, say, is JSON such as "
+            '{"order-service_orders": "raw"}.'
         )
         raise SettingsError(message) from None
