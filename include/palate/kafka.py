@@ -173,7 +173,7 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
 def _connected(settings: Settings) -> KafkaConsumer:
     timeout_ms = max(int(settings.palate_kafka_timeout * 1000), 1)
     try:
-        return KafkaConsumer(
+        consumer = KafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap.split(","),
             client_id="palate",
             group_id=None,
@@ -195,6 +195,10 @@ def _connected(settings: Settings) -> KafkaConsumer:
             "`kafka`."
         )
         raise SettingsError(message) from None
+    # kafka-python 3.0.12 does not hand its retry_backoff_ms on to where it counts, and
+    # so lies idle for 0.1 s between its first two questions for metadata.
+    consumer._client.cluster.config["retry_backoff_ms"] = 20
+    return consumer
 
 
 def missing_codecs() -> list[str]:
