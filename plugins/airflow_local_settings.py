@@ -11,9 +11,14 @@ import os
 __all__: list[str] = []
 
 _NEEDED_BY_TASKS = (
+    "airflow.dag_processing.bundles.local",
     "airflow.providers.standard.decorators.python",
     "airflow.providers.standard.operators.empty",
+    "airflow.sdk.definitions.asset.metadata",
     "airflow.sdk.definitions.decorators",
+    "airflow.sdk.execution_time.cache",
+    "airflow.sdk.execution_time.timeout",
+    "jinja2.ext",
     "palate.bell",
     "palate.dictionaries",
     "palate.marts",
