@@ -1,0 +1,18 @@
+import jinja2
+import pytest
+
+from palate import names
+from palate.render import render
+
+
+def test_name_that_is_not_given_is_an_error_with_its_name() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="hub_keys"):
+        render("dds/_templates/link.sql", table="l_x", sources=["orders"], carried=[])
+
+
+def test_rank_of_versions_stands_once() -> None:
+    view = render("dds/views/3_v_order.sql")
+    for column in names.VERSION_RANK:
+        assert f"v.{column} DESC" in view
+    # None counts as the earliest (contract, section 1).
+    assert "v.sent_dttm DESC NULLS LAST" in view

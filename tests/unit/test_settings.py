@@ -1,0 +1,83 @@
+import pytest
+
+from palate.errors import SettingsError
+from palate.settings import Form, load_settings
+
+DSN = "postgresql://palate:secret@localhost/dwh"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL", "PALATE_TOPICS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_environment_gives_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWH_DSN", DSN)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "localhost:9092")
+    monkeypatch.setenv("PALATE_TOPICS", '{"orders": "enriched"}')
+    settings = load_settings()
+    assert settings.dwh_dsn.get_secret_value() == DSN
+    assert settings.kafka_bootstrap == "localhost:9092"
+    assert settings.palate_topics == {"orders": Form.ENRICHED}
+
+
+def test_default_topics_are_the_contracts() -> None:
+    assert load_settings(dwh_dsn=DSN).palate_topics == {
+        "order-service_orders": Form.RAW,
+        "stg-service-orders": Form.ENRICHED,
+    }
+
+
+def test_given_values_win_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DWH_DSN", "postgresql://elsewhere/dwh")
+    settings = load_settings(dwh_dsn=DSN)
+    assert settings.dwh_dsn.get_secret_value() == DSN
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load_settings(dwh_dsn=DSN, redis_url="redis://:secret@localhost/0")
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        pytest.param({}, "DWH_DSN: Field required", id="missing"),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_topics": {"t": "csv"}},
+            "PALATE_TOPICS.T: Input should be 'raw' or 'enriched'",
+            id="unknown form",
+        ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_drain_messages": 0},
+            "PALATE_DRAIN_MESSAGES: Input should be greater than or equal to 1",
+            id="no message at a time",
+        ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_kafka_timeout": "soon"},
+            "PALATE_KAFKA_TIMEOUT: Input should be a valid number",
+            id="no number",
+        ),
+    ],
+)
+def test_wrong_setting_is_named(values: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(**values)
+    assert problem in str(error.value)
+    assert "make up" in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"(?s)DWH_DSN.*PALATE_VAULT_LANES"):
+        load_settings(palate_vault_lanes=0)
+
+
+def test_topics_that_are_no_json_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWH_DSN", DSN)
+    monkeypatch.setenv("PALATE_TOPICS", "orders")
+    with pytest.raises(SettingsError, match="palate_topics"):
+        load_settings()

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from palate.names import SQL_FOLDER
+from palate.shape import OUT_OF_RANGE, WRONG_SHAPE, Shape, load_shapes
+
+SMALL = """
+types:
+  number: {json: number, whole: true, least: 0, most: 9}
+  id: {json: string, shortest: 1, longest: 3}
+forms:
+  small:
+    required: {a: number}
+    optional: {b.c: id}
+    lists:
+      b.lines:
+        required: {id: id}
+    version_time: b.c
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Shape:
+    path = tmp_path / "shape.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    (shape,) = load_shapes(path)
+    return shape
+
+
+def test_rules_go_from_outside_to_inside_and_from_type_to_range(small: Shape) -> None:
+    assert [(reason, detail) for reason, detail, _ in small.rules()] == [
+        (WRONG_SHAPE, "b must be an object"),
+        (WRONG_SHAPE, "b.lines must be a list, if there is one"),
+        (WRONG_SHAPE, "a must be a number"),
+        (WRONG_SHAPE, "a must be a whole number"),
+        (WRONG_SHAPE, "b.c, if any, must be a string"),
+        (WRONG_SHAPE, "b.lines must hold objects only"),
+        (WRONG_SHAPE, "id in b.lines must be a string"),
+        (OUT_OF_RANGE, "a must be from 0 to 9"),
+        (OUT_OF_RANGE, "b.c, if any, must have 1 to 3 characters"),
+        (OUT_OF_RANGE, "id in b.lines must have 1 to 3 characters"),
+    ]
+
+
+def test_null_counts_as_missing_where_a_field_is_optional(small: Shape) -> None:
+    (condition,) = [
+        c
+        for _, detail, c in small.rules()
+        if detail.startswith("b.c, if") and "string" in detail
+    ]
+    assert condition.startswith("((doc #>> '{b,c}') IS NULL OR ")
+
+
+def test_casts_are_only_tried_where_the_type_is_right(small: Shape) -> None:
+    """A cast that raises would fail the whole batch."""
+    accepts = small.accepts()
+    guard, cast = accepts.index("THEN"), accepts.index("::numeric")
+    assert accepts.startswith("CASE WHEN ")
+    assert guard < cast
+
+
+def test_version_time_is_where_the_form_says(small: Shape) -> None:
+    assert small.version_time == "(doc #>> '{b,c}')"
+
+
+@pytest.mark.parametrize("form", ["raw", "enriched"])
+def test_every_rule_of_a_source_has_a_sentence(form: str) -> None:
+    shapes = load_shapes(SQL_FOLDER / "stg" / "orders" / "shape.yaml")
+    (shape,) = [shape for shape in shapes if shape.form == form]
+    details = [detail for _, detail, _ in shape.rules()]
+    assert len(details) == len(set(details)) > 20
+    assert all(" must " in detail for detail in details)
+    # They stand in SQL between quotes.
+    assert not any("'" in detail for detail in details)

@@ -1,0 +1,103 @@
+"""The queue that lets several lanes load the vault side by side."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from palate.positions import Log, Range
+from palate.vault import _Queue
+
+LOGS = [Log("t", 0, number) for number in range(3)]
+
+
+def test_one_log_is_given_out_piece_by_piece() -> None:
+    queue = _Queue([Range(LOGS[0], 10, 35)], chunk=10)
+    taken = []
+    while item := queue.take():
+        taken.append((item.start, item.end))
+        queue.done(item)
+    assert taken == [(10, 20), (20, 30), (30, 35)]
+
+
+def test_longest_log_is_given_out_first() -> None:
+    queue = _Queue([Range(LOGS[0], 0, 5), Range(LOGS[1], 0, 50)], chunk=10)
+    first, second = queue.take(), queue.take()
+    assert (first, second) == (Range(LOGS[1], 0, 10), Range(LOGS[0], 0, 5))
+
+
+def test_lanes_share_the_work_and_never_a_log() -> None:
+    waiting = [Range(log, 0, 100 * (n + 1)) for n, log in enumerate(LOGS)]
+    queue = _Queue(waiting, chunk=7)
+    lanes = 4
+    at_work: Counter[Log] = Counter()
+    taken: dict[Log, list[Range]] = {log: [] for log in LOGS}
+    together = threading.Barrier(lanes)
+
+    def work() -> None:
+        together.wait()
+        while item := queue.take():
+            at_work[item.log] += 1
+            assert at_work[item.log] == 1
+            taken[item.log].append(item)
+            at_work[item.log] -= 1
+            queue.done(item)
+
+    with ThreadPoolExecutor(lanes) as pool:
+        for lane in [pool.submit(work) for _ in range(lanes)]:
+            lane.result()
+
+    for item in waiting:
+        pieces = taken[item.log]
+        assert [piece.start for piece in pieces] == list(range(0, item.end, 7))
+        assert sum(map(len, pieces)) == len(item)
+
+
+def test_lane_waits_for_the_rest_of_a_log_that_is_at_work() -> None:
+    queue = _Queue([Range(LOGS[0], 0, 20)], chunk=10)
+    item = queue.take()
+    assert item is not None
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(queue.take)
+        assert not waiting.done()
+        queue.done(item)
+        assert waiting.result(timeout=10) == Range(LOGS[0], 10, 20)
+
+
+def test_lane_ends_when_the_last_piece_is_done() -> None:
+    queue = _Queue([Range(LOGS[0], 0, 10)], chunk=10)
+    item = queue.take()
+    assert item is not None
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(queue.take)
+        queue.done(item)
+        assert waiting.result(timeout=10) is None
+
+
+def test_error_in_one_lane_ends_the_others() -> None:
+    queue = _Queue([Range(log, 0, 100) for log in LOGS], chunk=10)
+    queue.take()
+
+    def fail() -> None:
+        with queue.closing_on_error():
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert queue.take() is None
+
+
+def test_error_wakes_a_lane_that_waits() -> None:
+    queue = _Queue([Range(LOGS[0], 0, 20)], chunk=10)
+    queue.take()
+
+    def fail() -> None:
+        with queue.closing_on_error():
+            raise ValueError("no")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(queue.take)
+        with pytest.raises(ValueError, match="no"):
+            fail()
+        assert waiting.result(timeout=10) is None
