@@ -16,6 +16,7 @@ Connection = psycopg.Connection[TupleRow]
 _SESSION = {
     "application_name": "palate",
     "timezone": "UTC",
+    "datestyle": "ISO",  # a hash of a row's text must not depend on the server's style
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
