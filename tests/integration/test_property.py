@@ -3,8 +3,10 @@
 The independent model in ``tests/model`` says what must be in them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
@@ -22,6 +24,14 @@ STEPS = st.sampled_from(
     + ["vault", *MARTS]
     + [f"rebuild {name}" for name in MARTS]
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lanes_for_small_batches() -> Iterator[None]:
+    """Let a few messages be loaded side by side, as only a backlog is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vault, "_WORTH_A_LANE", 1)
+        yield
 
 
 @dataclass

@@ -1,0 +1,153 @@
+"""The vault stage beside what the model compares: settings, lanes, its own messages."""
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+from kafka import KafkaProducer
+from psycopg import Connection, sql
+
+from palate import vault
+from palate.positions import Log, watermarks
+from palate.run import run_pipeline
+from palate.settings import Form, Settings
+from tests.integration.emptied import Emptied
+from tests.integration.staged import (
+    caller,
+    load,
+    stage_entries,
+    stage_messages,
+    with_topics,
+)
+from tests.integration.ties import STORIES
+from tests.model.compare import actual, assert_equal, expected
+from tests.model.history import History
+from tests.unit.model.stories import line, raw
+
+
+def test_messages_of_a_topic_without_a_form_wait(
+    warehouse: Settings, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A topic that was taken out of the settings must not lose what it had staged."""
+    stage_messages(connection, [raw(1, topic="known"), raw(2, topic="dropped")])
+    known = {"known": Form.RAW}
+    vault.run(with_topics(warehouse, known), caller("vault", "without"))
+
+    query = "SELECT order_id FROM dds.h_order ORDER BY order_id"
+    assert connection.execute(query).fetchall() == [(1,)]
+    assert watermarks(connection, vault.STAGE) == {Log("known", 0, 0): 1}
+    assert "Messages of dropped wait in STG" in caplog.text
+
+    both = {**known, "dropped": Form.RAW}
+    vault.run(with_topics(warehouse, both), caller("vault", "with"))
+    assert connection.execute(query).fetchall() == [(1,), (2,)]
+
+
+DEFAULTS = {
+    "timezone": "Asia/Tokyo",
+    "datestyle": "SQL, DMY",
+    "intervalstyle": "sql_standard",
+    "bytea_output": "escape",
+    "default_transaction_isolation": "repeatable read",
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
+def test_defaults_of_the_database_change_nothing(
+    warehouse: Settings, connection: Connection
+) -> None:
+    settings = with_topics(warehouse)
+    story = STORIES["late_older_version_with_an_earlier_date"]
+    messages = [
+        replace(message, partition=number)
+        for number, message in enumerate(story.messages)
+    ]
+    for name, value in DEFAULTS.items():
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET {} TO {}").format(
+                sql.Identifier(connection.info.dbname),
+                sql.Identifier(name),
+                sql.SQL(value) if "," in value else sql.Literal(value),
+            )
+        )
+    stage_messages(connection, messages)
+    stage_entries(settings, story.entries)
+    load(settings, "task")
+    outcomes = load(settings, "task")
+
+    with psycopg.connect(settings.dwh_dsn.get_secret_value()) as other:
+        assert other.execute("SHOW timezone").fetchone() == ("Asia/Tokyo",)
+    assert_equal(expected(History(tuple(messages), story.entries)), actual(connection))
+    assert outcomes["vault"].repeated > 0
+    assert outcomes["vault"].counts["s_order_cost"] == 0
+
+
+def test_lanes_side_by_side_load_what_one_lane_loads(
+    emptied: Emptied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every partition names the same guests, dishes and orders at once."""
+    monkeypatch.setattr(vault, "_WORTH_A_LANE", 20)
+    messages = [
+        raw(
+            offset % 40,
+            [line(f"dish {(offset + number) % 30}") for number in range(3)],
+            user=f"guest {offset % 20}",
+            update_ts=f"2023-08-0{1 + partition} 10:00:{offset % 60:02}",
+            partition=partition,
+            offset=offset,
+        )
+        for partition in range(4)
+        for offset in range(100)
+    ]
+    history = History(tuple(messages))
+    for lanes in (4, 1):
+        emptied.empty()
+        stage_messages(emptied.conn, messages)
+        settings = emptied.settings.model_copy(update={"palate_vault_lanes": lanes})
+        outcomes = load(settings)
+        assert (outcomes["vault"].batches > 4) is (lanes > 1)
+        assert_equal(expected(history), actual(emptied.conn))
+
+
+def test_failing_lane_fails_the_run_and_the_next_one_goes_on(
+    emptied: Emptied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied.empty()
+    monkeypatch.setattr(vault, "_WORTH_A_LANE", 10)
+    messages = [
+        raw(100 * partition + offset, partition=partition, offset=offset)
+        for partition in range(3)
+        for offset in range(60)
+    ]
+    stage_messages(emptied.conn, messages)
+    settings = emptied.settings.model_copy(update={"palate_vault_lanes": 3})
+    emptied.conn.execute(
+        "ALTER TABLE dds.h_order ADD CONSTRAINT fault CHECK (order_id <> 130)"
+    )
+    with pytest.raises(psycopg.errors.CheckViolation):
+        vault.run(settings, caller("vault", "task"))
+    emptied.conn.execute("ALTER TABLE dds.h_order DROP CONSTRAINT fault")
+    done = watermarks(emptied.conn, vault.STAGE)
+    assert done.get(Log("order-service_orders", 0, 1), 0) <= 30
+
+    load(settings, "task")
+
+    assert_equal(expected(History(tuple(messages))), actual(emptied.conn))
+
+
+def test_message_that_palate_published_itself_is_refused(
+    warehouse: Settings, connection: Connection, producer: KafkaProducer
+) -> None:
+    topic = next(iter(warehouse.palate_topics))
+    headers = [("trace", b"x"), ("palate-origin", b"1")]
+    producer.send(topic, raw(1).value, headers=headers)
+    producer.send(topic, raw(2).value, headers=headers[:1])
+    producer.flush()
+
+    list(run_pipeline(warehouse))
+
+    rows = connection.execute("SELECT reason, detail FROM stg.rejected_messages")
+    assert rows.fetchall() == [
+        ("own_message", "the header palate-origin says that Palate published it")
+    ]
+    assert connection.execute("SELECT order_id FROM dds.h_order").fetchall() == [(2,)]
