@@ -42,7 +42,7 @@ def orders_stream():
         """Ask Redis for guests and restaurants that are not known yet; load them."""
         return run_stage("dictionaries")
 
-    @task(inlets=[assets.VAULT], trigger_rule="all_done_min_one_success")
+    @task(inlets=assets.COUNTED, trigger_rule="all_done_min_one_success")
     def mart(name: str):
         """Count the orders that changed, and only those."""
         return run_stage("marts", name=name)

@@ -46,6 +46,8 @@ def table(name: str) -> Asset:
 ORDER_EVENTS = table("stg.order_events")
 DICTIONARY_ENTRIES = table("stg.dictionary_entries")
 VAULT = table("dds.v_order")
+# What the marts are made of: the orders, and the names and categories beside them.
+COUNTED = [VAULT, DICTIONARY_ENTRIES]
 # One per folder below sql/cdm.
 MARTS = {
     path.parent.name: table(f"cdm.{path.parent.name}")
