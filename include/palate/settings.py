@@ -4,10 +4,11 @@ from enum import StrEnum
 from typing import Any
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from palate.errors import SettingsError
+from palate.names import DICTIONARY_FEED, REPLAY_FEED
 
 
 class Form(StrEnum):
@@ -64,6 +65,15 @@ class Settings(BaseSettings):
     palate_lock_wait: float = Field(
         default=120, ge=0, description="how long a run waits for another, in seconds"
     )
+
+    @field_validator("palate_topics")
+    @classmethod
+    def _are_no_feeds(cls, topics: dict[str, Form]) -> dict[str, Form]:
+        taken = sorted({DICTIONARY_FEED, REPLAY_FEED} & topics.keys())
+        if taken:
+            message = f"{', '.join(taken)}: a feed of Palate's own has that name"
+            raise ValueError(message)
+        return topics
 
 
 def load_settings(**values: Any) -> Settings:

@@ -52,6 +52,11 @@ def test_secrets_are_not_shown() -> None:
             id="unknown form",
         ),
         pytest.param(
+            {"dwh_dsn": DSN, "palate_topics": {"dictionaries": "raw"}},
+            "dictionaries: a feed of Palate's own has that name",
+            id="a feed's name",
+        ),
+        pytest.param(
             {"dwh_dsn": DSN, "palate_drain_messages": 0},
             "PALATE_DRAIN_MESSAGES: Input should be greater than or equal to 1",
             id="no message at a time",
