@@ -17,7 +17,7 @@ from palate.errors import DefinitionError
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
-from tests.unit.model.stories import raw
+from tests.unit.model.stories import line, raw
 
 HUB = (
     "description: A thing of a test.\nsource: [orders]\nbusiness_keys:\n  x_id: text\n"
@@ -136,7 +136,6 @@ class Checkout:
         """Replace text in a file below ``sql``."""
         path = self.root / "sql" / file
         text = path.read_text(encoding="utf-8")
-        assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -194,6 +193,36 @@ def test_new_satellite_gets_its_table_and_the_history(
     assert connection.execute(
         "SELECT obj_description('dds.s_order_bonus'::regclass)"
     ).fetchone() == ("What a test adds.",)
+
+
+def test_new_mart_is_a_folder_and_counts_the_history(
+    checkout: Checkout, connection: psycopg.Connection, producer: KafkaProducer
+) -> None:
+    topic = next(iter(checkout.settings.palate_topics))
+    for number in range(3):
+        producer.send(topic, raw(number, [line("d"), line(f"dish {number}")]).value)
+    producer.flush()
+    assert checkout.palate("run").returncode == 0
+    marts = checkout.root / "sql" / "cdm"
+    shutil.copytree(marts / "user_product_counters", marts / "dishes_of_guests")
+    for path in (marts / "dishes_of_guests").iterdir():
+        checkout.change(
+            f"cdm/dishes_of_guests/{path.name}", "user_product_", "dishes_of_guests_"
+        )
+
+    made = checkout.palate("migrate")
+    assert made.stdout == "Made dishes_of_guests.\n", made.stderr
+    assert checkout.palate("run").returncode == 0
+    done = checkout.palate("reconcile")
+    assert "dishes_of_guests: 0 rows differ" in done.stdout, done.stderr
+
+    query = "SELECT user_id, product_id, order_cnt, amount FROM cdm.{} ORDER BY 1, 2"
+    old, new = (
+        connection.execute(query.format(name)).fetchall()
+        for name in ("user_product_counters", "dishes_of_guests")
+    )
+    assert new == old
+    assert len(new) == 4
 
 
 REFUSED = {
