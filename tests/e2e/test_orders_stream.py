@@ -200,9 +200,13 @@ def test_the_bell_rings_again_after_the_broker_was_away(
         stack.up_airflow()
     until(lambda: "The bell looks again" in _end(log, seen), "the bell at work again")
 
-    guest.order([guest.pizza], number=1)
-    until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    assert _run_that_took(airflow, dwh, guest)["run_type"] == "asset_triggered"
+    # The tick of every five minutes may be first with the one order, not with the next.
+    taken_by = []
+    for number in (1, 2):
+        guest.order([guest.pizza], number=number, partition=0)
+        until(lambda n=number: guest.counted(dwh, n), "the order in the marts")
+        taken_by.append(_run_that_took(airflow, dwh, guest)["run_type"])
+    assert "asset_triggered" in taken_by
 
 
 def _end(path: Any, start: int) -> str:
