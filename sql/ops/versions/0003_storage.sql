@@ -1,0 +1,2 @@
+-- Partitions of STG and the bounds of ops.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Tag rules and the tags of guests.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What is to be published, and what was.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Reports of history reloads and checks.
+SELECT 1;

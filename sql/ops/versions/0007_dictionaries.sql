@@ -1,0 +1,2 @@
+-- What a synchronisation of dictionaries needs.
+SELECT 1;
