@@ -20,6 +20,8 @@ def all_statements() -> Iterator[Statement]:
         yield f"view {path.stem}", render(f"dds/views/{path.name}")
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
+    for path in sorted((SQL_FOLDER / "publish").glob("*.sql")):
+        yield f"publish {path.stem}", render(f"publish/{path.name}")
     hubs = [item for item in load_vault().tables.values() if isinstance(item, Hub)]
     least = {hub.table: list(hub.least) for hub in hubs if hub.least}
     yield "roles", render("ops/roles.sql", least=least)
