@@ -4,34 +4,24 @@ Every message is kept as its bytes, with its position. Rows and watermark commit
 together, chunk by chunk; memory is bounded by a chunk.
 """
 
-import base64
-import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from palate import gaps
 from palate.database import Connection
 from palate.errors import PositionGapError
-from palate.kafka import POLL_RECORDS, Reader, TopicState, broker_time, open_reader
+from palate.kafka import Reader, TopicState, open_reader
 from palate.positions import Log, Range, watermarks
+from palate.reading import Reading, copy_records
+from palate.restaging import repeat
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, StageRun, open_run
 
 log = logging.getLogger(__name__)
 
 STAGE = "drain"
-_COLUMNS = (
-    "topic, epoch, kafka_partition, kafka_offset, broker_dt, message, kafka_key,"
-    " headers, staged_dt"
-)
-_TYPES = (
-    "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "bytea",
-    "timestamptz",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,13 +48,13 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
             attempt.conn, reader, limits.topics or tuple(settings.palate_topics)
         )
         own = attempt.own_ranges()
-        _repeat(attempt, reader, settings, states, own)
+        repeat(attempt, reader, settings, states, own)
         if attempt.was_finished():
             return attempt.outcome
         bounds = _bounds(states, limits)
         if caller.interval:
             past = _backfill(attempt, reader, states, caller, bounds)
-            _repeat(attempt, reader, settings, states, past)
+            repeat(attempt, reader, settings, states, past)
         _drain(attempt, reader, settings, states, bounds, limits)
         return attempt.outcome
 
@@ -177,10 +167,10 @@ def _drain(
     starts = {i: start for i, start in reached.items() if start < bounds[i]}
     left = limits.messages or sum(bounds.values())
     deadline = time.monotonic() + (limits.seconds or settings.palate_drain_seconds)
-    reading = _Reading(reader, starts, bounds)
+    reading = Reading(reader, starts, bounds)
     while not reading.is_done and left > 0 and time.monotonic() < deadline:
         with attempt.batch([]) as batch:
-            number = _copy(
+            number = copy_records(
                 attempt.conn,
                 "stg.order_events",
                 batch.load_dt,
@@ -193,144 +183,6 @@ def _drain(
         left -= number
     if not reading.is_done:
         attempt.outcome.note = "Stopped at a limit: the next run takes what is waiting."
-
-
-def _repeat(
-    attempt: StageRun,
-    reader: Reader,
-    settings: Settings,
-    states: dict[Log, tuple[int, int]],
-    ranges: list[Range],
-) -> None:
-    """Read ranges again: put back what STG lost, and compare the rest byte by byte."""
-    kept = [
-        Range(item.log, max(item.start, states[item.log][0]), item.end)
-        for item in ranges
-        if item.log in states and states[item.log][0] < item.end
-    ]
-    reading = _Reading(
-        reader, {r.log: r.start for r in kept}, {r.log: r.end for r in kept}
-    )
-    while not reading.is_done:
-        with attempt.batch([], is_repeat=True) as batch:
-            attempt.conn.execute(
-                "CREATE TEMP TABLE repeated_events (LIKE stg.order_events)"
-                " ON COMMIT DROP"
-            )
-            batch.counts["compared"] = _copy(
-                attempt.conn,
-                "repeated_events",
-                batch.load_dt,
-                reading.take(settings.palate_drain_messages, settings, None),
-            )
-            batch.ranges = reading.taken()
-            batch.counts["healed"] = attempt.conn.execute(
-                f"INSERT INTO stg.order_events ({_COLUMNS})"
-                f" SELECT {_COLUMNS} FROM repeated_events"
-                " ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO NOTHING"
-            ).rowcount
-            differing = attempt.conn.execute(
-                "SELECT s.topic, s.kafka_partition, s.kafka_offset"
-                " FROM repeated_events AS r INNER JOIN stg.order_events AS s"
-                " USING (topic, epoch, kafka_partition, kafka_offset)"
-                " WHERE r.message IS DISTINCT FROM s.message"
-                " ORDER BY s.topic, s.kafka_partition, s.kafka_offset"
-            ).fetchall()
-            batch.counts["differing"] = len(differing)
-            for topic, partition, offset in differing[:20]:
-                log.error(
-                    "%s[%s] offset %s: the broker's bytes differ from those in STG;"
-                    " STG keeps what it staged first.",
-                    topic,
-                    partition,
-                    offset,
-                )
-
-
-class _Reading:
-    """One pass over the broker, taken in chunks that each know their ranges."""
-
-    def __init__(
-        self, reader: Reader, starts: dict[Log, int], bounds: dict[Log, int]
-    ) -> None:
-        self._reader = reader
-        self._at = dict(starts)
-        self._bounds = bounds
-        self._logs = {(item.topic, item.partition): item for item in starts}
-        if starts:
-            reader.seek({(i.topic, i.partition): at for i, at in starts.items()})
-        self._polls = reader.records({key: bounds[i] for key, i in self._logs.items()})
-
-    @property
-    def is_done(self) -> bool:
-        """Tell whether every partition is at its bound."""
-        return all(at >= self._bounds[item] for item, at in self._at.items())
-
-    def take(
-        self, messages: int, settings: Settings, deadline: float | None
-    ) -> Iterator[tuple[Log, Any]]:
-        """Yield records up to a number; bytes and time end a chunk after a poll."""
-        number = size = 0
-        while True:
-            self._reader.poll_records = min(messages - number, POLL_RECORDS)
-            polled = next(self._polls, None)
-            if polled is None:
-                return
-            for record in polled:
-                item = self._logs[record.topic, record.partition]
-                if record.offset < self._bounds[item]:
-                    size += len(record.value or b"")
-                    number += 1
-                    yield item, record
-            late = deadline is not None and time.monotonic() >= deadline
-            if number >= messages or size >= settings.palate_drain_bytes or late:
-                return
-
-    def taken(self) -> list[Range]:
-        """Return what was taken since the last call."""
-        ranges = []
-        for key, item in self._logs.items():
-            at = min(self._reader.position(key), self._bounds[item])
-            if at > self._at[item]:
-                ranges.append(Range(item, self._at[item], at))
-                self._at[item] = at
-        return ranges
-
-
-def _copy(
-    conn: Connection, table: str, load_dt: datetime, rows: Iterable[tuple[Log, Any]]
-) -> int:
-    """Stream records into a table by binary COPY; return how many."""
-    number = 0
-    with (
-        conn.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
-        copy.set_types(_TYPES)
-        for item, record in rows:
-            number += 1
-            copy.write_row(
-                (
-                    item.topic,
-                    item.epoch,
-                    item.partition,
-                    record.offset,
-                    broker_time(record),
-                    record.value,
-                    record.key,
-                    _headers(record.headers) if record.headers else None,
-                    load_dt,
-                )
-            )
-    return number
-
-
-def _headers(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
-    pairs = [
-        [name, None if value is None else base64.b64encode(value).decode()]
-        for name, value in headers
-    ]
-    return json.dumps(pairs).encode()
 
 
 def _check_gap(item: Log, start: int, begin: int, end: int) -> None:
