@@ -211,11 +211,11 @@ def settings(connections: Mapping[str, Connection]) -> Settings:
 
     :raises SettingsError: if one can't be used
     """
-    values = {}
+    values: dict[str, Any] = {}
     if "dwh" in connections:
         values["dwh_dsn"] = _dsn(connections["dwh"])
     if "kafka" in connections:
-        values["kafka_bootstrap"] = _bootstrap(connections["kafka"])
+        values |= _kafka(connections["kafka"])
     if "redis" in connections:
         values["redis_url"] = _redis_url(connections["redis"])
     return load_settings(**values)
@@ -244,9 +244,22 @@ def _dsn(connection: Connection) -> str:
         raise SettingsError(message) from None
 
 
-def _bootstrap(connection: Connection) -> str:
-    servers = connection.extra_dejson.get("bootstrap.servers")
-    return str(servers or f"{connection.host}:{connection.port or 9092}")
+def _kafka(connection: Connection) -> dict[str, str]:
+    # The names that the provider apache-kafka hands on to librdkafka.
+    extra = connection.extra_dejson
+    names = {
+        "security.protocol": "kafka_security_protocol",
+        "sasl.mechanism": "kafka_sasl_mechanism",
+        "sasl.username": "kafka_sasl_username",
+        "sasl.password": "kafka_sasl_password",
+        "ssl.ca.location": "kafka_ssl_ca_location",
+    }
+    values = {setting: extra[name] for name, setting in names.items() if name in extra}
+    servers = extra.get("bootstrap.servers")
+    values["kafka_bootstrap"] = (
+        servers or f"{connection.host}:{connection.port or 9092}"
+    )
+    return values
 
 
 def _redis_url(connection: Connection) -> str:

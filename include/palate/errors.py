@@ -71,3 +71,9 @@ class NotFoundError(PalateError):
     """Raised when what a person named is not there."""
 
     exit_code = 11
+
+
+class AccessDeniedError(PalateError):
+    """Raised when a service refuses a login or a permission, or is not trusted."""
+
+    exit_code = 12

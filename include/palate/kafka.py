@@ -12,15 +12,14 @@ from uuid import UUID
 
 import kafka.codec
 from kafka import KafkaConsumer, TopicPartition
-from kafka import errors as kafka_errors
 
 from palate.errors import (
-    CodecMissingError,
-    PositionGapError,
+    AccessDeniedError,
     ServiceUnavailableError,
     SettingsError,
     TopicMissingError,
 )
+from palate.kafka_connection import connection_options, denied, explained
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,14 +56,17 @@ class Reader:
         self._consumer = consumer
         self._timeout = settings.palate_kafka_timeout
         self._bootstrap = settings.kafka_bootstrap
+        self._settings = settings
 
     def state(self, topic: str) -> TopicState:
         """Ask for a topic's id and the ends of its partitions.
 
         :raises TopicMissingError: if the broker does not know the topic
         """
-        with _explained(self._bootstrap):
+        with explained(self._settings):
             numbers = self._consumer.partitions_for_topic(topic)
+            if topic in self._consumer._client.cluster.unauthorized_topics:
+                raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
             if not numbers:
                 known = sorted(t for t in self._consumer.topics() if t[:2] != "__")
                 message = (
@@ -86,7 +88,7 @@ class Reader:
 
     def offsets_at(self, topic: str, moment: datetime) -> dict[int, int | None]:
         """Return the first offset at or after a broker time, None if there is none."""
-        with _explained(self._bootstrap):
+        with explained(self._settings):
             partitions = self._consumer.partitions_for_topic(topic) or set()
             stamp = int((moment - _EPOCH_START) / timedelta(milliseconds=1))
             found = self._consumer.offsets_for_times(
@@ -103,7 +105,7 @@ class Reader:
 
     def position(self, key: tuple[str, int]) -> int:
         """Return the next offset of a partition, past markers and compaction gaps."""
-        with _explained(self._bootstrap):
+        with explained(self._settings):
             return int(self._consumer.position(TopicPartition(*key)))
 
     def records(self, until: dict[tuple[str, int], int]) -> Iterator[list[Any]]:
@@ -124,7 +126,7 @@ class Reader:
                 self._consumer.pause(*[TopicPartition(*key) for key in done])
             if not waiting:
                 return
-            with _explained(self._bootstrap):
+            with explained(self._settings):
                 polled = self._consumer.poll(200, max_records=self.poll_records)
             if polled:
                 last_progress = time.monotonic()
@@ -152,17 +154,12 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
     """Connect to the broker for reading; close the connection at the end.
 
     :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
-    :raises SettingsError: if ``KAFKA_BOOTSTRAP`` is no address
+    :raises AccessDeniedError: if it refuses the login, or is not trusted
+    :raises SettingsError: if a setting of the connection can't be used
     """
     for missing in missing_codecs():
         log.warning("%s", missing)
-    if not settings.kafka_bootstrap:
-        message = (
-            "KAFKA_BOOTSTRAP is not set. Set it to host:port of a broker, or set "
-            "bootstrap.servers in the Airflow Connection `kafka`."
-        )
-        raise ServiceUnavailableError(message)
-    with _explained(settings.kafka_bootstrap):
+    with explained(settings):
         consumer = _connected(settings)
     try:
         yield Reader(consumer, settings)
@@ -174,7 +171,7 @@ def _connected(settings: Settings) -> KafkaConsumer:
     timeout_ms = max(int(settings.palate_kafka_timeout * 1000), 1)
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap.split(","),
+            **connection_options(settings),
             client_id="palate",
             group_id=None,
             enable_auto_commit=False,
@@ -229,37 +226,3 @@ def broker_time(record: Any) -> datetime:
     except OverflowError:
         return _LATEST if record.timestamp > 0 else _EARLIEST
     return min(max(moment, _EARLIEST), _LATEST)
-
-
-@contextmanager
-def _explained(bootstrap: str) -> Iterator[None]:
-    try:
-        yield
-    except kafka_errors.UnsupportedCodecError as error:
-        message = (
-            f"A message is compressed by a codec that is not installed: {error}. "
-            "Install lz4, zstandard or python-snappy (they stand in requirements.txt); "
-            "nothing was taken, the next run reads it again."
-        )
-        raise CodecMissingError(message) from error
-    except kafka_errors.OffsetOutOfRangeError as error:
-        message = (
-            f"Offsets are gone from the broker: {error}. Retention took messages that "
-            "were not read yet, or the topic was made anew. Nothing was skipped; see "
-            "docs/operations.md, 'Offsets are gone'."
-        )
-        raise PositionGapError(message) from error
-    except (kafka_errors.KafkaTimeoutError, kafka_errors.KafkaConnectionError) as error:
-        message = (
-            f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
-            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
-            "Airflow Connection `kafka` is right. Nothing is lost: the next run takes "
-            "the same positions."
-        )
-        raise ServiceUnavailableError(message) from error
-    except kafka_errors.KafkaError as error:
-        message = (
-            f"Kafka at {bootstrap} can't be read: {error}. Nothing is lost: the next "
-            "run takes the same positions."
-        )
-        raise ServiceUnavailableError(message) from error

@@ -1,6 +1,7 @@
 """Where the services are and how much a stage takes at once."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pydantic_settings
@@ -18,6 +19,33 @@ class Form(StrEnum):
     ENRICHED = "enriched"
 
 
+class KafkaProtocol(StrEnum):
+    """How the broker is spoken to, by Kafka's own names."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Tell whether it is TLS."""
+        return self in (KafkaProtocol.SSL, KafkaProtocol.SASL_SSL)
+
+    @property
+    def has_login(self) -> bool:
+        """Tell whether a user logs in."""
+        return self in (KafkaProtocol.SASL_PLAINTEXT, KafkaProtocol.SASL_SSL)
+
+
+class SaslMechanism(StrEnum):
+    """How a user shows the password to the broker."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
 class Settings(BaseSettings):
     """Settings, from the environment unless they are given.
 
@@ -29,6 +57,19 @@ class Settings(BaseSettings):
 
     dwh_dsn: SecretStr = Field(description="libpq URI of the warehouse")
     kafka_bootstrap: str = Field(default="", description="host:port[,host:port]")
+    kafka_security_protocol: KafkaProtocol = Field(
+        default=KafkaProtocol.PLAINTEXT, description="PLAINTEXT, SASL_SSL, ..."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(
+        default=SaslMechanism.SCRAM_SHA_512, description="how the user logs in"
+    )
+    kafka_sasl_username: str = Field(default="", description="who logs in")
+    kafka_sasl_password: SecretStr = Field(
+        default=SecretStr(""), description="the password of that user"
+    )
+    kafka_ssl_ca_location: Path | None = Field(
+        default=None, description="file with the authority's certificate (PEM)"
+    )
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
 
     palate_topics: dict[str, Form] = Field(
@@ -65,6 +106,11 @@ class Settings(BaseSettings):
     palate_lock_wait: float = Field(
         default=120, ge=0, description="how long a run waits for another, in seconds"
     )
+
+    @field_validator("kafka_ssl_ca_location", mode="before")
+    @classmethod
+    def _is_none_if_empty(cls, path: str | Path | None) -> str | Path | None:
+        return path or None
 
     @field_validator("palate_topics")
     @classmethod

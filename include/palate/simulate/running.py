@@ -201,13 +201,7 @@ def sender(
     """
     topics = topics_of(settings)
     with ExitStack() as stack:
-        kafka = stack.enter_context(
-            Kafka(
-                settings.kafka_bootstrap,
-                (topics.raw, topics.enriched),
-                settings.palate_kafka_timeout,
-            )
-        )
+        kafka = stack.enter_context(Kafka(settings, (topics.raw, topics.enriched)))
         dictionaries = Dictionaries(settings.redis_url.get_secret_value())
         stack.callback(dictionaries.close)
         run = stack.enter_context(journal.run(kind, size))

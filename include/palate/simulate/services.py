@@ -10,7 +10,18 @@ from confluent_kafka import Message as Record
 from redis import Redis
 from redis.exceptions import RedisError
 
-from palate.errors import ServiceUnavailableError, TopicMissingError
+from palate.errors import (
+    AccessDeniedError,
+    ServiceUnavailableError,
+    TopicMissingError,
+)
+from palate.kafka_connection import (
+    connection_problem,
+    denied,
+    librdkafka_options,
+    refused,
+)
+from palate.settings import Settings
 from palate.simulate.errors import SendError
 from palate.simulate.model import Entry, Message, Position
 
@@ -28,21 +39,23 @@ class Kafka:
     that the simulator wouldn't reach its 20,000 messages a second beside a pipeline.
     """
 
-    def __init__(self, bootstrap: str, topics: Iterable[str], timeout: float) -> None:
+    def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
         """Connect.
 
-        :param bootstrap: ``host:port``, more of them after commas
         :param topics: every topic that will be written to
-        :param timeout: how long the broker may not answer, in seconds
         :raises ServiceUnavailableError: if no broker answers
+        :raises AccessDeniedError: if it refuses the login or a topic
         :raises TopicMissingError: if a topic isn't there
         """
-        self._bootstrap = bootstrap
+        self._settings = settings
+        self._bootstrap = settings.kafka_bootstrap
+        self._is_refused = False
         self._acknowledged: list[Acknowledged] = []
         self._lost: KafkaError | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **librdkafka_options(settings),
+                "error_cb": self._on_error,
                 "allow.auto.create.topics": False,
                 # Else a retry could put a message twice, once where nobody knows.
                 "enable.idempotence": True,
@@ -53,7 +66,7 @@ class Kafka:
             logger=log,
         )
         for topic in topics:
-            self._require(topic, timeout)
+            self._require(topic)
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +103,8 @@ class Kafka:
         self._producer.poll(0)
         done, self._acknowledged = self._acknowledged, []
         yield from done
+        if self._lost is not None and _is_denied(self._lost):
+            raise AccessDeniedError(denied(self._settings, "a topic that it writes to"))
         if self._lost is not None or left:
             reason = self._lost.str() if self._lost is not None else "no answer"
             raise SendError(
@@ -108,20 +123,35 @@ class Kafka:
         position = Position(message.topic, partition, offset)
         self._acknowledged.append((message, position, record.timestamp()[1]))
 
-    def _require(self, topic: str, timeout: float) -> None:
+    def _on_error(self, error: KafkaError) -> None:
+        self._is_refused |= error.code() == KafkaError._AUTHENTICATION
+
+    def _require(self, topic: str) -> None:
+        timeout = self._settings.palate_kafka_timeout
         try:
             found = self._producer.list_topics(topic, timeout=timeout).topics[topic]
         except KafkaException as error:
+            self._producer.poll(0)  # hands over what else went wrong
+            if self._is_refused:
+                raise AccessDeniedError(refused(self._settings)) from None
+            if reason := connection_problem(self._settings):
+                raise AccessDeniedError(reason) from None
             raise ServiceUnavailableError(
                 f"Kafka can't be reached at {self._bootstrap or '(no address)'}: "
                 f"{error.args[0].str()}. Check that it runs (`make status`) and that "
                 "KAFKA_BOOTSTRAP is right."
             ) from None
+        if found.error is not None and _is_denied(found.error):
+            raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
         if found.error is not None:
             raise TopicMissingError(
                 f"Kafka at {self._bootstrap} has no topic {topic!r}. `make up` makes "
                 "the topics; PALATE_TOPICS names them."
             )
+
+
+def _is_denied(error: KafkaError) -> bool:
+    return bool(error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
 class Dictionaries:

@@ -1,0 +1,261 @@
+"""How any client gets to the broker, and a sentence for whoever it refuses."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import create_connection
+from typing import Any
+
+from kafka import errors as kafka_errors
+
+from palate.errors import (
+    AccessDeniedError,
+    CodecMissingError,
+    PositionGapError,
+    ServiceUnavailableError,
+    SettingsError,
+)
+from palate.settings import KafkaProtocol, Settings
+
+_PROBE_SECONDS = 3
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Return what a consumer, admin or producer of kafka-python needs to connect.
+
+    :raises SettingsError: names the setting that is missing or can't be used
+    """
+    if not settings.kafka_bootstrap:
+        message = (
+            "KAFKA_BOOTSTRAP is not set. Set it to host:port of a broker, or set "
+            "bootstrap.servers in the Airflow Connection `kafka`."
+        )
+        raise ServiceUnavailableError(message)
+    protocol = settings.kafka_security_protocol
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap.split(","),
+        "security_protocol": protocol.value,
+    }
+    if protocol.is_encrypted:
+        options["ssl_context"] = _tls(settings)
+    if protocol.has_login:
+        user, password = _login(settings)
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism.value,
+            "sasl_plain_username": user,
+            "sasl_plain_password": password,
+        }
+    return options
+
+
+def librdkafka_options(settings: Settings) -> dict[str, Any]:
+    """Return the same for a client of librdkafka.
+
+    :raises SettingsError: names the setting that is missing or can't be used
+    """
+    protocol = settings.kafka_security_protocol
+    options: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "security.protocol": protocol.value,
+    }
+    if protocol.is_encrypted:
+        _tls(settings)
+        if settings.kafka_ssl_ca_location:
+            options["ssl.ca.location"] = str(settings.kafka_ssl_ca_location)
+    if protocol.has_login:
+        user, password = _login(settings)
+        options |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism.value,
+            "sasl.username": user,
+            "sasl.password": password,
+        }
+    return options
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Turn what a client raises into a sentence for the person who has to act.
+
+    :raises AccessDeniedError: if the broker refuses the login or a topic
+    :raises ServiceUnavailableError: if it does not answer, or not as expected
+    :raises PositionGapError: if offsets are gone
+    :raises CodecMissingError: if a message can't be decompressed
+    """
+    bootstrap = settings.kafka_bootstrap
+    try:
+        yield
+    except kafka_errors.UnsupportedCodecError as error:
+        message = (
+            f"A message is compressed by a codec that is not installed: {error}. "
+            "Install lz4, zstandard or python-snappy (they stand in requirements.txt); "
+            "nothing was taken, the next run reads it again."
+        )
+        raise CodecMissingError(message) from error
+    except kafka_errors.OffsetOutOfRangeError as error:
+        message = (
+            f"Offsets are gone from the broker: {error}. Retention took messages that "
+            "were not read yet, or the topic was made anew. Nothing was skipped; see "
+            "docs/operations.md, 'Offsets are gone'."
+        )
+        raise PositionGapError(message) from error
+    except kafka_errors.SaslAuthenticationFailedError:
+        raise AccessDeniedError(refused(settings)) from None
+    except (
+        kafka_errors.TopicAuthorizationFailedError,
+        kafka_errors.ClusterAuthorizationFailedError,
+        kafka_errors.TransactionalIdAuthorizationFailedError,
+    ) as error:
+        raise AccessDeniedError(denied(settings, _named(error))) from None
+    except (kafka_errors.KafkaTimeoutError, kafka_errors.KafkaConnectionError) as error:
+        if reason := connection_problem(settings):
+            raise AccessDeniedError(reason) from None
+        message = (
+            f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
+            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
+            "Airflow Connection `kafka` is right. Nothing is lost: the next run takes "
+            "the same positions."
+        )
+        raise ServiceUnavailableError(message) from error
+    except kafka_errors.KafkaError as error:
+        message = (
+            f"Kafka at {bootstrap} can't be used: {error}. Nothing is lost: the next "
+            "run takes the same positions."
+        )
+        raise ServiceUnavailableError(message) from error
+
+
+def denied(settings: Settings, what: str) -> str:
+    """Return the sentence for a permission that is missing.
+
+    :param what: the topics, or what else is meant
+    """
+    user = settings.kafka_sasl_username or "ANONYMOUS"
+    return (
+        f"Kafka at {settings.kafka_bootstrap} does not let user {user} at {what}. "
+        "Topics that are read need the permissions Read and Describe, topics that are "
+        "published need Write and Describe: have them granted (kafka-acls --add "
+        f"--allow-principal User:{user} ...), or use another user."
+    )
+
+
+def refused(settings: Settings) -> str:
+    """Return the sentence for a login that the broker refuses."""
+    return (
+        f"Kafka at {settings.kafka_bootstrap} refuses the login of user "
+        f"{settings.kafka_sasl_username} by {settings.kafka_sasl_mechanism.value}: "
+        "the user is unknown there or the password is wrong. Correct "
+        "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or sasl.username and "
+        "sasl.password in the Airflow Connection `kafka`."
+    )
+
+
+def connection_problem(settings: Settings) -> str | None:
+    """Return why no connection came about, where TLS is the reason; else None."""
+    protocol = settings.kafka_security_protocol
+    for server in settings.kafka_bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not port.isdecimal():
+            continue
+        if protocol.is_encrypted:
+            problem = tls_problem(host, int(port), settings.kafka_ssl_ca_location)
+            if problem:
+                return (
+                    f"Kafka at {server} is not trusted: {problem}. "
+                    "KAFKA_SSL_CA_LOCATION (ssl.ca.location) is the file with the "
+                    "authority's certificate, KAFKA_SECURITY_PROTOCOL "
+                    "(security.protocol) says how the broker speaks there."
+                )
+        elif _speaks_tls(host, int(port)):
+            fitting = [p.value for p in KafkaProtocol if p.is_encrypted]
+            return (
+                f"Kafka at {server} speaks TLS there, but KAFKA_SECURITY_PROTOCOL is "
+                f"{protocol.value}. Set it, or security.protocol in the Airflow "
+                f"Connection `kafka`, to {' or '.join(fitting)}."
+            )
+    return None
+
+
+def tls_problem(host: str, port: int, ca: Path | None) -> str | None:
+    """Try a TLS handshake; return what is wrong, or None.
+
+    :param ca: without, the system's own authorities are trusted
+    """
+    try:
+        plain = create_connection((host, port), timeout=_PROBE_SECONDS)
+    except OSError:
+        return None  # nobody is there: not a matter of TLS
+    try:
+        with plain, tls_context(ca).wrap_socket(plain, server_hostname=host):
+            return None
+    except ssl.SSLCertVerificationError as error:
+        trusted = f"the authorities of {ca}" if ca else "the system's authorities"
+        reasons = {
+            10: "its certificate has expired: it has to be renewed on the server",
+            18: f"its certificate is self-signed and not among {trusted}",
+            19: f"its certificate was not issued by {trusted}",
+            20: f"its certificate was not issued by {trusted}",
+        }
+        reason = error.verify_message or error.reason
+        return reasons.get(error.verify_code, f"its certificate is not valid: {reason}")
+    except OSError:  # an SSLError is one
+        return "it does not speak TLS there"
+
+
+def tls_context(ca: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts one authority, or the system's own.
+
+    :raises OSError: if the file can't be read or has no certificate
+    """
+    return ssl.create_default_context(cafile=ca)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    ca = settings.kafka_ssl_ca_location
+    try:
+        return tls_context(ca)
+    except OSError as error:  # an SSLError is one
+        problem = error.strerror if error.filename or error.errno == 2 else None
+        message = (
+            f"KAFKA_SSL_CA_LOCATION, {ca}, can't be used: "
+            f"{problem or 'there is no certificate in it'}. Name a file with the "
+            "certificate of the broker's authority (PEM), or correct ssl.ca.location "
+            "in the Airflow Connection `kafka`."
+        )
+        raise SettingsError(message) from None
+
+
+def _login(settings: Settings) -> tuple[str, str]:
+    user = settings.kafka_sasl_username
+    password = settings.kafka_sasl_password.get_secret_value()
+    values = {"KAFKA_SASL_USERNAME": user, "KAFKA_SASL_PASSWORD": password}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        message = (
+            f"KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol.value}, but "
+            f"{' and '.join(missing)} is not set. Set it, or sasl.username and "
+            "sasl.password in the Airflow Connection `kafka`."
+        )
+        raise SettingsError(message)
+    return user, password
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only whether; nothing is sent
+    with (
+        suppress(OSError),
+        create_connection((host, port), timeout=_PROBE_SECONDS) as plain,
+        context.wrap_socket(plain),
+    ):
+        return True
+    return False
+
+
+def _named(error: kafka_errors.KafkaError) -> str:
+    if isinstance(error, kafka_errors.TopicAuthorizationFailedError) and error.args:
+        found = error.args[0]
+        names = found if isinstance(found, (set, frozenset, list, tuple)) else [found]
+        return "topic " + ", ".join(sorted(str(name) for name in names))
+    return type(error).__name__.removesuffix("AuthorizationFailedError").lower()
