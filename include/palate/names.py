@@ -17,6 +17,9 @@ DICTIONARY_FEED = "dictionaries"
 # The feed in which positions are numbered that are to be judged again (ADR 0010).
 REPLAY_FEED = "replays"
 
+# The feed of guests' tags that are to be published, numbered by their versions.
+TAG_FEED = "tag_states"
+
 # Contract, section 1: which of two versions of an order is the newer one, first to
 # last. Topics compare by bytes; the columns have the "C" collation.
 VERSION_RANK = (

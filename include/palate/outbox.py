@@ -5,9 +5,44 @@ without the other. It is the guest's whole state: a newer one takes the place of
 that still waits, and the outbox never has more rows than there are guests.
 """
 
+import json
+from dataclasses import dataclass
+
 from palate.database import Connection
+from palate.names import TAG_FEED
+from palate.positions import Log, Range, watermarks
 from palate.render import execute, render
 from palate.stage import Batch
+
+# Versions are the offsets of a log, with gaps: so publishing has watermarks.
+LOG = Log(TAG_FEED, 0, 0)
+
+
+@dataclass(frozen=True)
+class State:
+    """All tags of a guest at a version: pairs of a tag and since when it is held.
+
+    ``guest_id`` is the guest's own id. Of two states the greater version is the newer
+    one.
+    """
+
+    guest_id: str
+    version: int
+    tags: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The tags, sorted by code point."""
+        return [tag for tag, _ in self.tags]
+
+    def as_message(self) -> bytes:
+        """Return the state as JSON; the same state gives the same bytes."""
+        value = {
+            "user_id": self.guest_id,
+            "tags": [{"tag": tag, "since": since} for tag, since in self.tags],
+            "version": self.version,
+        }
+        return json.dumps(value, ensure_ascii=False).encode()
 
 
 def enter_tags(conn: Connection, batch: Batch) -> None:
@@ -25,3 +60,51 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
     values |= {"last_version": last_version, "guests": guests}
     execute(conn, render("publish/enter_tags.sql"), values)
     batch.counts["guests_entered"] += guests
+
+
+def enter_all(conn: Connection, batch: Batch) -> None:
+    """Enter the tags of every guest that has ever had one, as new states."""
+    conn.execute(
+        "CREATE TEMP TABLE changed_guests ON COMMIT DROP AS"
+        " SELECT DISTINCT user_id FROM cdm.user_tags"
+    )
+    enter_tags(conn, batch)
+
+
+def waiting(conn: Connection, stage: str, limit: int) -> list[State]:
+    """Return the oldest states that a stage has not published, at most ``limit``."""
+    rows = conn.execute(
+        "SELECT guest_id, version, tags FROM ops.tag_outbox"
+        " WHERE version >= %s ORDER BY version LIMIT %s",
+        (watermarks(conn, stage).get(LOG, 0), limit),
+    )
+    return [
+        # Sorted here: the database's order is that of its locale.
+        State(
+            guest_id,
+            version,
+            tuple(sorted((one["tag"], one["since"]) for one in tags)),
+        )
+        for guest_id, version, tags in rows
+    ]
+
+
+def taken(conn: Connection, stage: str, states: list[State]) -> Range:
+    """Return the range that a stage has done once it has published these states."""
+    start = watermarks(conn, stage).get(LOG, 0)
+    return Range(LOG, start, states[-1].version + 1)
+
+
+def forget(conn: Connection, stages: tuple[str, ...]) -> int:
+    """Let the states leave that every one of the stages has published.
+
+    A row that is being replaced is passed over: to wait for it could be a deadlock.
+    """
+    return conn.execute(
+        "DELETE FROM ops.tag_outbox WHERE version IN (SELECT o.version"
+        " FROM ops.tag_outbox AS o WHERE o.version < (SELECT"
+        " CASE WHEN count(*) = %(number)s THEN min(w.next_offset) ELSE 0 END"
+        " FROM ops.watermarks AS w WHERE w.stage = ANY(%(stages)s)"
+        " AND w.topic = %(feed)s) FOR UPDATE SKIP LOCKED)",
+        {"number": len(stages), "stages": list(stages), "feed": TAG_FEED},
+    ).rowcount

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from palate.errors import SettingsError
-from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.names import DICTIONARY_FEED, REPLAY_FEED, TAG_FEED
 
 
 class Form(StrEnum):
@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         },
         description="which topics are read, and which form each carries",
     )
+    palate_tags_topic: str = Field(
+        default="cdm-user-tags", min_length=1, description="where tags are published"
+    )
     palate_drain_messages: int = Field(
         default=20_000, ge=1, description="most messages in one transaction of a drain"
     )
@@ -115,7 +118,7 @@ class Settings(BaseSettings):
     @field_validator("palate_topics")
     @classmethod
     def _are_no_feeds(cls, topics: dict[str, Form]) -> dict[str, Form]:
-        taken = sorted({DICTIONARY_FEED, REPLAY_FEED} & topics.keys())
+        taken = sorted({DICTIONARY_FEED, REPLAY_FEED, TAG_FEED} & topics.keys())
         if taken:
             message = f"{', '.join(taken)}: a feed of Palate's own has that name"
             raise ValueError(message)

@@ -1,0 +1,120 @@
+"""The publish stage: what changed goes out to Kafka and Redis (ADR 0011).
+
+Each outlet is a stage of its own, with its lock, its watermark and its ledger: one that
+is down doesn't hold up the others. A batch is entered once the broker, or Redis, has
+acknowledged it; killed in between, the next run sends it again, with the same versions.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import redis
+
+from palate import outbox, tag_keys
+from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
+from palate.sending import COMPACTED, open_sender
+from palate.settings import Settings
+from palate.stage import Caller, Outcome, open_run
+
+log = logging.getLogger(__name__)
+
+STAGE = "publish"
+TAGS_TO_KAFKA = f"{STAGE}:tags:kafka"
+TAGS_TO_REDIS = f"{STAGE}:tags:redis"
+_TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
+
+# A kill costs at most so many messages that are sent again.
+_STATES = 5_000
+
+
+def run(settings: Settings, caller: Caller) -> Outcome:
+    """Publish what waits; an outlet that fails leaves the others their turn.
+
+    A repeated task publishes what waits by then, which is nothing but what was not
+    acknowledged before.
+
+    :raises PalateError: what kept an outlet from it, once the others are done
+    """
+    outcome = Outcome(STAGE)
+    failures: list[PalateError] = []
+    for outlet in _outlets(settings):
+        try:
+            _merge(outcome, outlet(settings, caller))
+        except PalateError as error:
+            failures.append(error)
+    # An outlet that another run is at is no failure where another one fails.
+    failures = [f for f in failures if not isinstance(f, StageBusyError)] or failures
+    if len(failures) > 1:
+        raise ServiceUnavailableError(" ".join(str(error) for error in failures))
+    if failures:
+        raise failures[0]
+    return outcome
+
+
+def again(settings: Settings, caller: Caller) -> None:
+    """Let the tags of every guest go out anew, to outlets that have lost them."""
+    with open_run(settings, f"{STAGE}:again", caller) as attempt:
+        with attempt.batch([]) as batch:
+            outbox.enter_all(attempt.conn, batch)
+        attempt.outcome.counts.update(batch.counts)
+
+
+def _outlets(settings: Settings) -> Iterator[Callable[[Settings, Caller], Outcome]]:
+    yield _tags_to_kafka
+    yield _tags_to_redis
+
+
+def _merge(outcome: Outcome, part: Outcome) -> None:
+    outcome.batches += part.batches
+    outcome.counts.update(part.counts)
+    for item in part.as_ranges():
+        outcome.ranges[item.log] = (item.start, item.end)
+
+
+def _tags_to_kafka(settings: Settings, caller: Caller) -> Outcome:
+    with open_run(settings, TAGS_TO_KAFKA, caller) as attempt:
+        if not outbox.waiting(attempt.conn, attempt.stage, 1):
+            return attempt.outcome
+        topic = settings.palate_tags_topic
+        with open_sender(settings, topic, COMPACTED) as sender:
+            while states := outbox.waiting(attempt.conn, attempt.stage, _STATES):
+                # Before the transaction: none is open while the broker is waited for.
+                sent = sender.send((one.guest_id, one.as_message()) for one in states)
+                taken = outbox.taken(attempt.conn, attempt.stage, states)
+                with attempt.batch([taken]) as batch:
+                    batch.counts["tags_sent"] = sent
+        outbox.forget(attempt.conn, _TAG_STAGES)
+        return attempt.outcome
+
+
+def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
+    with open_run(settings, TAGS_TO_REDIS, caller) as attempt:
+        if not outbox.waiting(attempt.conn, attempt.stage, 1):
+            return attempt.outcome
+        with _redis(settings) as client:
+            tag_keys.warn_of_eviction(client)
+            while states := outbox.waiting(attempt.conn, attempt.stage, _STATES):
+                written = tag_keys.write(client, states)
+                taken = outbox.taken(attempt.conn, attempt.stage, states)
+                with attempt.batch([taken]) as batch:
+                    batch.counts["tags_written"] = written
+        outbox.forget(attempt.conn, _TAG_STAGES)
+        return attempt.outcome
+
+
+@contextmanager
+def _redis(settings: Settings) -> Iterator["redis.Redis"]:
+    url = settings.redis_url.get_secret_value()
+    client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+    try:
+        yield client
+    except redis.RedisError as error:
+        message = (
+            f"Redis has not taken the tags that are to be published: {error}. Check "
+            "that it runs (`make status`). Marts and tags are kept up to date all the "
+            "same; the next run publishes what waits."
+        )
+        raise ServiceUnavailableError(message) from None
+    finally:
+        client.close()
