@@ -1,6 +1,7 @@
 """Move the drain over offsets that nobody has any more: an operator's decision."""
 
 from palate import gaps, staging
+from palate.epochs import known_epoch
 from palate.errors import NotFoundError
 from palate.kafka import open_reader
 from palate.positions import Log, Range, watermarks
@@ -30,7 +31,7 @@ def accept_gap(
         open_reader(settings) as r,
     ):
         state = r.state(topic)
-        log = Log(topic, staging.known_epoch(attempt.conn, state), partition)
+        log = Log(topic, known_epoch(attempt.conn, state), partition)
         begin = state.begin.get(partition)
         if begin is None:
             numbers = ", ".join(str(number) for number in sorted(state.begin))

@@ -4,20 +4,98 @@ What STG lost is put back at its position; what is there must be what the broker
 """
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from palate.kafka import Reader
-from palate.positions import Log, Range
+from palate import intervals
+from palate.epochs import look
+from palate.errors import TopicMissingError
+from palate.intervals import Request, Source
+from palate.kafka import Reader, open_reader
+from palate.positions import Log, Range, watermarks
 from palate.reading import COLUMNS, Reading, copy_records
 from palate.settings import Settings
-from palate.stage import Batch, StageRun
+from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 log = logging.getLogger(__name__)
+
+# Beside the drain, under a lock of its own.
+STAGE = "drain:reload"
 
 _POSITION = "topic, epoch, kafka_partition, kafka_offset"
 _DIFFER = (
     "(r.message, r.kafka_key, r.headers, r.broker_dt)"
     " IS DISTINCT FROM (s.message, s.kafka_key, s.headers, s.broker_dt)"
 )
+
+
+@dataclass
+class Found:
+    """What a look at an interval found.
+
+    ``ends`` are where the interval ends on the broker, ``waiting`` the number of
+    offsets below that are not staged yet.
+    """
+
+    outcome: Outcome
+    ends: dict[Log, int]
+    waiting: int
+
+
+def run(
+    settings: Settings,
+    caller: Caller,
+    request: Request,
+    topics: Iterable[str] | None = None,
+) -> Found:
+    """Compare what is staged of an interval with the broker; put back what is lost.
+
+    Notes for the stages behind which positions the interval means. Live runs are not
+    kept waiting: what they stage is above all that this reads.
+
+    :raises TopicMissingError: if the broker does not know a topic, unless STG alone is
+        asked for, or enough
+    """
+    topics = tuple(topics or settings.palate_topics)
+    with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
+        reader: Reader | None = None
+        states: dict[Log, tuple[int, int]] = {}
+        if request.source is not Source.STG:
+            reader = stack.enter_context(open_reader(settings))
+            states = look(attempt.conn, reader, _there(reader, topics, request.source))
+        found = intervals.staged_at(attempt.conn, topics, request.start, request.end)
+        ends: dict[Log, int] = {}
+        if reader:
+            there, ends = intervals.on_broker_at(
+                reader, states, request.start, request.end
+            )
+            found += there
+        plan = intervals.enter(attempt.conn, caller, request, found, states)
+        if reader:
+            for ranges in intervals.rounds(plan.compared):
+                repeat(attempt, reader, settings, states, ranges)
+        attempt.outcome.note = (
+            f"broker time {request.start:%F %T} to {request.end:%F %T}. "
+            f"{attempt.outcome.note}"
+        ).rstrip()
+        done = watermarks(attempt.conn, "drain")
+        waiting = sum(
+            max(end - done.get(item, states[item][0]), 0) for item, end in ends.items()
+        )
+        return Found(attempt.outcome, ends, waiting)
+
+
+def _there(reader: Reader, topics: Iterable[str], source: Source) -> Iterator[str]:
+    for topic in topics:
+        try:
+            reader.state(topic)
+        except TopicMissingError as error:
+            if source is Source.KAFKA:
+                raise
+            log.warning("%s What STG has of it is taken from there.", error)
+        else:
+            yield topic
 
 
 def repeat(

@@ -7,7 +7,7 @@ itself in the ledger, together or not at all (ADR 0001).
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ class Caller:
     """Who runs a stage: the ledger knows by it which work is whose.
 
     ``interval`` is set for a backfill only: the broker times it is to cover.
+    ``told`` is called with the stage and each batch that was committed.
     """
 
     dag_id: str
@@ -38,6 +39,7 @@ class Caller:
     map_index: int = -1
     try_number: int = 1
     interval: tuple[datetime, datetime] | None = None
+    told: "Callable[[str, Batch], None] | None" = field(default=None, compare=False)
 
 
 def shell_caller(task_id: str) -> Caller:
@@ -80,6 +82,16 @@ class Outcome:
         for item in batch.ranges:
             start, end = self.ranges.get(item.log, (item.start, item.end))
             self.ranges[item.log] = (min(start, item.start), max(end, item.end))
+
+    def include(self, other: "Outcome") -> None:
+        """Count what another part of the same task did."""
+        self.batches += other.batches
+        self.repeated += other.repeated
+        self.counts.update(other.counts)
+        for item, (low, high) in other.ranges.items():
+            start, end = self.ranges.get(item, (low, high))
+            self.ranges[item] = (min(start, low), max(end, high))
+        self.note = " ".join(filter(None, (self.note, other.note)))
 
     def __str__(self) -> str:
         """Return the one line that a person reads in the task's log."""
@@ -184,6 +196,16 @@ class StageRun:
             self._enter(batch)
         self.outcome.add(batch)
         log.info("%s: %s", self.stage, ", ".join(str(item) for item in batch.ranges))
+        if self.caller.told:
+            self.caller.told(self.stage, batch)
+
+    def give_way(self, settings: Settings) -> None:
+        """Let a run that waits for the stage go first, between two batches."""
+        self.conn.execute(
+            "SELECT pg_advisory_unlock(hashtextextended('palate stage ' || %s, 0))",
+            (self.stage,),
+        )
+        _lock(self.conn, self.stage, settings.palate_lock_wait)
 
     def finish(self, outcome: str, error: str | None = None) -> None:
         """Close the attempt in ``ops.stage_runs``."""

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from palate import gaps
+from palate import gaps, restaging
 from palate.database import Connection
+from palate.epochs import known_epoch, look
 from palate.errors import PositionGapError
+from palate.intervals import Request
 from palate.kafka import Reader, TopicState, open_reader
-from palate.positions import Log, Range, watermarks
+from palate.positions import Log, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat
 from palate.settings import Settings
@@ -43,19 +45,17 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     :raises PositionGapError: if the broker no longer has what was not read yet
     """
     limits = limits or Limits()
+    if caller.interval:
+        return _backfill(settings, caller, Request(*caller.interval), limits)
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
-        states = _look(
+        states = look(
             attempt.conn, reader, limits.topics or tuple(settings.palate_topics)
         )
         own = attempt.own_ranges()
         repeat(attempt, reader, settings, states, own)
-        if attempt.was_finished():
-            return attempt.outcome
-        bounds = _bounds(states, limits)
-        if caller.interval:
-            past = _backfill(attempt, reader, states, caller, bounds)
-            repeat(attempt, reader, settings, states, past)
-        _drain(attempt, reader, settings, states, bounds, limits)
+        if not attempt.was_finished():
+            bounds = _bounds(states, limits)
+            _drain(attempt, reader, settings, states, bounds, limits)
         return attempt.outcome
 
 
@@ -71,51 +71,6 @@ def waiting(conn: Connection, states: Iterable[TopicState]) -> int:
     return number
 
 
-def _look(
-    conn: Connection, reader: Reader, topics: tuple[str, ...]
-) -> dict[Log, tuple[int, int]]:
-    """Return (begin, end) on the broker of each log, and enter new epochs."""
-    found = {}
-    for topic in topics:
-        state = reader.state(topic)
-        epoch = _enter_epoch(conn, state)
-        for partition, begin in state.begin.items():
-            found[Log(topic, epoch, partition)] = (begin, state.end[partition])
-    return found
-
-
-def known_epoch(conn: Connection, state: TopicState) -> int:
-    """Return the epoch that a topic is in: one more than known if its id is new."""
-    row = conn.execute(
-        "SELECT epoch, topic_id FROM ops.topics WHERE topic = %s"
-        " ORDER BY epoch DESC LIMIT 1",
-        (state.topic,),
-    ).fetchone()
-    if row is None:
-        return 0
-    epoch: int = row[0]
-    return epoch if row[1] == state.topic_id else epoch + 1
-
-
-def _enter_epoch(conn: Connection, state: TopicState) -> int:
-    epoch = known_epoch(conn, state)
-    entered = conn.execute(
-        "INSERT INTO ops.topics (topic, epoch, topic_id) VALUES (%s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (state.topic, epoch, state.topic_id),
-    ).rowcount
-    if entered and epoch:
-        log.error(
-            "Topic %s was deleted and created anew: its id is now %s, and epoch %s"
-            " begins at its first offset. What the old topic still had unread is gone"
-            " from the broker; the old rows stay.",
-            state.topic,
-            state.topic_id,
-            epoch,
-        )
-    return epoch
-
-
 def _bounds(states: dict[Log, tuple[int, int]], limits: Limits) -> dict[Log, int]:
     return {
         item: end
@@ -125,29 +80,27 @@ def _bounds(states: dict[Log, tuple[int, int]], limits: Limits) -> dict[Log, int
 
 
 def _backfill(
-    attempt: StageRun,
-    reader: Reader,
-    states: dict[Log, tuple[int, int]],
-    caller: Caller,
-    bounds: dict[Log, int],
-) -> list[Range]:
-    """Narrow the bounds to the interval's end; return what of it is staged already."""
-    start, end = caller.interval or (None, None)
-    if start is None or end is None:
-        return []
-    done = watermarks(attempt.conn, STAGE)
-    past = []
-    for topic in sorted({item.topic for item in bounds}):
-        starts, ends = reader.offsets_at(topic, start), reader.offsets_at(topic, end)
-        for item in [item for item in bounds if item.topic == topic]:
-            low, high = starts.get(item.partition), ends.get(item.partition)
-            if high is not None:
-                bounds[item] = min(bounds[item], high)
-            stop = min(bounds[item], done.get(item, 0))
-            if low is not None and low < stop:
-                past.append(Range(item, low, stop))
-    attempt.outcome.note = f"broker time {start:%F %T} to {end:%F %T}"
-    return past
+    settings: Settings, caller: Caller, request: Request, limits: Limits
+) -> Outcome:
+    """Look at what is staged of an interval; stage what is open below its end.
+
+    The first part holds no lock that a live run needs.
+    """
+    found = restaging.run(settings, caller, request, limits.topics)
+    if found.waiting:
+        with (
+            open_run(settings, STAGE, caller) as attempt,
+            open_reader(settings) as reader,
+        ):
+            states = look(attempt.conn, reader, sorted({i.topic for i in found.ends}))
+            bounds = {
+                item: min(found.ends[item], end)
+                for item, end in _bounds(states, limits).items()
+                if item in found.ends
+            }
+            _drain(attempt, reader, settings, states, bounds, limits)
+            found.outcome.include(attempt.outcome)
+    return found.outcome
 
 
 def _drain(

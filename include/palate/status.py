@@ -6,6 +6,7 @@ from typing import Any
 
 from palate import staging, vault
 from palate.database import Connection, connect
+from palate.epochs import known_epoch
 from palate.errors import PalateError
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
@@ -120,7 +121,7 @@ def _logs(
     ends: dict[Log, int] = {}
     begins: dict[Log, int] = {}
     for state in states:
-        epoch = staging.known_epoch(conn, state)
+        epoch = known_epoch(conn, state)
         for partition, end in state.end.items():
             ends[Log(state.topic, epoch, partition)] = end
             begins[Log(state.topic, epoch, partition)] = state.begin[partition]

@@ -1,0 +1,222 @@
+"""Broker times as positions: what a backfill or a reload is about.
+
+STG knows the broker time of all that is staged, the broker that of what it still has.
+Either may have lost what the other one has, so both are asked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
+
+from palate.database import Connection
+from palate.kafka import Reader
+from palate.names import DICTIONARY_FEED
+from palate.positions import Log, Range
+from palate.stage import Caller
+
+# Positions of one interval that lie further apart than this are two ranges: a single
+# record with an odd time must not draw in all that lies between.
+_ISLANDS_APART = 20_000
+
+
+class Source(StrEnum):
+    """Where messages are read again from."""
+
+    AUTO = "auto"
+    KAFKA = "kafka"
+    STG = "stg"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to reload: the broker times ``start <= time < end``."""
+
+    start: datetime
+    end: datetime
+    source: Source = Source.AUTO
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The positions that a request means.
+
+    ``ranges`` are all of them, ``compared`` those that are read from the broker again.
+    """
+
+    reload_id: int
+    ranges: list[Range]
+    compared: list[Range]
+
+    def below(self, done: dict[Log, int]) -> list[Range]:
+        """Return the ranges as far as a stage is; what is above it will take."""
+        return _cut({item: (0, end) for item, end in done.items()}, self.ranges)
+
+
+def enter(
+    conn: Connection,
+    caller: Caller,
+    request: Request,
+    found: Iterable[Range],
+    states: dict[Log, tuple[int, int]],
+) -> Plan:
+    """Note what a run is to look at, in place of what it noted before.
+
+    :param found: the positions of the interval, as STG and the broker tell
+    :param states: the first offset that the broker keeps of each log, and its end
+    """
+    ranges = _cut(_done(conn), merged(found))
+    compared = _cut(states, ranges)
+    with conn.transaction():
+        (reload_id,) = conn.execute(
+            "INSERT INTO ops.reloads (dag_id, run_id, from_dt, to_dt, source)"
+            " VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (dag_id, run_id) DO UPDATE SET from_dt = excluded.from_dt,"
+            " to_dt = excluded.to_dt, source = excluded.source,"
+            " planned_dt = excluded.planned_dt, finished_dt = NULL, report = NULL"
+            " RETURNING reload_id",
+            (caller.dag_id, caller.run_id, request.start, request.end, request.source),
+        ).fetchone() or (0,)
+        for table in ("ops.reload_ranges", "ops.reload_layers"):
+            conn.execute(f"DELETE FROM {table} WHERE reload_id = %s", (reload_id,))
+        for is_compared, items in ((False, ranges), (True, compared)):
+            conn.execute(
+                "INSERT INTO ops.reload_ranges SELECT %s, %s, * FROM unnest("
+                "%s::text[], %s::integer[], %s::integer[], %s::bigint[], %s::bigint[])",
+                (
+                    reload_id,
+                    is_compared,
+                    [item.log.topic for item in items],
+                    [item.log.epoch for item in items],
+                    [item.log.partition for item in items],
+                    [item.start for item in items],
+                    [item.end for item in items],
+                ),
+            )
+    return Plan(reload_id, ranges, compared)
+
+
+def planned(conn: Connection, caller: Caller) -> Plan | None:
+    """Return what the caller's run has noted; None if it is no backfill or reload."""
+    row = conn.execute(
+        "SELECT reload_id FROM ops.reloads WHERE (dag_id, run_id) = (%s, %s)",
+        (caller.dag_id, caller.run_id),
+    ).fetchone()
+    if row is None:
+        return None
+    found: dict[bool, list[Range]] = {False: [], True: []}
+    for is_compared, topic, epoch, partition, start, end in conn.execute(
+        "SELECT is_compared, topic, epoch, kafka_partition, from_offset, to_offset"
+        " FROM ops.reload_ranges WHERE reload_id = %s"
+        " ORDER BY topic, epoch, kafka_partition, from_offset",
+        (row[0],),
+    ):
+        found[is_compared].append(Range(Log(topic, epoch, partition), start, end))
+    return Plan(row[0], found[False], found[True])
+
+
+def staged_at(
+    conn: Connection, topics: Iterable[str], start: datetime, end: datetime
+) -> list[Range]:
+    """Return the positions of an interval by STG's own broker times.
+
+    Offsets beside them that STG does not have belong to it: their rows may be lost.
+    The feed of dictionary entries has the times at which they were staged.
+    """
+    rows = conn.execute(
+        "WITH staged AS (SELECT topic, epoch, kafka_partition, kafka_offset,"
+        " kafka_offset - lag(kafka_offset) OVER by_offset > %(apart)s AS is_apart"
+        " FROM stg.order_events WHERE broker_dt >= %(start)s AND broker_dt < %(end)s"
+        " AND topic = ANY(%(topics)s) WINDOW by_offset AS"
+        " (PARTITION BY topic, epoch, kafka_partition ORDER BY kafka_offset)),"
+        " numbered AS (SELECT *, count(*) FILTER (WHERE is_apart) OVER"
+        " (PARTITION BY topic, epoch, kafka_partition ORDER BY kafka_offset) AS island"
+        " FROM staged),"
+        " islands AS (SELECT topic, epoch, kafka_partition,"
+        " min(kafka_offset) AS from_offset, max(kafka_offset) + 1 AS to_offset"
+        " FROM numbered GROUP BY topic, epoch, kafka_partition, island)"
+        " SELECT i.topic, i.epoch, i.kafka_partition,"
+        " coalesce((SELECT max(s.kafka_offset) + 1 FROM stg.order_events AS s"
+        " WHERE (s.topic, s.epoch, s.kafka_partition)"
+        " = (i.topic, i.epoch, i.kafka_partition)"
+        " AND s.kafka_offset < i.from_offset), 0),"
+        " coalesce((SELECT min(s.kafka_offset) FROM stg.order_events AS s"
+        " WHERE (s.topic, s.epoch, s.kafka_partition)"
+        " = (i.topic, i.epoch, i.kafka_partition)"
+        " AND s.kafka_offset >= i.to_offset), 9223372036854775807)"
+        " FROM islands AS i"
+        " UNION ALL SELECT topic, epoch, kafka_partition, min(kafka_offset),"
+        " max(kafka_offset) + 1 FROM stg.dictionary_entries"
+        " WHERE staged_dt >= %(start)s AND staged_dt < %(end)s"
+        " GROUP BY topic, epoch, kafka_partition",
+        {
+            "apart": _ISLANDS_APART,
+            "start": start,
+            "end": end,
+            "topics": list(topics),
+        },
+    )
+    return [Range(Log(*log), low, high) for *log, low, high in rows]
+
+
+def on_broker_at(
+    reader: Reader,
+    states: dict[Log, tuple[int, int]],
+    start: datetime,
+    end: datetime,
+) -> tuple[list[Range], dict[Log, int]]:
+    """Return the positions of an interval by the broker's index of times, and the ends.
+
+    :param states: the first offset that the broker keeps of each log, and its end
+    """
+    found, after = [], {}
+    for topic in sorted({item.topic for item in states}):
+        starts, ends = reader.offsets_at(topic, start), reader.offsets_at(topic, end)
+        for item in (item for item in states if item.topic == topic):
+            low, high = starts.get(item.partition), ends.get(item.partition)
+            after[item] = states[item][1] if high is None else high
+            if low is not None and low < after[item]:
+                found.append(Range(item, low, after[item]))
+    return found, after
+
+
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """Return the ranges without overlaps, in order."""
+    found: list[Range] = []
+    for item in sorted(ranges):
+        if found and found[-1].log == item.log and item.start <= found[-1].end:
+            found[-1] = replace(found[-1], end=max(found[-1].end, item.end))
+        else:
+            found.append(item)
+    return found
+
+
+def rounds(ranges: Iterable[Range]) -> list[list[Range]]:
+    """Return the ranges in lists that have at most one of each log."""
+    found: list[list[Range]] = []
+    for _, items in groupby(sorted(ranges), key=lambda item: item.log):
+        for number, item in enumerate(items):
+            if number == len(found):
+                found.append([])
+            found[number].append(item)
+    return found
+
+
+def _done(conn: Connection) -> dict[Log, tuple[int, int]]:
+    rows = conn.execute(
+        "SELECT topic, epoch, kafka_partition, first_offset, next_offset"
+        " FROM ops.watermarks WHERE stage = ANY(%s)",
+        (["drain", DICTIONARY_FEED],),
+    )
+    return {Log(*log): (first, after) for *log, first, after in rows}
+
+
+def _cut(bounds: dict[Log, tuple[int, int]], ranges: Iterable[Range]) -> list[Range]:
+    found = []
+    for item in ranges:
+        low, high = bounds.get(item.log, (0, 0))
+        low, high = max(item.start, low), min(item.end, high)
+        if low < high:
+            found.append(Range(item.log, low, high))
+    return found
