@@ -16,6 +16,7 @@ from deploy.local.ports import Ports
 from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
+USER = "palate"
 TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
 
 
@@ -79,9 +80,11 @@ def fetch_jars(report: Callable[[str], None]) -> None:
             (Path(draft) / "jars").rename(target)
 
 
-def prepare(var: Path, ports: Ports) -> None:
+def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
     """Write the settings and format the data folder if that hasn't been done.
 
+    :param certificate: what the broker shows at its secured door
+    :param password: of the user ``palate``, who is made with the data folder
     :raises StackError: if formatting fails
     """
     _properties(var).parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,10 @@ def prepare(var: Path, ports: Ports) -> None:
         render(
             "server.properties",
             port=ports.kafka,
+            secured_port=ports.kafka_secured,
             controller_port=ports.kafka_controller,
+            certificate=certificate,
+            user=USER,
             folder=folder,
         )
     )
@@ -108,6 +114,7 @@ def prepare(var: Path, ports: Ports) -> None:
             "format",
             f"--cluster-id={cluster_id}",
             f"--config={_properties(var)}",
+            f"--add-scram=SCRAM-SHA-512=[name={USER},password={password}]",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

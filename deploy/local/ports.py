@@ -23,6 +23,8 @@ class Ports:
     kafka: int = 19092
     kafka_controller: int = 19093
     airflow: int = 18080
+    kafka_secured: int = 19094
+    redis_secured: int = 16380
 
     @classmethod
     def free(cls) -> Self:

@@ -7,18 +7,28 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
+from deploy.local.ports import Ports
 from deploy.local.secrets import write_private
 from deploy.local.settings_files import render
 
 _ONCE = Retry(NoBackoff(), 0)
 
 
-def prepare(var: Path, port: int, password: str) -> None:
+def prepare(var: Path, ports: Ports, authority: Authority, password: str) -> None:
     """Write the settings."""
     folder = _settings(var).parent
     folder.mkdir(exist_ok=True)
-    text = render("redis.conf", port=port, password=password, folder=folder)
+    text = render(
+        "redis.conf",
+        port=ports.redis,
+        secured_port=ports.redis_secured,
+        certificate=authority.server,
+        authority=authority.certificate,
+        password=password,
+        folder=folder,
+    )
     write_private(_settings(var), text)
 
 

@@ -27,6 +27,7 @@ class Secrets:
     tasks: str = field(default_factory=_password)
     airflow: str = field(default_factory=_password)
     redis: str = field(default_factory=_password)
+    kafka: str = field(default_factory=_password)
     admin: str = field(default_factory=_password)
     fernet_key: str = field(default_factory=_fernet_key)
     jwt_secret: str = field(default_factory=_password)

@@ -24,8 +24,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from deploy.local import airflow_server, kafka, postgres, redis_server
+from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
 from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
@@ -34,8 +36,15 @@ from deploy.local.supervision import State, Supervisor, end_leftovers
 
 _SECONDS_TO_ANSWER = 120
 # What a stack writes into its folder, beside the supervisor's own files.
-_FOLDERS = ("postgres", "redis", "kafka", "airflow", "log")
-_FILES = ("ports.json", "secrets.json", "stack.env", "airflow.env", "stack.lock")
+_FOLDERS = ("postgres", "redis", "kafka", "airflow", "log", "tls")
+_FILES = (
+    "ports.json",
+    "secrets.json",
+    "stack.env",
+    "secured.env",
+    "airflow.env",
+    "stack.lock",
+)
 
 Report = Callable[[str], None]
 
@@ -56,6 +65,7 @@ class Stack:
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
         self.supervisor = Supervisor(self.var)
+        self.authority = Authority(self.var / "tls")
 
     def up_services(self, report: Report = _silent) -> None:
         """Start PostgreSQL, Redis and Kafka and wait until each answers.
@@ -114,6 +124,20 @@ class Stack:
             "AIRFLOW_PASSWORD": secrets.admin,
         }
 
+    def secured_env(self) -> dict[str, str]:
+        """Return what ``secured.env`` holds: Kafka and Redis by their secured doors."""
+        secrets, ports, authority = self._secrets(), self.ports, self.authority
+        redis = f"rediss://:{secrets.redis}@{HOST}:{ports.redis_secured}/0"
+        return {
+            "KAFKA_BOOTSTRAP": f"{HOST}:{ports.kafka_secured}",
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": kafka.USER,
+            "KAFKA_SASL_PASSWORD": secrets.kafka,
+            "KAFKA_SSL_CA_LOCATION": str(authority.certificate),
+            "REDIS_URL": f"{redis}?ssl_ca_certs={quote(str(authority.certificate))}",
+        }
+
     def states(self) -> list[State]:
         """Return what each program does, all of them stopped if the stack is down."""
         if self.supervisor.is_up():
@@ -151,8 +175,8 @@ class Stack:
                 )
         needed = {
             "postgres": ["postgres"],
-            "redis": ["redis"],
-            "kafka": ["kafka", "kafka_controller"],
+            "redis": ["redis", "redis_secured"],
+            "kafka": ["kafka", "kafka_secured", "kafka_controller"],
             "api-server": ["airflow"],
         }
         for one in self.states():
@@ -173,18 +197,20 @@ class Stack:
         kafka.fetch_jars(report)
         (var / "log").mkdir(exist_ok=True)
         airflow_server.work_folder(var).mkdir(parents=True, exist_ok=True)
+        self.authority.prepare()
         with ThreadPoolExecutor() as pool:
             # Both take a second or two, the first time.
             cluster = pool.submit(
                 postgres.prepare, var, ports.postgres, secrets.postgres
             )
-            kafka.prepare(var, ports)
+            kafka.prepare(var, ports, self.authority.server, secrets.kafka)
             cluster.result()
-        redis_server.prepare(var, ports.redis, secrets.redis)
+        redis_server.prepare(var, ports, self.authority, secrets.redis)
         configure_supervisor(self.supervisor, var)
         ports.write(var / "ports.json")
-        lines = [f"{name}={value}\n" for name, value in self.env().items()]
-        write_private(var / "stack.env", "".join(lines))
+        for file, env in (("stack", self.env()), ("secured", self.secured_env())):
+            lines = [f"{name}={value}\n" for name, value in env.items()]
+            write_private(var / f"{file}.env", "".join(lines))
         report(_line("data folders", "ready", time.monotonic() - start))
 
     def _migrate_warehouse(self, report: Report) -> None:

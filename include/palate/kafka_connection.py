@@ -1,5 +1,6 @@
 """How any client gets to the broker, and a sentence for whoever it refuses."""
 
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,6 +8,8 @@ from pathlib import Path
 from socket import create_connection
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 from kafka import errors as kafka_errors
 
 from palate.errors import (
@@ -19,6 +22,8 @@ from palate.errors import (
 from palate.settings import KafkaProtocol, Settings
 
 _PROBE_SECONDS = 3
+_SILENT = logging.getLogger(f"{__name__}.probe")
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
@@ -112,9 +117,10 @@ def explained(settings: Settings) -> Iterator[None]:
             raise AccessDeniedError(reason) from None
         message = (
             f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
-            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP or the "
-            "Airflow Connection `kafka` is right. Nothing is lost: the next run takes "
-            "the same positions."
+            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP, "
+            f"KAFKA_SECURITY_PROTOCOL ({settings.kafka_security_protocol.value}) or "
+            "the Airflow Connection `kafka` is right. Nothing is lost: the next run "
+            "takes the same positions."
         )
         raise ServiceUnavailableError(message) from error
     except kafka_errors.KafkaError as error:
@@ -151,7 +157,7 @@ def refused(settings: Settings) -> str:
 
 
 def connection_problem(settings: Settings) -> str | None:
-    """Return why no connection came about, where TLS is the reason; else None."""
+    """Return why no connection came about, or None if the broker does not answer."""
     protocol = settings.kafka_security_protocol
     for server in settings.kafka_bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -173,7 +179,7 @@ def connection_problem(settings: Settings) -> str | None:
                 f"{protocol.value}. Set it, or security.protocol in the Airflow "
                 f"Connection `kafka`, to {' or '.join(fitting)}."
             )
-    return None
+    return _login_problem(settings) if protocol.has_login else None
 
 
 def tls_problem(host: str, port: int, ca: Path | None) -> str | None:
@@ -238,6 +244,32 @@ def _login(settings: Settings) -> tuple[str, str]:
         )
         raise SettingsError(message)
     return user, password
+
+
+def _login_problem(settings: Settings) -> str | None:
+    # By librdkafka: kafka-python 3.0.12 drops the broker's refusal when the connection
+    # ends together with it, and then can't tell it from a broker that is away.
+    heard: list[KafkaError] = []
+    admin = AdminClient(
+        librdkafka_options(settings) | {"error_cb": heard.append}, logger=_SILENT
+    )
+    with suppress(KafkaException):
+        admin.list_topics(timeout=_PROBE_SECONDS)
+    admin.poll(0)
+    reasons = [e.str() for e in heard if e.code() == KafkaError._AUTHENTICATION]
+    if not reasons:
+        return None
+    _, was_refused_by, mechanisms = reasons[0].partition("supported mechanisms:")
+    if not was_refused_by:
+        return refused(settings)
+    supported = mechanisms.partition("(")[0].strip()
+    return (
+        f"Kafka at {settings.kafka_bootstrap} takes no login by "
+        f"{settings.kafka_sasl_mechanism.value} there; it takes "
+        f"{supported or 'none at all'}. Correct KAFKA_SASL_MECHANISM or "
+        "KAFKA_SECURITY_PROTOCOL, or sasl.mechanism and security.protocol in the "
+        "Airflow Connection `kafka`."
+    )
 
 
 def _speaks_tls(host: str, port: int) -> bool:

@@ -19,7 +19,6 @@ from palate.kafka_connection import (
     connection_problem,
     denied,
     librdkafka_options,
-    refused,
 )
 from palate.settings import Settings
 from palate.simulate.errors import SendError
@@ -49,13 +48,11 @@ class Kafka:
         """
         self._settings = settings
         self._bootstrap = settings.kafka_bootstrap
-        self._is_refused = False
         self._acknowledged: list[Acknowledged] = []
         self._lost: KafkaError | None = None
         self._producer = Producer(
             {
                 **librdkafka_options(settings),
-                "error_cb": self._on_error,
                 "allow.auto.create.topics": False,
                 # Else a retry could put a message twice, once where nobody knows.
                 "enable.idempotence": True,
@@ -123,17 +120,11 @@ class Kafka:
         position = Position(message.topic, partition, offset)
         self._acknowledged.append((message, position, record.timestamp()[1]))
 
-    def _on_error(self, error: KafkaError) -> None:
-        self._is_refused |= error.code() == KafkaError._AUTHENTICATION
-
     def _require(self, topic: str) -> None:
         timeout = self._settings.palate_kafka_timeout
         try:
             found = self._producer.list_topics(topic, timeout=timeout).topics[topic]
         except KafkaException as error:
-            self._producer.poll(0)  # hands over what else went wrong
-            if self._is_refused:
-                raise AccessDeniedError(refused(self._settings)) from None
             if reason := connection_problem(self._settings):
                 raise AccessDeniedError(reason) from None
             raise ServiceUnavailableError(
