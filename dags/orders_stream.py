@@ -1,4 +1,4 @@
-"""Take the orders that wait in Kafka to the marts.
+"""Take the orders that wait in Kafka to the marts and the tags.
 
 A run starts within seconds when a message waits (the bell), every five minutes in any
 case, by hand, or in a backfill, which also compares the broker times of its interval
@@ -14,6 +14,7 @@ from airflow.sdk import dag, task
 
 import palate_assets as assets
 from palate_airflow import DAG_DEFAULTS, limits, limits_form, run_stage
+from palate_tasks import marts_and_tags
 
 
 @dag(
@@ -42,19 +43,12 @@ def orders_stream():
         """Ask Redis for guests and restaurants that are not known yet; load them."""
         return run_stage("dictionaries")
 
-    @task(inlets=assets.COUNTED, trigger_rule="all_done_min_one_success")
-    def mart(name: str):
-        """Count the orders that changed, and only those."""
-        return run_stage("marts", name=name)
-
     loaded, looked_up = vault(), dictionaries()
-    counted = [
-        mart.override(task_id=n, outlets=[a])(n) for n, a in assets.MARTS.items()
-    ]
+    counted, tagged = marts_and_tags(trigger_rule="all_done_min_one_success")
     drain() >> loaded >> looked_up >> counted
     loaded >> counted
     end = EmptyOperator(task_id="all_loaded", doc_md="Red when a task before it is.")
-    [looked_up, *counted] >> end
+    [looked_up, *counted, tagged] >> end
 
 
 orders_stream()

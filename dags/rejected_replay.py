@@ -13,6 +13,7 @@ from airflow.sdk import dag, task
 
 import palate_assets as assets
 from palate_airflow import DAG_DEFAULTS, run_stage
+from palate_tasks import marts_and_tags
 from replay_form import replay_form, selection
 
 
@@ -35,14 +36,7 @@ def rejected_replay():
         """Judge what is queued, and load what is an order now."""
         return run_stage("vault")
 
-    @task(inlets=[assets.VAULT])
-    def mart(name: str):
-        """Count the orders that changed, and only those."""
-        return run_stage("marts", name=name)
-
-    counted = [
-        mart.override(task_id=n, outlets=[a])(n) for n, a in assets.MARTS.items()
-    ]
+    counted, _ = marts_and_tags()
     replay() >> vault() >> counted
 
 

@@ -23,6 +23,7 @@ _NEEDED_BY_TASKS = (
     "palate.dictionaries",
     "palate.marts",
     "palate.staging",
+    "palate.tags",
     "palate.vault",
 )
 

@@ -53,3 +53,5 @@ MARTS = {
     path.parent.name: table(f"cdm.{path.parent.name}")
     for path in sorted(SQL_FOLDER.glob("cdm/*/mart.yaml"))
 }
+TAG_RULES = table("cdm.tag_rules")
+TAGS = table("cdm.user_tags")

@@ -10,13 +10,13 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from palate import dictionaries as dictionaries_stage
-from palate import marts
+from palate import marts, tags
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
 from palate.positions_cli import app as positions_app
 from palate.rejected_cli import app as rejected_app
-from palate.run import run_pipeline
+from palate.run import follow_vault, run_pipeline
 from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
 from palate.stage import Outcome, shell_caller
@@ -71,7 +71,7 @@ def migrate() -> None:
 
 @app.command()
 def run(as_json: AsJson = False) -> None:
-    """Run the pipeline once: drain, vault, dictionaries, both marts."""
+    """Run the pipeline once: drain, vault, dictionaries, both marts, tags."""
     with told():
         for outcome in run_pipeline(load_settings()):
             _print_outcome(outcome, as_json)
@@ -90,12 +90,13 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def reconcile(as_json: AsJson = False) -> None:
-    """Compare each mart with the vault; exit with 9 if one differs."""
+    """Compare each mart with the vault, and the tags; exit with 9 if one differs."""
     with told():
         settings = load_settings()
         report = {name: marts.differences(settings, name) for name in load_marts()}
         if as_json:
             print(
+        report["user_tags"] = tags.differences(settings)
                 json.dumps(
                     {
                         name: {"differences": number, "examples": rows}
@@ -106,31 +107,37 @@ def reconcile(as_json: AsJson = False) -> None:
             )
         for name, (number, rows) in report.items():
             if not as_json:
-                out.print(f"{name}: {number} rows differ from the vault.")
+                source = "vault" if name in load_marts() else "counters and rules"
+                out.print(f"{name}: {number} rows differ from the {source}.")
                 for row in rows:
                     out.print(f"  {row}", markup=False)
         wrong = [name for name, (number, _) in report.items() if number]
         if wrong:
             message = (
-                f"{', '.join(wrong)} differ from the vault. See docs/operations.md, "
-                "'A mart differs'."
+                f"{', '.join(wrong)} differ from what they follow from. See "
+                "docs/operations.md, 'A mart differs'."
             )
             raise MartDifferenceError(message)
 
 
 @app.command()
 def rebuild(
-    mart: Annotated[str, typer.Argument(help="The mart's name, as below sql/cdm.")],
+    mart: Annotated[str, typer.Argument(help="Its name, as below sql/cdm.")],
     as_json: AsJson = False,
 ) -> None:
-    """Count everything that the vault has anew into one mart."""
+    """Count everything that the vault has anew into one mart, or judge all tags."""
     with told():
-        if mart not in load_marts():
-            known = ", ".join(load_marts())
+        if mart not in (*load_marts(), "user_tags"):
+            known = ", ".join([*load_marts(), "user_tags"])
             message = f"There is no mart {mart}. There are: {known}."
             raise SettingsError(message)
         settings = load_settings()
-        _print_outcome(marts.rebuild(settings, mart, shell_caller("rebuild")), as_json)
+        if mart in load_marts():
+            outcome = marts.rebuild(settings, mart, shell_caller("rebuild"))
+            _print_outcome(outcome, as_json)
+        else:
+            outcome = tags.rebuild(settings, shell_caller("rebuild"))
+            _print_outcome(outcome, as_json)
 
 
 @dictionaries_app.command("sync")
@@ -141,8 +148,8 @@ def sync_dictionaries(as_json: AsJson = False) -> None:
         _print_outcome(
             dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json
         )
-        for name in load_marts():
-            _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
+        for outcome in follow_vault(settings):
+            _print_outcome(outcome, as_json)
 
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> None:

@@ -47,6 +47,7 @@ class Mart(BaseModel):
     label: Label
     reference: Reference
     fillfactor: int = Field(ge=50, le=100)
+    tag_kind: Literal["product", "category"] | None = None
 
     @property
     def stage(self) -> str:
@@ -65,6 +66,7 @@ class Mart(BaseModel):
             keys=list(self.keys),
             label=self.label,
             changes=self.reference.changes,
+            tag_kind=self.tag_kind,
             reference_table=self.reference.table,
             reference_columns=list(self.reference.columns),
             reference_key=list(self.reference.key),

@@ -147,6 +147,11 @@ def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
         ("kept", mart.shared("keep_counted")),
         ("dropped", mart.shared("drop_counted")),
     ]
+    if mart.tag_kind:
+        steps += [
+            ("conditions_kept", mart.shared("keep_conditions")),
+            ("waiting_for_tags", mart.shared("wait_for_tags")),
+        ]
     return tuple(steps)
 
 
@@ -182,6 +187,7 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
             f"INSERT INTO cdm.{name} ({columns})"
             f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
         ),
+        ("waiting_for_tags", "INSERT INTO ops.tags_waiting DEFAULT VALUES"),
     ]
 
 
@@ -246,7 +252,9 @@ def make_tables(conn: Connection) -> list[str]:
     """Make the tables of each mart that is not there yet; return their names."""
     made = []
     for mart in load_marts().values():
-        meaning = mart.model_dump(mode="json", exclude={"description", "fillfactor"})
+        meaning = mart.model_dump(
+            mode="json", exclude={"description", "fillfactor", "tag_kind"}
+        )
         row = conn.execute(
             "SELECT definition FROM ops.definitions WHERE (kind, name) = ('mart', %s)",
             (mart.name,),
@@ -297,4 +305,10 @@ def _table_statements(mart: Mart) -> list[str]:
         f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
         f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
         f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
+        # The tags look for the dishes of a name.
+        *(
+            [f"CREATE INDEX ON {mart.label.table} ({label})"]
+            if label in mart.reference.columns
+            else []
+        ),
     ]

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from palate import marts, rejected, vault
+from palate import rejected, vault
 from palate.decisions import person, stated
 from palate.errors import NotFoundError, SettingsError
-from palate.mart_definitions import load_marts
 from palate.positions import Log
 from palate.readable import harmless, readable
 from palate.rejected import Content, Rejected, Selection, Time
+from palate.run import follow_vault
 from palate.settings import load_settings
 from palate.stage import Outcome, shell_caller
 from palate.told import told
@@ -164,8 +164,8 @@ def replay(
         _print_outcome(queued, as_json)
         # Also when nothing was queued: what an earlier replay left is finished.
         _print_outcome(vault.run(settings, shell_caller(vault.STAGE)), as_json)
-        for name in load_marts():
-            _print_outcome(marts.run(settings, name, shell_caller(name)), as_json)
+        for outcome in follow_vault(settings):
+            _print_outcome(outcome, as_json)
         if queued.counts["queued"] and not as_json:
             refused = rejected.still_refused(settings, queued.as_ranges())
             loaded = queued.counts["queued"] - sum(refused.values())

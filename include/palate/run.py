@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import dictionaries, marts, staging, vault
+from palate import dictionaries, marts, staging, tags, vault
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, shell_caller
@@ -12,7 +12,7 @@ Stage = Callable[[Settings, Caller], Outcome]
 
 
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
-    """Run drain, vault, dictionaries, and the marts side by side; yield each outcome.
+    """Run drain, vault, dictionaries, and what follows the vault; yield each outcome.
 
     A stage that fails ends the run; what was committed before stays, and the next run
     goes on from there.
@@ -23,6 +23,11 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
         (dictionaries.STAGE, dictionaries.run),
     ):
         yield stage(settings, shell_caller(name))
+    yield from follow_vault(settings)
+
+
+def follow_vault(settings: Settings) -> Iterator[Outcome]:
+    """Run the marts side by side, then the tags; yield each outcome."""
     with ThreadPoolExecutor() as pool:
         running = [
             pool.submit(marts.run, settings, name, shell_caller(name))
@@ -30,3 +35,4 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
         ]
         for future in running:
             yield future.result()
+    yield tags.run(settings, shell_caller(tags.STAGE))

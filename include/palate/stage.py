@@ -100,10 +100,9 @@ class Outcome:
         ranges = ", ".join(str(item) for item in self.as_ranges())
         counts = ", ".join(f"{name} {number}" for name, number in self.counts.items())
         repeated = f" ({self.repeated} repeated)" if self.repeated else ""
-        return (
-            f"{self.stage}: {self.batches} batches{repeated}; {counts}; {ranges}."
-            f" {self.note}"
-        ).rstrip()
+        batches = f"{self.batches} batches{repeated}"
+        did = "; ".join(filter(None, (batches, counts, ranges)))
+        return f"{self.stage}: {did}. {self.note}".rstrip()
 
     def as_ranges(self) -> list[Range]:
         """Return what was taken, one range per log."""
@@ -179,7 +178,13 @@ class StageRun:
         return row is not None
 
     @contextmanager
-    def batch(self, ranges: list[Range], *, is_repeat: bool = False) -> Iterator[Batch]:
+    def batch(
+        self,
+        ranges: list[Range],
+        *,
+        is_repeat: bool = False,
+        has_ranges: bool = True,
+    ) -> Iterator[Batch]:
         """Open a transaction; at its end enter the batch and commit.
 
         The body may narrow ``batch.ranges`` to what it really took; with no range
@@ -189,7 +194,7 @@ class StageRun:
             row = self.conn.execute("SELECT now()").fetchone()
             batch = Batch(ranges, is_repeat, row[0] if row else datetime.now(UTC))
             yield batch
-            if not batch.ranges:
+            if not batch.ranges and (has_ranges or not batch.counts.total()):
                 return
             if not is_repeat:
                 advance(self.conn, self.stage, batch.ranges, batch.load_dt)
@@ -198,6 +203,9 @@ class StageRun:
         log.info("%s: %s", self.stage, ", ".join(str(item) for item in batch.ranges))
         if self.caller.told:
             self.caller.told(self.stage, batch)
+
+        :param has_ranges: false for work that may belong to no position: then the batch
+            is entered if it has counted anything
 
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate import dictionaries, marts, staging, vault
+from palate import dictionaries, marts, staging, tags, vault
 from palate.mart_definitions import load_marts
 from palate.positions import Log, Range, advance, watermarks
 from palate.settings import Form, Settings
@@ -83,7 +83,7 @@ def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:
 
 
 def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
-    """Run the vault and each mart once; return their outcomes by stage."""
+    """Run the vault, each mart and the tags once; return their outcomes by stage."""
     outcomes = [vault.run(settings, caller("vault", run_id))]
     outcomes += [
         marts.run(settings, name, caller(name, run_id)) for name in load_marts()
@@ -96,6 +96,7 @@ def _asked_at_once(entries: Iterable[Entry]) -> Iterator[dict[str, bytes]]:
     asked: dict[str, bytes] = {}
     for entry in entries:
         if entry.id in asked:
+    outcomes.append(tags.run(settings, caller("tags", run_id)))
             yield asked
             asked = {}
         asked[entry.id] = entry.value

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from palate import marts, migrate, vault
+from palate import marts, migrate, tags, vault
 from palate.definitions import Hub, load_vault
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
@@ -16,6 +16,9 @@ def all_statements() -> Iterator[Statement]:
     yield from _of_definitions()
     yield from _of_sources()
     yield from _of_marts()
+    for name, statement in tags.statements().items():
+        yield f"tags {name}", statement
+    yield "tags differences", tags.differences_statement()
     for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
         yield f"view {path.stem}", render(f"dds/views/{path.name}")
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):

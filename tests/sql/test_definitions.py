@@ -209,6 +209,7 @@ def test_new_mart_is_a_folder_and_counts_the_history(
         checkout.change(
             f"cdm/dishes_of_guests/{path.name}", "user_product_", "dishes_of_guests_"
         )
+    checkout.change("cdm/dishes_of_guests/mart.yaml", "tag_kind: product\n", "")
 
     made = checkout.palate("migrate")
     assert made.stdout == "Made dishes_of_guests.\n", made.stderr

@@ -1,0 +1,216 @@
+"""The tags: who reaches the threshold of a rule (contract, section 4; ADR 0013).
+
+Rules and counters change by themselves. What a change concerns waits as pairs of guest
+and tag in ``ops.tags_waiting``: the marts enter the guests whose counters moved, this
+stage those whom a changed rule concerns. They are taken from there in pieces and judged
+by one query; the reconciliation asks the same one for all pairs.
+"""
+
+from functools import lru_cache
+from itertools import groupby
+from textwrap import indent
+from typing import Any
+
+import psycopg
+
+from palate import outbox
+from palate.batch_ranges import make_ranges
+from palate.database import Connection, connect
+from palate.errors import DefinitionError, StageBusyError
+from palate.mart_definitions import Mart, load_marts
+from palate.names import HUB_KEY_NAMESPACE
+from palate.positions import Range, open_ranges
+from palate.render import execute, execute_step, render
+from palate.settings import Settings
+from palate.stage import Batch, Caller, Outcome, StageRun, open_run
+
+STAGE = "tags"
+EVERYTHING = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
+_VALUES = {"namespace": HUB_KEY_NAMESPACE}
+
+
+def run(settings: Settings, caller: Caller) -> Outcome:
+    """Give and take the tags that changed counters and changed rules ask for.
+
+    A repeated task looks again at the guests of its own ranges.
+
+    :raises StageBusyError: if a mart is being rebuilt for longer than
+        ``PALATE_LOCK_WAIT`` seconds
+    """
+    try:
+        with open_run(settings, STAGE, caller) as attempt:
+            for item in attempt.own_ranges():
+                with attempt.batch([item], is_repeat=True) as batch:
+                    _look_again(attempt.conn, settings, batch)
+            _follow_rules(attempt)
+            while _judge_waiting(attempt, settings.palate_chunk_positions):
+                pass
+            return attempt.outcome
+    except psycopg.errors.LockNotAvailable:
+        message = (
+            "Stage tags waits for a mart that is being rebuilt. Nothing is lost: the "
+            "next run takes what is waiting."
+        )
+        raise StageBusyError(message) from None
+
+
+def rebuild(settings: Settings, caller: Caller) -> Outcome:
+    """Judge every guest and tag anew; what is right stays as it is."""
+    with connect(settings) as conn:
+        conn.execute(EVERYTHING)
+    return run(settings, caller)
+
+
+def differences(
+    settings: Settings, examples: int = 20
+) -> tuple[int, list[dict[str, Any]]]:
+    """Compare the tags with counters and rules; return how many differ, and some.
+
+    What is waiting shows as a difference: run the stage first.
+    """
+    values = {"examples": examples} | _VALUES
+    with connect(settings) as conn, conn.transaction():
+        rows = execute(conn, differences_statement(), values).fetchall()
+    names = ("what", "user_id", "tag")
+    number = rows[0][0] if rows else 0
+    return number, [dict(zip(names, row[1:], strict=True)) for row in rows]
+
+
+@lru_cache(maxsize=1)
+def marts() -> dict[str, Mart]:
+    """Return the mart whose counters the rules of each kind look at."""
+    found: dict[str, Mart] = {}
+    for mart in load_marts().values():
+        if mart.tag_kind and mart.tag_kind in found:
+            message = (
+                f"sql/cdm/{mart.name}/mart.yaml: tag_kind {mart.tag_kind} is that of "
+                f"{found[mart.tag_kind].name} already. Only one mart can have it."
+            )
+            raise DefinitionError(message)
+        if mart.tag_kind:
+            found[mart.tag_kind] = mart
+    return found
+
+
+@lru_cache(maxsize=1)
+def statements() -> dict[str, str]:
+    """Return the statements of the stage, by the names of their files."""
+    conditions = render("cdm/user_tags/conditions.sql")
+    taken_up = render("cdm/user_tags/taken_up.sql")
+    names = (
+        *("changed_rules", "drop_conditions", "add_conditions"),
+        *("spread", "spread_done", "forget_dropped"),
+        *("look_again", "take", "lost", "gained"),
+    )
+    return {
+        name: render(
+            f"cdm/user_tags/{name}.sql",
+            conditions=conditions,
+            taken_up=taken_up,
+            marts=marts(),
+        )
+        for name in names
+    } | {
+        "due": "CREATE TEMP TABLE due ON COMMIT DROP AS\n"
+        + _due(taken_up, concerned="concerned")
+    }
+
+
+@lru_cache(maxsize=1)
+def differences_statement() -> str:
+    """Return the query for the tags that differ from those due."""
+    conditions = render("cdm/user_tags/conditions.sql")
+    return render("cdm/user_tags/differences.sql", due=_due(conditions, concerned=None))
+
+
+def _due(conditions: str, concerned: str | None) -> str:
+    return render(
+        "cdm/user_tags/due.sql",
+        conditions=f"(\n{indent(conditions, '    ')}\n)",
+        concerned=concerned,
+        marts=marts(),
+    )
+
+
+def _follow_rules(attempt: StageRun) -> None:
+    """Take up what the rules say now; let the guests wait whom a change concerns."""
+    conn = attempt.conn
+    added, dropped, is_unfinished = _run(conn, "changed_rules").fetchone() or (
+        0,
+        0,
+        False,
+    )
+    if added or dropped:
+        with attempt.batch([], has_ranges=False) as batch:
+            # Whoever has counted without a new condition must be visible to the search
+            # for its guests: see sql/cdm/_templates/keep_conditions.sql.
+            conn.execute(
+                "SELECT pg_advisory_xact_lock("
+                "hashtextextended('palate tag conditions', 0))"
+            )
+            batch.counts["conditions_dropped"] += _run(conn, "drop_conditions").rowcount
+            batch.counts["conditions_added"] += _run(conn, "add_conditions").rowcount
+    if added or dropped or is_unfinished:
+        with attempt.batch([], has_ranges=False) as batch:
+            conn.execute("SET LOCAL enable_seqscan = off")
+            everything = conn.execute(
+                "DELETE FROM ops.tags_waiting WHERE user_id IS NULL"
+            ).rowcount
+            values = {"everything": everything > 0}
+            batch.counts["waiting"] += _run(conn, "spread", values).rowcount
+            _run(conn, "spread_done")
+            _run(conn, "forget_dropped")
+
+
+def _judge_waiting(attempt: StageRun, limit: int) -> bool:
+    """Judge a piece of what is waiting; tell whether there may be more."""
+    conn = attempt.conn
+    with attempt.batch([], has_ranges=False) as batch:
+        conn.execute("SET LOCAL enable_seqscan = off")
+        # Before the queue is read: all that these positions have changed is in it.
+        counted = _counted_ranges(conn)
+        conn.execute(
+            'CREATE TEMP TABLE concerned (user_id uuid, tag text COLLATE "C")'
+            " ON COMMIT DROP"
+        )
+        taken = _run(conn, "take", {"limit": limit}).rowcount
+        if taken < limit:
+            batch.ranges = counted
+        if taken:
+            batch.counts["judged"] += taken
+            _judge(conn, batch)
+    return taken == limit
+
+
+def _judge(conn: Connection, batch: Batch) -> None:
+    conn.execute("ANALYZE concerned")
+    conn.execute("CREATE TEMP TABLE changed_guests (user_id uuid) ON COMMIT DROP")
+    values = {"load_dt": batch.load_dt}
+    execute_step(conn, statements()["due"], analyze=True)
+    for name in ("lost", "gained"):
+        batch.counts[name] += _run(conn, name, values).rowcount
+    if batch.counts["lost"] or batch.counts["gained"]:
+        outbox.enter_tags(conn, batch)
+
+
+def _look_again(conn: Connection, settings: Settings, batch: Batch) -> None:
+    conn.execute("SET LOCAL enable_seqscan = off")
+    make_ranges(conn, settings, batch.ranges)
+    batch.counts["waiting"] += _run(conn, "look_again").rowcount
+
+
+def _counted_ranges(conn: Connection) -> list[Range]:
+    """Return what all marts with tags have counted since this stage last looked."""
+    stages = [mart.stage for mart in marts().values()]
+    found = []
+    for _, same_log in groupby(open_ranges(conn, STAGE, stages), lambda r: r.log):
+        ranges = list(same_log)
+        if len(ranges) == len(stages):
+            found.append(min(ranges, key=lambda item: item.end))
+    return found
+
+
+def _run(
+    conn: Connection, name: str, values: dict[str, Any] | None = None
+) -> psycopg.ClientCursor[Any]:
+    return execute(conn, statements()[name], _VALUES | (values or {}))

@@ -1,0 +1,61 @@
+-- Tell how many conditions are to be added and dropped, and whether guests are still to
+-- be found whom earlier ones concern.
+WITH rules_now AS (
+    {{ conditions | indent }}
+),
+
+taken_up AS (
+    {{ taken_up | indent }}
+),
+
+added AS (
+    SELECT
+        kind,
+        thing_id,
+        tag,
+        threshold,
+        rule_id
+    FROM rules_now
+    EXCEPT
+    SELECT
+        kind,
+        thing_id,
+        tag,
+        threshold,
+        rule_id
+    FROM taken_up
+),
+
+dropped AS (
+    SELECT
+        kind,
+        thing_id,
+        tag,
+        threshold,
+        rule_id
+    FROM taken_up
+    EXCEPT
+    SELECT
+        kind,
+        thing_id,
+        tag,
+        threshold,
+        rule_id
+    FROM rules_now
+)
+
+SELECT
+    (SELECT count(*) FROM added) AS added,
+    (SELECT count(*) FROM dropped) AS dropped,
+    (
+        EXISTS (
+            SELECT 1
+            FROM ops.tag_conditions
+            WHERE state <> 'applied'
+        )
+        OR EXISTS (
+            SELECT 1
+            FROM ops.tags_waiting
+            WHERE user_id IS NULL
+        )
+    ) AS is_unfinished
