@@ -20,6 +20,9 @@ _TYPES = (
     "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "bytea",
     "timestamptz",
 )  # fmt: skip
+# What a slow broker sends is committed every so often; and a COPY that takes much
+# longer is one whose process hangs (``stage`` ends its session).
+_CHUNK_SECONDS = 20.0
 
 
 class Reading:
@@ -46,6 +49,9 @@ class Reading:
     ) -> Iterator[tuple[Log, Any]]:
         """Yield records up to a number; bytes and time end a chunk after a poll."""
         number = size = 0
+        ends = time.monotonic() + _CHUNK_SECONDS
+        if deadline is not None:
+            ends = min(ends, deadline)
         while True:
             self._reader.poll_records = min(messages - number, POLL_RECORDS)
             polled = next(self._polls, None)
@@ -57,7 +63,7 @@ class Reading:
                     size += len(record.value or b"")
                     number += 1
                     yield item, record
-            late = deadline is not None and time.monotonic() >= deadline
+            late = time.monotonic() >= ends
             if number >= messages or size >= settings.palate_drain_bytes or late:
                 return
 

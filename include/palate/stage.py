@@ -24,6 +24,8 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_LOCK_KEY = "hashtextextended('palate stage ' || %(stage)s, 0)"
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -303,15 +305,47 @@ def _lock(conn: Connection, stage: str, wait: float) -> None:
     conn.execute(
         "SELECT set_config('lock_timeout', %s, false)", (f"{int(wait * 1000) or 1}ms",)
     )
+    if _is_locked(conn, stage) or (_end_hung(conn, stage) and _is_locked(conn, stage)):
+        return
+    message = (
+        f"Stage {stage} is busy: another run has held its lock for {wait:g} s. "
+        "Nothing is lost: that run, or the next one, takes what is waiting."
+    )
+    raise StageBusyError(message)
+
+
+def _is_locked(conn: Connection, stage: str) -> bool:
+    """Wait for the stage's lock, and tell whether it was free in time."""
     try:
         # A session's lock: taken before the first snapshot, gone with the session.
-        conn.execute(
-            "SELECT pg_advisory_lock(hashtextextended('palate stage ' || %s, 0))",
-            (stage,),
-        )
+        conn.execute(f"SELECT pg_advisory_lock({_LOCK_KEY})", {"stage": stage})
     except psycopg.errors.LockNotAvailable:
-        message = (
-            f"Stage {stage} is busy: another run has held its lock for {wait:g} s. "
-            "Nothing is lost: that run, or the next one, takes what is waiting."
+        return False
+    return True
+
+
+def _end_hung(conn: Connection, stage: str) -> bool:
+    """End the session that holds the lock, if its process hangs in a statement.
+
+    PostgreSQL ends a session that is left idle in a transaction. It does not end one
+    whose process stands still while it sends rows or should take them: that is for
+    those who wait. A chunk is short, so one that lives takes no statement so long.
+    """
+    ended = conn.execute(
+        "SELECT pg_terminate_backend(a.pid, 5000) FROM pg_locks AS l"
+        " INNER JOIN pg_stat_activity AS a USING (pid)"
+        " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+        " AND a.datname = current_database() AND a.datid = l.database"
+        " AND (l.classid::bigint << 32 | l.objid::bigint)"
+        f" = {_LOCK_KEY} AND a.usename = current_user AND a.state = 'active'"
+        " AND a.wait_event_type = 'Client' AND a.query_start < clock_timestamp()"
+        " - current_setting('idle_in_transaction_session_timeout')::interval",
+        {"stage": stage},
+    ).rowcount
+    if ended:
+        log.error(
+            "Stage %s: the run that held its lock hung in a statement. Its session was"
+            " ended, and what it had not committed is rolled back.",
+            stage,
         )
-        raise StageBusyError(message) from None
+    return bool(ended)
