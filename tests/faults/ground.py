@@ -52,6 +52,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
+        self._guests = count(1)
         self._futures: list[tuple[Any, Message]] = []
         self._workers: list[BaseProcess] = []
         self._producer: KafkaProducer | None = None
@@ -136,6 +137,18 @@ class Ground:
             self.send(topic, self.traffic.value(self.topics[topic]), partition)
             if index % 5 == 0:
                 self.put(self.traffic.entry())
+        self.flush()
+
+    def stir(self) -> None:
+        """Send so much that each stage has something to do in each of its logs."""
+        for topic, form in self.topics.items():
+            for partition in (0, 1):
+                for _ in range(4):
+                    self.send(topic, self.traffic.value(form), partition)
+                value, entry = self.traffic.newcomer(form, f"n{next(self._guests)}")
+                self.send(topic, value, partition)
+                self.put(entry)
+        self.put(self.traffic.entry())
         self.flush()
 
     def put(self, entry: Entry) -> None:
@@ -272,7 +285,7 @@ class Ground:
             process.join(10)
 
     def points(self, **job: Any) -> list[str]:
-        """Run a worker to its end; return the points it reached."""
+        """Run a worker to its end; return the names of the points it reached."""
         _, made = self.run(**job)
         return made.trace.read_text().splitlines()
 
@@ -300,8 +313,16 @@ class Ground:
         """Put a worker to sleep at a point, run another, wake the first one.
 
         Returns what ``run`` does for the sleeper.
+
+        :raises RuntimeError: if the other one could not do its work
         """
-        return self.run_interrupted(trip, lambda: self.run(**job), **job)
+
+        def run_another() -> None:
+            code, made = self.run(**job)
+            if code:
+                raise RuntimeError(f"The sleeper kept others from work: {made.log}")
+
+        return self.run_interrupted(trip, run_another, **job)
 
     # --- what became of it ---
 

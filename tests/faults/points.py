@@ -2,12 +2,14 @@
 
 Each call of the driver that says something to PostgreSQL is a point: a statement, the
 begin and the commit of a transaction, rows of a COPY and its end. One is chosen by its
-number, or by how its text begins. The product's code knows nothing of it.
+name, which has the stage and how often the stage said the same before, or by how its
+text begins. The product's code knows nothing of it.
 """
 
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -24,59 +26,57 @@ _INSIDE_SECONDS = 0.002
 class Trip:
     """Where a worker meets its fate.
 
-    :param number: the number of the point, from 1; or 0 to go by ``text``
+    :param name: the point's name, as the trace has it; or empty to go by ``text``
     :param text: what the point's label begins with
     :param nth: which of the points with this text
     :param inside: not before the statement but once it was sent
     :param stop: SIGSTOP instead of SIGKILL
     """
 
-    number: int = 0
+    name: str = ""
     text: str = ""
     nth: int = 1
     inside: bool = False
     stop: bool = False
 
 
-class _Points:
+class Points:
+    """The points of this process; ``stage`` is part of the names of those to come."""
+
     def __init__(self, trip: Trip | None, trace: Path) -> None:
         self._trip = trip
         self._trace = trace.open("a", buffering=1)
-        self._number = 0
+        self.stage = ""
+        self._named: Counter[str] = Counter()
         self._seen = 0
         self._lock = threading.Lock()
 
-    def reach(self, label: str, inside: Callable[[], None]) -> None:
+    def reach(self, label: str, inside: Callable[[Trip], None]) -> None:
         """Write the point down, and act if it is the chosen one."""
         with self._lock:
-            self._number += 1
-            self._trace.write(f"{label}\n")
+            same = f"{self.stage}: {label}"
+            self._named[same] += 1
+            name = f"{same} #{self._named[same]}"
+            self._trace.write(f"{name}\n")
             trip = self._trip
-            if trip is None or not self._is_chosen(trip, label):
+            if trip is None or not self._is_chosen(trip, label, name):
                 return
-            if trip.stop:
-                os.kill(os.getpid(), signal.SIGSTOP)
-            elif trip.inside:
-                inside()
+            if trip.inside:
+                inside(trip)
             else:
-                die()
+                _end(trip)
 
-    def _is_chosen(self, trip: Trip, label: str) -> bool:
-        if trip.number:
-            return self._number == trip.number
+    def _is_chosen(self, trip: Trip, label: str, name: str) -> bool:
+        if trip.name:
+            return name == trip.name
         fits = label.startswith(trip.text)
         self._seen += fits
         return fits and self._seen == trip.nth
 
 
-def die() -> None:
-    """End this process as ``kill -9`` does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def watch(trip: Trip | None, trace: Path) -> None:
+def watch(trip: Trip | None, trace: Path) -> Points:
     """Make every statement of this process a point; write each to ``trace``."""
-    points = _Points(trip, trace)
+    points = Points(trip, trace)
 
     def before(owner: type, name: str, label: Callable[..., str | None]) -> None:
         original = getattr(owner, name)
@@ -84,7 +84,7 @@ def watch(trip: Trip | None, trace: Path) -> None:
         @wraps(original)
         def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
             if found := label(self, *args):
-                points.reach(found, lambda: _die_inside(self, found))
+                points.reach(found, lambda trip: _end_inside(trip, self, found))
             return original(self, *args, **kwargs)
 
         setattr(owner, name, wrapper)
@@ -106,6 +106,7 @@ def watch(trip: Trip | None, trace: Path) -> None:
 
     before(psycopg.Copy, "write_row", row_label)
     before(psycopg.Copy, "__exit__", lambda copy, *_: _end_of_copy(copy, rows))
+    return points
 
 
 def _end_of_copy(copy: Any, rows: dict[int, int]) -> str:
@@ -119,11 +120,16 @@ def _first_line(query: Any) -> str:
     return " ".join(said)[:120]
 
 
-def _die_inside(called: Any, label: str) -> None:
-    """Send what was to be said, and die before the answer is read."""
+def _end(trip: Trip) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP if trip.stop else signal.SIGKILL)
+
+
+def _end_inside(trip: Trip, called: Any, label: str) -> None:
+    """Send what was to be said, and end before the answer is read."""
     if label == "COMMIT":
         pgconn = called.connection.pgconn
         pgconn.send_query(b"COMMIT")
         pgconn.flush()
-        die()
-    threading.Timer(_INSIDE_SECONDS, die).start()
+        _end(trip)
+    else:
+        threading.Timer(_INSIDE_SECONDS, _end, [trip]).start()

@@ -69,6 +69,13 @@ class Traffic:
             fields["menu"] = [self._dish(dish) for dish in self._some(DISHES)]
         return Entry(id, json.dumps({"_id": id, **fields}).encode())
 
+    def newcomer(self, form: Form, id: str) -> tuple[bytes, Entry]:
+        """Return an order of a guest whom nobody knows yet, and the guest's entry."""
+        order = self._order(form)
+        order["payload"]["user"]["id"] = id
+        fields = {"_id": id, "name": id, "update_ts_utc": self._time(), "login": "n"}
+        return json.dumps(order).encode(), Entry(id, json.dumps(fields).encode())
+
     def _order(self, form: Form) -> Json:
         number = self.random.randrange(ORDERS) + (1000 if form is Form.ENRICHED else 0)
         payload: Json = {

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from palate import database, dictionaries, marts, staging, vault
+from palate import database, dictionaries, marts, rejected, staging, vault
 from palate.errors import PalateError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings, load_settings
@@ -29,6 +29,9 @@ from tests.faults.points import Trip
 log = logging.getLogger(__name__)
 
 STAGES = ("drain", "vault", "dictionaries", *load_marts())
+# What a person starts, now and then.
+REBUILDS = tuple(f"rebuild {name}" for name in load_marts())
+ACTS = ("replay", "sync", *REBUILDS)
 ENDLESS = 1_000_000
 
 
@@ -39,6 +42,7 @@ class Job:
     :param folder: where it writes its log and the points it reached
     :param values: the settings, as ``load_settings`` takes them
     :param session: other settings of its PostgreSQL sessions, such as shorter timeouts
+    :param worth_a_lane: from how many positions on the vault loads side by side
     :param run_id: to be one and the same run as others, else every pass is a new one
     :param interval: of a backfill, the broker times it covers
     """
@@ -52,6 +56,7 @@ class Job:
     trip: Trip | None = None
     bug: str | None = None
     session: Mapping[str, str] = field(default_factory=dict)
+    worth_a_lane: int | None = None
     run_id: str = ""
     interval: tuple[datetime, datetime] | None = None
 
@@ -95,13 +100,16 @@ def work(job: Job) -> None:
     database._SESSION.update(job.session)
     if job.bug:
         planted.plant(job.bug)
-    points.watch(job.trip, job.trace)
+    if job.worth_a_lane is not None:
+        vault._WORTH_A_LANE = job.worth_a_lane
+    reached = points.watch(job.trip, job.trace)
     settings = load_settings(**job.values)
     failed = False
     for number in range(job.passes):
         failed = False
         for stage in job.stages:
             run_id = job.run_id or f"{job.name}-{number}"
+            reached.stage = stage
             try:
                 run_stage(settings, stage, run_id, number + 1, job.interval)
             except PalateError as error:
@@ -130,9 +138,12 @@ def run_stage(
         "vault": vault.run,
         "dictionaries": dictionaries.run,
         "sync": dictionaries.sync,
+        "replay": lambda *asked: rejected.run(*asked, rejected.Selection()),
     }
     if stage in known:
         return known[stage](settings, caller)
+    if stage in REBUILDS:
+        return marts.rebuild(settings, stage.removeprefix("rebuild "), caller)
     return marts.run(settings, stage, caller)
 
 
