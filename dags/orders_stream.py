@@ -44,11 +44,11 @@ def orders_stream():
         return run_stage("dictionaries")
 
     loaded, looked_up = vault(), dictionaries()
-    counted, tagged = marts_and_tags(trigger_rule="all_done_min_one_success")
+    counted, sent = marts_and_tags(trigger_rule="all_done_min_one_success")
     drain() >> loaded >> looked_up >> counted
     loaded >> counted
     end = EmptyOperator(task_id="all_loaded", doc_md="Red when a task before it is.")
-    [looked_up, *counted, tagged] >> end
+    [looked_up, *counted, *sent] >> end
 
 
 orders_stream()

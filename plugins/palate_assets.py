@@ -12,7 +12,14 @@ from kafka_bell import KafkaBell
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 
-TOPICS = sorted(Settings(dwh_dsn="").palate_topics)
+_SETTINGS = Settings(dwh_dsn="")
+TOPICS = sorted(_SETTINGS.palate_topics)
+
+
+def topic(name: str) -> Asset:
+    """Return the asset of a Kafka topic."""
+    return Asset(name, uri=f"kafka://kafka:9092/{name}", group="kafka")
+
 
 # What the bell rings for; it has no data of its own.
 ORDERS_WAITING = Asset(
@@ -28,9 +35,7 @@ ORDERS_WAITING_OR_FIVE_MINUTES = AssetOrTimeSchedule(
         "*/5 * * * *", timezone="UTC", interval=timedelta(minutes=5)
     ),
 )
-ORDER_TOPICS = [
-    Asset(topic, uri=f"kafka://kafka:9092/{topic}", group="kafka") for topic in TOPICS
-]
+ORDER_TOPICS = [topic(name) for name in TOPICS]
 DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
 
 
@@ -55,3 +60,7 @@ MARTS = {
 }
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")
+PUBLISHED = [
+    topic(_SETTINGS.palate_tags_topic),
+    Asset("tags_of_the_app", uri="redis://redis:6379/0/tags", group="redis"),
+]

@@ -10,8 +10,8 @@ import palate_assets as assets
 from palate_airflow import run_stage
 
 
-def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], Any]:
-    """Make a task for each mart, and that of the tags behind them; return both.
+def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[Any]]:
+    """Make a task for each mart, then tags and publish; return the marts', and these.
 
     :param trigger_rule: of the marts
     """
@@ -26,10 +26,16 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], Any]:
         """Give and take the tags that changed counters and changed rules ask for."""
         return run_stage("tags")
 
+    # The next run sends it: more retries would only hold up the end of this one.
+    @task(inlets=[assets.TAGS], outlets=assets.PUBLISHED, retries=1)
+    def publish() -> dict[str, Any]:
+        """Send what changed to the app and to whoever listens; the rest waits here."""
+        return run_stage("publish")
+
     counted = [
         mart.override(task_id=name, outlets=[asset])(name)
         for name, asset in assets.MARTS.items()
     ]
-    tagged = tags()
-    counted >> tagged
-    return counted, tagged
+    tagged, published = tags(), publish()
+    counted >> tagged >> published
+    return counted, [tagged, published]

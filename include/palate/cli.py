@@ -11,6 +11,7 @@ from rich.table import Table
 
 from palate import dictionaries as dictionaries_stage
 from palate import marts, tags
+from palate import publish as publish_stage
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
@@ -94,9 +95,9 @@ def reconcile(as_json: AsJson = False) -> None:
     with told():
         settings = load_settings()
         report = {name: marts.differences(settings, name) for name in load_marts()}
+        report["user_tags"] = tags.differences(settings)
         if as_json:
             print(
-        report["user_tags"] = tags.differences(settings)
                 json.dumps(
                     {
                         name: {"differences": number, "examples": rows}
@@ -138,6 +139,25 @@ def rebuild(
         else:
             outcome = tags.rebuild(settings, shell_caller("rebuild"))
             _print_outcome(outcome, as_json)
+
+
+@app.command()
+def publish(
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Send the tags of all guests anew: Redis has lost them, say.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send what changed to Kafka and Redis."""
+    with told():
+        settings = load_settings()
+        if again:
+            publish_stage.again(settings, shell_caller("publish"))
+        _print_outcome(publish_stage.run(settings, shell_caller("publish")), as_json)
 
 
 @dictionaries_app.command("sync")

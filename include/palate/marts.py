@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import vault
+from palate import exchange, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
@@ -72,9 +72,11 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             attempt.conn.execute(
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
+            _let_all_be_published(attempt.conn, settings, name)  # who leaves, too
             for made, statement in rebuild_statements(name):
                 _, number = execute_step(attempt.conn, statement, analyze=True)
                 batch.counts[made] += number
+            _let_all_be_published(attempt.conn, settings, name)
         return attempt.outcome
 
 
@@ -89,6 +91,8 @@ def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> N
         _, number = execute_step(conn, statement, values, analyze=True)
         if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[relation] += number
+    if settings.palate_publish_counters_to:
+        exchange.enter_counters(conn, mart.name, mart.reference.changes)
 
 
 @lru_cache(maxsize=8)
@@ -96,11 +100,11 @@ def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
     """Return (what it makes, statement) of a refresh, in order."""
     mart = load_marts()[name]
     reference = f"cdm.{mart.reference.table}"
-    # What was counted is taken out before the reference moves on, what counts now is
-    # put in after.
-    steps = [
+    batch = [
         ("batch_menu_products", mart.shared("1_batch_menu_products")),
         ("batch_orders", mart.shared("2_batch_orders")),
+    ]
+    changes = [
         (
             "affected_products",
             "CREATE TEMP TABLE affected_products ON COMMIT DROP AS\n"
@@ -114,12 +118,14 @@ def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
             ),
         ),
         ("changed_products", mart.shared("4_changed_products")),
+    ]
+    orders = [
         ("touched_orders", mart.shared("touched_orders")),
         ("new_orders", mart.shared("new_orders")),
         ("old_orders", mart.shared("old_orders")),
         ("unchanged_orders", mart.shared("unchanged_orders")),
         (
-            "contributions",
+            "old_contributions",
             mart.shared(
                 "old_contributions",
                 old_contributions=mart.query(
@@ -127,23 +133,30 @@ def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
                 ),
             ),
         ),
+    ]
+    moved = [
         ("dropped_reference", mart.shared("drop_reference")),
         ("added_reference", mart.shared("add_reference")),
-        (
-            "new_contributions",
-            mart.shared(
-                "new_contributions",
-                new_contributions=mart.query(
-                    "contributions", orders="new_orders", reference=reference
-                ),
+    ]
+    deltas = (
+        "deltas",
+        mart.shared(
+            "deltas",
+            new_contributions=mart.query(
+                "contributions", orders="new_orders", reference=reference
             ),
         ),
-        ("deltas", mart.shared("deltas")),
-        ("applied", mart.shared("apply")),
-    ]
+    )
     if mart.reference.changes == "labels":
-        steps.append(("relabelled", mart.shared("relabel")))
+        # The reference tells how what is counted is called.
+        relabelled = ("relabelled", mart.shared("relabel"))
+        steps = [*batch, *orders, deltas, *changes, *moved, relabelled]
+    else:
+        # It tells what is counted: what was counted by it is taken out before it
+        # moves on, what counts now is put in after.
+        steps = [*batch, *changes, *orders, *moved, deltas]
     steps += [
+        ("applied", mart.shared("apply")),
         ("kept", mart.shared("keep_counted")),
         ("dropped", mart.shared("drop_counted")),
     ]
@@ -211,6 +224,11 @@ def recomputed(mart: Mart) -> str:
         label_query=label_query,
         label_key=mart.label.key,
     )
+
+
+def _let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
+    if settings.palate_publish_counters_to:
+        exchange.enter_all_counters(conn, name)
 
 
 def _subquery(query: str) -> str:

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 import redis
 
-from palate import outbox, tag_keys
+from palate import exchange, outbox, tag_keys, vault
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
+from palate.mart_definitions import load_marts
+from palate.positions import first, open_ranges
 from palate.sending import COMPACTED, open_sender
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, open_run
@@ -22,10 +24,14 @@ log = logging.getLogger(__name__)
 STAGE = "publish"
 TAGS_TO_KAFKA = f"{STAGE}:tags:kafka"
 TAGS_TO_REDIS = f"{STAGE}:tags:redis"
+ORDERS = f"{STAGE}:orders"
+COUNTERS = f"{STAGE}:counters"
 _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
 
 # A kill costs at most so many messages that are sent again.
 _STATES = 5_000
+_POSITIONS = 10_000
+_GUESTS = 5_000
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
@@ -53,16 +59,27 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
 
 def again(settings: Settings, caller: Caller) -> None:
-    """Let the tags of every guest go out anew, to outlets that have lost them."""
-    with open_run(settings, f"{STAGE}:again", caller) as attempt:
-        with attempt.batch([]) as batch:
-            outbox.enter_all(attempt.conn, batch)
-        attempt.outcome.counts.update(batch.counts)
+    """Let the tags of every guest go out anew, and the counters if switched on.
+
+    For outlets that have lost what they had, and for a topic that is new.
+    """
+    with (
+        open_run(settings, f"{STAGE}:again", caller) as attempt,
+        attempt.batch([], has_ranges=False) as batch,
+    ):
+        outbox.enter_all(attempt.conn, batch)
+        if settings.palate_publish_counters_to:
+            for mart in load_marts():
+                exchange.enter_all_counters(attempt.conn, mart)
 
 
 def _outlets(settings: Settings) -> Iterator[Callable[[Settings, Caller], Outcome]]:
     yield _tags_to_kafka
     yield _tags_to_redis
+    if settings.palate_publish_orders_to:
+        yield _orders
+    if settings.palate_publish_counters_to:
+        yield _counters
 
 
 def _merge(outcome: Outcome, part: Outcome) -> None:
@@ -100,6 +117,33 @@ def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
                 with attempt.batch([taken]) as batch:
                     batch.counts["tags_written"] = written
         outbox.forget(attempt.conn, _TAG_STAGES)
+        return attempt.outcome
+
+
+def _orders(settings: Settings, caller: Caller) -> Outcome:
+    with open_run(settings, ORDERS, caller) as attempt:
+        conn = attempt.conn
+        if not open_ranges(conn, ORDERS, [vault.STAGE]):
+            return attempt.outcome
+        with open_sender(settings, settings.palate_publish_orders_to, {}) as sender:
+            while ranges := first(open_ranges(conn, ORDERS, [vault.STAGE]), _POSITIONS):
+                with attempt.batch(ranges) as batch:
+                    sent = sender.send(exchange.orders(conn, settings, batch))
+                    batch.counts["orders_sent"] = sent
+        return attempt.outcome
+
+
+def _counters(settings: Settings, caller: Caller) -> Outcome:
+    with open_run(settings, COUNTERS, caller) as attempt:
+        conn = attempt.conn
+        if not exchange.has_counters(conn):
+            return attempt.outcome
+        topic = settings.palate_publish_counters_to
+        with open_sender(settings, topic, COMPACTED) as sender:
+            while exchange.has_counters(conn):
+                with attempt.batch([], has_ranges=False) as batch:
+                    sent = sender.send(exchange.counters(conn, batch, _GUESTS))
+                    batch.counts["counters_sent"] = sent
         return attempt.outcome
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import dictionaries, marts, staging, tags, vault
+from palate import dictionaries, marts, publish, staging, tags, vault
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, shell_caller
@@ -27,7 +27,7 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
 
 
 def follow_vault(settings: Settings) -> Iterator[Outcome]:
-    """Run the marts side by side, then the tags; yield each outcome."""
+    """Run the marts side by side, then tags and publish; yield each outcome."""
     with ThreadPoolExecutor() as pool:
         running = [
             pool.submit(marts.run, settings, name, shell_caller(name))
@@ -36,3 +36,4 @@ def follow_vault(settings: Settings) -> Iterator[Outcome]:
         for future in running:
             yield future.result()
     yield tags.run(settings, shell_caller(tags.STAGE))
+    yield publish.run(settings, shell_caller(publish.STAGE))

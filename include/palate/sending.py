@@ -40,7 +40,7 @@ COMPACTED = {"cleanup.policy": "compact"}
 _HEADERS: list[tuple[str, str | bytes | None]] = [(ORIGIN_HEADER, b"palate")]
 _MOST_BYTES = 16 * 2**20
 _IN_TRANSACTION = 10_000
-_TRANSACTION_MS = 60_000
+_TRANSACTION_MS = 30_000
 
 _REFUSALS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic {topic}",

@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     palate_tags_topic: str = Field(
         default="cdm-user-tags", min_length=1, description="where tags are published"
     )
+    palate_publish_orders_to: str = Field(
+        default="", description="topic of enriched orders; empty: they stay here"
+    )
+    palate_publish_counters_to: str = Field(
+        default="", description="topic of guests' counters; empty: they stay here"
+    )
     palate_drain_messages: int = Field(
         default=20_000, ge=1, description="most messages in one transaction of a drain"
     )

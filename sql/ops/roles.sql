@@ -16,6 +16,7 @@ GRANT INSERT, UPDATE, DELETE ON ops.reloads, ops.reload_ranges, ops.reload_layer
 TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.tag_outbox TO palate_loader;
 GRANT UPDATE ON ops.tag_versions TO palate_loader;
+GRANT INSERT, DELETE ON ops.order_waits, ops.counters_waiting TO palate_loader;
 GRANT UPDATE (filled_dt) ON ops.definitions TO palate_loader;
 GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
 -- A mart is rebuilt in place; what STG and the vault have is never changed.

@@ -23,8 +23,7 @@ def all_statements() -> Iterator[Statement]:
         yield f"view {path.stem}", render(f"dds/views/{path.name}")
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
-    for path in sorted((SQL_FOLDER / "publish").glob("*.sql")):
-        yield f"publish {path.stem}", render(f"publish/{path.name}")
+    yield from _of_publishing()
     hubs = [item for item in load_vault().tables.values() if isinstance(item, Hub)]
     least = {hub.table: list(hub.least) for hub in hubs if hub.least}
     yield "roles", render("ops/roles.sql", least=least)
@@ -51,3 +50,14 @@ def _of_marts() -> Iterator[Statement]:
         for made, statement in marts.refresh_statements(name):
             yield f"refresh {name} {made}", statement
         yield f"recompute {name}", marts.recomputed(mart)
+
+
+def _of_publishing() -> Iterator[Statement]:
+    names = {"mart": "user_product_counters"}
+    for path in sorted((SQL_FOLDER / "publish").rglob("*.sql")):
+        name = path.relative_to(SQL_FOLDER)
+        for changes in ("labels", "orders") if path.stem == "changed_guests" else ("",):
+            yield (
+                f"{name.with_suffix('')} {changes}".strip().replace("/", " "),
+                render(str(name), **names, changes=changes),
+            )

@@ -20,3 +20,22 @@ COMMENT ON TABLE ops.tag_versions IS
 'The last version that a state of tags was given. Whoever enters states holds this '
 'row until it commits, so that versions ascend in the order of the commits.';
 INSERT INTO ops.tag_versions (last_version) VALUES (0);
+
+CREATE TABLE ops.order_waits (
+    order_id bigint NOT NULL,
+    missing_key uuid NOT NULL,
+    PRIMARY KEY (missing_key, order_id)
+);
+CREATE INDEX order_waits_order ON ops.order_waits (order_id);
+COMMENT ON TABLE ops.order_waits IS
+'Orders whose enriched form is not published yet, and what each waits for: the key of '
+'a guest or a restaurant without a name, or of a dish that no menu has.';
+
+CREATE TABLE ops.counters_waiting (
+    user_id uuid NOT NULL
+)
+-- A queue: what was taken has to be vacuumed away however long it once was.
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+COMMENT ON TABLE ops.counters_waiting IS
+'Guests whose counters are still to be published: the marts enter them in the '
+'transaction that changes a counter, while dds-service-orders is switched on.';

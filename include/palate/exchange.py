@@ -1,0 +1,87 @@
+"""What goes out on the exchange topics: orders with names, whole counters of a guest.
+
+Both are asked of an open batch, and sent before it commits: what was sent without a
+commit is sent again.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from palate.batch_ranges import make_ranges
+from palate.database import Connection
+from palate.names import SQL_FOLDER
+from palate.render import execute, execute_step, render
+from palate.settings import Settings
+from palate.stage import Batch
+
+Messages = Iterator[tuple[str, bytes]]
+
+_FETCHED = 1_000
+
+
+def orders(conn: Connection, settings: Settings, batch: Batch) -> Messages:
+    """Yield (order's id, enriched form) of the orders that are due by this batch.
+
+    That is the newest version of each order, where it came in the batch's ranges, or
+    waited for a name or a category that came in them. What is still unknown is noted
+    in ``ops.order_waits``.
+    """
+    # As in a mart: few rows of large tables.
+    conn.execute("SET LOCAL enable_seqscan = off")
+    make_ranges(conn, settings, batch.ranges)
+    values = {"topic": settings.palate_publish_orders_to}
+    for statement in order_steps():
+        made, number = execute_step(conn, statement, values, analyze=True)
+        if made == "due_orders":
+            batch.counts["orders_due"] += number
+    yield from _messages(conn, render("publish/orders/messages.sql"))
+
+
+def counters(conn: Connection, batch: Batch, limit: int) -> Messages:
+    """Yield (guest's id, counters) of guests whose counters changed.
+
+    They leave the queue with the batch; at most ``limit`` entries of it.
+    """
+    conn.execute("CREATE TEMP TABLE due_guests (user_id uuid) ON COMMIT DROP")
+    taken = execute(conn, render("publish/counters/take.sql"), {"limit": limit})
+    batch.counts["guests_due"] += taken.rowcount
+    # The counters are read after the queue: what changes later waits in it.
+    yield from _messages(conn, render("publish/counters/messages.sql"))
+
+
+def has_counters(conn: Connection) -> bool:
+    """Tell whether a guest waits whose counters changed."""
+    query = "SELECT EXISTS (SELECT 1 FROM ops.counters_waiting)"
+    return bool((conn.execute(query).fetchone() or (False,))[0])
+
+
+def enter_counters(conn: Connection, mart: str, changes: str) -> None:
+    """Let the guests wait whose rows of a mart an open refresh has changed."""
+    statement = render(
+        "publish/counters/changed_guests.sql", mart=mart, changes=changes
+    )
+    execute(conn, statement)
+
+
+def enter_all_counters(conn: Connection, mart: str) -> None:
+    """Let every guest wait who has rows in a mart."""
+    execute(conn, render("publish/counters/all_guests.sql", mart=mart))
+
+
+@lru_cache(maxsize=1)
+def order_steps() -> tuple[str, ...]:
+    """Return the statements that find the due orders, in order."""
+    folder = SQL_FOLDER / "publish" / "orders"
+    return tuple(
+        render(str(path.relative_to(SQL_FOLDER)))
+        for path in sorted(folder.glob("[0-9]*.sql"))
+    )
+
+
+def _messages(conn: Connection, query: str) -> Messages:
+    # From the server in pieces: memory does not grow with what is due at once.
+    with conn.cursor("messages") as cursor:
+        cursor.itersize = _FETCHED
+        cursor.execute(query)
+        for key, value in cursor:
+            yield key, value.encode()

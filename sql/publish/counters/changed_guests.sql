@@ -1,0 +1,12 @@
+-- Let the guests wait whose counters this batch has changed, or the name of a dish.
+INSERT INTO ops.counters_waiting (user_id)
+SELECT d.user_id
+FROM deltas AS d
+{%- if changes == "labels" %}
+UNION
+SELECT m.user_id
+FROM cdm.{{ mart }} AS m
+WHERE m.product_id IN (SELECT p.product_id FROM changed_products AS p)
+{%- else %}
+GROUP BY d.user_id
+{%- endif %}

@@ -1,0 +1,26 @@
+-- The guests, restaurants and dishes of which this range tells a name or a category.
+CREATE TEMP TABLE told_keys ON COMMIT DROP AS
+SELECT DISTINCT told.key
+FROM batch_ranges AS r
+CROSS JOIN LATERAL (
+    {%- for table, key in (
+        ("s_user_names", "h_user_pk"),
+        ("s_restaurant_names", "h_restaurant_pk"),
+        ("s_product_category", "h_product_pk"),
+    ) %}
+    (
+        SELECT s.{{ key }} AS key
+        FROM dds.{{ table }} AS s
+        WHERE
+            s.topic = r.topic
+            AND s.epoch = r.epoch
+            AND s.kafka_partition = r.kafka_partition
+            AND s.kafka_offset >= r.from_offset
+            AND s.kafka_offset < r.to_offset
+        OFFSET 0  -- one index scan per range, whatever the statistics say
+    )
+    {%- if not loop.last %}
+    UNION ALL
+    {%- endif %}
+    {%- endfor %}
+) AS told

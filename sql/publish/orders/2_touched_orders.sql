@@ -1,0 +1,35 @@
+-- The orders that messages of this range are about, and those that waited for what it
+-- tells.
+CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
+SELECT
+    v.order_id,
+    v.topic,
+    v.epoch,
+    v.kafka_partition,
+    v.kafka_offset
+FROM batch_ranges AS r
+CROSS JOIN LATERAL (
+    SELECT
+        s.order_id,
+        s.topic,
+        s.epoch,
+        s.kafka_partition,
+        s.kafka_offset
+    FROM dds.s_order_version AS s
+    WHERE
+        s.topic = r.topic
+        AND s.epoch = r.epoch
+        AND s.kafka_partition = r.kafka_partition
+        AND s.kafka_offset >= r.from_offset
+        AND s.kafka_offset < r.to_offset
+    OFFSET 0  -- one index scan per range, whatever the statistics say
+) AS v
+UNION ALL
+SELECT DISTINCT
+    w.order_id,
+    NULL AS topic,
+    NULL::integer AS epoch,
+    NULL::integer AS kafka_partition,
+    NULL::bigint AS kafka_offset
+FROM told_keys AS k
+INNER JOIN ops.order_waits AS w ON k.key = w.missing_key

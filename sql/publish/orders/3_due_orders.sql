@@ -1,0 +1,57 @@
+-- The newest version of each, where it came in this range or waits since an earlier
+-- one; what came on the very topic is there already.
+CREATE TEMP TABLE due_orders ON COMMIT DROP AS
+SELECT
+    t.order_id,
+    newest.topic,
+    newest.epoch,
+    newest.kafka_partition,
+    newest.kafka_offset,
+    newest.h_user_pk,
+    newest.h_restaurant_pk,
+    newest.status,
+    newest.cost,
+    newest.payment,
+    newest.version_dt,
+    newest.hk_order_item_hashdiff,
+    h.order_dt
+FROM (
+    SELECT DISTINCT order_id
+    FROM touched_orders
+) AS t
+INNER JOIN dds.h_order AS h ON t.order_id = h.order_id
+CROSS JOIN LATERAL (
+    SELECT
+        v.topic,
+        v.epoch,
+        v.kafka_partition,
+        v.kafka_offset,
+        v.h_user_pk,
+        v.h_restaurant_pk,
+        v.status,
+        v.cost,
+        v.payment,
+        v.version_dt,
+        v.hk_order_item_hashdiff
+    FROM dds.s_order_version AS v
+    WHERE v.order_id = t.order_id
+    ORDER BY {{ newest_first("v") }}
+    LIMIT 1
+) AS newest
+LEFT JOIN touched_orders AS came
+    ON
+        t.order_id = came.order_id
+        AND newest.topic = came.topic
+        AND newest.epoch = came.epoch
+        AND newest.kafka_partition = came.kafka_partition
+        AND newest.kafka_offset = came.kafka_offset
+WHERE
+    newest.topic <> %(topic)s
+    AND (
+        came.order_id IS NOT NULL
+        OR EXISTS (
+            SELECT 1
+            FROM ops.order_waits AS w
+            WHERE w.order_id = t.order_id
+        )
+    )
