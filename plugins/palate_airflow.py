@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.sdk import (
     BaseHook,
@@ -270,7 +270,9 @@ def _redis_url(connection: Connection) -> str:
         name = quote(connection.login or "", safe="")
         login = f"{name}:{quote(connection.password, safe='')}@"
     host = f"{connection.host}:{connection.port or 6379}"
-    return f"{scheme}://{login}{host}/{extra.get('db', 0)}"
+    url = f"{scheme}://{login}{host}/{extra.get('db', 0)}"
+    authority = {name: extra[name] for name in ("ssl_ca_certs",) if name in extra}
+    return f"{url}?{urlencode(authority)}" if authority else url
 
 
 def _as_failure(error: PalateError) -> StageFailedError:

@@ -5,18 +5,15 @@ pauses (contract, section 6), and the marts correct themselves when it has come.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
-
-import redis
 
 from palate import vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
-from palate.errors import ServiceUnavailableError
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range, first, open_ranges, watermarks
+from palate.redis_connection import open_redis
 from palate.render import execute, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, open_run
@@ -27,6 +24,10 @@ STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = Log(DICTIONARY_FEED, 0, 0)
 _MGET_KEYS = 500
+_REDIS = (
+    "the dictionaries",
+    "Orders load without it; names and categories follow.",
+)
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
@@ -83,7 +84,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
         ids = [row[0] for row in attempt.conn.execute(query)]
         if ids:
-            with _client(settings) as client:
+            with open_redis(settings, *_REDIS) as client:
                 for start in range(0, len(ids), _MGET_KEYS):
                     keys = ids[start : start + _MGET_KEYS]
                     values = client.mget(keys)
@@ -144,33 +145,3 @@ def _stage(
         },
     )
     return problems
-
-
-@contextmanager
-def _client(settings: Settings) -> Iterator["redis.Redis"]:
-    url = settings.redis_url.get_secret_value()
-    if not url:
-        message = (
-            "REDIS_URL is not set. Set it to redis://host:port/0, or set the Airflow "
-            "Connection `redis`."
-        )
-        raise ServiceUnavailableError(message)
-    try:
-        client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
-    except ValueError as error:
-        message = (
-            f"REDIS_URL is no URL of a Redis: {error}. Set it to redis://host:port/0, "
-            "or correct the Airflow Connection `redis`."
-        )
-        raise ServiceUnavailableError(message) from None
-    try:
-        yield client
-    except redis.RedisError as error:
-        message = (
-            f"Redis (the dictionaries) can't be read: {error}. Check that it runs "
-            "(`make status`) and that REDIS_URL or the Airflow Connection `redis` is "
-            "right. Orders load without it; names and categories follow."
-        )
-        raise ServiceUnavailableError(message) from None
-    finally:
-        client.close()

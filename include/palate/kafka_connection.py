@@ -2,16 +2,16 @@
 
 import logging
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from socket import create_connection
+from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 from kafka import errors as kafka_errors
 
+from palate import tls
 from palate.errors import (
     AccessDeniedError,
     CodecMissingError,
@@ -164,15 +164,15 @@ def connection_problem(settings: Settings) -> str | None:
         if not port.isdecimal():
             continue
         if protocol.is_encrypted:
-            problem = tls_problem(host, int(port), settings.kafka_ssl_ca_location)
+            problem = tls.problem(host, int(port), settings.kafka_ssl_ca_location)
             if problem:
                 return (
-                    f"Kafka at {server} is not trusted: {problem}. "
+                    f"No trusted connection to Kafka at {server}: {problem}. "
                     "KAFKA_SSL_CA_LOCATION (ssl.ca.location) is the file with the "
                     "authority's certificate, KAFKA_SECURITY_PROTOCOL "
                     "(security.protocol) says how the broker speaks there."
                 )
-        elif _speaks_tls(host, int(port)):
+        elif tls.is_spoken(host, int(port)):
             fitting = [p.value for p in KafkaProtocol if p.is_encrypted]
             return (
                 f"Kafka at {server} speaks TLS there, but KAFKA_SECURITY_PROTOCOL is "
@@ -182,53 +182,16 @@ def connection_problem(settings: Settings) -> str | None:
     return _login_problem(settings) if protocol.has_login else None
 
 
-def tls_problem(host: str, port: int, ca: Path | None) -> str | None:
-    """Try a TLS handshake; return what is wrong, or None.
-
-    :param ca: without, the system's own authorities are trusted
-    """
-    try:
-        plain = create_connection((host, port), timeout=_PROBE_SECONDS)
-    except OSError:
-        return None  # nobody is there: not a matter of TLS
-    try:
-        with plain, tls_context(ca).wrap_socket(plain, server_hostname=host):
-            return None
-    except ssl.SSLCertVerificationError as error:
-        trusted = f"the authorities of {ca}" if ca else "the system's authorities"
-        reasons = {
-            10: "its certificate has expired: it has to be renewed on the server",
-            18: f"its certificate is self-signed and not among {trusted}",
-            19: f"its certificate was not issued by {trusted}",
-            20: f"its certificate was not issued by {trusted}",
-        }
-        reason = error.verify_message or error.reason
-        return reasons.get(error.verify_code, f"its certificate is not valid: {reason}")
-    except OSError:  # an SSLError is one
-        return "it does not speak TLS there"
-
-
-def tls_context(ca: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts one authority, or the system's own.
-
-    :raises OSError: if the file can't be read or has no certificate
-    """
-    return ssl.create_default_context(cafile=ca)
-
-
 def _tls(settings: Settings) -> ssl.SSLContext:
     ca = settings.kafka_ssl_ca_location
-    try:
-        return tls_context(ca)
-    except OSError as error:  # an SSLError is one
-        problem = error.strerror if error.filename or error.errno == 2 else None
+    if problem := tls.file_problem(ca):
         message = (
-            f"KAFKA_SSL_CA_LOCATION, {ca}, can't be used: "
-            f"{problem or 'there is no certificate in it'}. Name a file with the "
-            "certificate of the broker's authority (PEM), or correct ssl.ca.location "
-            "in the Airflow Connection `kafka`."
+            f"KAFKA_SSL_CA_LOCATION, {ca}, can't be used: {problem}. Name a file with "
+            "the certificate of the broker's authority (PEM), or correct "
+            "ssl.ca.location in the Airflow Connection `kafka`."
         )
-        raise SettingsError(message) from None
+        raise SettingsError(message)
+    return tls.context(ca)
 
 
 def _login(settings: Settings) -> tuple[str, str]:
@@ -253,10 +216,12 @@ def _login_problem(settings: Settings) -> str | None:
     admin = AdminClient(
         librdkafka_options(settings) | {"error_cb": heard.append}, logger=_SILENT
     )
-    with suppress(KafkaException):
-        admin.list_topics(timeout=_PROBE_SECONDS)
-    admin.poll(0)
-    reasons = [e.str() for e in heard if e.code() == KafkaError._AUTHENTICATION]
+    # It connects by itself; a poll hands over what it has heard.
+    until = time.monotonic() + _PROBE_SECONDS
+    reasons: list[str] = []
+    while not reasons and time.monotonic() < until:
+        admin.poll(0.1)
+        reasons = [e.str() for e in heard if e.code() == KafkaError._AUTHENTICATION]
     if not reasons:
         return None
     _, was_refused_by, mechanisms = reasons[0].partition("supported mechanisms:")
@@ -270,19 +235,6 @@ def _login_problem(settings: Settings) -> str | None:
         "KAFKA_SECURITY_PROTOCOL, or sasl.mechanism and security.protocol in the "
         "Airflow Connection `kafka`."
     )
-
-
-def _speaks_tls(host: str, port: int) -> bool:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # only whether; nothing is sent
-    with (
-        suppress(OSError),
-        create_connection((host, port), timeout=_PROBE_SECONDS) as plain,
-        context.wrap_socket(plain),
-    ):
-        return True
-    return False
 
 
 def _named(error: kafka_errors.KafkaError) -> str:

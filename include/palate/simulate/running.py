@@ -202,7 +202,7 @@ def sender(
     topics = topics_of(settings)
     with ExitStack() as stack:
         kafka = stack.enter_context(Kafka(settings, (topics.raw, topics.enriched)))
-        dictionaries = Dictionaries(settings.redis_url.get_secret_value())
+        dictionaries = Dictionaries(settings)
         stack.callback(dictionaries.close)
         run = stack.enter_context(journal.run(kind, size))
         past, world = _recall(journal, size)
@@ -220,7 +220,7 @@ def write_dictionaries(
     :param entries_of: which entries of the world as it is
     """
     summary, begin = Summary(), time.monotonic()
-    dictionaries = Dictionaries(settings.redis_url.get_secret_value())
+    dictionaries = Dictionaries(settings)
     with closing(dictionaries), journal.run("dictionaries", size) as run:
         _, world = _recall(journal, size)
         for entry in entries_of(world):

@@ -7,11 +7,11 @@ from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
-from redis import Redis
 from redis.exceptions import RedisError
 
 from palate.errors import (
     AccessDeniedError,
+    PalateError,
     ServiceUnavailableError,
     TopicMissingError,
 )
@@ -20,6 +20,7 @@ from palate.kafka_connection import (
     denied,
     librdkafka_options,
 )
+from palate.redis_connection import redis_client, why
 from palate.settings import Settings
 from palate.simulate.errors import SendError
 from palate.simulate.model import Entry, Message, Position
@@ -148,36 +149,30 @@ def _is_denied(error: KafkaError) -> bool:
 class Dictionaries:
     """Writes dictionary entries to Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Connect.
 
-        :param url: ``redis://...``
-        :raises ServiceUnavailableError: if Redis does not answer
+        :raises PalateError: if Redis does not answer, or refuses
         """
+        self._redis = redis_client(settings)
         try:
-            self._redis = Redis.from_url(url, socket_timeout=10)
             self._redis.ping()
-        except (RedisError, ValueError) as error:
-            raise self._unavailable(error) from None
+        except RedisError as error:
+            raise self._why(error) from None
 
     def write(self, entry: Entry) -> None:
         """Put an entry under its id; what was there is replaced.
 
-        :raises ServiceUnavailableError: if Redis does not take it
+        :raises PalateError: if Redis does not take it
         """
         try:
             self._redis.set(entry.id, entry.to_json())
         except RedisError as error:
-            raise self._unavailable(error) from None
+            raise self._why(error) from None
 
     def close(self) -> None:
         """End the connection."""
         self._redis.close()
 
-    @staticmethod
-    def _unavailable(error: Exception) -> ServiceUnavailableError:
-        reason = str(error).rstrip(".")
-        return ServiceUnavailableError(
-            f"Redis (the dictionaries) can't be used: {reason}. Check that it runs "
-            "(`make status`) and that REDIS_URL is right."
-        )
+    def _why(self, error: RedisError) -> PalateError:
+        return why(self._redis, error, "the dictionaries", "Nothing more is sent.")
