@@ -4,6 +4,7 @@ from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
 from palate.positions import Log, Range, advance, watermarks
+from palate.room import make_room
 from palate.settings import Settings
 from palate.staging import STAGE
 
@@ -19,6 +20,12 @@ def stage(settings: Settings, count: int) -> None:
     with connect(settings) as conn, conn.transaction():
         done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}
         start = sum(done.values())
+        ranges = [
+            Range(Log(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
+            for partition, end in orders.ends(start + count).items()
+            if end > done.get(partition, 0)
+        ]
+        make_room(conn, settings, ranges)
         with (
             conn.cursor() as cursor,
             cursor.copy(
@@ -38,9 +45,4 @@ def stage(settings: Settings, count: int) -> None:
                         staged_dt,
                     )
                 )
-        ranges = [
-            Range(Log(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
-            for partition, end in orders.ends(start + count).items()
-            if end > done.get(partition, 0)
-        ]
         advance(conn, STAGE, ranges, staged_dt)

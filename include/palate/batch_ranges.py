@@ -1,11 +1,15 @@
 """The positions of an open batch, where the batch's statements find them."""
 
+import logging
+
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection
 from palate.names import REPLAY_FEED
 from palate.positions import Range
 from palate.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def make_ranges(
@@ -56,3 +60,24 @@ def make_ranges(
                     "end": item.end,
                 },
             )
+            if judge_again:
+                _tell_dropped(conn, item)
+
+
+def _tell_dropped(conn: Connection, item: Range) -> None:
+    """Say how many messages of a replay can't be judged again: a cleared, old one."""
+    (number,) = conn.execute(
+        "SELECT count(*) FROM ops.replays AS r INNER JOIN ops.event_partitions AS p"
+        " USING (topic, epoch, kafka_partition)"
+        " WHERE r.replay_offset >= %s AND r.replay_offset < %s"
+        " AND p.dropped_dt IS NOT NULL"
+        " AND r.kafka_offset >= p.from_offset AND r.kafka_offset < p.to_offset",
+        (item.start, item.end),
+    ).fetchone() or (0,)
+    if number:
+        log.warning(
+            "%s messages of %s are not judged again: retention has dropped them from "
+            "STG. What the vault and the marts have of them stays.",
+            number,
+            item,
+        )

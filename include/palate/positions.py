@@ -4,12 +4,15 @@ A position is (topic, epoch, partition, offset). A range holds the offsets from
 ``start`` up to, and without, ``end``.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from palate.database import Connection
 from palate.errors import WatermarkMovedError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -57,22 +60,47 @@ def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[R
     """Return what the upstream stages have done and this stage has not yet.
 
     A log begins where its first stage began: a broker may have dropped years before.
+    For a stage that needs the messages and is new to a log, it begins after what
+    retention has dropped from STG; that offset becomes its watermark's first one.
     """
     rows = conn.execute(
-        "SELECT up.topic, up.epoch, up.kafka_partition,"
-        " coalesce(own.next_offset, up.first_offset) AS start, up.next_offset"
+        "SELECT up.topic, up.epoch, up.kafka_partition, coalesce(own.next_offset,"
+        " greatest(up.first_offset, gone.to_offset)) AS start, up.next_offset,"
+        " own.stage IS NULL AND gone.to_offset > up.first_offset AS is_cut"
         " FROM ops.watermarks AS up LEFT JOIN ops.watermarks AS own"
         " ON own.stage = %(stage)s AND (own.topic, own.epoch, own.kafka_partition)"
         " = (up.topic, up.epoch, up.kafka_partition)"
-        " WHERE up.stage = ANY(%(upstream)s)"
-        " AND coalesce(own.next_offset, up.first_offset) < up.next_offset"
+        " LEFT JOIN (SELECT topic, epoch, kafka_partition, max(to_offset) AS to_offset"
+        " FROM ops.event_partitions WHERE dropped_dt IS NOT NULL AND %(reads_stg)s"
+        " GROUP BY topic, epoch, kafka_partition) AS gone"
+        " ON (gone.topic, gone.epoch, gone.kafka_partition)"
+        " = (up.topic, up.epoch, up.kafka_partition)"
+        " WHERE up.stage = ANY(%(upstream)s) AND coalesce(own.next_offset,"
+        " greatest(up.first_offset, gone.to_offset)) < up.next_offset"
         " ORDER BY up.topic, up.epoch, up.kafka_partition",
-        {"stage": stage, "upstream": list(upstream)},
+        {
+            "stage": stage,
+            "upstream": list(upstream),
+            "reads_stg": reads_stg(stage),
+        },
     )
-    return [
-        Range(Log(topic, epoch, partition), start, end)
-        for topic, epoch, partition, start, end in rows
-    ]
+    ranges = []
+    for topic, epoch, partition, start, end, is_cut in rows:
+        ranges.append(Range(Log(topic, epoch, partition), start, end))
+        if is_cut:
+            log.warning(
+                "%s begins at offset %s of %s: retention has dropped the messages "
+                "before it from STG. See `palate storage show`.",
+                stage,
+                start,
+                ranges[-1].log,
+            )
+    return ranges
+
+
+def reads_stg(stage: str) -> bool:
+    """Tell whether a stage needs the messages in STG, and not only the vault's rows."""
+    return stage.split(":")[0] in ("drain", "vault")
 
 
 def first(ranges: Iterable[Range], limit: int) -> list[Range]:

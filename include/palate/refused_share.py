@@ -1,62 +1,168 @@
-"""The alarm for a sudden share of refused messages: the sender changed its format."""
+"""The alarm for a sudden share of refused messages: the sender changed its format.
 
+The share is that of the newest batches, as many as it takes to see enough messages: at
+a few orders a minute no batch has fifty. By position, not by the clock: a quiet night
+neither raises an alarm nor ends one.
+"""
+
+from dataclasses import dataclass
+
+from palate.database import Connection
 from palate.errors import RefusedShareError
 from palate.settings import Settings
 from palate.stage import StageRun
 
 
+@dataclass(frozen=True)
+class _Window:
+    """The newest batches at the time of one batch, together."""
+
+    first_batch_id: int
+    last_batch_id: int
+    documents: int
+    refused: int
+
+
+# Batches that were not looked at yet, each with the newest ones up to it: the fewest
+# that have enough messages. Only new messages count, not what a task repeats or a
+# replay judges again. A batch without a message is none, so that a window never spans
+# more batches than it needs messages.
+_WINDOWS = """
+WITH new_batches AS (
+    SELECT
+        batch_id,
+        (counts ->> 'documents')::bigint AS documents,
+        (counts ->> 'refused')::bigint AS refused
+    FROM ops.batches
+    WHERE
+        stage = %(stage)s
+        AND batch_id > %(judged)s
+        AND NOT is_repeat
+        AND (counts ->> 'documents')::bigint > 0
+        AND counts ? 'refused'
+)
+
+SELECT
+    min(before.batch_id) AS first_batch_id,
+    n.batch_id,
+    sum(before.documents)::bigint AS documents,
+    sum(before.refused)::bigint AS refused
+FROM new_batches AS n
+CROSS JOIN LATERAL (
+    SELECT
+        last.batch_id,
+        last.documents,
+        last.refused,
+        sum(last.documents) OVER (ORDER BY last.batch_id DESC) - last.documents AS later
+    FROM (
+        SELECT
+            b.batch_id,
+            (b.counts ->> 'documents')::bigint AS documents,
+            (b.counts ->> 'refused')::bigint AS refused
+        FROM ops.batches AS b
+        WHERE
+            b.stage = %(stage)s
+            AND b.batch_id <= n.batch_id
+            AND NOT b.is_repeat
+            AND (b.counts ->> 'documents')::bigint > 0
+            AND b.counts ? 'refused'
+        ORDER BY b.batch_id DESC
+        LIMIT %(least)s
+    ) AS last
+) AS before
+WHERE before.later < %(least)s
+GROUP BY n.batch_id
+HAVING sum(before.documents) >= %(least)s
+ORDER BY n.batch_id
+"""
+
+
 def check_share(attempt: StageRun, settings: Settings) -> None:
-    """Raise if much of a batch was refused that nobody was told of yet.
+    """Raise if from now on much of what comes is refused.
 
-    Only new messages count, not what a task repeats or a replay judges again. An
-    attempt that was killed before it could tell is told of here: whoever holds the
-    stage's lock knows that the other attempts that are still open are dead. The
-    attempts that are told of are closed, so that each batch raises once.
+    That is an incident; it raises once, when it begins, and ends with the first batch
+    after which the share is small again. Batches of an attempt that died before it
+    looked are looked at here.
 
-    :raises RefusedShareError: if the share of a batch is ``PALATE_REFUSED_SHARE`` or
-        more, of ``PALATE_REFUSED_LEAST`` messages or more
+    :raises RefusedShareError: if the share is ``PALATE_REFUSED_SHARE`` or more among
+        the newest messages, ``PALATE_REFUSED_LEAST`` or a few more
     """
     conn = attempt.conn
-    batches = conn.execute(
-        "SELECT b.batch_id, (b.counts ->> 'documents')::bigint AS documents,"
-        " (b.counts ->> 'refused')::bigint AS refused"
-        " FROM ops.stage_runs AS s INNER JOIN ops.batches AS b USING (stage_run_id)"
-        " WHERE s.stage = %(stage)s AND s.outcome = 'running' AND NOT b.is_repeat"
-        " AND (b.counts ->> 'documents')::bigint >= %(least)s"
-        " AND (b.counts ->> 'refused')::bigint"
-        " >= %(share)s * (b.counts ->> 'documents')::bigint",
+    told = None
+    with conn.transaction():
+        for window in _new_windows(conn, attempt.stage, settings):
+            is_much = window.refused >= settings.palate_refused_share * window.documents
+            if is_much and not _is_open(conn):
+                told = _sentence(conn, attempt.stage, window, settings)
+                conn.execute(
+                    "INSERT INTO ops.refused_incidents"
+                    " (began_batch_id, began_dt, message) VALUES (%s, now(), %s)",
+                    (window.last_batch_id, told),
+                )
+            elif not is_much:
+                conn.execute(
+                    "UPDATE ops.refused_incidents SET ended_batch_id = %s,"
+                    " ended_dt = now() WHERE ended_dt IS NULL",
+                    (window.last_batch_id,),
+                )
+    if told:
+        raise RefusedShareError(told)
+
+
+def open_incident(conn: Connection) -> str | None:
+    """Return what was told of an incident that is not over; None if there is none."""
+    row = conn.execute(
+        "SELECT began_dt, message FROM ops.refused_incidents WHERE ended_dt IS NULL"
+    ).fetchone()
+    return f"Since {row[0]:%F %T} UTC: {row[1]}" if row else None
+
+
+def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:
+    """Return a window for each batch since the last look, and note the look."""
+    (judged,) = conn.execute(
+        "SELECT last_batch_id FROM ops.refused_judged"
+    ).fetchone() or (0,)
+    rows = conn.execute(
+        _WINDOWS,
         {
-            "stage": attempt.stage,
+            "stage": stage,
+            "judged": judged,
             "least": settings.palate_refused_least,
-            "share": settings.palate_refused_share,
         },
     ).fetchall()
-    if not batches:
-        return
-    documents = sum(number for _, number, _ in batches)
-    refused = sum(number for _, _, number in batches)
+    conn.execute(
+        "UPDATE ops.refused_judged SET last_batch_id = newest.batch_id"
+        " FROM (SELECT max(batch_id) AS batch_id FROM ops.batches WHERE stage = %s)"
+        " AS newest WHERE newest.batch_id > last_batch_id",
+        (stage,),
+    )
+    return [_Window(*row) for row in rows]
+
+
+def _is_open(conn: Connection) -> bool:
+    query = "SELECT 1 FROM ops.refused_incidents WHERE ended_dt IS NULL"
+    return conn.execute(query).fetchone() is not None
+
+
+def _sentence(conn: Connection, stage: str, window: _Window, settings: Settings) -> str:
     reasons = conn.execute(
-        "SELECT m.reason, count(*) AS number FROM ops.batch_ranges AS b"
+        "SELECT m.reason, count(*) AS number FROM ops.batches AS b"
+        " INNER JOIN ops.batch_ranges AS r USING (batch_id)"
         " INNER JOIN stg.rejected_messages AS m ON (m.topic, m.epoch,"
-        " m.kafka_partition) = (b.topic, b.epoch, b.kafka_partition)"
-        " AND m.kafka_offset >= b.from_offset AND m.kafka_offset < b.to_offset"
-        " WHERE b.batch_id = ANY(%s) GROUP BY m.reason ORDER BY number DESC, m.reason",
-        ([batch_id for batch_id, _, _ in batches],),
+        " m.kafka_partition) = (r.topic, r.epoch, r.kafka_partition)"
+        " AND m.kafka_offset >= r.from_offset AND m.kafka_offset < r.to_offset"
+        " WHERE b.stage = %s AND NOT b.is_repeat"
+        " AND b.batch_id BETWEEN %s AND %s"
+        " GROUP BY m.reason ORDER BY number DESC, m.reason",
+        (stage, window.first_batch_id, window.last_batch_id),
     ).fetchall()
-    message = (
-        f"{refused} of {documents} new messages were refused "
-        f"({refused / documents:.0%}; the alarm is set to "
+    return (
+        f"{window.refused} of the newest {window.documents} messages were refused "
+        f"({window.refused / window.documents:.0%}; the alarm is set to "
         f"{settings.palate_refused_share:.0%}): "
         f"{', '.join(f'{reason} {number}' for reason, number in reasons)}. What is "
-        "right is loaded, the next run goes on after it. See what came by `palate "
-        "rejected list` and `palate rejected show`; once the cause is mended, `palate "
-        "rejected replay` takes the messages again. See docs/operations.md, 'Many "
-        "messages were refused'."
+        "right is loaded, the next run goes on after it, and this is told once. See "
+        "what came by `palate rejected list` and `palate rejected show`; once the "
+        "cause is mended, `palate rejected replay` takes the messages again. See "
+        "docs/operations.md, 'Many messages were refused'."
     )
-    conn.execute(
-        "UPDATE ops.stage_runs SET outcome = 'failed', error = %(error)s,"
-        " finished_dt = clock_timestamp()"
-        " WHERE stage = %(stage)s AND outcome = 'running'",
-        {"stage": attempt.stage, "error": message},
-    )
-    raise RefusedShareError(message)

@@ -76,12 +76,16 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Content:
-    """A refused message with all that came with it; headers as STG keeps them."""
+    """A refused message with all that came with it; headers as STG keeps them.
+
+    ``is_gone`` where retention has dropped it from STG.
+    """
 
     rejected: Rejected
     message: bytes | None
     key: bytes | None
     headers: bytes | None
+    is_gone: bool
 
 
 # Every value is a parameter; one that is null selects all.
@@ -106,6 +110,14 @@ WHERE
         < %(end)s::timestamptz
     )
 """
+_IS_GONE = """
+EXISTS (
+    SELECT FROM ops.event_partitions AS p
+    WHERE (p.topic, p.epoch, p.kafka_partition)
+    = (m.topic, m.epoch, m.kafka_partition)
+    AND m.kafka_offset >= p.from_offset AND m.kafka_offset < p.to_offset
+    AND p.dropped_dt IS NOT NULL
+)"""
 _POSITION = "topic, epoch, kafka_partition, kafka_offset"
 _COLUMNS = (
     f"{_POSITION}, e.broker_dt, m.reason, m.detail, m.rejected_dt, m.dismissed_dt,"
@@ -139,7 +151,9 @@ def show(settings: Settings, log: Log, offset: int) -> Content:
         offset=offset,
         with_dismissed=True,
     )
-    query = f"SELECT {_COLUMNS}, e.message, e.kafka_key, e.headers {_CHOSEN}"
+    query = (
+        f"SELECT {_COLUMNS}, e.message, e.kafka_key, e.headers, {_IS_GONE} {_CHOSEN}"
+    )
     with connect(settings) as conn:
         row = conn.execute(query, _values(selection)).fetchone()
     if row is None:
@@ -148,13 +162,14 @@ def show(settings: Settings, log: Log, offset: int) -> Content:
             "list` has the positions; one that was accepted since is there no more."
         )
         raise NotFoundError(message)
-    return Content(Rejected(*row[:-3]), *row[-3:])
+    return Content(Rejected(*row[:-4]), *row[-4:])
 
 
 def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
     """Queue what was selected to be judged again; the stages behind do the rest.
 
-    What is queued and waits already is not queued twice. A repeated task queues
+    What is queued and waits already is not queued twice. What retention has dropped
+    from STG can't be judged again: the outcome says how many. A repeated task queues
     nothing: what it queued before is in its vault and marts, which are repeated.
     """
     with open_run(settings, STAGE, caller) as attempt:
@@ -167,7 +182,7 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
             number = conn.execute(
                 f"INSERT INTO ops.replays (replay_offset, {_POSITION}, asked_dt)"
                 " SELECT %(next)s + row_number() OVER () - 1, chosen.*, %(load_dt)s"
-                f" FROM (SELECT {_POSITION} {_CHOSEN} AND NOT EXISTS"
+                f" FROM (SELECT {_POSITION} {_CHOSEN} AND NOT {_IS_GONE} AND NOT EXISTS"
                 " (SELECT 1 FROM ops.replays AS waiting"
                 " WHERE waiting.replay_offset >= %(judged)s"
                 " AND (waiting.topic, waiting.epoch, waiting.kafka_partition,"
@@ -182,6 +197,14 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
                 },
             ).rowcount
             batch.counts["queued"] = number
+            gone = conn.execute(
+                f"SELECT count(*) {_CHOSEN} AND {_IS_GONE}", _values(selection)
+            ).fetchone()
+            if gone and gone[0]:
+                attempt.outcome.note = (
+                    f"{gone[0]} of those selected can't be judged again: retention has "
+                    "dropped them from STG."
+                )
             if number:
                 batch.ranges = [Range(_FEED, start, start + number)]
         return attempt.outcome

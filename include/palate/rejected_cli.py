@@ -125,11 +125,14 @@ def show(
             lines.append(f"key: {readable(content.key)}")
         if content.headers is not None:
             lines.append(f"headers (values in base64): {readable(content.headers)}")
+        for line in lines:
+            print(harmless(line))
+        if content.is_gone:
+            print("Its bytes are gone: retention has dropped them from STG.")
+            return
         text = readable(content.message)
         size = len(content.message or b"")
         cut = not whole and len(text) > _SHOWN_CHARACTERS
-        for line in lines:
-            print(harmless(line))
         print(f"{size} bytes:")
         print(text[:_SHOWN_CHARACTERS] if cut else text)
         if cut:
@@ -261,10 +264,14 @@ def _plain_content(content: Content) -> dict[str, Any]:
         "key": content.key,
         "headers": content.headers,
     }
-    return _plain(content.rejected) | {
-        f"{name}_base64": None if value is None else b64encode(value).decode()
-        for name, value in raw.items()
-    }
+    return (
+        _plain(content.rejected)
+        | {
+            f"{name}_base64": None if value is None else b64encode(value).decode()
+            for name, value in raw.items()
+        }
+        | {"is_gone": content.is_gone}
+    )
 
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> None:

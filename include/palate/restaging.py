@@ -107,14 +107,14 @@ def repeat(
 ) -> None:
     """Read ranges again: put back what STG lost, and compare the rest byte by byte.
 
-    What the broker no longer has is left out. Bytes that differ are never overwritten:
-    each is an error line, and counted.
+    What the broker no longer has is left out, and what retention has dropped. Bytes
+    that differ are never overwritten: each is an error line, and counted.
 
     :param states: the first offset that the broker keeps of each log, and its end
     """
     kept = [
         Range(item.log, max(item.start, states[item.log][0]), item.end)
-        for item in ranges
+        for item in attempt.without_dropped(ranges)
         if item.log in states and states[item.log][0] < item.end
     ]
     reading = Reading(

@@ -104,10 +104,19 @@ class Settings(BaseSettings):
         default=2, ge=1, le=16, description="connections that load the vault at once"
     )
     palate_refused_share: float = Field(
-        default=0.2, gt=0, le=1, description="refused share of a batch that is an alarm"
+        default=0.2, gt=0, le=1, description="refused share that is an alarm"
     )
     palate_refused_least: int = Field(
-        default=50, ge=1, description="least messages of a batch for that alarm"
+        default=50, ge=1, description="newest messages it is the share of, at least"
+    )
+    palate_stg_partition_positions: int = Field(
+        default=1_000_000, ge=1, description="positions in one new partition of STG"
+    )
+    palate_stg_keep_days: int | None = Field(
+        default=None, ge=1, description="days by broker time that STG keeps; unset: all"
+    )
+    palate_ops_keep_days: int = Field(
+        default=90, ge=7, description="days that the ledger keeps its runs"
     )
     palate_kafka_timeout: float = Field(
         default=15, gt=0, description="how long a broker may not answer, in seconds"

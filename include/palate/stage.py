@@ -7,7 +7,7 @@ itself in the ledger, together or not at all (ADR 0001).
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from palate import dropped
 from palate.database import Connection, connect
 from palate.errors import ServiceUnavailableError, StageBusyError
 from palate.positions import Log, Range, advance
@@ -150,7 +151,11 @@ class StageRun:
         return other
 
     def own_ranges(self) -> list[Range]:
-        """Return the ranges that earlier attempts of this very task committed."""
+        """Return the ranges that earlier attempts of this very task committed.
+
+        What retention has dropped since is left out, where the stage would need it,
+        and the outcome says so.
+        """
         rows = self.conn.execute(
             "SELECT r.topic, r.epoch, r.kafka_partition,"
             " min(r.from_offset), max(r.to_offset)"
@@ -163,10 +168,19 @@ class StageRun:
             " ORDER BY r.topic, r.epoch, r.kafka_partition",
             self._identity(),
         )
-        return [
+        return self.without_dropped(
             Range(Log(topic, epoch, partition), start, end)
             for topic, epoch, partition, start, end in rows
-        ]
+        )
+
+    def without_dropped(self, ranges: Iterable[Range]) -> list[Range]:
+        """Leave out what the stage would need from STG and retention has dropped."""
+        kept, gone = dropped.split(self.conn, self.stage, ranges)
+        if gone:
+            told = dropped.sentence(gone)
+            self.outcome.note = f"{self.outcome.note} {told}".lstrip()
+            log.warning("%s: %s", self.stage, told)
+        return kept
 
     def was_finished(self) -> bool:
         """Tell whether an earlier attempt ended well: then this one was cleared."""
@@ -191,6 +205,9 @@ class StageRun:
 
         The body may narrow ``batch.ranges`` to what it really took; with no range
         left nothing is entered. A repeat moves no watermark.
+
+        :param has_ranges: false for work that may belong to no position: then the batch
+            is entered if it has counted anything
         """
         with self.conn.transaction():
             row = self.conn.execute("SELECT now()").fetchone()
@@ -205,9 +222,6 @@ class StageRun:
         log.info("%s: %s", self.stage, ", ".join(str(item) for item in batch.ranges))
         if self.caller.told:
             self.caller.told(self.stage, batch)
-
-        :param has_ranges: false for work that may belong to no position: then the batch
-            is entered if it has counted anything
 
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""

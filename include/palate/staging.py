@@ -15,9 +15,10 @@ from palate.epochs import known_epoch, look
 from palate.errors import PositionGapError
 from palate.intervals import Request
 from palate.kafka import Reader, TopicState, open_reader
-from palate.positions import Log, watermarks
+from palate.positions import Log, Range, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat
+from palate.room import make_room
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, StageRun, open_run
 
@@ -118,6 +119,9 @@ def _drain(
     for item, start in reached.items():
         _check_gap(item, start, *states[item])
     starts = {i: start for i, start in reached.items() if start < bounds[i]}
+    make_room(
+        attempt.conn, settings, [Range(i, at, bounds[i]) for i, at in starts.items()]
+    )
     left = limits.messages or sum(bounds.values())
     deadline = time.monotonic() + (limits.seconds or settings.palate_drain_seconds)
     reading = Reading(reader, starts, bounds)

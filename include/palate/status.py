@@ -12,6 +12,7 @@ from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_r
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import Log, watermarks
+from palate.refused_share import open_incident
 from palate.settings import Settings
 
 
@@ -65,6 +66,8 @@ def status(settings: Settings) -> Status:
     """
     problems = missing_codecs()
     with connect(settings) as conn:
+        if incident := open_incident(conn):
+            problems.append(incident)
         try:
             with open_reader(settings) as reader:
                 states = [reader.state(topic) for topic in settings.palate_topics]

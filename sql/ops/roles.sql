@@ -19,6 +19,15 @@ GRANT UPDATE ON ops.tag_versions TO palate_loader;
 GRANT INSERT, DELETE ON ops.order_waits, ops.counters_waiting TO palate_loader;
 GRANT UPDATE (filled_dt) ON ops.definitions TO palate_loader;
 GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
+GRANT INSERT, UPDATE ON ops.refused_incidents TO palate_loader;
+GRANT UPDATE ON ops.refused_judged TO palate_loader;
+-- These check what they are asked for, and do it with the rights of the owner.
+GRANT EXECUTE ON FUNCTION
+stg.make_room(text, integer, integer, bigint, bigint, bigint),
+stg.why_kept(bigint, timestamptz),
+stg.drop_partition(bigint, timestamptz, text),
+ops.prune(timestamptz)
+TO palate_loader;
 -- A mart is rebuilt in place; what STG and the vault have is never changed.
 GRANT UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA cdm TO palate_loader;
 {%- for table, columns in least.items() %}

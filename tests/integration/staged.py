@@ -13,6 +13,7 @@ from psycopg import Connection
 from palate import dictionaries, marts, staging, tags, vault
 from palate.mart_definitions import load_marts
 from palate.positions import Log, Range, advance, watermarks
+from palate.room import make_room
 from palate.settings import Form, Settings
 from palate.stage import Caller, Outcome, open_run
 from tests.model.history import FORMS, Entry, Message
@@ -21,6 +22,7 @@ _TYPES = (
     "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "timestamptz",
 )  # fmt: skip
 
+_ANY = Settings(dwh_dsn="")
 STAGED_DT = datetime(2023, 8, 10, tzinfo=UTC)
 
 
@@ -36,16 +38,28 @@ def caller(task_id: str, run_id: str = "test") -> Caller:
 
 
 def stage_messages(
-    conn: Connection, messages: Iterable[Message], staged_dt: datetime = STAGED_DT
+    conn: Connection,
+    messages: Iterable[Message],
+    staged_dt: datetime = STAGED_DT,
+    settings: Settings | None = None,
 ) -> None:
     """Write messages and the drain's watermarks in one transaction.
 
     The messages of each log must go on where its watermark stands.
+
+    :param settings: where the size of a partition matters
     """
     rows = sorted(messages, key=lambda message: message.position)
     if not rows:
         return
+    ends: dict[Log, int] = {}
+    for message in rows:
+        log = Log(message.topic, message.epoch, message.partition)
+        ends[log] = message.offset + 1
+    done = watermarks(conn, staging.STAGE)
+    ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
     with conn.transaction():
+        make_room(conn, settings or _ANY, ranges)
         with (
             conn.cursor() as cursor,
             cursor.copy(
@@ -64,12 +78,6 @@ def stage_messages(
                         staged_dt,
                     )
                 )
-        ends: dict[Log, int] = {}
-        for message in rows:
-            log = Log(message.topic, message.epoch, message.partition)
-            ends[log] = message.offset + 1
-        done = watermarks(conn, staging.STAGE)
-        ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
         advance(conn, staging.STAGE, ranges, staged_dt)
 
 

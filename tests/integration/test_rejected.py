@@ -252,7 +252,8 @@ def test_many_refused_messages_are_an_alarm_once(
         vault.run(mended, caller("vault"))
 
     assert str(caught.value).startswith(
-        "10 of 50 new messages were refused (20%; the alarm is set to 20%): not_json 10"
+        "10 of the newest 50 messages were refused (20%; the alarm is set to 20%):"
+        " not_json 10."
     )
     assert len(_loaded(conn)) == 40  # what is right is committed
     vault.run(mended, caller("vault"))  # the retry repeats the batch
@@ -262,11 +263,43 @@ def test_many_refused_messages_are_an_alarm_once(
 
 def test_few_refused_messages_are_no_alarm(mended: Settings, conn: Connection) -> None:
     stage_messages(conn, _messages(*[_order(n) for n in range(41)], *[NOT_JSON] * 9))
-    stage_messages(conn, _messages(*[NOT_JSON] * 49, first=50))
+    load(mended)
 
-    vault.run(mended.model_copy(update={"palate_chunk_positions": 50}), caller("vault"))
+    assert rejected.count(mended, EVERYTHING) == {"not_json": 9}
 
-    assert rejected.count(mended, EVERYTHING) == {"not_json": 58}
+
+def test_first_messages_of_all_are_too_few_for_an_alarm(
+    mended: Settings, conn: Connection
+) -> None:
+    stage_messages(conn, _messages(*[NOT_JSON] * 49))
+
+    load(mended)
+
+
+def test_small_batches_are_an_alarm_once_an_incident(
+    mended: Settings, conn: Connection
+) -> None:
+    """Five messages a batch: 50 orders, 50 of another format, 50 orders, and again."""
+    told = []
+    for number in range(40):
+        is_wrong = number // 10 % 2
+        values = [NOT_JSON if is_wrong else _order(number * 5 + n) for n in range(5)]
+        stage_messages(conn, _messages(*values, first=number * 5))
+        try:
+            vault.run(mended, caller("vault", f"run {number}"))
+        except RefusedShareError as error:
+            told.append((number, str(error)[:40]))
+        is_open = any("of the newest" in text for text in status(mended).problems)
+        # From the second wrong batch on 10 of the newest 50 are refused; of the right
+        # ones after them it takes nine until fewer are.
+        assert is_open == (11 <= number <= 27 or number >= 31)
+
+    assert told == [
+        (11, "10 of the newest 50 messages were refuse"),
+        (31, "10 of the newest 50 messages were refuse"),
+    ]
+    assert len(_loaded(conn)) == 100
+    assert _incidents(conn) == [(True,), (False,)]
 
 
 def test_alarm_of_a_run_that_was_killed_comes_with_the_next_one(
@@ -275,14 +308,28 @@ def test_alarm_of_a_run_that_was_killed_comes_with_the_next_one(
     stage_messages(conn, _messages(*[NOT_JSON] * 50))
     with pytest.raises(RefusedShareError):
         vault.run(mended, caller("vault", "killed"))
-    conn.execute(  # as if it had died after its commit, before it looked
-        "UPDATE ops.stage_runs SET outcome = 'running', finished_dt = NULL"
-    )
+    # As if it had died after its commit, before it looked.
+    conn.execute("DELETE FROM ops.refused_incidents")
+    conn.execute("UPDATE ops.refused_judged SET last_batch_id = 0")
 
     with pytest.raises(RefusedShareError):
         vault.run(mended, caller("vault", "next"))
 
     vault.run(mended, caller("vault", "the one after"))
+
+
+def test_wrong_batch_before_a_right_one_is_an_alarm(
+    mended: Settings, conn: Connection
+) -> None:
+    stage_messages(conn, _messages(*[NOT_JSON] * 50))
+    stage_messages(conn, _messages(*[_order(n) for n in range(50)], first=50))
+
+    with pytest.raises(RefusedShareError, match=r"^50 of the newest 50"):
+        vault.run(
+            mended.model_copy(update={"palate_chunk_positions": 50}), caller("vault")
+        )
+
+    assert _incidents(conn) == [(True,)]
 
 
 def test_replay_of_many_hopeless_messages_is_no_alarm(
@@ -369,6 +416,12 @@ def _messages(*values: bytes, first: int = 0) -> list[Message]:
 
 def _order(number: int, changes: dict[str, Any] | None = None) -> bytes:
     return example(Form.RAW, {"object_id": number} | (changes or {}))
+
+
+def _incidents(conn: Connection) -> list[Any]:
+    return conn.execute(
+        "SELECT ended_dt IS NOT NULL FROM ops.refused_incidents ORDER BY began_batch_id"
+    ).fetchall()
 
 
 def _replay(

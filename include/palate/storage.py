@@ -1,0 +1,292 @@
+"""What STG and the ledger keep, and for how long (ADR 0011).
+
+STG is dropped by whole partitions, from each log's beginning on, and only what every
+stage has taken, nobody waits for, and is older than the set age.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from palate.database import Connection, connect
+from palate.positions import Log, Range
+from palate.settings import Settings
+from palate.stage import Caller, open_run
+
+log = logging.getLogger(__name__)
+
+STAGE = "storage"
+
+# A drop waits for those who read STG; nobody shall wait behind it for long.
+_LOCK_TIMEOUT = "5s"
+
+# To plan a look-up takes some 10 us per partition, and locks on all of them.
+MANY_PARTITIONS = 500
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of ``stg.order_events``.
+
+    ``kept`` says why it is not to be dropped now; None if it is. ``bytes`` are those
+    on disk, or, once ``dropped_dt`` is set, those that were freed.
+    """
+
+    id: int
+    range: Range
+    bytes: int
+    kept: str | None = None
+    dropped_dt: datetime | None = None
+    dropped_by: str | None = None
+    last_broker_dt: datetime | None = None
+
+    def __str__(self) -> str:
+        """Return its name and its range."""
+        return f"stg.order_events_{self.id} ({self.range})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; times are ISO 8601 in UTC."""
+        values = asdict(self) | asdict(self.range.log)
+        del values["range"]
+        values |= {"from_offset": self.range.start, "to_offset": self.range.end}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in values.items()
+        }
+
+
+@dataclass(frozen=True)
+class TrueFrom:
+    """A table of the vault that was filled when some of the history was gone."""
+
+    table: str
+    log: Log
+    offset: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What is kept, what was dropped, and the size of the ledger's tables in bytes."""
+
+    partitions: list[Partition]
+    dropped: list[Partition]
+    true_from: list[TrueFrom]
+    tables: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; times are ISO 8601 in UTC."""
+        return {
+            "partitions": [item.as_dict() for item in self.partitions],
+            "dropped": [item.as_dict() for item in self.dropped],
+            "true_from": [
+                asdict(item.log) | {"table": item.table, "offset": item.offset}
+                for item in self.true_from
+            ],
+            "tables": self.tables,
+            "problems": self.problems,
+        }
+
+    @property
+    def problems(self) -> list[str]:
+        """Return what an operator should know."""
+        number = len(self.partitions)
+        if number <= MANY_PARTITIONS:
+            return []
+        return [
+            f"STG has {number} partitions; from {MANY_PARTITIONS} on each batch pays "
+            "for them. Set PALATE_STG_PARTITION_POSITIONS higher for those to come, or "
+            "PALATE_STG_KEEP_DAYS."
+        ]
+
+
+@dataclass
+class Retained:
+    """What a retention did, or would do: partitions dropped, rows pruned."""
+
+    is_dry_run: bool
+    dropped: list[Partition] = field(default_factory=list)
+    kept: list[Partition] = field(default_factory=list)
+    pruned: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the one line that a person reads in the task's log."""
+        would = "would be " if self.is_dry_run else ""
+        size = sum(item.bytes for item in self.dropped) / 2**20
+        rows = ", ".join(f"{name} {number}" for name, number in self.pruned.items())
+        names = "; ".join(str(item) for item in self.dropped) or "none"
+        return (
+            f"{STAGE}: partitions {would}dropped: {names}, {size:.1f} MiB; rows "
+            f"{would}pruned: {rows or 'none'}."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for XCom and for JSON; times are ISO 8601 in UTC."""
+        return {
+            "stage": STAGE,
+            "dry_run": self.is_dry_run,
+            "dropped": [item.as_dict() for item in self.dropped],
+            "kept": [item.as_dict() for item in self.kept],
+            "pruned": self.pruned,
+        }
+
+
+def show(settings: Settings) -> Storage:
+    """Look at the partitions of STG, what was dropped, and the size of the ledger."""
+    with connect(settings) as conn:
+        tables = conn.execute(
+            "SELECT 'ops.' || relname, pg_total_relation_size(oid) FROM pg_class"
+            " WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r'"
+            " ORDER BY relname"
+        ).fetchall()
+        return Storage(
+            partitions=_kept(conn, settings),
+            dropped=_dropped(conn),
+            true_from=_true_from(conn),
+            tables=dict(tables),
+        )
+
+
+def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Retained:
+    """Drop what of STG is old and needed no more, and prune the ledger.
+
+    Each partition goes in a transaction of its own, noted in ``ops.event_partitions``.
+    With no ``PALATE_STG_KEEP_DAYS`` all of STG is kept. What somebody is reading is
+    left for the next time.
+
+    :param dry_run: only tell what would be done
+    """
+    with open_run(settings, STAGE, caller) as attempt:
+        conn = attempt.conn
+        conn.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_TIMEOUT,))
+        found = Retained(dry_run)
+        looked_at = (
+            _kept(conn, settings)
+            if dry_run
+            else _drop_all(conn, settings, f"{caller.dag_id} {caller.run_id}")
+        )
+        for item in looked_at:
+            (found.kept if item.kept else found.dropped).append(item)
+        with conn.transaction(force_rollback=dry_run):
+            found.pruned = dict(
+                conn.execute(
+                    "SELECT pruned_table, pruned_rows FROM ops.prune(%s)",
+                    (_days_ago(settings.palate_ops_keep_days),),
+                ).fetchall()
+            )
+        log.info("%s", found)
+        return found
+
+
+def _drop_all(conn: Connection, settings: Settings, who: str) -> Iterator[Partition]:
+    """Drop from each log's beginning on, up to the first partition that is needed."""
+    before = _age(settings)
+    held: set[Log] = set()
+    for item in _partitions(conn):
+        if before is None:
+            return
+        if item.range.log in held:
+            continue
+        try:
+            row = conn.execute(
+                "SELECT stg.drop_partition(%s, %s, %s)", (item.id, before, who)
+            ).fetchone()
+            kept = row[0] if row else None
+        except psycopg.errors.LockNotAvailable:
+            kept = f"somebody has been reading STG for {_LOCK_TIMEOUT}"
+        if kept:
+            held.add(item.range.log)
+        yield _with(item, kept)
+
+
+def _kept(conn: Connection, settings: Settings) -> list[Partition]:
+    """Return what is there, each partition with why it is kept, if it is."""
+    before = _age(settings)
+    held: set[Log] = set()
+    found = []
+    for item in _partitions(conn):
+        kept: str | None
+        if before is None:
+            kept = "PALATE_STG_KEEP_DAYS is not set"
+        elif item.range.log in held:
+            kept = "an older partition of its log is kept"
+        else:
+            row = conn.execute(
+                "SELECT stg.why_kept(%s, %s)", (item.id, before)
+            ).fetchone()
+            kept = row[0] if row else None
+        if kept:
+            held.add(item.range.log)
+        found.append(_with(item, kept))
+    return found
+
+
+def _partitions(conn: Connection) -> list[Partition]:
+    rows = conn.execute(
+        "SELECT p.event_partition_id, p.topic, p.epoch, p.kafka_partition,"
+        " p.from_offset, p.to_offset, coalesce(pg_total_relation_size("
+        "to_regclass('stg.order_events_' || p.event_partition_id)), 0)"
+        " FROM ops.event_partitions AS p WHERE p.dropped_dt IS NULL"
+        " ORDER BY p.topic, p.epoch, p.kafka_partition, p.from_offset"
+    ).fetchall()
+    return [
+        Partition(id, Range(Log(topic, epoch, number), start, end), size)
+        for id, topic, epoch, number, start, end, size in rows
+    ]
+
+
+def _dropped(conn: Connection) -> list[Partition]:
+    rows = conn.execute(
+        "SELECT event_partition_id, topic, epoch, kafka_partition, from_offset,"
+        " to_offset, dropped_bytes, dropped_dt, dropped_by, last_broker_dt"
+        " FROM ops.event_partitions WHERE dropped_dt IS NOT NULL"
+        " ORDER BY topic, epoch, kafka_partition, from_offset"
+    ).fetchall()
+    return [
+        Partition(
+            id,
+            Range(Log(topic, epoch, number), start, end),
+            size,
+            None,
+            dropped_dt,
+            dropped_by,
+            last_broker_dt,
+        )
+        for (
+            id, topic, epoch, number, start, end,
+            size, dropped_dt, dropped_by, last_broker_dt,
+        ) in rows
+    ]  # fmt: skip
+
+
+def _true_from(conn: Connection) -> list[TrueFrom]:
+    """Return the tables of the vault that begin later in a log than the vault did."""
+    rows = conn.execute(
+        "SELECT substr(f.stage, 7), f.topic, f.epoch, f.kafka_partition,"
+        " f.first_offset FROM ops.watermarks AS f INNER JOIN ops.watermarks AS v"
+        " ON v.stage = 'vault' AND (v.topic, v.epoch, v.kafka_partition)"
+        " = (f.topic, f.epoch, f.kafka_partition)"
+        " WHERE f.stage LIKE 'vault:%' AND f.first_offset > v.first_offset"
+        " ORDER BY f.stage, f.topic, f.epoch, f.kafka_partition"
+    ).fetchall()
+    return [
+        TrueFrom(table, Log(topic, epoch, partition), offset)
+        for table, topic, epoch, partition, offset in rows
+    ]
+
+
+def _age(settings: Settings) -> datetime | None:
+    days = settings.palate_stg_keep_days
+    return None if days is None else _days_ago(days)
+
+
+def _days_ago(days: int) -> datetime:
+    # A little more, since the server's clock may be behind.
+    return datetime.now(UTC) - timedelta(days=days, minutes=5)
+
+
+def _with(item: Partition, kept: str | None) -> Partition:
+    return Partition(item.id, item.range, item.bytes, kept)

@@ -1,0 +1,100 @@
+"""The command ``palate storage``: what STG and the ledger keep; drop what is old."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate import storage
+from palate.settings import load_settings
+from palate.stage import shell_caller
+from palate.storage import Partition
+from palate.told import told
+
+app = typer.Typer(
+    help="What STG and the ledger keep: see it, drop what is old.",
+    no_args_is_help=True,
+)
+out = Console(highlight=False, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Show the partitions of STG, what was dropped, and the ledger's size."""
+    with told():
+        found = storage.show(load_settings())
+        if as_json:
+            print(json.dumps(found.as_dict()))
+            return
+        _print_partitions(found.partitions, "kept, because", "may be dropped")
+        if found.dropped:
+            _print_dropped(found.dropped)
+        for item in found.true_from:
+            out.print(
+                f"dds.{item.table} is true from {item.log} offset {item.offset} on: "
+                "what is before was dropped when it was filled."
+            )
+        sizes = ", ".join(f"{t} {_mib(size)}" for t, size in found.tables.items())
+        out.print(f"The ledger: {sizes}.")
+        for problem in found.problems:
+            errors.print(problem, style="yellow")
+
+
+@app.command()
+def retain(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be done.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Drop partitions that are old and needed no more, and prune the ledger.
+
+    How old is set by PALATE_STG_KEEP_DAYS (unset: all of STG is kept) and
+    PALATE_OPS_KEEP_DAYS.
+    """
+    with told():
+        found = storage.retain(load_settings(), shell_caller("retain"), dry_run=dry_run)
+        if as_json:
+            print(json.dumps(found.as_dict()))
+            return
+        out.print(str(found))
+        if found.kept:
+            _print_partitions(found.kept, "kept, because", "")
+
+
+def _print_partitions(items: list[Partition], title: str, otherwise: str) -> None:
+    table = Table("partition", "log", "offsets", "size", title)
+    for item in items:
+        table.add_row(
+            Text(f"stg.order_events_{item.id}"),
+            Text(str(item.range.log)),
+            Text(f"{item.range.start}..{item.range.end - 1}"),
+            Text(_mib(item.bytes)),
+            Text(item.kept or otherwise),
+        )
+    out.print(table)
+
+
+def _print_dropped(items: list[Partition]) -> None:
+    table = Table("dropped", "log", "offsets", "last message", "size", "when, by")
+    for item in items:
+        last = item.last_broker_dt
+        table.add_row(
+            Text(f"stg.order_events_{item.id}"),
+            Text(str(item.range.log)),
+            Text(f"{item.range.start}..{item.range.end - 1}"),
+            Text(f"{last:%F %T}" if last else "none"),
+            Text(_mib(item.bytes)),
+            Text(f"{item.dropped_dt:%F %T} {item.dropped_by}"),
+        )
+    out.print(table)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

@@ -1,0 +1,538 @@
+"""STG in partitions: room for what comes, and retention of what nobody needs."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.errors import CheckViolation, InvalidParameterValue
+from typer.testing import CliRunner
+
+from palate import dictionaries, marts, rejected, staging, storage, vault
+from palate.cli import app
+from palate.mart_definitions import load_marts
+from palate.positions import Log, Range, watermarks
+from palate.rejected import Selection
+from palate.room import make_room
+from palate.settings import Settings
+from tests.corpus.case import BROKER_DT, example
+from tests.integration.broker import Broker
+from tests.integration.staged import caller, load, stage_messages, with_topics
+from tests.model.history import Form, Message
+from tests.warehouses import MakeWarehouse
+
+TOPIC = "orders"
+LOG = Log(TOPIC, 0, 0)
+NOT_JSON = b"connection test"
+
+
+@pytest.fixture
+def settings(make_warehouse: MakeWarehouse) -> Iterator[Settings]:
+    """Give a warehouse whose partitions have ten positions, and whose STG ages."""
+    with make_warehouse() as found:
+        yield with_topics(found, {TOPIC: Form.RAW}).model_copy(
+            update={"palate_stg_partition_positions": 10, "palate_stg_keep_days": 30}
+        )
+
+
+@pytest.fixture
+def conn(settings: Settings) -> Iterator[Connection]:
+    dsn = settings.dwh_dsn.get_secret_value()
+    with psycopg.connect(dsn, autocommit=True) as found:
+        yield found
+
+
+class TestRoom:
+    """``make_room``."""
+
+    def test_is_made_once_and_in_line(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        for _ in range(2):
+            make_room(conn, settings, [Range(LOG, 15, 31)])
+
+        assert _bounds(conn) == [(10, 20), (20, 30), (30, 40)]
+
+    def test_fits_between_neighbours_of_another_size(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        make_room(conn, settings, [Range(LOG, 12, 13), Range(LOG, 30, 31)])
+        larger = settings.model_copy(update={"palate_stg_partition_positions": 100})
+
+        make_room(conn, larger, [Range(LOG, 0, 150)])
+
+        ends = [0, 10, 20, 30, 40, 100, 200]
+        assert _bounds(conn) == list(pairwise(ends))
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            (None, 0, 0, 0, 1, 1),
+            ("", 0, 0, 0, 1, 1),
+            (TOPIC, -1, 0, 0, 1, 1),
+            (TOPIC, 0, -1, 0, 1, 1),
+            (TOPIC, 0, 0, -1, 1, 1),
+            (TOPIC, 0, 0, 0, None, 1),
+            (TOPIC, 0, 0, 0, 1, 0),
+        ],
+    )
+    def test_is_made_for_positions_only(
+        self, conn: Connection, values: tuple[Any, ...]
+    ) -> None:
+        with pytest.raises(InvalidParameterValue):
+            conn.execute("SELECT stg.make_room(%s, %s, %s, %s, %s, %s)", values)
+
+    def test_name_of_a_topic_is_never_sql(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        name = "x') TO ('y'); DROP SCHEMA cdm CASCADE; --%s %I"
+
+        make_room(conn, settings, [Range(Log(name, 0, 0), 0, 5)])
+
+        rows = conn.execute("SELECT topic FROM ops.event_partitions").fetchall()
+        assert rows == [(name,)]
+        conn.execute("SELECT count(*) FROM cdm.user_product_counters")
+
+    def test_is_refused_where_a_thousand_would_not_do(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="Set PALATE_STG"):
+            make_room(conn, settings, [Range(LOG, 0, 10_001)])
+
+    def test_drain_makes_it_by_itself(
+        self, broker: Broker, connection: Connection
+    ) -> None:
+        broker.send([b"%d" % number for number in range(25)])
+        small = broker.settings.model_copy(
+            update={"palate_stg_partition_positions": 10}
+        )
+
+        staging.run(small, caller("drain"))
+
+        assert _bounds(connection) == [(0, 10), (10, 20), (20, 30)]
+        leaves = "SELECT count(*) FROM stg.order_events GROUP BY tableoid ORDER BY 1"
+        assert connection.execute(leaves).fetchall() == [(5,), (10,), (10,)]
+
+
+class TestRetain:
+    """``storage.retain``."""
+
+    def test_drops_what_is_old_and_taken(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 25)
+        load(settings)
+        _name(settings)
+
+        would = storage.retain(settings, caller("retain"), dry_run=True)
+        assert [item.range for item in would.dropped] == [
+            Range(LOG, 0, 10),
+            Range(LOG, 10, 20),
+        ]
+        assert len(_offsets(conn)) == 25
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert [item.range for item in done.dropped] == [
+            Range(LOG, 0, 10),
+            Range(LOG, 10, 20),
+        ]
+        assert [(item.range, item.kept) for item in done.kept] == [
+            (Range(LOG, 20, 30), "stage drain stands at offset 25")
+        ]
+        assert _offsets(conn) == [20, 21, 22, 23, 24]
+        found = storage.show(settings)
+        assert [item.range for item in found.partitions] == [Range(LOG, 20, 30)]
+        gone = found.dropped[1]
+        assert gone.last_broker_dt == BROKER_DT + timedelta(seconds=19)
+        assert gone.bytes > 0
+        assert gone.dropped_by == "test test"
+        assert storage.retain(settings, caller("retain")).dropped == []
+        assert sum(marts.differences(settings, name)[0] for name in load_marts()) == 0
+
+    def test_keeps_everything_by_default(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        everything = settings.model_copy(update={"palate_stg_keep_days": None})
+        _stage(conn, settings, 25)
+        load(settings)
+        _name(settings)
+
+        assert storage.retain(everything, caller("retain")).dropped == []
+        assert {item.kept for item in storage.show(everything).partitions} == {
+            "PALATE_STG_KEEP_DAYS is not set"
+        }
+
+    def test_keeps_what_is_young_by_broker_time(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        _stage(conn, settings, 25, broker_dt=now - timedelta(days=31))
+        # One message of a few days ago, amid older ones.
+        conn.execute(
+            "UPDATE stg.order_events SET broker_dt = %s WHERE kafka_offset = 13",
+            (now - timedelta(days=3),),
+        )
+        load(settings)
+        _name(settings)
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
+        assert done.kept[0].kept == (
+            f"it has messages of {now - timedelta(days=3):%F %T} UTC"
+        )
+
+    @pytest.mark.parametrize(
+        "stage", ["vault", "lookup", *[m.stage for m in load_marts().values()]]
+    )
+    def test_keeps_what_a_stage_has_not_taken(
+        self, settings: Settings, conn: Connection, stage: str
+    ) -> None:
+        _stage(conn, settings, 20)
+        load(settings)
+        _name(settings)
+        conn.execute(
+            "UPDATE ops.watermarks SET next_offset = 9 WHERE stage = %s", (stage,)
+        )
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert done.dropped == []
+        assert done.kept[0].kept == f"stage {stage} stands at offset 9"
+        conn.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
+        done = storage.retain(settings, caller("retain"))
+        assert done.kept[0].kept == f"stage {stage} stands at offset 0"
+
+    def test_keeps_what_a_new_table_is_not_filled_from(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 20)
+        load(settings)
+        _name(settings)
+        _make_new(conn, "s_order_cost")
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert done.kept[0].kept == "stage vault:s_order_cost stands at offset 0"
+        load(settings, "fill")
+        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+
+    def test_keeps_refused_messages_that_nobody_has_decided_on(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 30, {13: NOT_JSON})
+        load(settings)
+        _name(settings)
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
+        assert [item.kept for item in storage.show(settings).partitions] == [
+            "1 refused messages are neither replayed nor dismissed",
+            "an older partition of its log is kept",
+        ]
+        rejected.dismiss(settings, Selection(), "ada", "a test")
+        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+
+    def test_keeps_what_is_asked_to_be_judged_again(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 20, {3: NOT_JSON})
+        load(settings)
+        _name(settings)
+        rejected.dismiss(settings, Selection(), "ada", "a test")
+        rejected.run(settings, caller("replays"), Selection(with_dismissed=True))
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert done.kept[0].kept == "1 replays that were asked for are not done"
+        load(settings, "replay")
+        _name(settings)
+        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+
+    def test_drops_the_rest_of_an_epoch_that_is_over(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 5)
+        load(settings)
+        _name(settings)
+        assert storage.retain(settings, caller("retain")).dropped == []
+        conn.execute("INSERT INTO ops.topics (topic, epoch) VALUES (%s, 1)", (TOPIC,))
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
+
+    def test_leaves_what_somebody_reads(
+        self, settings: Settings, conn: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _stage(conn, settings, 20)
+        load(settings)
+        _name(settings)
+        monkeypatch.setattr(storage, "_LOCK_TIMEOUT", "50ms")
+
+        with conn.transaction():
+            conn.execute("SELECT count(*) FROM stg.order_events")
+            done = storage.retain(settings, caller("retain"))
+
+        assert done.dropped == []
+        assert done.kept[0].kept == "somebody has been reading STG for 50ms"
+        assert len(_offsets(conn)) == 20
+
+    def test_is_not_for_the_last_day(self, conn: Connection) -> None:
+        with pytest.raises(InvalidParameterValue):
+            conn.execute("SELECT stg.drop_partition(1, now(), 'ada')")
+
+
+class TestAfterADrop:
+    """What reads STG says that the bytes are gone, and does no harm."""
+
+    @pytest.fixture(autouse=True)
+    def _dropped(self, settings: Settings, conn: Connection) -> None:
+        _stage(conn, settings, 25, {3: NOT_JSON, 23: NOT_JSON})
+        load(settings)
+        _name(settings)
+        rejected.dismiss(settings, Selection(limit=1), "ada", "a test")
+        done = storage.retain(settings, caller("retain"))
+        assert [item.range.end for item in done.dropped] == [10, 20]
+
+    def test_cleared_vault_task_leaves_what_is_gone(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        before = _everything(conn)
+
+        outcome = load(settings)["vault"]
+
+        assert outcome.ranges == {LOG: (20, 25)}
+        assert "dropped the messages of orders[0] 0..19 from STG" in outcome.note
+        assert _everything(conn) == before
+
+    def test_new_table_is_true_from_what_is_kept(
+        self, settings: Settings, conn: Connection, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _make_new(conn, "s_order_cost")
+        conn.execute("DELETE FROM dds.s_order_cost")
+
+        load(settings, "fill")
+
+        assert conn.execute("SELECT count(*) FROM dds.s_order_cost").fetchone() == (4,)
+        assert [
+            (item.table, item.log, item.offset)
+            for item in storage.show(settings).true_from
+        ] == [("s_order_cost", LOG, 20)]
+        assert "vault:s_order_cost begins at offset 20 of orders[0]" in caplog.text
+
+    def test_new_mart_has_everything(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        name = next(iter(load_marts()))
+        before = _everything(conn)
+        conn.execute(f"TRUNCATE cdm.{name}, cdm.{name}_counted")
+        stage = load_marts()[name].stage
+        conn.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
+
+        load(settings, "new mart")
+
+        assert marts.differences(settings, name)[0] == 0
+        assert _everything(conn) == before
+
+    def test_refused_message_says_that_its_bytes_are_gone(
+        self, settings: Settings
+    ) -> None:
+        content = rejected.show(settings, LOG, 3)
+        assert (content.is_gone, content.message) == (True, None)
+        assert not rejected.show(settings, LOG, 23).is_gone
+        shown = _call(settings, "rejected", "show", TOPIC, "0", "3")
+        assert "Its bytes are gone: retention has dropped them" in shown.output
+
+    def test_replay_leaves_out_what_is_gone(self, settings: Settings) -> None:
+        selection = Selection(with_dismissed=True)
+
+        outcome = rejected.run(settings, caller("replays"), selection)
+
+        assert outcome.counts == {"queued": 1}
+        assert outcome.note.startswith("1 of those selected can't be judged again")
+
+    def test_room_is_not_made_again(self, settings: Settings, conn: Connection) -> None:
+        make_room(conn, settings, [Range(LOG, 0, 25)])
+
+        assert _bounds(conn) == [(20, 30)]
+        with pytest.raises(CheckViolation):
+            _copy_one(conn, 5)
+
+
+def test_cleared_drain_task_leaves_what_is_gone(
+    broker: Broker, connection: Connection
+) -> None:
+    settings = broker.settings.model_copy(
+        update={"palate_stg_partition_positions": 10, "palate_stg_keep_days": 1}
+    )
+    old = int((datetime.now(UTC) - timedelta(days=3)).timestamp() * 1000)
+    broker.send([b"%d" % number for number in range(25)], timestamp_ms=old)
+    staging.run(settings, caller("drain"))
+    load(settings)
+    _name(settings)
+    rejected.dismiss(settings, Selection(), "ada", "a test")
+    assert len(storage.retain(settings, caller("retain")).dropped) == 2
+
+    outcome = staging.run(settings, caller("drain"))
+
+    assert outcome.counts == {"compared": 5, "healed": 0, "differing": 0}
+    assert f"{broker.raw}[0] 0..19 from STG" in outcome.note
+    assert _offsets(connection) == [20, 21, 22, 23, 24]
+
+
+class TestPrune:
+    """The bounds of ``ops``."""
+
+    def test_keeps_the_newest_and_what_is_waited_for(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 5, {3: NOT_JSON})
+        load(settings)
+        rejected.run(settings, caller("replays"), Selection())
+        _let_time_pass(conn)
+        load(settings, "second")
+
+        first = storage.retain(settings, caller("retain"))
+        assert first.pruned["ops.replays"] == 0  # the look-ups have not taken it
+        _name(settings)
+        second = storage.retain(settings, caller("retain"))
+        assert second.pruned == {
+            "ops.batches": 0, "ops.stage_runs": 0, "ops.replays": 1,
+        }  # fmt: skip
+        marks = watermarks(conn, vault.STAGE)
+        assert marks == {LOG: 5, Log("replays", 0, 0): 1}
+
+    def test_cleared_task_is_one_that_never_took_a_range(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 5)
+        load(settings, "old")
+        load(settings, "newer")
+        # A thousand younger batches; only these are kept by number.
+        conn.execute(
+            "INSERT INTO ops.batches (stage_run_id, stage, is_repeat, load_dt, counts)"
+            " SELECT max(r.stage_run_id), 'vault', TRUE, now(), '{}'"
+            " FROM ops.stage_runs AS r, generate_series(1, 1000) AS n GROUP BY n"
+        )
+        _let_time_pass(conn)
+        before = _everything(conn)
+
+        would = storage.retain(settings, caller("retain"), dry_run=True)
+        done = storage.retain(settings, caller("retain"))
+
+        assert done.pruned["ops.batches"] == would.pruned["ops.batches"] == 1
+        assert done.pruned["ops.stage_runs"] == 1
+        outcome = load(settings, "old")["vault"]
+        assert (outcome.batches, outcome.ranges) == (0, {})
+        assert _everything(conn) == before
+
+    def test_is_not_for_the_last_week(self, conn: Connection) -> None:
+        with pytest.raises(InvalidParameterValue):
+            conn.execute("SELECT ops.prune(now() - interval '6 days')")
+
+
+class TestCommand:
+    """``palate storage``, as a person calls it."""
+
+    def test_shows_and_retains(self, settings: Settings, conn: Connection) -> None:
+        _stage(conn, settings, 15)
+        load(settings)
+        _name(settings)
+
+        would = _call(settings, "storage", "retain", "--dry-run")
+        assert "partitions would be dropped: stg.order_events_" in would.output
+        done = _call(settings, "storage", "retain", "--json")
+        assert [
+            (item["from_offset"], item["to_offset"])
+            for item in json.loads(done.output)["dropped"]
+        ] == [(0, 10)]
+        shown = _call(settings, "storage", "show").output
+        assert "stage drain stands at offset 15" in shown
+        assert "shell shell__" in shown
+        found = json.loads(_call(settings, "storage", "show", "--json").output)
+        assert [item["dropped_by"][:5] for item in found["dropped"]] == ["shell"]
+
+
+def _stage(
+    conn: Connection,
+    settings: Settings,
+    number: int,
+    instead: dict[int, bytes] | None = None,
+    broker_dt: datetime = BROKER_DT,
+) -> None:
+    values = [
+        (instead or {}).get(at) or example(Form.RAW, {"object_id": at})
+        for at in range(number)
+    ]
+    messages = [
+        Message(TOPIC, 0, 0, at, broker_dt + timedelta(seconds=at), value)
+        for at, value in enumerate(values)
+    ]
+    stage_messages(conn, messages, settings=settings)
+
+
+def _name(settings: Settings) -> None:
+    """Run the stage that notes unknown ids, without asking a Redis for them."""
+    dictionaries._name_unknown(settings, caller("dictionaries"))
+
+
+def _make_new(conn: Connection, table: str) -> None:
+    conn.execute(
+        "UPDATE ops.definitions SET filled_dt = NULL WHERE name = %s", (table,)
+    )
+
+
+def _let_time_pass(conn: Connection) -> None:
+    for table, column in (
+        ("batches", "committed_dt"),
+        ("stage_runs", "started_dt"),
+        ("replays", "asked_dt"),
+    ):
+        conn.execute(f"UPDATE ops.{table} SET {column} = {column} - interval '91 days'")
+
+
+def _copy_one(conn: Connection, offset: int) -> None:
+    conn.execute(
+        "INSERT INTO stg.order_events (topic, epoch, kafka_partition, kafka_offset,"
+        " broker_dt, staged_dt) VALUES (%s, 0, 0, %s, now(), now())",
+        (TOPIC, offset),
+    )
+
+
+def _bounds(conn: Connection) -> list[Any]:
+    return conn.execute(
+        "SELECT from_offset, to_offset FROM ops.event_partitions"
+        " WHERE dropped_dt IS NULL ORDER BY 1"
+    ).fetchall()
+
+
+def _offsets(conn: Connection) -> list[int]:
+    rows = conn.execute("SELECT kafka_offset FROM stg.order_events ORDER BY 1")
+    return [offset for (offset,) in rows]
+
+
+def _everything(conn: Connection) -> list[Any]:
+    tables = ["stg.rejected_messages", "dds.s_order_version", "dds.s_order_item"]
+    tables += ["dds.h_order", "cdm.user_product_counters"]
+    tables += ["cdm.user_category_counters"]
+    return [
+        conn.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1").fetchall()
+        for table in tables
+    ]
+
+
+def _call(settings: Settings, *arguments: str) -> Any:
+    environment = {
+        "DWH_DSN": settings.dwh_dsn.get_secret_value(),
+        "PALATE_TOPICS": json.dumps(settings.palate_topics),
+        "PALATE_STG_KEEP_DAYS": str(settings.palate_stg_keep_days),
+        "COLUMNS": "200",
+    }
+    return CliRunner().invoke(app, list(arguments), env=environment)
