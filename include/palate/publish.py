@@ -1,4 +1,4 @@
-"""The publish stage: what changed goes out to Kafka and Redis (ADR 0011).
+"""The publish stage: what changed goes out to Kafka and Redis (ADR 0014).
 
 Each outlet is a stage of its own, with its lock, its watermark and its ledger: one that
 is down doesn't hold up the others. A batch is entered once the broker, or Redis, has
@@ -7,14 +7,12 @@ acknowledged it; killed in between, the next run sends it again, with the same v
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import redis
 
 from palate import exchange, outbox, tag_keys, vault
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.mart_definitions import load_marts
 from palate.positions import first, open_ranges
+from palate.redis_connection import open_redis
 from palate.sending import COMPACTED, open_sender
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, open_run
@@ -27,6 +25,11 @@ TAGS_TO_REDIS = f"{STAGE}:tags:redis"
 ORDERS = f"{STAGE}:orders"
 COUNTERS = f"{STAGE}:counters"
 _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
+
+_REDIS = (
+    "the tags of the app",
+    "Marts and tags are kept up to date; the next run publishes what waits.",
+)
 
 # A kill costs at most so many messages that are sent again.
 _STATES = 5_000
@@ -109,7 +112,7 @@ def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, TAGS_TO_REDIS, caller) as attempt:
         if not outbox.waiting(attempt.conn, attempt.stage, 1):
             return attempt.outcome
-        with _redis(settings) as client:
+        with open_redis(settings, *_REDIS) as client:
             tag_keys.warn_of_eviction(client)
             while states := outbox.waiting(attempt.conn, attempt.stage, _STATES):
                 written = tag_keys.write(client, states)
@@ -145,20 +148,3 @@ def _counters(settings: Settings, caller: Caller) -> Outcome:
                     sent = sender.send(exchange.counters(conn, batch, _GUESTS))
                     batch.counts["counters_sent"] = sent
         return attempt.outcome
-
-
-@contextmanager
-def _redis(settings: Settings) -> Iterator["redis.Redis"]:
-    url = settings.redis_url.get_secret_value()
-    client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
-    try:
-        yield client
-    except redis.RedisError as error:
-        message = (
-            f"Redis has not taken the tags that are to be published: {error}. Check "
-            "that it runs (`make status`). Marts and tags are kept up to date all the "
-            "same; the next run publishes what waits."
-        )
-        raise ServiceUnavailableError(message) from None
-    finally:
-        client.close()

@@ -90,9 +90,9 @@ def why(
     if isinstance(error, redis.exceptions.NoPermissionError):
         return AccessDeniedError(
             f"{name} at {host}:{port} does not let user {user} do it: {error}. The "
-            "dictionaries need GET and MGET on all keys, publishing needs EVAL, GET, "
-            "SET and DEL on tags:*; have them granted (ACL SETUSER), or use another "
-            "user."
+            "dictionaries need GET and MGET on all keys, publishing needs SCRIPT, "
+            "EVALSHA, GET, SET and DEL on tags:* and palate-version:*; have them "
+            "granted (ACL SETUSER), or use another user."
         )
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         if _is_encrypted(client):

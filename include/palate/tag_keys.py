@@ -68,7 +68,10 @@ def write(client: "redis.Redis", states: Sequence[State]) -> int:
 
 def warn_of_eviction(client: "redis.Redis") -> None:
     """Log a warning if Redis may drop keys that have no time to live: versions too."""
-    policy = client.info("memory").get("maxmemory_policy", "")
+    try:
+        policy = client.info("memory").get("maxmemory_policy", "")
+    except redis.exceptions.NoPermissionError:
+        return  # writing needs no INFO
     if str(policy).startswith("allkeys"):
         log.warning(
             "Redis evicts any key when it is full (maxmemory-policy %s): guests would "

@@ -25,6 +25,7 @@ from tests.dags.connections import variables
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
 MARTS = {"user_product_counters", "user_category_counters"}
+STAGES = MARTS | {"drain", "vault", "dictionaries", "tags", "publish"}
 
 pytestmark = [
     pytest.mark.usefixtures("metadata_database"),
@@ -70,12 +71,7 @@ def _outcomes(run: DagRun) -> dict[str, dict[str, Any]]:
 def test_it_is_periodic_so_that_it_can_be_backfilled() -> None:
     dag = DagBag(str(FILE)).dags["orders_stream"]
     assert dag.timetable.timetable.interval == timedelta(minutes=5)
-    assert set(dag.task_dict) == MARTS | {
-        "drain",
-        "vault",
-        "dictionaries",
-        "all_loaded",
-    }
+    assert set(dag.task_dict) == STAGES | {"all_loaded"}
 
 
 def test_run_that_finds_nothing_says_so_and_is_green() -> None:
@@ -83,7 +79,7 @@ def test_run_that_finds_nothing_says_so_and_is_green() -> None:
 
     assert run.state == "success"
     outcomes = _outcomes(run)
-    assert outcomes.keys() == MARTS | {"drain", "vault", "dictionaries"}
+    assert outcomes.keys() == STAGES
     assert {found["outcome"] for found in outcomes.values()} == {"nothing"}
 
 
@@ -102,6 +98,8 @@ def test_ranges_and_counts_are_in_xcom_and_in_asset_events(
         "vault": [f"{topic}[0] 0..0"],
         "dictionaries": [],
         **{mart: [f"{topic}[0] 0..0"] for mart in MARTS},
+        "tags": [f"{topic}[0] 0..0"],
+        "publish": [],
     }
     query = select(AssetEvent).where(AssetEvent.source_run_id == run.run_id)
     with create_session() as session:
@@ -111,6 +109,9 @@ def test_ranges_and_counts_are_in_xcom_and_in_asset_events(
         "postgres://dwh:5432/dwh/dds/v_order": outcomes["vault"],
         "postgres://dwh:5432/dwh/stg/dictionary_entries": outcomes["dictionaries"],
         **{f"postgres://dwh:5432/dwh/cdm/{mart}": outcomes[mart] for mart in MARTS},
+        "postgres://dwh:5432/dwh/cdm/user_tags": outcomes["tags"],
+        "kafka://kafka:9092/cdm-user-tags": outcomes["publish"],
+        "redis://redis:6379/0/tags": outcomes["publish"],
     }
 
 
@@ -160,7 +161,7 @@ def test_marts_run_without_redis_and_the_run_is_red(
         "drain": "success",
         "vault": "success",
         "dictionaries": "failed",
-        **dict.fromkeys(MARTS, "success"),
+        **dict.fromkeys(MARTS | {"tags", "publish"}, "success"),
         "all_loaded": "upstream_failed",
     }
 
@@ -178,7 +179,7 @@ def test_marts_do_not_run_when_the_vault_failed(
         "drain": "success",
         "vault": "failed",
         "dictionaries": "upstream_failed",
-        **dict.fromkeys(MARTS, "upstream_failed"),
+        **dict.fromkeys(MARTS | {"tags", "publish"}, "upstream_failed"),
         "all_loaded": "upstream_failed",
     }
 
