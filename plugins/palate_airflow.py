@@ -282,6 +282,7 @@ def _as_failure(error: PalateError) -> StageFailedError:
         error,
         errors.DefinitionError
         | errors.SettingsError
+        | errors.AccessDeniedError
         | errors.TopicMissingError
         | errors.PositionGapError
         | errors.CodecMissingError

@@ -3,6 +3,7 @@
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import cast
 
 from cryptography import x509
@@ -13,7 +14,6 @@ from cryptography.x509.oid import NameOID
 from deploy.local.ports import HOST
 from deploy.local.secrets import write_private
 
-_AUTHORITY = "Palate's own authority"
 _DAY = timedelta(days=1)
 _YEARS = 3650 * _DAY
 
@@ -36,7 +36,8 @@ class Authority:
         self.certificate.parent.mkdir(parents=True, exist_ok=True)
         if not self._key.exists():
             key = ec.generate_private_key(ec.SECP256R1())
-            draft = _draft(_AUTHORITY, key, _YEARS).issuer_name(_name(_AUTHORITY))
+            name = f"Palate's own authority {token_hex(4)}"
+            draft = _draft(name, key, _YEARS).issuer_name(_name(name))
             draft = draft.add_extension(
                 x509.BasicConstraints(ca=True, path_length=0), critical=True
             )

@@ -19,7 +19,7 @@ from palate.errors import (
     SettingsError,
     TopicMissingError,
 )
-from palate.kafka_connection import connection_options, denied, explained
+from palate.kafka_connection import connection_options, denied, explained, is_denied
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,11 @@ class Reader:
         """Ask for a topic's id and the ends of its partitions.
 
         :raises TopicMissingError: if the broker does not know the topic
+        :raises AccessDeniedError: if it lets this user not even see it
         """
         with explained(self._settings):
             numbers = self._consumer.partitions_for_topic(topic)
-            if topic in self._consumer._client.cluster.unauthorized_topics:
+            if not numbers and is_denied(self._settings, topic):
                 raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
             if not numbers:
                 known = sorted(t for t in self._consumer.topics() if t[:2] != "__")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import errors as kafka_errors
 
@@ -143,6 +143,19 @@ def denied(settings: Settings, what: str) -> str:
         "published need Write and Describe: have them granted (kafka-acls --add "
         f"--allow-principal User:{user} ...), or use another user."
     )
+
+
+def is_denied(settings: Settings, topic: str) -> bool:
+    """Tell whether a topic that does not show is one that the user may not see.
+
+    A broker lists what a user may see, and says why only of what is asked for by name.
+    """
+    admin = AdminClient(librdkafka_options(settings), logger=_SILENT)
+    try:
+        found = admin.list_topics(topic, timeout=_PROBE_SECONDS).topics[topic].error
+    except KafkaException:
+        return False
+    return found is not None and found.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def refused(settings: Settings) -> str:

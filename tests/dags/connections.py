@@ -1,7 +1,7 @@
 """The Airflow Connections of a warehouse, as the environment gives them."""
 
 import json
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg.conninfo
 
@@ -23,17 +23,34 @@ def variables(settings: Settings) -> dict[str, str]:
         },
         "KAFKA": {
             "conn_type": "kafka",
-            "extra": {"bootstrap.servers": settings.kafka_bootstrap},
+            "extra": _kafka(settings),
         },
         "REDIS": {
             "conn_type": "redis",
             "host": redis.hostname,
             "port": redis.port,
             "password": redis.password,
-            "extra": {"db": int(redis.path.removeprefix("/"))},
+            "extra": {
+                "db": int(redis.path.removeprefix("/")),
+                "ssl": redis.scheme == "rediss",
+                **dict(parse_qsl(redis.query)),
+            },
         },
     }
     return {
         **{f"AIRFLOW_CONN_{name}": json.dumps(c) for name, c in connections.items()},
         "PALATE_TOPICS": json.dumps(settings.palate_topics),
     }
+
+
+def _kafka(settings: Settings) -> dict[str, str]:
+    extra = {"bootstrap.servers": settings.kafka_bootstrap}
+    if settings.kafka_security_protocol.has_login:
+        extra |= {
+            "security.protocol": settings.kafka_security_protocol.value,
+            "sasl.mechanism": settings.kafka_sasl_mechanism.value,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": settings.kafka_sasl_password.get_secret_value(),
+            "ssl.ca.location": str(settings.kafka_ssl_ca_location),
+        }
+    return extra

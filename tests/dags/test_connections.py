@@ -1,0 +1,77 @@
+"""What Airflow Connections with TLS and a login give a stage, and what it says."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from kafka import KafkaProducer
+
+import palate_airflow
+from deploy.local.stack import Stack
+from palate.kafka import open_reader
+from palate.redis_connection import open_redis
+from palate.settings import Settings
+from tests.dags.connections import variables
+
+FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def secured(
+    warehouse: Settings, services: Stack, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    values = {name.lower(): value for name, value in services.secured_env().items()}
+    settings = Settings.model_validate({**warehouse.model_dump(), **values})
+    for name, value in variables(settings).items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+def test_connections_give_login_and_authority_to_tasks_and_triggers(
+    secured: Settings,
+) -> None:
+    found = palate_airflow.task_settings()
+    assert found == asyncio.run(palate_airflow.trigger_settings())
+    names = [name for name in Settings.model_fields if name.startswith("kafka")]
+    for name in names:
+        assert getattr(found, name) == getattr(secured, name)
+    with open_reader(found) as reader, open_redis(found, "a test", "") as client:
+        assert reader.state(next(iter(secured.palate_topics))).topic_id
+        assert client.ping()
+
+
+@pytest.mark.usefixtures("metadata_database")
+def test_refused_login_is_a_sentence_in_the_tasks_log_and_no_secret(
+    secured: Settings,
+    services: Stack,
+    producer: KafkaProducer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    producer.send(next(iter(secured.palate_topics)), b"connection test").get(10)
+    wrong = {"kafka_sasl_password": "an-utterly-wrong-one"}
+    changed = Settings.model_validate({**secured.model_dump(), **wrong})
+    for name, value in variables(changed).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PALATE_KAFKA_TIMEOUT", "2")
+    # Another test's topics would be in it.
+    sys.modules.pop("palate_assets", None)
+
+    run = DagBag(str(FILE)).dags["orders_stream"].test()
+
+    assert run.state == "failed"
+    assert "refuses the login of user palate by SCRAM-SHA-512" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+    printed = capfd.readouterr()
+    told = caplog.text + printed.out + printed.err
+    for secret in (
+        "an-utterly-wrong-one",
+        services.secured_env()["KAFKA_SASL_PASSWORD"],
+        services.secured_env()["REDIS_URL"].split("@")[0].split(":")[-1],
+    ):
+        assert secret not in told
