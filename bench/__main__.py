@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import bloat as bloating
 from bench import growth, latency, machine, pipeline
 from bench import orders as made
 from bench import profile as profiling
@@ -184,6 +185,29 @@ def profile(
             stage(settings, batch)
             profiling.run_stages(settings, following)
         profiling.show(following, batch * batches, least)
+
+
+@app.command()
+def bloat(
+    batches: Annotated[int, typer.Option(min=2, help="How many batches.")] = 10_000,
+    size: Annotated[int, typer.Option(min=1, help="Messages in each.")] = 5,
+    looks: Annotated[int, typer.Option(min=1, help="How often to look.")] = 10,
+    minutes: Annotated[float, typer.Option(help="Stop after so many.")] = 60,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what many small batches leave in the catalogs, and what it costs.
+
+    Messages are put into STG directly; the drain makes no temporary tables.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        found = []
+        for look in bloating.measure(
+            services, batches=batches, size=size, looks=looks, seconds=minutes * 60
+        ):
+            console.print(f"{look.batches} batches ...")
+            found.append(look)
+        bloating.show(found)
 
 
 @contextmanager

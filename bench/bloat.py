@@ -1,0 +1,131 @@
+"""What many small batches leave behind: catalogs, dead rows, and a slower refresh.
+
+Each batch makes its temporary tables and drops them with its commit, so each leaves
+dead rows in the catalogs. They are harmless as long as autovacuum keeps up.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.samples import Samples
+from bench.services import Services
+from bench.store import stage
+from palate import dictionaries, marts, vault
+from palate.database import connect
+from palate.mart_definitions import load_marts
+from palate.settings import Settings
+from palate.stage import shell_caller
+
+DATABASE = "bench_bloat"
+_CATALOGS = (
+    "pg_class",
+    "pg_attribute",
+    "pg_type",
+    "pg_depend",
+    "pg_statistic",
+    "pg_index",
+    "pg_shdepend",
+)
+_LAST = 100
+
+
+@dataclass
+class Look:
+    """The state after a number of batches.
+
+    ``sizes`` are KiB of table and of indexes, ``dead`` dead rows, by relation;
+    ``stages`` the milliseconds of each stage in the last batches.
+    """
+
+    batches: int
+    sizes: dict[str, tuple[int, int]]
+    dead: dict[str, int]
+    stages: dict[str, Samples] = field(default_factory=dict)
+
+
+def measure(
+    services: Services, *, batches: int, size: int, looks: int, seconds: float
+) -> Iterator[Look]:
+    """Run small batches through the stages; look before, now and then, and after.
+
+    Messages are put into STG directly: the drain makes no temporary table.
+
+    :param batches: how many
+    :param size: messages in each
+    :param looks: at how many equal distances to look
+    :param seconds: stop after the batch in which so many are over
+    """
+    services.fresh_warehouse(DATABASE)
+    services.fill_dictionary(batches * size)
+    settings = services.settings(DATABASE)
+    deadline = time.monotonic() + seconds
+    times: dict[str, Samples] = defaultdict(Samples)
+    _batch(settings, size, times)
+    yield _look(settings, 1, {})
+    for number in range(2, batches + 1):
+        _batch(settings, size, times)
+        late = time.monotonic() > deadline
+        if late or number == batches or number % max(batches // looks, 1) == 0:
+            last = {name: Samples(one.values[-_LAST:]) for name, one in times.items()}
+            yield _look(settings, number, last)
+        if late:
+            return
+
+
+def show(looks: list[Look]) -> None:
+    """Print a column per look."""
+    console = Console(width=160)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("after batches", no_wrap=True)
+    for look in looks:
+        table.add_column(str(look.batches), justify="right", no_wrap=True)
+    relations = sorted({name for look in looks for name in look.sizes})
+    for name in relations:
+        table.add_row(
+            f"{name}, KiB table + indexes",
+            *["{} + {}".format(*look.sizes.get(name, (0, 0))) for look in looks],
+        )
+    for name in relations:
+        table.add_row(f"{name}, dead", *[str(look.dead.get(name, 0)) for look in looks])
+    for name in looks[-1].stages:
+        cells = [look.stages.get(name) for look in looks]
+        table.add_row(
+            f"{name}, ms median of the last {_LAST}",
+            *[f"{cell.median:.1f}" if cell else "-" for cell in cells],
+        )
+    console.print(table)
+
+
+def _batch(settings: Settings, size: int, times: dict[str, Samples]) -> None:
+    stage(settings, size)
+    with times[vault.STAGE].timed(1000):
+        vault.run(settings, shell_caller(vault.STAGE))
+    with times[dictionaries.STAGE].timed(1000):
+        dictionaries.run(settings, shell_caller(dictionaries.STAGE))
+    for name in load_marts():
+        with times[name].timed(1000):
+            marts.run(settings, name, shell_caller(name))
+
+
+def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:
+    query = (
+        "SELECT s.relname, pg_table_size(s.relid) / 1024,"
+        " pg_indexes_size(s.relid) / 1024, s.n_dead_tup FROM pg_stat_all_tables AS s"
+        " WHERE (s.schemaname = 'pg_catalog' AND s.relname = ANY(%s))"
+        " OR s.schemaname = 'cdm'"
+        " OR (s.schemaname = 'ops' AND s.relname IN ('watermarks', 'stage_runs'))"
+    )
+    with connect(settings) as conn:
+        rows = conn.execute(query, (list(_CATALOGS),)).fetchall()
+    return Look(
+        batches,
+        {name: (int(table), int(indexes)) for name, table, indexes, _ in rows},
+        {name: int(dead) for name, _, _, dead in rows},
+        stages,
+    )
