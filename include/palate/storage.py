@@ -25,7 +25,7 @@ STAGE = "storage"
 _LOCK_TIMEOUT = "5s"
 
 # To plan a look-up takes some 10 us per partition, and locks on all of them.
-MANY_PARTITIONS = 500
+MANY_PARTITIONS = 300
 
 
 @dataclass(frozen=True)

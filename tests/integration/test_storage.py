@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from palate import dictionaries, marts, rejected, staging, storage, vault
 from palate.cli import app
+from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
 from palate.positions import Log, Range, watermarks
 from palate.rejected import Selection
@@ -100,7 +101,7 @@ class TestRoom:
     def test_is_refused_where_a_thousand_would_not_do(
         self, settings: Settings, conn: Connection
     ) -> None:
-        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="Set PALATE_STG"):
+        with pytest.raises(SettingsError, match="Set PALATE_STG_PARTITION_POSITIONS"):
             make_room(conn, settings, [Range(LOG, 0, 10_001)])
 
     def test_drain_makes_it_by_itself(
@@ -404,8 +405,11 @@ class TestPrune:
         _name(settings)
         second = storage.retain(settings, caller("retain"))
         assert second.pruned == {
-            "ops.batches": 0, "ops.stage_runs": 0, "ops.replays": 1,
-        }  # fmt: skip
+            "ops.batches": 0,
+            "ops.stage_runs": 0,
+            "ops.replays": 1,
+            "ops.reloads": 0,
+        }
         marks = watermarks(conn, vault.STAGE)
         assert marks == {LOG: 5, Log("replays", 0, 0): 1}
 

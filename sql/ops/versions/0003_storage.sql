@@ -84,9 +84,8 @@ BEGIN
             is_locked := TRUE;
         ELSE
             IF made >= 1000 THEN
-                RAISE EXCEPTION 'Offsets % to % of % [%] would need more than 1000 new '
-                    'partitions. Set PALATE_STG_PARTITION_POSITIONS higher.',
-                    first_offset, end_offset - 1, log_topic, log_partition
+                RAISE EXCEPTION 'Offsets % to % would need more than 1000 partitions.',
+                    first_offset, end_offset - 1
                     USING ERRCODE = 'program_limit_exceeded';
             END IF;
             -- Neighbours may have had another size.
@@ -314,6 +313,10 @@ BEGIN
         AND r.replay_offset < (
             SELECT min(s.next_offset) FROM ops.stages_at('replays', 0, 0) AS s
         );
+    GET DIAGNOSTICS pruned_rows = ROW_COUNT;
+    RETURN NEXT;
+    pruned_table := 'ops.reloads';
+    DELETE FROM ops.reloads AS r WHERE r.planned_dt < before;
     GET DIAGNOSTICS pruned_rows = ROW_COUNT;
     RETURN NEXT;
 END
