@@ -1,7 +1,6 @@
 """The one checker after every scenario: lost, doubled, wrong."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -44,17 +43,15 @@ def check(
     settings: Settings,
     history: History,
     put: tuple[Entry, ...],
-    begins: Mapping[tuple[str, int, int], int],
 ) -> Verdict:
     """Compare the warehouse with what went in; all stages must have settled.
 
     :param put: every entry that was put into Redis, in order
-    :param begins: the first offset there was to read, by (topic, epoch, partition)
     """
     verdict = Verdict()
     _check_tables(conn, history, verdict)
     _check_entries(conn, put, verdict)
-    _check_ledger(conn, history, begins, verdict)
+    _check_ledger(conn, history, verdict)
     for name in load_marts():
         number, rows = marts.differences(settings, name)
         verdict.wrong += number
@@ -116,12 +113,7 @@ def _check_entries(
     verdict.notes += [f"entry not staged: {item!r:.200}" for item in list(lost)[:5]]
 
 
-def _check_ledger(
-    conn: psycopg.Connection,
-    history: History,
-    begins: Mapping[tuple[str, int, int], int],
-    verdict: Verdict,
-) -> None:
+def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) -> None:
     """See that each stage's batches follow one another up to its watermark."""
     marks = {
         (stage, tuple(log)): offset
@@ -140,9 +132,8 @@ def _check_ledger(
         " WHERE NOT b.is_repeat ORDER BY b.batch_id"
     ):
         key = (stage, tuple(log))
-        first = begins.get(key[1], 0) if stage == "drain" else 0
         # A rebuild counts all that was counted before, and what is new.
-        at = 0 if task.startswith("rebuild") else reached.get(key, first)
+        at = 0 if task.startswith("rebuild") else reached.get(key, 0)
         if start < at:
             verdict.doubled += min(at, end) - start
             verdict.notes.append(f"{stage} took {log} {start}..{at - 1} twice")

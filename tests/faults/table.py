@@ -52,20 +52,24 @@ class Results:
                 console.print(table)
 
     def write(self, path: Path) -> None:
-        """Put both tables into a page, in place of those there."""
+        """Put both tables into a page; what this session did not try stays there."""
         text = path.read_text()
         for name, head, rows in (
             ("faults", _FAULTS, self._fault_rows()),
             ("bugs", _BUGS, self.bugs),
         ):
-            lines = [head, ("---",) * len(head), *rows]
-            table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-            mark = re.escape(_PLACE.format(name=name))
-            text, number = re.subn(
-                rf"({mark}\n)(?:\|.*\n)*", lambda m, t=table: f"{m[1]}{t}\n", text
-            )
-            if number != 1:
+            place = re.escape(_PLACE.format(name=name))
+            found = re.search(rf"({place}\n)((?:\|.*\n)*)", text)
+            if found is None:
                 raise ValueError(f"{path} has no place for the table {name}.")
+            known = {}
+            for line in found[2].splitlines()[2:]:
+                row = tuple(cell.strip() for cell in line.strip("|").split("|"))
+                known[row[0]] = row
+            known |= {row[0]: row for row in rows}
+            lines = [head, ("---",) * len(head), *known.values()]
+            table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+            text = text[: found.start(2)] + table + text[found.end(2) :]
         path.write_text(text)
 
     def _fault_rows(self) -> list[tuple[str, ...]]:

@@ -1,11 +1,8 @@
 """Kafka fails, or has things in its log that a simple topic has not."""
 
-import signal
+import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psutil
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -14,30 +11,41 @@ from deploy.local.stack import Stack
 from tests.corpus.case import example
 from tests.faults.conftest import MakeGround
 from tests.faults.ground import Ground
+from tests.faults.harm import kill, service, stopped
 from tests.faults.table import Results
 from tests.faults.worker import ENDLESS
 from tests.model.history import Form
 
 
 def test_retention_took_what_was_not_read(ground: Ground, results: Results) -> None:
-    """It is loud and nothing is skipped; the other topic's rows stay right."""
+    """It is loud and nothing is skipped, until an operator gives it up."""
     raw, _ = _topics(ground)
     ground.send_traffic(20)
     assert ground.run()[0] == 0
-    before = ground.verdict()
+    assert ground.verdict().is_clean
     _send(ground, raw, 12)
     with ground.admin() as admin:
         end = max(m.offset for m in ground.messages if m.position[:3] == (raw, 0, 0))
         admin.delete_records({TopicPartition(raw, 0): end})
 
-    code, made = ground.run()
-
-    assert code == 1
-    assert "PositionGapError" in made.log.read_text()
+    for _ in range(2):
+        code, made = ground.run()
+        assert code == 1
+        assert "PositionGapError" in made.log.read_text()
     # Nothing of it may be staged: what is there is what was there before.
-    ground.messages = ground.messages[:20]
-    results.add("retention before reading: loud, nothing skipped", 1, ground.look())
-    assert before.is_clean
+    *read, last = ground.messages
+    ground.messages = read[:20]
+    results.add("retention before reading: loud, nothing skipped", 2, ground.look())
+
+    give_up = ["positions", "accept-gap", raw, "0", "--to", str(end)]
+    assert ground.palate(*give_up, "--by", "ada", "--reason", "no backup") == 0
+    ground.messages.append(last)
+    with ground.connect() as conn:
+        rows = conn.execute(
+            "SELECT topic, to_offset, accepted_by, accepted_why FROM ops.position_gaps"
+        ).fetchall()
+    assert rows == [(raw, end, "ada", "no backup")]
+    results.add("the same after `positions accept-gap`", 1, ground.verdict())
 
 
 @pytest.mark.parametrize(
@@ -202,10 +210,53 @@ def test_compacted_topic(ground: Ground, results: Results) -> None:
     results.add("compacted topic", sent - len(ground.messages), ground.verdict())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_is_bounded_by_a_chunk(
+    ground: Ground, services: Stack, results: Results
+) -> None:
+    """The peak of a drain with a backlog of 300 MB is that of one with 100 MB."""
+    raw, _ = _topics(ground)
+    settings = {"palate_drain_bytes": 8 * 2**20, "palate_kafka_timeout": 15.0}
+    ground.settings = ground.settings.model_copy(update=settings)
+    peaks = []
+    for number in (100, 300):
+        for order in range(number):
+            large = {"object_id": order, "payload.extra": "x" * 1_000_000}
+            ground.send(raw, example(Form.RAW, large), partition=order % 2)
+        ground.flush()
+        code, made = ground.run(stages=("drain",), seconds=120)
+        assert code == 0
+        peaks.append(int(re.findall(r"peak memory (\d+) MB", made.log.read_text())[-1]))
+
+    assert peaks[1] < peaks[0] + 50
+    print(f"Peak memory with 100 MB waiting: {peaks[0]} MB; with 300 MB: {peaks[1]} MB")
+    fault = "backlog of 300 MB in chunks of 8 MB, memory bounded"
+    results.add(fault, 1, ground.verdict())
+
+
+@pytest.mark.parametrize("pulses", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_broker_is_slow(
+    ground: Ground, services: Stack, results: Results, pulses: int
+) -> None:
+    """It stands still for most of the time, and answers in between."""
+    for _ in range(2):
+        ground.start(passes=ENDLESS)
+    broker = service(services, "kafka")
+    for _ in range(pulses):
+        ground.send_traffic(2)
+        with stopped(broker):
+            time.sleep(0.3)
+        time.sleep(0.1)
+    ground.kill_workers()
+
+    results.add("broker slow, in pulses", pulses, ground.verdict())
+
+
 def test_broker_pauses(ground: Ground, services: Stack, results: Results) -> None:
     """It stands still for longer than a run waits for it."""
     ground.send_traffic(30)
-    with _stopped(services):
+    with stopped(service(services, "kafka")):
         code, made = ground.run(stages=("drain",))
 
     assert code == 1
@@ -224,7 +275,7 @@ def test_broker_killed(
         for _ in range(4):
             ground.send_traffic(40)
             time.sleep(ground.random.uniform(0.1, 1))
-            _kill(breakable, "kafka")
+            kill(breakable, "kafka")
             time.sleep(ground.random.uniform(0.1, 3))
             breakable.up_services()
         ground.kill_workers()
@@ -239,7 +290,7 @@ def test_broker_down(
 ) -> None:
     with make_breakable_ground() as ground:
         ground.send_traffic(20)
-        breakable.supervisor._call("stopProcess", "services:kafka", True)
+        breakable.supervisor.stop("kafka")
         code, made = ground.run()
         breakable.up_services()
 
@@ -269,24 +320,3 @@ def _wait_until_gone(admin: KafkaAdminClient, topic: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{topic} is still there.")
         time.sleep(0.1)
-
-
-def _process(stack: Stack, name: str) -> psutil.Process:
-    (pid,) = [one.pid for one in stack.states() if one.name == name]
-    return psutil.Process(pid)
-
-
-def _kill(stack: Stack, name: str) -> None:
-    process = _process(stack, name)
-    process.kill()
-    process.wait(30)
-
-
-@contextmanager
-def _stopped(stack: Stack) -> Iterator[None]:
-    broker = _process(stack, "kafka")
-    broker.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        broker.send_signal(signal.SIGCONT)

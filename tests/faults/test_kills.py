@@ -1,5 +1,6 @@
 """A worker dies, or sleeps, at any statement: nothing is lost, nothing is doubled."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,10 @@ from tests.faults.ground import Ground
 from tests.faults.points import Trip
 from tests.faults.table import Results
 from tests.faults.worker import ENDLESS, REBUILDS, STAGES
+
+_WRITES = re.compile(
+    r": (COPY|COMMIT|INSERT INTO \w+\.|DELETE FROM \w+\.|UPDATE|MERGE|TRUNCATE|WITH)"
+)
 
 
 def test_nothing_breaks_without_a_fault(ground: Ground, results: Results) -> None:
@@ -25,35 +30,45 @@ def test_killed_at_some_statements(ground: Ground, results: Results) -> None:
     for number, name in enumerate(chosen):
         _kill_at(ground, name, STAGES, inside=number % 2 == 0)
 
-    place = f"kill -9 at {len(chosen)} of {len(names)} statements"
-    results.add(place, len(chosen), ground.verdict())
+    results.add("kill -9 at some statements", len(chosen), ground.verdict())
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("inside", [False, True], ids=["before", "inside"])
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(
     ("what", "stages"),
     [
         pytest.param("the stages", STAGES, id="stages"),
-        pytest.param(
-            "replay, sync and rebuild",
-            ("replay", "vault", "sync", *REBUILDS),
-            id="acts",
-        ),
+        pytest.param("replay and sync", ("replay", "vault", "sync"), id="replay"),
+        pytest.param("rebuild", REBUILDS, id="rebuild"),
     ],
 )
-def test_killed_at_every_statement(
-    ground: Ground, results: Results, what: str, stages: tuple[str, ...], inside: bool
+def test_killed_before_every_statement(
+    ground: Ground, results: Results, what: str, stages: tuple[str, ...]
 ) -> None:
     names = _named(ground, stages)
     for name in names:
-        _kill_at(ground, name, stages, inside)
+        _kill_at(ground, name, stages, inside=False)
 
-    place = "inside" if inside else "before"
-    results.add(
-        f"kill -9 {place} every statement of {what}", len(names), ground.verdict()
-    )
+    fault = f"kill -9 between every two statements of {what}"
+    results.add(fault, len(names), ground.verdict())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_killed_inside_statements_that_write(ground: Ground, results: Results) -> None:
+    """The statement was sent, and nobody reads its answer."""
+    stages = (*STAGES, "replay", "sync", *REBUILDS)
+    names = [
+        name
+        for name in _named(ground, stages)
+        if _WRITES.search(name) and (name.endswith("#1") or ": COMMIT" in name)
+    ]
+    for name in names:
+        _kill_at(ground, name, stages, inside=True)
+
+    fault = "kill -9 inside every statement that writes"
+    results.add(fault, len(names), ground.verdict())
 
 
 @pytest.mark.parametrize(
@@ -64,6 +79,17 @@ def test_killed_at_random(ground: Ground, results: Results, kills: int) -> None:
     ground.storm(workers=3, kills=kills)
 
     results.add("kill -9 at random, three workers", kills, ground.verdict())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_in_lanes(ground: Ground, results: Results) -> None:
+    """The vault loads by several connections at once."""
+    lanes = {"palate_vault_lanes": 4, "palate_chunk_positions": 20}
+    ground.settings = ground.settings.model_copy(update=lanes)
+    ground.storm(workers=3, kills=40, trickle=60, worth_a_lane=1)
+
+    results.add("kill -9 at random, four lanes in the vault", 40, ground.verdict())
 
 
 def test_same_run_by_two_schedulers(ground: Ground, results: Results) -> None:

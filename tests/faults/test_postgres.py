@@ -95,20 +95,31 @@ def test_restarted_at_random(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("place", ["COPY row 16", "COMMIT", "MERGE INTO cdm."])
+@pytest.mark.parametrize(
+    ("place", "trip"),
+    [
+        ("in COPY", Trip(text="COPY row 16")),
+        ("before COMMIT", Trip(text="COMMIT")),
+        ("in COMMIT", Trip(text="COMMIT", inside=True)),
+        ("at MERGE", Trip(text="MERGE INTO cdm.")),
+    ],
+    ids=["copy", "before commit", "commit", "merge"],
+)
 def test_restarted_at_a_statement(
-    make_breakable_ground: MakeGround, breakable: Stack, results: Results, place: str
+    make_breakable_ground: MakeGround,
+    breakable: Stack,
+    results: Results,
+    place: str,
+    trip: Trip,
 ) -> None:
     """The worker stands still at the statement while the server restarts."""
     with make_breakable_ground() as ground:
         ground.send_traffic(60)
-        code, made = ground.run_interrupted(
-            Trip(text=place), lambda: _restart(breakable)
-        )
+        code, made = ground.run_interrupted(trip, lambda: _restart(breakable))
 
         assert code == 1
         assert "ServiceUnavailableError" in made.log.read_text()
-        results.add(f"PostgreSQL restarted at {place}", 1, ground.verdict())
+        results.add(f"PostgreSQL restarted {place}", 1, ground.verdict())
 
 
 @pytest.mark.slow

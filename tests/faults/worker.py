@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from palate import database, dictionaries, marts, rejected, staging, vault
@@ -120,6 +121,7 @@ def work(job: Job) -> None:
                 logging.shutdown()
                 os._exit(2)
         time.sleep(job.pause)
+    log.info("peak memory %s MB", getrusage(RUSAGE_SELF).ru_maxrss // 1024)
     logging.shutdown()
     os._exit(1 if failed else 0)
 
