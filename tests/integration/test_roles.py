@@ -13,10 +13,12 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import dictionaries, marts, rejected
+from palate import dictionaries, marts, rejected, storage
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
+from palate.positions import Log, Range
 from palate.rejected import Selection
+from palate.room import make_room
 from palate.run import run_pipeline
 from palate.settings import Settings
 from palate.status import status
@@ -99,11 +101,82 @@ def test_tasks_do_all_their_work(
         "UPDATE dds.h_order SET order_id = 1",
         "DELETE FROM ops.batches",
         "UPDATE ops.definitions SET definition = '{}'",
+        "DROP TABLE stg.order_events",
+        "DELETE FROM ops.stage_runs",
+        "UPDATE ops.event_partitions SET dropped_dt = now()",
+        "INSERT INTO ops.event_partitions (topic, epoch, kafka_partition, from_offset,"
+        " to_offset) VALUES ('t', 0, 0, 0, 1)",
+        "ALTER FUNCTION stg.make_room SECURITY INVOKER",
+        "CREATE TABLE stg.x PARTITION OF stg.order_events DEFAULT",
     ],
 )
 def test_tasks_can_not_change_what_is_kept(tasks: Settings, statement: str) -> None:
     with _connect(tasks) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute(statement)
+
+
+def test_tasks_make_drop_and_prune_by_functions_only(
+    tasks: Settings, connection: Connection
+) -> None:
+    with _connect(tasks) as conn:
+        make_room(conn, tasks, [Range(Log("t", 0, 0), 0, 5)])
+        (id,) = connection.execute(
+            "SELECT event_partition_id FROM ops.event_partitions"
+        ).fetchone() or (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(f"DROP TABLE stg.order_events_{id}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(
+                f"ALTER TABLE stg.order_events DETACH PARTITION stg.order_events_{id}"
+            )
+        # The age that the caller gives has a floor, and a watermark is looked at.
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            conn.execute("SELECT stg.drop_partition(%s, now(), 'x')", (id,))
+        kept = conn.execute(
+            "SELECT stg.drop_partition(%s, now() - interval '2 days', 'x')", (id,)
+        ).fetchone()
+        assert kept == ("stage lookup stands at offset 0",)
+        found = storage.retain(
+            tasks.model_copy(update={"palate_stg_keep_days": 1}), caller("retain")
+        )
+        assert [item.range for item in found.kept] == [
+            Range(Log("t", 0, 0), 0, 1_000_000)
+        ]
+        assert found.dropped == []
+
+
+def test_functions_with_the_rights_of_the_owner_have_a_fixed_path(
+    connection: Connection,
+) -> None:
+    rows = connection.execute(
+        "SELECT p.oid::regproc::text, p.proconfig,"
+        " has_function_privilege('public', p.oid, 'EXECUTE')"
+        " FROM pg_proc AS p WHERE p.prosecdef"
+        " AND p.pronamespace IN ('ops'::regnamespace, 'stg'::regnamespace) ORDER BY 1"
+    ).fetchall()
+
+    path = ["search_path=pg_catalog, pg_temp"]
+    assert {
+        ("ops.prune", False),
+        ("stg.drop_partition", False),
+        ("stg.make_room", False),
+    } <= {(name, is_public) for name, _, is_public in rows}
+    assert [config for _, config, _ in rows] == [path] * len(rows)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT stg.make_room('t', 0, 0, 0, 5, 5)",
+        "SELECT stg.drop_partition(1, now() - interval '9 days', 'x')",
+        "SELECT ops.prune(now() - interval '90 days')",
+    ],
+)
+def test_reader_changes_nothing_by_a_function(
+    reader: Connection, statement: str
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(statement)
 
 
 @pytest.mark.parametrize(
