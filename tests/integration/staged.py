@@ -6,6 +6,7 @@ For tests of the stages behind them: no broker and no Redis is asked.
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 from datetime import UTC, datetime
 
 from psycopg import Connection
@@ -16,7 +17,7 @@ from palate.positions import Log, Range, advance, watermarks
 from palate.room import make_room
 from palate.settings import Form, Settings
 from palate.stage import Caller, Outcome, open_run
-from tests.model.history import FORMS, Entry, Message
+from tests.model.history import FORMS, Entry, Message, Rule
 
 _TYPES = (
     "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "timestamptz",
@@ -90,12 +91,44 @@ def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:
                 dictionaries._stage(attempt.conn, batch, ids, values)
 
 
+def set_rules(conn: Connection, rules: Iterable[Rule]) -> None:
+    """Let these be the tag rules; one that is among them already stays as it is.
+
+    As a person would by SQL: the stage has to find out what has changed.
+    """
+    wanted = list(rules)
+    with conn.transaction():
+        there = conn.execute(
+            "SELECT rule_id, kind, name, threshold, tag, active FROM cdm.tag_rules"
+            " ORDER BY rule_id"
+        ).fetchall()
+        for rule_id, *values in there:
+            if wanted and Rule(*values) not in wanted:
+                new = wanted.pop(0)
+                conn.execute(
+                    "UPDATE cdm.tag_rules SET (kind, name, threshold, tag, active)"
+                    " = (%s, %s, %s, %s, %s) WHERE rule_id = %s",
+                    (*astuple(new), rule_id),
+                )
+            elif wanted:
+                wanted.remove(Rule(*values))
+            else:
+                conn.execute("DELETE FROM cdm.tag_rules WHERE rule_id = %s", (rule_id,))
+        for new in wanted:
+            conn.execute(
+                "INSERT INTO cdm.tag_rules (kind, name, threshold, tag, active)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                astuple(new),
+            )
+
+
 def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
     """Run the vault, each mart and the tags once; return their outcomes by stage."""
     outcomes = [vault.run(settings, caller("vault", run_id))]
     outcomes += [
         marts.run(settings, name, caller(name, run_id)) for name in load_marts()
     ]
+    outcomes.append(tags.run(settings, caller("tags", run_id)))
     return {outcome.stage: outcome for outcome in outcomes}
 
 
@@ -104,7 +137,6 @@ def _asked_at_once(entries: Iterable[Entry]) -> Iterator[dict[str, bytes]]:
     asked: dict[str, bytes] = {}
     for entry in entries:
         if entry.id in asked:
-    outcomes.append(tags.run(settings, caller("tags", run_id)))
             yield asked
             asked = {}
         asked[entry.id] = entry.value

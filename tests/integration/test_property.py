@@ -4,25 +4,32 @@ The independent model in ``tests/model`` says what must be in them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from palate import marts, vault
+from palate import marts, tags, vault
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from tests.integration.emptied import Emptied
-from tests.integration.staged import caller, stage_entries, stage_messages
+from tests.integration.staged import (
+    caller,
+    set_rules,
+    stage_entries,
+    stage_messages,
+)
 from tests.model.compare import actual, assert_equal, expected
-from tests.model.strategies import batches, histories
+from tests.model.history import Rule
+from tests.model.strategies import batches, histories, rules
 
 MARTS = tuple(load_marts())
+STAGES = ("vault", *MARTS, "tags")
 STEPS = st.sampled_from(
-    ["vault", *MARTS, "vault again", *[f"{name} again" for name in MARTS]]
-    + ["vault", *MARTS]
-    + [f"rebuild {name}" for name in MARTS]
+    [*STAGES, *[f"{name} again" for name in STAGES]]
+    + [*STAGES]
+    + [f"rebuild {name}" for name in (*MARTS, "tags")]
 )
 
 
@@ -52,12 +59,16 @@ class Runs:
         self._run(stage, ran[-1])
 
     def finish(self) -> None:
-        for name in ("vault", *MARTS):
+        for name in STAGES:
             self.step(name, 0)
 
     def _run(self, stage: str, run_id: str) -> None:
         if stage == "vault":
             vault.run(self.settings, caller(stage, run_id))
+        elif stage == "tags":
+            tags.run(self.settings, caller(stage, run_id))
+        elif stage == "rebuild tags":
+            tags.rebuild(self.settings, caller(stage, run_id))
         elif stage.startswith("rebuild "):
             name = stage.removeprefix("rebuild ")
             marts.rebuild(self.settings, name, caller(stage, run_id))
@@ -76,16 +87,21 @@ def test_tables_follow_from_the_history(emptied: Emptied, data: st.DataObject) -
         }
     )
     runs = Runs(settings)
+    ruled: tuple[Rule, ...] = ()
     for batch in data.draw(batches(history), label="batches"):
         stage_messages(emptied.conn, batch.messages)
         stage_entries(settings, batch.entries)
+        if data.draw(st.booleans(), label="other rules"):
+            ruled = tuple(data.draw(st.lists(rules(), max_size=4), label="rules"))
+            set_rules(emptied.conn, ruled)
         for step in data.draw(st.lists(STEPS, max_size=4), label="steps"):
             runs.step(step, data.draw(st.integers(0, 9)))
     runs.finish()
 
     found = actual(emptied.conn)
     note(f"{len(history.messages)} messages, {len(history.entries)} entries")
-    assert_equal(expected(history), found)
+    assert_equal(expected(replace(history, rules=ruled)), found)
     assert {name: marts.differences(settings, name) for name in MARTS} == {
         name: (0, []) for name in MARTS
     }
+    assert tags.differences(settings) == (0, [])

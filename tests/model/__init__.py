@@ -10,6 +10,7 @@ that the two can be compared.
 | ``fields`` | the types and ranges of section 6 |
 | ``orders`` | one message: an accepted order, or the reasons to refuse it |
 | ``dictionary`` | usable entries; a dish's name, and its category at a time |
+| ``tags`` | who holds which tag, from counters and rules |
 | ``tables`` | the tables and columns that section 4 names |
 | ``oracle`` | everything section 4 asks for, from a history |
 | ``compare`` | expected and actual tables, and a readable difference |

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from tests.model.history import History
 from tests.model.jsonb import canonical, parse
 from tests.model.oracle import warehouse
-from tests.model.tables import COLUMNS, REJECTED, Row, Tables, in_order
+from tests.model.tables import COLUMNS, REJECTED, TAGS, Row, Tables, in_order
 
 MOST_ROWS_SHOWN = 20
 
@@ -67,10 +67,12 @@ def _query(table: str, columns: tuple[str, ...]) -> sql.Composed:
         for column in columns
     ]
     as_set = table.startswith(_COMPARED_AS_SETS)
-    return sql.SQL("SELECT {distinct} {cells} FROM {table}").format(
+    held = " WHERE until_dt IS NULL" if table == TAGS else ""
+    return sql.SQL("SELECT {distinct} {cells} FROM {table}{held}").format(
         distinct=sql.SQL("DISTINCT" if as_set else ""),
         cells=sql.SQL(", ").join(cells),
         table=sql.Identifier(*table.split(".")),
+        held=sql.SQL(held),
     )
 
 

@@ -51,8 +51,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A row of ``cdm.tag_rules``; ``kind`` is ``product`` or ``category``."""
+
+    kind: str
+    name: str
+    threshold: int
+    tag: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class History:
     """All that was staged. Only the order of ``entries`` means something.
+
+    ``rules`` are those of the end; who holds which tag does not depend on earlier ones.
 
     :raises ValueError: if a position is taken twice, a topic has no form, or a
         broker time has no zone
@@ -61,6 +74,7 @@ class History:
     messages: tuple[Message, ...] = ()
     entries: tuple[Entry, ...] = ()
     forms: Mapping[str, Form] = field(default_factory=lambda: dict(FORMS))
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         positions = [message.position for message in self.messages]
@@ -85,6 +99,7 @@ class History:
             ),
             entries=self.entries,
             forms={topics.get(name, name): form for name, form in self.forms.items()},
+            rules=self.rules,
         )
 
 

@@ -3,7 +3,8 @@
 ``histories()`` gives a ``History`` on the contract's two topics with two partitions
 each: orders in several versions, ties, duplicates, refused messages, dictionary
 entries that come late, contradict each other or are unusable. ``batches(history)``
-gives the same in pieces, each partition and the entries in their order.
+gives the same in pieces, each partition and the entries in their order. ``rules()``
+gives tag rules that name what those histories name, and some of them nothing.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tests.model.history import (
     Form,
     History,
     Message,
+    Rule,
 )
 from tests.model.order_strategies import changed, orders, refused_values, written
 from tests.model.orders import ORIGIN_HEADER
@@ -68,6 +70,21 @@ def batches(draw: Draw, history: History) -> tuple[Batch, ...]:
     cuts = draw(st.lists(st.integers(0, len(events)), max_size=6))
     bounds = [0, *sorted(cuts), len(events)]
     return tuple(_batch(events[start:end]) for start, end in pairwise(bounds))
+
+
+def rules() -> st.SearchStrategy[Rule]:
+    """Draw a tag rule."""
+    names = {"product": pools.NAMES, "category": pools.CATEGORIES}
+    return st.sampled_from(sorted(names)).flatmap(
+        lambda kind: st.builds(
+            Rule,
+            kind=st.just(kind),
+            name=pools.mostly(names[kind], "Солянка"),
+            threshold=pools.mostly(st.integers(1, 2), 3, 2**40),
+            tag=st.sampled_from(["a", "b", "Любитель пиццы"]),
+            active=pools.mostly(st.just(True), False),
+        )
+    )
 
 
 @st.composite

@@ -11,6 +11,7 @@ Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
 
 REJECTED = "stg.rejected_messages"
+TAGS = "cdm.user_tags"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "stg.order_events": (
@@ -81,6 +82,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "pieces_cnt",
         "amount",
     ),
+    # Those held; since when, and who has had which, depends on the batches.
+    TAGS: ("user_id", "tag"),
 }
 
 
