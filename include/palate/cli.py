@@ -24,6 +24,7 @@ from palate.stage import Outcome, shell_caller
 from palate.status import Status
 from palate.status import status as look
 from palate.storage_cli import app as storage_app
+from palate.tags_cli import app as tags_app
 from palate.told import told
 
 out = Console()
@@ -39,6 +40,7 @@ dictionaries_app = typer.Typer(
 )
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(rejected_app, name="rejected")
+app.add_typer(tags_app, name="tags")
 app.add_typer(positions_app, name="positions")
 app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")

@@ -77,3 +77,9 @@ class AccessDeniedError(PalateError):
     """Raised when a service refuses a login or a permission, or is not trusted."""
 
     exit_code = 12
+
+
+class AlreadyThereError(PalateError):
+    """Raised when what a person wants to add is there already."""
+
+    exit_code = 13

@@ -96,7 +96,6 @@ def marts() -> dict[str, Mart]:
 def statements() -> dict[str, str]:
     """Return the statements of the stage, by the names of their files."""
     conditions = render("cdm/user_tags/conditions.sql")
-    taken_up = render("cdm/user_tags/taken_up.sql")
     names = (
         *("changed_rules", "drop_conditions", "add_conditions"),
         *("spread", "spread_done", "forget_dropped"),
@@ -106,14 +105,19 @@ def statements() -> dict[str, str]:
         name: render(
             f"cdm/user_tags/{name}.sql",
             conditions=conditions,
-            taken_up=taken_up,
+            taken_up=taken_up(),
             marts=marts(),
         )
         for name in names
     } | {
         "due": "CREATE TEMP TABLE due ON COMMIT DROP AS\n"
-        + _due(taken_up, concerned="concerned")
+        + _due(taken_up(), concerned="concerned")
     }
+
+
+def taken_up() -> str:
+    """Return the query for the conditions that the stage has taken up."""
+    return render("cdm/user_tags/taken_up.sql")
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,9 @@ def all_statements() -> Iterator[Statement]:
     for name, statement in tags.statements().items():
         yield f"tags {name}", statement
     yield "tags differences", tags.differences_statement()
+    for name in ("of", "who", "rules", "names"):
+        path = f"cdm/user_tags/{name}.sql"
+        yield f"tags {name}", render(path, taken_up=tags.taken_up())
     for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
         yield f"view {path.stem}", render(f"dds/views/{path.name}")
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):

@@ -1,0 +1,256 @@
+"""The rules of the tags, as a person edits them, and what they lead to.
+
+A rule is a row of ``cdm.tag_rules``: whoever may write there may do the same by SQL.
+The stage ``tags`` finds out by itself what has changed.
+"""
+
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from psycopg.rows import class_row
+
+from palate import tags
+from palate.database import Connection, connect
+from palate.errors import AlreadyThereError, NotFoundError, SettingsError
+from palate.render import execute, render
+from palate.settings import Settings
+
+KINDS = {"product": "dish", "category": "category"}
+_NEAR = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a rule says. ``kind`` is ``product`` or ``category``."""
+
+    kind: str
+    name: str
+    threshold: int
+    tag: str
+    active: bool = True
+
+    def __str__(self) -> str:
+        """Return the rule as a sentence's part."""
+        state = "" if self.active else " (switched off)"
+        return (
+            f"{self.tag!r} from {self.threshold} orders of the {KINDS[self.kind]}"
+            f" {self.name!r} on{state}"
+        )
+
+
+@dataclass(frozen=True)
+class KnownRule:
+    """A rule with its number, and what it leads to.
+
+    ``things`` counts the dishes or categories of its name, ``guests`` those who hold
+    its tag, by whatever rule.
+    """
+
+    rule_id: int
+    kind: str
+    name: str
+    threshold: int
+    tag: str
+    active: bool
+    things: int
+    guests: int
+
+    @property
+    def rule(self) -> Rule:
+        """Return the rule alone."""
+        return Rule(self.kind, self.name, self.threshold, self.tag, self.active)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A guest, by its own id, who holds a tag."""
+
+    user_id: str
+    since_dt: datetime
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a guest holds a tag: one rule, one dish or category.
+
+    ``own_id`` is the dish's own id, or the category's name.
+    """
+
+    rule_id: int
+    kind: str
+    name: str
+    own_id: str
+    order_cnt: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tag that a guest holds.
+
+    No reason means that a rule or a counter has changed: the next run takes the tag.
+    """
+
+    tag: str
+    since_dt: datetime
+    reasons: list[Reason]
+
+
+def list_rules(settings: Settings) -> list[KnownRule]:
+    """Return all rules, by tag."""
+    with connect(settings) as conn:
+        return _rules(conn)
+
+
+def add(settings: Settings, rule: Rule) -> KnownRule:
+    """Add a rule.
+
+    :raises NotFoundError: if nothing has the name that it names
+    :raises AlreadyThereError: if a rule says the same already
+    """
+    with connect(settings) as conn, conn.transaction():
+        _check(conn, rule)
+        (rule_id,) = conn.execute(
+            "INSERT INTO cdm.tag_rules (kind, name, threshold, tag, active)"
+            " VALUES (%s, %s, %s, %s, %s) RETURNING rule_id",
+            astuple(rule),
+        ).fetchone() or (0,)
+        return _rule(conn, rule_id)
+
+
+def change(settings: Settings, rule_id: int, **values: Any) -> KnownRule:
+    """Change what a rule says.
+
+    :param values: fields of ``Rule``, those that change
+    :raises NotFoundError: if there is no such rule, or nothing has its new name
+    :raises AlreadyThereError: if another rule says the same already
+    """
+    with connect(settings) as conn, conn.transaction():
+        known = _rule(conn, rule_id)
+        rule = replace(known.rule, **values)
+        renamed = (rule.kind, rule.name) != (known.kind, known.name)
+        _check(conn, rule, rule_id, is_named_anew=renamed)
+        conn.execute(
+            "UPDATE cdm.tag_rules SET (kind, name, threshold, tag, active)"
+            " = (%s, %s, %s, %s, %s) WHERE rule_id = %s",
+            (*astuple(rule), rule_id),
+        )
+        return _rule(conn, rule_id)
+
+
+def remove(settings: Settings, rule_id: int) -> KnownRule:
+    """Delete a rule; return what it was.
+
+    :raises NotFoundError: if there is no such rule
+    """
+    with connect(settings) as conn, conn.transaction():
+        known = _rule(conn, rule_id)
+        conn.execute("DELETE FROM cdm.tag_rules WHERE rule_id = %s", (rule_id,))
+        return known
+
+
+def who(settings: Settings, tag: str, limit: int) -> tuple[int, list[Holder]]:
+    """Return how many guests hold a tag, and the first of them by their ids.
+
+    :raises NotFoundError: if no rule gives the tag and nobody holds it
+    """
+    with connect(settings) as conn:
+        values = {"tag": tag, "limit": limit}
+        rows = execute(conn, render("cdm/user_tags/who.sql"), values).fetchall()
+        if not rows:
+            given = sorted({rule.tag for rule in _rules(conn)})
+            if tag not in given:
+                message = f"No rule gives the tag {tag!r}.{_near(tag, given)}"
+                raise NotFoundError(message)
+    return (rows[0][2] if rows else 0), [Holder(*row[:2]) for row in rows]
+
+
+def of(settings: Settings, user_id: str) -> list[Held]:
+    """Return the tags that a guest holds, and why.
+
+    :param user_id: the guest's own id
+    :raises NotFoundError: if no order and no dictionary entry has named the guest
+    """
+    with connect(settings) as conn:
+        row = conn.execute(
+            "SELECT h_user_pk FROM dds.h_user WHERE user_id = %s", (user_id,)
+        ).fetchone()
+        if row is None:
+            message = (
+                f"There is no guest {user_id!r}: no order and no dictionary entry has "
+                "named this id. It is the guest's own id, not a key of the warehouse."
+            )
+            raise NotFoundError(message)
+        statement = render("cdm/user_tags/of.sql", taken_up=tags.taken_up())
+        rows = execute(conn, statement, {"user_id": row[0]}).fetchall()
+    found: dict[str, Held] = {}
+    for tag, since_dt, *reason in rows:
+        held = found.setdefault(tag, Held(tag, since_dt, []))
+        if reason[0] is not None:
+            held.reasons.append(Reason(*reason))
+    return list(found.values())
+
+
+def _rules(conn: Connection) -> list[KnownRule]:
+    with conn.cursor(row_factory=class_row(KnownRule)) as cursor:
+        return cursor.execute(render("cdm/user_tags/rules.sql")).fetchall()
+
+
+def _rule(conn: Connection, rule_id: int) -> KnownRule:
+    for rule in _rules(conn):
+        if rule.rule_id == rule_id:
+            return rule
+    message = f"There is no rule {rule_id}. `palate tags list` shows those there are."
+    raise NotFoundError(message)
+
+
+def _check(
+    conn: Connection,
+    rule: Rule,
+    rule_id: int | None = None,
+    *,
+    is_named_anew: bool = True,
+) -> None:
+    if not rule.tag:
+        message = "The tag is empty. Give it the name that the app is to show."
+        raise SettingsError(message)
+    for known in _rules(conn):
+        same = replace(known.rule, active=rule.active) == rule
+        if same and known.rule_id != rule_id:
+            message = (
+                f"Rule {known.rule_id} gives {known.rule} already. Change that one: "
+                f"`palate tags set {known.rule_id} ...`."
+            )
+            raise AlreadyThereError(message)
+    if is_named_anew:
+        _check_name(conn, rule)
+
+
+def _check_name(conn: Connection, rule: Rule) -> None:
+    names: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for kind, name in conn.execute(render("cdm/user_tags/names.sql")):
+        names[kind].append(name)
+    if rule.name in names[rule.kind]:
+        return
+    message = f"No {KINDS[rule.kind]} is called {rule.name!r}."
+    for kind in names.keys() - {rule.kind}:
+        if rule.name in names[kind]:
+            message += f" But a {KINDS[kind]} is: say --{KINDS[kind]}."
+    raise NotFoundError(message + _near(rule.name, names[rule.kind]))
+
+
+def _near(name: str, known: list[str]) -> str:
+    by_folded: dict[str, str] = {}
+    for one in sorted(known):
+        by_folded.setdefault(one.casefold(), one)
+    near = get_close_matches(name.casefold(), list(by_folded), n=_NEAR, cutoff=0.6)
+    near += [
+        folded
+        for folded in by_folded
+        if name and name.casefold() in folded and folded not in near
+    ][:_NEAR]
+    if not near:
+        return ""
+    return f" Near to it: {', '.join(repr(by_folded[one]) for one in near)}."

@@ -1,0 +1,195 @@
+"""The command ``palate tags``: the rules, who has a tag, and why."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate import tag_rules
+from palate.errors import SettingsError
+from palate.readable import harmless
+from palate.settings import load_settings
+from palate.tag_rules import KINDS, KnownRule, Rule
+from palate.told import told
+
+app = typer.Typer(
+    help="Tags of guests: the rules that give them, who has which, and why.",
+    no_args_is_help=True,
+)
+out = Console(highlight=False, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+RuleId = Annotated[int, typer.Argument(help="The rule's number, as `list` shows it.")]
+Dish = Annotated[
+    str | None, typer.Option("--dish", help="The exact name of a dish, or of several.")
+]
+Category = Annotated[
+    str | None, typer.Option("--category", help="The exact name of a category.")
+]
+
+
+@app.command("list")
+def list_rules(as_json: AsJson = False) -> None:
+    """List the rules, with how many guests hold the tag of each."""
+    with told():
+        rules = tag_rules.list_rules(load_settings())
+        if as_json:
+            print(json.dumps([asdict(rule) for rule in rules], ensure_ascii=False))
+            return
+        table = Table("rule", "tag", "given by", "name", "from orders", "guests", "")
+        for one in rules:
+            note = "" if one.active else "switched off"
+            if not one.things:
+                note += ", " * bool(note) + "nothing has this name"
+            elif one.things > 1:
+                note += ", " * bool(note) + f"{one.things} dishes have this name"
+            cells = (
+                str(one.rule_id),
+                one.tag,
+                KINDS[one.kind],
+                one.name,
+                str(one.threshold),
+                str(one.guests),
+                note,
+            )
+            table.add_row(*[Text(harmless(cell)) for cell in cells])
+        if rules:
+            out.print(table)
+        else:
+            out.print("There are no rules. `palate tags add --help` shows how.")
+
+
+@app.command()
+def add(
+    tag: Annotated[str, typer.Argument(help="The tag, as the app is to show it.")],
+    threshold: Annotated[
+        int, typer.Option(min=1, help="From how many orders on a guest gets it.")
+    ],
+    dish: Dish = None,
+    category: Category = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a rule: a tag from so many orders of a dish or a category on."""
+    with told():
+        names = _named(dish, category)
+        if not names:
+            message = "Say what has to be ordered: --dish or --category."
+            raise SettingsError(message)
+        rule = Rule(threshold=threshold, tag=tag, **names)
+        _print_change("Added", tag_rules.add(load_settings(), rule), as_json)
+
+
+@app.command("set")
+def set_rule(
+    rule_id: RuleId,
+    threshold: Annotated[
+        int | None, typer.Option(min=1, help="From how many orders on.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Another tag.")] = None,
+    dish: Dish = None,
+    category: Category = None,
+    active: Annotated[
+        bool | None, typer.Option("--on/--off", help="Switch it on or off.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a rule, or switch it on or off."""
+    with told():
+        given = {"threshold": threshold, "tag": tag, "active": active}
+        values: dict[str, Any] = {
+            name: value for name, value in given.items() if value is not None
+        } | _named(dish, category)
+        if not values:
+            message = (
+                "Nothing is to be changed. `palate tags set --help` shows what can."
+            )
+            raise SettingsError(message)
+        changed = tag_rules.change(load_settings(), rule_id, **values)
+        _print_change("Changed", changed, as_json)
+
+
+@app.command()
+def remove(rule_id: RuleId, as_json: AsJson = False) -> None:
+    """Delete a rule; guests lose its tag unless another rule gives it."""
+    with told():
+        _print_change("Removed", tag_rules.remove(load_settings(), rule_id), as_json)
+
+
+@app.command()
+def who(
+    tag: Annotated[str, typer.Argument(help="The tag.")],
+    limit: Annotated[int, typer.Option(min=1, help="Show at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who has a tag, by the guests' own ids."""
+    with told():
+        number, holders = tag_rules.who(load_settings(), tag, limit)
+        if as_json:
+            guests = [_plain(asdict(one)) for one in holders]
+            answer = {"tag": tag, "guests": number, "holders": guests}
+            print(json.dumps(answer, ensure_ascii=False))
+            return
+        for one in holders:
+            print(f"{harmless(one.user_id)}  since {one.since_dt:%F %T} UTC")
+        shown = f", {len(holders)} of them shown" if len(holders) < number else ""
+        out.print(f"{number} guests have {harmless(tag)}{shown}.")
+
+
+@app.command()
+def of(
+    user_id: Annotated[str, typer.Argument(help="The guest's own id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show which tags a guest has, and which rules and counts give them."""
+    with told():
+        found = tag_rules.of(load_settings(), user_id)
+        if as_json:
+            print(
+                json.dumps([_plain(asdict(one)) for one in found], ensure_ascii=False)
+            )
+            return
+        for held in found:
+            print(f"{harmless(held.tag)}, since {held.since_dt:%F %T} UTC")
+            for why in held.reasons:
+                thing = f"{KINDS[why.kind]} {why.name}"
+                own = f" ({why.own_id})" if why.kind == "product" else ""
+                line = (
+                    f"  {why.order_cnt} orders of the {thing}{own};"
+                    f" rule {why.rule_id} asks for {why.threshold}"
+                )
+                print(harmless(line))
+            if not held.reasons:
+                print("  no rule gives it any more: the next run takes it away")
+        if not found:
+            out.print(f"Guest {harmless(user_id)} has no tags.")
+
+
+def _named(dish: str | None, category: str | None) -> dict[str, Any]:
+    if dish is not None and category is not None:
+        message = "A rule is about one thing: say --dish or --category, not both."
+        raise SettingsError(message)
+    if dish is not None:
+        return {"kind": "product", "name": dish}
+    return {} if category is None else {"kind": "category", "name": category}
+
+
+def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(known), ensure_ascii=False))
+    else:
+        out.print(
+            f"{done} rule {known.rule_id}: {harmless(str(known.rule))}. It takes effect"
+            " with the next run."
+        )
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

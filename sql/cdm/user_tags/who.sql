@@ -1,0 +1,10 @@
+-- Show who holds a tag, by the guests' own ids.
+SELECT
+    h.user_id,
+    u.since_dt,
+    count(*) OVER () AS number
+FROM cdm.user_tags AS u
+INNER JOIN dds.h_user AS h ON u.user_id = h.h_user_pk
+WHERE u.tag = %(tag)s AND u.until_dt IS NULL
+ORDER BY h.user_id
+LIMIT %(limit)s
