@@ -1,7 +1,8 @@
 """The points at which a worker can be killed or stopped: at every statement.
 
 Each call of the driver that says something to PostgreSQL is a point: a statement, the
-begin and the commit of a transaction, rows of a COPY and its end. One is chosen by its
+begin and the commit of a transaction, rows of a COPY and its end; and each message that
+is sent to Kafka, each piece that is written to Redis. One is chosen by its
 name, which has the stage and how often the stage said the same before, or by how its
 text begins. The product's code knows nothing of it.
 """
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from redis.client import Pipeline
+
+from palate.sending import Sender
 
 # How long a statement may run before the process dies in the middle of it.
 _INSIDE_SECONDS = 0.002
@@ -106,6 +110,8 @@ def watch(trip: Trip | None, trace: Path) -> Points:
 
     before(psycopg.Copy, "write_row", row_label)
     before(psycopg.Copy, "__exit__", lambda copy, *_: _end_of_copy(copy, rows))
+    before(Sender, "_produce", lambda *_: "SEND")
+    before(Pipeline, "execute", lambda *_: "REDIS")
     return points
 
 

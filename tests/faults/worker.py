@@ -19,7 +19,16 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, dictionaries, marts, rejected, staging, vault
+from palate import (
+    database,
+    dictionaries,
+    marts,
+    publish,
+    rejected,
+    staging,
+    tags,
+    vault,
+)
 from palate.errors import PalateError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings, load_settings
@@ -140,6 +149,8 @@ def run_stage(
         "vault": vault.run,
         "dictionaries": dictionaries.run,
         "sync": dictionaries.sync,
+        "tags": tags.run,
+        "publish": publish.run,
         "replay": lambda *asked: rejected.run(*asked, rejected.Selection()),
     }
     if stage in known:

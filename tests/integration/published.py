@@ -45,20 +45,24 @@ def change_tags(conn: Connection, held: Mapping[str, Iterable[str]]) -> None:
 
 
 def messages(settings: Settings, topic: str) -> list[Any]:
-    """Return every committed record of a topic, each partition's in order."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=None,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    """Return every committed record of a topic, each partition's in order.
+
+    A broker makes a transaction visible a while after it has confirmed it.
+    """
+    options = {
+        "bootstrap_servers": settings.kafka_bootstrap,
+        "group_id": None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+    }
+    all_sent = KafkaConsumer(**options)
+    consumer = KafkaConsumer(**options, isolation_level="read_committed")
     try:
-        numbers = sorted(consumer.partitions_for_topic(topic) or ())
+        numbers = sorted(all_sent.partitions_for_topic(topic) or ())
         partitions = [TopicPartition(topic, number) for number in numbers]
+        ends = all_sent.end_offsets(partitions)
         consumer.assign(partitions)
         consumer.seek_to_beginning()
-        ends = consumer.end_offsets(partitions)
         found: list[Any] = []
         while any(consumer.position(tp) < end for tp, end in ends.items()):
             for records in consumer.poll(timeout_ms=200).values():
@@ -66,6 +70,7 @@ def messages(settings: Settings, topic: str) -> list[Any]:
         return found
     finally:
         consumer.close()
+        all_sent.close()
 
 
 def states(settings: Settings) -> list[dict[str, Any]]:
