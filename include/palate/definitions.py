@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from palate.errors import DefinitionError
-from palate.names import LOAD_DT, LOAD_SRC, POSITION, SQL_FOLDER, hashdiff, hub_key
+from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, hashdiff, hub_key
 from palate.names import link_key as link_key_of
 
 Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
@@ -100,6 +100,8 @@ class Satellite(Definition):
     payload: dict[str, str | PayloadColumn] = Field(min_length=1)
     child_key: str | None = None
     required: tuple[str, ...] = ()
+    # Off where every message is a row of its own, and nobody compares their contents.
+    has_hashdiff: bool = True
 
     @property
     def hashdiff(self) -> str:
@@ -185,9 +187,10 @@ class Vault:
         lead = [next(iter(h.business_keys)) if h.clustered else h.key for h in hubs]
         return {
             "key": item.key,
-            "key_expression": _link_key_expression(keys),
+            "key_expression": _link_key_expression([f"s.{key}" for key in keys]),
             "hub_keys": keys,
             "carried": list(carried),
+            "clustered_by": _clustered_by(hubs),
             "primary_key": lead,
             "typed_columns": {item.key: "uuid"} | carried | dict.fromkeys(keys, "uuid"),
             "unique": [],
@@ -215,10 +218,12 @@ class Vault:
         position = _POSITION_TYPES if item.grain is Grain.MESSAGE else {}
         lead = list(carried) or [parent_key]
         hash_key = [item.hashdiff] if item.grain is Grain.CONTENT else []
+        version = [*lead, "version_dt"]
         return {
             "parent_key": parent_key,
             "parent_expression": expression,
             "carried": list(carried),
+            "clustered_by": _clustered_by(hubs),
             "payload": list(item.payload),
             "payload_from": origins,
             "hashdiff": item.hashdiff,
@@ -227,15 +232,17 @@ class Vault:
             "extra_keys": [*position, *child],
             "required": list(item.required),
             "nullable": [name for name in item.payload if name not in item.required],
-            "primary_key": [*lead, "version_dt", *hash_key, *position, *child],
+            # A stage finds the rows of a range of positions by their key.
+            "primary_key": [*(position or [*version, *hash_key]), *child],
+            "index": list(item.index) or (version if position else []),
             "typed_columns": {parent_key: "uuid"}
             | carried
-            | {"version_dt": "timestamp", item.hashdiff: "uuid"}
+            | {"version_dt": "timestamp"}
+            | dict.fromkeys([item.hashdiff] if item.has_hashdiff else [], "uuid")
             | position
             | child
             | types,
-            # A stage finds the rows of a range of positions by it.
-            "unique": [[*POSITION, *child]] if position else [],
+            "unique": [],
         }
 
     def _hub(self, name: str) -> Hub:
@@ -251,6 +258,10 @@ class Vault:
             if hub.clustered
             for name, type in hub.business_keys.items()
         }
+
+
+def _clustered_by(hubs: list[Hub]) -> str | None:
+    return next((hub.table for hub in hubs if hub.clustered), None)
 
 
 def path_of(item: Definition) -> str:

@@ -80,6 +80,7 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
         load_dt = datetime.now(UTC)
         make_ranges(conn, settings, [])
         relations = vault.parse(conn, _sources(), load_dt).keys()
+        vault.make_known(conn, relations, is_careful=True)
         for item in load_vault().in_load_order:
             unknown = set(item.source) - relations
             if unknown:

@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import psycopg
+
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
@@ -38,6 +40,9 @@ UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
 
 # A second connection pays from about this many positions on.
 _WORTH_A_LANE = 2_000
+
+# How often a batch is tried while other sessions add the same keys.
+_TRIES = 5
 
 # How much of the history one run loads into a table that is new.
 _CHUNKS_OF_HISTORY = 10
@@ -106,8 +111,7 @@ def _fill(settings: Settings, caller: Caller, table: str) -> None:
             )
             if not ranges:
                 break
-            with attempt.batch(ranges) as batch:
-                load(attempt.conn, settings, batch, only=table)
+            _load_batch(settings, attempt, ranges, only=table)
 
 
 def _load_all(
@@ -138,7 +142,7 @@ def _load_alike(
     size = sum(len(item) for item in waiting)
     if lanes < 2 or size < lanes * _WORTH_A_LANE:
         while ranges := first(waiting, settings.palate_chunk_positions):
-            _load_batch(settings, attempt, ranges, is_repeat)
+            _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
             waiting = _without(waiting, ranges)
         return
     chunk = min(
@@ -149,7 +153,7 @@ def _load_alike(
     def work(run: StageRun) -> None:
         with queue.closing_on_error():
             while item := queue.take():
-                _load_batch(settings, run, [item], is_repeat)
+                _load_batch(settings, run, [item], is_repeat=is_repeat)
                 queue.done(item)
 
     with ThreadPoolExecutor(lanes) as pool, ExitStack() as stack:
@@ -160,10 +164,28 @@ def _load_alike(
 
 
 def _load_batch(
-    settings: Settings, attempt: StageRun, ranges: list[Range], is_repeat: bool
+    settings: Settings,
+    attempt: StageRun,
+    ranges: list[Range],
+    *,
+    is_repeat: bool = False,
+    only: str | None = None,
 ) -> None:
-    with attempt.batch(ranges, is_repeat=is_repeat) as batch:
-        load(attempt.conn, settings, batch)
+    """Load the ranges in one transaction.
+
+    A key that another session commits meanwhile fails it; the next time it is seen.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        is_new = not is_repeat and only is None and tries_left == _TRIES - 1
+        try:
+            with attempt.batch(list(ranges), is_repeat=is_repeat) as batch:
+                load(attempt.conn, settings, batch, only, is_careful=not is_new)
+            return
+        except psycopg.errors.UniqueViolation as error:
+            if not tries_left:
+                raise
+            key = error.diag.constraint_name
+            log.info("Again, since another session has added a row: %s", key)
 
 
 class _Queue:
@@ -218,9 +240,19 @@ def _without(waiting: list[Range], taken: list[Range]) -> list[Range]:
 
 
 def load(
-    conn: Connection, settings: Settings, batch: Batch, only: str | None = None
+    conn: Connection,
+    settings: Settings,
+    batch: Batch,
+    only: str | None = None,
+    *,
+    is_careful: bool = True,
 ) -> None:
-    """Parse the ranges of an open batch and load the vault's tables, or only one."""
+    """Parse the ranges of an open batch and load the vault's tables, or only one.
+
+    :param is_careful: look for every row before it is added; else, rows about an order
+        that its hub does not know are taken for new, and the batch fails where one is
+        there all the same
+    """
     topics = {item.log.topic for item in batch.ranges}
     # A new table takes what the others have: nothing is judged again for it alone.
     make_ranges(conn, settings, batch.ranges, judge_again=only is None)
@@ -228,11 +260,18 @@ def load(
     batch.counts.update(parsed)
     if "documents" in parsed:
         _count_refused(conn, batch)
+    make_known(conn, parsed, is_careful=is_careful)
     for table, statement in load_statements(frozenset(parsed)):
         if only not in (None, table):
             continue
         loaded = execute(conn, statement, {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
+
+
+def make_known(conn: Connection, relations: Iterable[str], *, is_careful: bool) -> None:
+    """Note which keys of the clustered hubs may have rows already."""
+    for statement in _known_statements(frozenset(relations)):
+        execute(conn, statement, {"is_careful": is_careful})
 
 
 def parse(
@@ -278,6 +317,17 @@ def load_statements(relations: frozenset[str]) -> tuple[tuple[str, str], ...]:
         if sources:
             found.append((item.table, render_load(item, sources)))
     return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def _known_statements(relations: frozenset[str]) -> tuple[str, ...]:
+    vault = load_vault()
+    return tuple(
+        render("dds/_templates/known.sql", **vault.context(item) | {"sources": sources})
+        for item in vault.in_load_order
+        if isinstance(item, Hub) and item.clustered
+        if (sources := [source for source in item.source if source in relations])
+    )
 
 
 def render_load(

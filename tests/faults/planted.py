@@ -101,7 +101,7 @@ def _counter_plus_one() -> None:
 
     def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
         steps = [
-            (made, f"{text}\nWHERE FALSE" if made == "contributions" else text)
+            (made, f"{text}\nWHERE FALSE" if made == "old_contributions" else text)
             for made, text in original(name)
         ]
         if all(

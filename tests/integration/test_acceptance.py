@@ -31,7 +31,7 @@ PARAMETERS = {
     "namespace": HUB_KEY_NAMESPACE,
     "origin_header": ORIGIN_HEADER,
 }
-# Which offset a case has in its partition, and how many messages there are.
+# Which place a case has among its messages, and how many those are.
 PLACES = {"alone": (0, 1), "first": (0, 3), "middle": (1, 3), "last": (2, 3)}
 SHAPES = {
     shape.form: shape for shape in load_shapes(SQL_FOLDER / "stg/orders/shape.yaml")
@@ -40,7 +40,7 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def settings(make_warehouse: MakeWarehouse) -> Iterator[Settings]:
-    """Stage every case in every place, each case in a partition of its own."""
+    """Stage every case in every place, each case in offsets of its own."""
     forms = {_topic(place, form): form for place in PLACES for form in Form}
     with make_warehouse(palate_vault_lanes=1) as found, _connect(found) as conn:
         stage_messages(
@@ -59,10 +59,8 @@ def settings(make_warehouse: MakeWarehouse) -> Iterator[Settings]:
 def test_odd_message_costs_its_neighbours_nothing(
     settings: Settings, place: str
 ) -> None:
-    ranges = [
-        Range(Log(_topic(place, case.form), 0, number), 0, PLACES[place][1])
-        for number, case in enumerate(CASES)
-    ]
+    end = len(CASES) * PLACES[place][1]
+    ranges = [Range(Log(_topic(place, form), 0, 0), 0, end) for form in Form]
     with (
         open_run(settings, vault.STAGE, caller(place)) as attempt,
         attempt.batch(ranges) as batch,
@@ -100,9 +98,9 @@ def test_message_is_accepted_exactly_if_every_rule_holds(
     with _connect(settings) as conn:
         rows = execute(
             conn,
-            f"SELECT kafka_partition, ({shape.accepts()}) IS TRUE,"
+            f"SELECT kafka_offset, ({shape.accepts()}) IS TRUE,"
             f" {_first_broken(shape)}"
-            " FROM (SELECT kafka_partition, stg.jsonb_or_null(message) AS doc"
+            " FROM (SELECT kafka_offset, stg.jsonb_or_null(message) AS doc"
             " FROM stg.order_events WHERE topic = %(topic)s OFFSET 0) AS message"
             " WHERE jsonb_typeof(doc) = 'object'",
             {"topic": _topic("alone", form)},
@@ -122,13 +120,13 @@ def test_refused_message_gets_a_detail_that_names_the_field(
     """What a person reads must tell what is wrong, in at most one line."""
     case = next(c for c in CASES if c.name == "raw:payload.order_items.1.price:text")
     with open_run(settings, vault.STAGE, caller("detail")) as attempt:
-        log = Log(_topic("alone", case.form), 0, CASES.index(case))
-        with attempt.batch([Range(log, 0, 1)], is_repeat=True) as batch:
+        log, at = Log(_topic("alone", case.form), 0, 0), CASES.index(case)
+        with attempt.batch([Range(log, at, at + 1)], is_repeat=True) as batch:
             vault.load(attempt.conn, settings, batch)
         (detail,) = attempt.conn.execute(
             "SELECT detail FROM stg.rejected_messages"
-            " WHERE topic = %s AND kafka_partition = %s",
-            (log.topic, log.partition),
+            " WHERE topic = %s AND kafka_offset = %s",
+            (log.topic, at),
         ).fetchone() or ("",)
 
     assert detail == "price in payload.order_items must be a number"
@@ -137,12 +135,13 @@ def test_refused_message_gets_a_detail_that_names_the_field(
 def _messages(place: str, number: int, case: Case) -> list[Message]:
     offset, size = PLACES[place]
     topic = _topic(place, case.form)
+    start = number * size
     messages = [
-        Message(topic, 0, number, at, BROKER_DT, NEIGHBOURS[case.form])
+        Message(topic, 0, 0, start + at, BROKER_DT, NEIGHBOURS[case.form])
         for at in range(size)
     ]
     messages[offset] = Message(
-        topic, 0, number, offset, case.broker_dt, case.value, case.headers
+        topic, 0, 0, start + offset, case.broker_dt, case.value, case.headers
     )
     return messages
 
@@ -165,23 +164,23 @@ def _wrongly_judged(settings: Settings, place: str) -> dict[str, Any]:
     offset, size = PLACES[place]
     topics = [_topic(place, form) for form in Form]
     with _connect(settings) as conn:
-        refused = _by_position(
+        refused = _by_offset(
             conn,
-            "SELECT kafka_partition, kafka_offset, reason FROM stg.rejected_messages"
+            "SELECT kafka_offset, reason FROM stg.rejected_messages"
             " WHERE topic = ANY(%s)",
             topics,
         )
-        accepted = _by_position(
+        accepted = _by_offset(
             conn,
-            "SELECT kafka_partition, kafka_offset, 'accepted' FROM dds.s_order_version"
+            "SELECT kafka_offset, 'accepted' FROM dds.s_order_version"
             " WHERE topic = ANY(%s)",
             topics,
         )
     wrong: dict[str, Any] = {}
     for number, case in enumerate(CASES):
         found = [
-            [what[number, at] for what in (accepted, refused) if (number, at) in what]
-            for at in range(size)
+            [what[at] for what in (accepted, refused) if at in what]
+            for at in range(number * size, (number + 1) * size)
         ]
         neighbours = found[:offset] + found[offset + 1 :]
         if not _fits(case, found[offset]) or any(
@@ -197,15 +196,15 @@ def _parsed_alone(
     found = []
     with _connect(settings) as conn:
         for number in numbers:
-            log = Log(_topic("alone", CASES[number].form), 0, number)
+            log = Log(_topic("alone", CASES[number].form), 0, 0)
             with conn.transaction(force_rollback=True):
-                make_ranges(conn, settings, [Range(log, 0, 1)])
+                make_ranges(conn, settings, [Range(log, number, number + 1)])
                 for statement in vault.parse_steps("orders"):
                     execute(conn, statement, PARAMETERS)
                 rows = conn.execute(
                     "SELECT 'accepted' FROM batch_orders"
                     " UNION ALL SELECT reason FROM stg.rejected_messages"
-                    " WHERE topic = %s AND kafka_partition = %s",
+                    " WHERE topic = %s AND kafka_offset = %s",
                     (log.topic, number),
                 )
                 found.append((number, [what for (what,) in rows]))
@@ -217,10 +216,8 @@ def _fits(case: Case, outcome: list[str]) -> bool:
     return len(outcome) == 1 and outcome[0] in (case.expect or {"accepted"})
 
 
-def _by_position(
-    conn: Connection, query: str, topics: list[str]
-) -> dict[tuple[int, int], str]:
-    return {(number, at): what for number, at, what in conn.execute(query, (topics,))}
+def _by_offset(conn: Connection, query: str, topics: list[str]) -> dict[int, str]:
+    return {at: what for at, what in conn.execute(query, (topics,))}
 
 
 def _connect(settings: Settings) -> Connection:

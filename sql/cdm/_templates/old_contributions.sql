@@ -1,5 +1,5 @@
 -- What the orders had added, as they were counted, to be taken out.
-CREATE TEMP TABLE contributions ON COMMIT DROP AS
+CREATE TEMP TABLE old_contributions ON COMMIT DROP AS
 SELECT
     {{ keys | join(",\n    ") }},
     (-1)::bigint AS order_cnt,

@@ -6,11 +6,19 @@ SELECT
     sum(i.quantity) AS pieces_cnt,
     sum(i.quantity * i.price) AS amount
 FROM {{ orders }} AS o
-INNER JOIN dds.s_order_item AS i
-    ON
-        o.order_id = i.order_id
-        AND o.version_dt = i.version_dt
-        AND o.hk_order_item_hashdiff = i.hk_order_item_hashdiff
+CROSS JOIN LATERAL (
+    SELECT
+        l.h_product_pk,
+        l.h_category_pk,
+        l.quantity,
+        l.price
+    FROM dds.s_order_item AS l
+    WHERE
+        l.order_id = o.order_id
+        AND l.version_dt = o.version_dt
+        AND l.hk_order_item_hashdiff = o.hk_order_item_hashdiff
+    OFFSET 0  -- one look-up per order, whatever the statistics say
+) AS i
 LEFT JOIN {{ reference }} AS s
     ON
         i.h_product_pk = s.product_id

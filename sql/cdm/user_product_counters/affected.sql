@@ -1,10 +1,28 @@
--- The dishes whose name this batch may change: those of a menu that came, and those in
--- orders that no menu names.
+-- The dishes whose name this batch may change: those of a menu that came, those that are
+-- counted for the first time, and those in orders that no menu names.
 SELECT h_product_pk
 FROM batch_menu_products
+UNION
+SELECT d.product_id AS h_product_pk
+FROM (
+    SELECT DISTINCT product_id
+    FROM deltas
+) AS d
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM cdm.user_product_counters_names AS n
+        WHERE n.product_id = d.product_id
+    )
 UNION
 SELECT i.h_product_pk
 FROM batch_orders AS o
 INNER JOIN dds.s_order_item AS i ON o.order_id = i.order_id
-LEFT JOIN cdm.user_product_counters_names AS n ON i.h_product_pk = n.product_id
-WHERE n.is_from_menu IS NOT TRUE
+INNER JOIN cdm.user_product_counters_names AS n ON i.h_product_pk = n.product_id
+WHERE
+    NOT n.is_from_menu
+    AND EXISTS (  -- mostly there is none, and the orders need no look
+        SELECT 1
+        FROM cdm.user_product_counters_names AS u
+        WHERE NOT u.is_from_menu
+    )
