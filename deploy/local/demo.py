@@ -1,4 +1,4 @@
-"""The demo: a week of orders and a live trickle, from Kafka to the marts.
+"""The demo: a week of orders and a live trickle, from Kafka to the marts and tags.
 
 Airflow does all the loading; the demo sends, waits, shows, and compares with what the
 simulator knows it sent.
@@ -19,10 +19,22 @@ from deploy.local.__main__ import local_stack
 from palate.database import connect
 from palate.settings import Settings, load_settings
 from palate.status import LogStatus, status
+from palate.tag_rules import Rule, list_rules
 
 _LIVE_SECONDS = 30
 _LIVE_ORDERS_A_MINUTE = 120
 _PATIENCE_SECONDS = 600
+_COMPARE_SECONDS = 30  # what came last may still be on its way to the tags
+
+# What an analyst might begin with: the tag, and from how many orders of what on.
+_RULES = (
+    ("Любитель пиццы", "--category", "Пицца", 200),
+    ("Любитель пиццы", "--dish", "Маргарита", 80),
+    ("Сладкоежка", "--category", "Десерты", 250),
+    ("Кофеман", "--dish", "Капучино", 40),
+    ("Кофеман", "--dish", "Латте", 40),
+    ("Дарит обеды", "--category", "", 30),
+)
 
 out = Console()
 
@@ -43,18 +55,23 @@ def main() -> int:
     _wait_until_counted(settings)
     _show_marts(settings)
 
-    _say(f"3. A live trickle, {_LIVE_ORDERS_A_MINUTE} orders a minute.")
+    _say("3. An analyst gives rules: who orders this so often gets that tag.")
+    _add_rules(settings)
+
+    _say(f"4. A live trickle, {_LIVE_ORDERS_A_MINUTE} orders a minute.")
     rate = ("--rate", str(_LIVE_ORDERS_A_MINUTE), "--for", str(_LIVE_SECONDS))
     _palate("simulate", "live", "--demo", *rate)
     _wait_until_counted(settings)
 
-    _say("4. The dictionaries are read again: renamed and moved dishes, late entries.")
+    _say("5. The dictionaries are read again: renamed and moved dishes, late entries.")
     _palate("dictionaries", "sync")
     _wait_until_counted(settings)
     _show_marts(settings)
+    _show_tags(settings)
 
-    _say("5. Are the marts what they must be?")
-    compared = _palate("simulate", "truth", "--compare", check=False)
+    _say("6. Are the marts and the tags what they must be?")
+    wait = ("--wait", str(_COMPARE_SECONDS))
+    compared = _palate("simulate", "truth", "--compare", *wait, check=False)
     env = stack.env()
     out.print(
         f"\nLook around: {env['AIRFLOW_URL']} (the login stands in"
@@ -123,6 +140,28 @@ def _show_marts(settings: Settings) -> None:
             for row in rows:
                 table.add_row(*[str(value) for value in row])
     out.print(table)
+
+
+def _add_rules(settings: Settings) -> None:
+    there = {one.rule for one in list_rules(settings)}
+    for tag, option, name, threshold in _RULES:
+        kind = "product" if option == "--dish" else "category"
+        if Rule(kind, name, threshold, tag) not in there:
+            _palate("tags", "add", tag, option, name, "--threshold", str(threshold))
+
+
+def _show_tags(settings: Settings) -> None:
+    """Show the rules, and the guest with the most tags."""
+    _palate("tags", "list")
+    with connect(settings) as conn:
+        most = conn.execute(
+            "SELECT u.user_id FROM cdm.user_tags AS t INNER JOIN dds.h_user AS u"
+            " ON t.user_id = u.h_user_pk WHERE t.until_dt IS NULL"
+            " GROUP BY u.user_id ORDER BY count(*) DESC, u.user_id LIMIT 1"
+        ).fetchone()
+    if most:
+        out.print(f"palate tags of {most[0]}")
+        _palate("tags", "of", most[0])
 
 
 def _shown(path: Path) -> str:

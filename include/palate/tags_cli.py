@@ -156,7 +156,7 @@ def of(
         for held in found:
             print(f"{harmless(held.tag)}, since {held.since_dt:%F %T} UTC")
             for why in held.reasons:
-                thing = f"{KINDS[why.kind]} {why.name}"
+                thing = f"{KINDS[why.kind]} {why.name!r}"
                 own = f" ({why.own_id})" if why.kind == "product" else ""
                 line = (
                     f"  {why.order_cnt} orders of the {thing}{own};"

@@ -14,6 +14,7 @@ It shares nothing with the pipeline but the settings and the errors::
             ...  # send event.value to event.topic: the broker tells where it lies
             truth.add(event, Position(topic, partition, offset), broker_ms)
     truth.product_counters(), truth.category_counters(), truth.rejected()
+    held_tags(rules, truth.product_counters(), truth.category_counters())
 """
 
 from palate.simulate.generate import generate, initial_entries, trickle
@@ -29,7 +30,13 @@ from palate.simulate.model import (
     Version,
 )
 from palate.simulate.scenario import Scenario
-from palate.simulate.truth import CategoryCounter, ProductCounter, Truth
+from palate.simulate.truth import (
+    CategoryCounter,
+    ProductCounter,
+    TagRule,
+    Truth,
+    held_tags,
+)
 from palate.simulate.world import World
 
 __all__ = [
@@ -43,11 +50,13 @@ __all__ = [
     "Position",
     "ProductCounter",
     "Scenario",
+    "TagRule",
     "Topics",
     "Truth",
     "Version",
     "World",
     "generate",
+    "held_tags",
     "initial_entries",
     "trickle",
 ]

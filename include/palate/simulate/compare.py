@@ -1,5 +1,6 @@
-"""The marts of the warehouse against the truth, row by row."""
+"""The marts and tags of the warehouse against the truth, row by row."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from palate.errors import ServiceUnavailableError
 from palate.simulate.errors import WarehouseError
 from palate.simulate.journal import Journal
 from palate.simulate.model import Entry, Position, Version
-from palate.simulate.truth import Truth, key_of
+from palate.simulate.truth import TagRule, Truth, held_tags, key_of
 
 _PRODUCTS = """
 SELECT user_id, product_id, product_name, order_cnt, pieces_cnt, amount
@@ -31,6 +32,9 @@ _ENTRIES = """
 SELECT id, to_char(version_dt, 'YYYY-MM-DD HH24:MI:SS')
 FROM stg.dictionary_entries
 """
+
+_RULES = "SELECT kind, name, threshold, tag FROM cdm.tag_rules WHERE active"
+_TAGS = "SELECT user_id, tag FROM cdm.user_tags WHERE until_dt IS NULL"
 
 EntryKeys = set[tuple[str, str]]
 
@@ -94,11 +98,12 @@ class _OfEntries:
 
 
 def compare(dsn: str, journal: Journal) -> Comparison:
-    """Compare both counter marts and the refused messages with what was sent.
+    """Compare the counter marts, the tags and the refused messages with what was sent.
 
     Redis has only the newest version of an entry. Which of the earlier ones were seen
     depends on when they were read, so the versions that are staged are asked for (their
-    ids and times; what they say is known). One view of the warehouse is compared.
+    ids and times; what they say is known). The rules of the tags are asked for too:
+    people give them to the warehouse. One view of the warehouse is compared.
 
     :param dsn: a libpq URI
     :raises ServiceUnavailableError: if PostgreSQL does not answer
@@ -142,13 +147,18 @@ def _compare(connection: psycopg.Connection[Any], journal: Journal) -> Compariso
         )
     result.rows["sent"] = expected
     own_ids = {key_of(own): own for own in truth.ids()}
+    products, categories = truth.product_counters(), truth.category_counters()
     for table, query, rows in (
-        ("cdm.user_product_counters", _PRODUCTS, truth.product_counters()),
-        ("cdm.user_category_counters", _CATEGORIES, truth.category_counters()),
+        ("cdm.user_product_counters", _PRODUCTS, products),
+        ("cdm.user_category_counters", _CATEGORIES, categories),
     ):
         result.rows[table] = len(rows)
         actual = connection.execute(query)
         result.differences += _differences(table, rows, actual, own_ids)
+    rules = [TagRule(*row) for row in connection.execute(_RULES)]
+    held = held_tags(rules, products, categories)
+    result.rows["cdm.user_tags"] = len(held)
+    result.differences += _tag_differences(held, connection.execute(_TAGS), own_ids)
     _compare_refused(connection, truth, topics, result)
     return result
 
@@ -173,6 +183,23 @@ def _differences(
             f"{table}: user {user}, {thing}: must be {_row(must)}, is "
             + (" and ".join(_row(row) for row in have) or "missing")
         )
+    return found
+
+
+def _tag_differences(
+    expected: set[tuple[UUID, str]],
+    actual: Iterable[tuple[Any, ...]],
+    own_ids: dict[UUID, str],
+) -> list[str]:
+    there = Counter((user, tag) for user, tag in actual)
+    found = []
+    for user, tag in sorted(expected | there.keys()):
+        must, have = (user, tag) in expected, there[user, tag]
+        if must != have:
+            found.append(
+                f"cdm.user_tags: user {own_ids.get(user, str(user))}, {tag}: must be "
+                f"{'held' if must else 'missing'}, is held in {have} rows"
+            )
     return found
 
 

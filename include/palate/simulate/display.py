@@ -24,7 +24,7 @@ from palate.simulate.model import Arrival, Event
 from palate.simulate.running import Report, Summary
 from palate.simulate.truth import CategoryCounter, ProductCounter
 
-EQUAL = "the marts equal what was sent"
+EQUAL = "the marts and tags equal what was sent"
 SHOWN = 20
 
 _PER_UPDATE = 1000

@@ -1,4 +1,4 @@
-"""What the counter marts must be, computed from what was sent (contract, section 4).
+"""What the marts and tags must be, computed from what was sent (contract, section 4).
 
 Plain and slow on purpose: it decides whether the pipeline is right, so it must be easy
 to see that it is right itself.
@@ -7,7 +7,7 @@ to see that it is right itself.
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
@@ -41,6 +41,15 @@ class CategoryCounter(NamedTuple):
     order_cnt: int
     pieces_cnt: int
     amount: Decimal
+
+
+class TagRule(NamedTuple):
+    """A rule of ``cdm.tag_rules`` that is switched on."""
+
+    kind: str
+    name: str
+    threshold: int
+    tag: str
 
 
 class _Order(NamedTuple):
@@ -187,6 +196,27 @@ class Truth:
     def _sent(self, position: Position) -> None:
         partition = (position.topic, position.partition)
         self._offsets.setdefault(partition, array("q")).append(position.offset)
+
+
+def held_tags(
+    rules: Iterable[TagRule],
+    products: Iterable[ProductCounter],
+    categories: Iterable[CategoryCounter],
+) -> set[tuple[UUID, str]]:
+    """Return which users hold which tags: a rule is enough, and each dish by itself."""
+    counted: dict[tuple[str, str | None], list[tuple[int, UUID]]] = {}
+    for product in products:
+        key = ("product", product.product_name)
+        counted.setdefault(key, []).append((product.order_cnt, product.user_id))
+    for category in categories:
+        key = ("category", category.category_name)
+        counted.setdefault(key, []).append((category.order_cnt, category.user_id))
+    return {
+        (user_id, rule.tag)
+        for rule in rules
+        for order_cnt, user_id in counted.get((rule.kind, rule.name), [])
+        if order_cnt >= rule.threshold
+    }
 
 
 class _Total:

@@ -3,7 +3,15 @@ from itertools import permutations
 
 import pytest
 
-from palate.simulate import Position, Truth, Version
+from palate.simulate import (
+    CategoryCounter,
+    Position,
+    ProductCounter,
+    TagRule,
+    Truth,
+    Version,
+    held_tags,
+)
 from tests.unit.simulate.orders import (
     DAY_1,
     DAY_2,
@@ -271,3 +279,27 @@ def test_positions_that_were_sent_are_known():
     assert known.has_sent(Position(RAW, 0, 1))
     assert not known.has_sent(Position(RAW, 0, 2))
     assert not known.has_sent(Position(RAW, 1, 0))
+
+
+def test_tags_are_held_from_the_threshold_on_by_any_rule() -> None:
+    user, other, thing = key("u"), key("v"), key("d")
+    products = [
+        ProductCounter(user, thing, "Лобио", 2, 2, Decimal(1)),
+        # The same name, another dish: each counts for itself.
+        ProductCounter(user, key("e"), "Лобио", 2, 2, Decimal(1)),
+        ProductCounter(other, thing, "Лобио", 3, 3, Decimal(1)),
+    ]
+    categories = [CategoryCounter(user, key("Суп"), "Суп", 5, 5, Decimal(1))]
+    rules = [
+        TagRule("product", "Лобио", 3, "лобио"),
+        TagRule("product", "Суп", 1, "суп"),
+        TagRule("category", "Суп", 5, "суп или лобио"),
+        TagRule("product", "Лобио", 3, "суп или лобио"),
+    ]
+
+    assert held_tags(rules, products, categories) == {
+        (other, "лобио"),
+        (user, "суп или лобио"),
+        (other, "суп или лобио"),
+    }
+    assert held_tags([], products, categories) == set()
