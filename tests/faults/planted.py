@@ -80,13 +80,13 @@ def _insert_if_different_from_latest() -> None:
         hashdiff = context["hashdiff"]
         parent = "order_id" if "order_id" in context["primary_key"] else None
         parent = parent or context["primary_key"][0]
-        where = (
-            "FROM unique_source_records AS u\n"
-            f"WHERE u.{hashdiff} IS DISTINCT FROM (SELECT s.{hashdiff}"
-            f" FROM dds.{item.table} AS s WHERE s.{parent} = u.{parent}"
-            " ORDER BY s.version_dt DESC LIMIT 1)\nORDER BY"
+        changed = text.replace(
+            "FROM unique_source_records AS s\n",
+            "FROM (SELECT u.* FROM unique_source_records AS u"
+            f" WHERE u.{hashdiff} IS DISTINCT FROM (SELECT t.{hashdiff}"
+            f" FROM dds.{item.table} AS t WHERE t.{parent} = u.{parent}"
+            " ORDER BY t.version_dt DESC LIMIT 1)) AS s\n",
         )
-        changed = text.replace("FROM unique_source_records\nORDER BY", where)
         if changed == text:
             raise RuntimeError("The satellite's template changed: plant the bug anew.")
         return changed
