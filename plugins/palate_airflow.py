@@ -157,7 +157,7 @@ def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
         outcome = {"outcome": "busy", "note": str(error)}
     except PalateError as error:
         log.error("%s", error)
-        raise _as_failure(error) from None
+        raise as_failure(error) from None
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = outcome
     return outcome
@@ -275,7 +275,8 @@ def _redis_url(connection: Connection) -> str:
     return f"{url}?{urlencode(authority)}" if authority else url
 
 
-def _as_failure(error: PalateError) -> StageFailedError:
+def as_failure(error: PalateError) -> StageFailedError:
+    """Return what ends a task with an error's sentence, and whether to try again."""
     from palate import errors
 
     is_stuck = isinstance(
@@ -287,6 +288,7 @@ def _as_failure(error: PalateError) -> StageFailedError:
         | errors.PositionGapError
         | errors.CodecMissingError
         | errors.NotFoundError
+        | errors.HistoryDiffersError
         # What is right is loaded: another attempt would find nothing, and be green.
         | errors.RefusedShareError,
     )

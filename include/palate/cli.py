@@ -17,6 +17,7 @@ from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
 from palate.positions_cli import app as positions_app
 from palate.rejected_cli import app as rejected_app
+from palate.reload_cli import reload
 from palate.run import follow_vault, run_pipeline
 from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
@@ -44,6 +45,7 @@ app.add_typer(tags_app, name="tags")
 app.add_typer(positions_app, name="positions")
 app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
+app.command("reload")(reload)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 

@@ -83,3 +83,9 @@ class AlreadyThereError(PalateError):
     """Raised when what a person wants to add is there already."""
 
     exit_code = 13
+
+
+class HistoryDiffersError(PalateError):
+    """Raised when a reload found rows that differ and are never overwritten."""
+
+    exit_code = 14

@@ -16,12 +16,14 @@ from palate import exchange, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
+from palate.intervals import planned
 from palate.mart_definitions import Mart, load_marts
 from palate.names import DICTIONARY_FEED
 from palate.positions import Range, first, open_ranges, watermarks
+from palate.recount import recount
 from palate.render import execute, execute_step
 from palate.settings import Settings
-from palate.stage import Batch, Caller, Outcome, open_run
+from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 _COUNTERS = ("order_cnt", "pieces_cnt", "amount")
 _COUNTED = {
@@ -36,22 +38,57 @@ _COUNTED = {
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count what the vault has and the mart has not counted yet, in chunks.
 
-    A repeated task counts its own ranges again; what was right stays as it is.
+    A cleared task, and a backfill, count the guests of their own ranges anew; what was
+    right stays as it is.
     """
     mart = load_marts()[name]
-    limit = settings.palate_chunk_positions
     with open_run(settings, mart.stage, caller) as attempt:
-        for item in attempt.own_ranges():
-            with attempt.batch([item], is_repeat=True) as batch:
-                refresh(attempt.conn, settings, mart, batch)
-        if attempt.was_finished():
-            return attempt.outcome
-        while ranges := first(
-            open_ranges(attempt.conn, mart.stage, [vault.STAGE]), limit
-        ):
-            with attempt.batch(ranges) as batch:
-                refresh(attempt.conn, settings, mart, batch)
+        own = attempt.own_ranges()
+        if caller.interval:
+            _reload(settings, attempt, mart)
+        elif attempt.was_finished():
+            _recount(settings, attempt, mart, own)
+        else:
+            _catch_up(settings, attempt, mart)
         return attempt.outcome
+
+
+def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
+    """Count the guests of the positions anew that the caller's run has planned."""
+    mart = load_marts()[name]
+    with open_run(settings, mart.stage, caller) as attempt:
+        _reload(settings, attempt, mart)
+        return attempt.outcome
+
+
+def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+    _catch_up(settings, attempt, mart)
+    plan = planned(attempt.conn, attempt.caller)
+    if plan:
+        done = watermarks(attempt.conn, mart.stage)
+        _recount(settings, attempt, mart, plan.below(done))
+
+
+def _recount(
+    settings: Settings, attempt: StageRun, mart: Mart, ranges: list[Range]
+) -> None:
+    attempt.outcome.examples += recount(
+        attempt,
+        settings,
+        mart,
+        ranges,
+        dict(refresh_statements(mart.name)),
+        lambda: _catch_up(settings, attempt, mart),
+    )
+
+
+def _catch_up(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+    while ranges := first(
+        open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+        settings.palate_chunk_positions,
+    ):
+        with attempt.batch(ranges) as batch:
+            refresh(attempt.conn, settings, mart, batch)
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:

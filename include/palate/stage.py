@@ -71,6 +71,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     ranges: dict[Log, tuple[int, int]] = field(default_factory=dict)
     note: str = ""
+    examples: list[dict[str, Any]] = field(default_factory=list)
     _adding: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, batch: Batch) -> None:
@@ -95,6 +96,7 @@ class Outcome:
             start, end = self.ranges.get(item, (low, high))
             self.ranges[item] = (min(start, low), max(end, high))
         self.note = " ".join(filter(None, (self.note, other.note)))
+        self.examples += other.examples
 
     def __str__(self) -> str:
         """Return the one line that a person reads in the task's log."""
@@ -164,6 +166,7 @@ class StageRun:
             " INNER JOIN ops.batch_ranges AS r USING (batch_id)"
             " WHERE (s.stage, s.dag_id, s.run_id, s.task_id, s.map_index) ="
             " (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s)"
+            " AND NOT b.is_repeat"
             " GROUP BY r.topic, r.epoch, r.kafka_partition"
             " ORDER BY r.topic, r.epoch, r.kafka_partition",
             self._identity(),

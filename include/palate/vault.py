@@ -19,6 +19,7 @@ import psycopg
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
+from palate.intervals import planned, rounds
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
@@ -26,17 +27,22 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
-from palate.positions import Log, Range, first, open_ranges
+from palate.positions import Log, Range, first, open_ranges, watermarks
 from palate.refused_share import check_share
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
 from palate.shape import load_shapes
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.vault_check import count_differing
 
 log = logging.getLogger(__name__)
 
 STAGE = "vault"
 UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
+
+# Beside the vault, under a lock of its own; in steps that a person can watch.
+RELOAD = "vault:reload"
+_CALM = 20_000
 
 # A second connection pays from about this many positions on.
 _WORTH_A_LANE = 2_000
@@ -58,18 +64,42 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
     :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
     """
+    outcome = Outcome(STAGE)
+    if caller.interval:
+        outcome.include(reload(settings, caller))
+        with connect(settings) as conn:
+            if not open_ranges(conn, STAGE, UPSTREAM):
+                return outcome
     with open_run(settings, STAGE, caller) as attempt:
-        own = _readable(settings, attempt.own_ranges())
-        _load_all(settings, attempt, own, is_repeat=True)
-        if not attempt.was_finished():
+        if not caller.interval:
+            own = _readable(settings, attempt.own_ranges())
+            _load_all(settings, attempt, own, is_repeat=True)
+        if caller.interval or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
             _load_all(settings, attempt, _readable(settings, waiting), is_repeat=False)
         check_share(attempt, settings)
-        outcome = attempt.outcome
+        outcome.include(attempt.outcome)
         tables = _new_tables(attempt.conn)
     for table in tables:
         _fill(settings, caller, table)
     return outcome
+
+
+def reload(settings: Settings, caller: Caller) -> Outcome:
+    """Load the positions again that the caller's run has planned, beside live runs.
+
+    What is missing is put back; what is there must say what the messages say. No lock
+    is held that a live run needs: whoever adds a row second leaves it alone.
+    """
+    with open_run(settings, RELOAD, caller) as attempt:
+        plan = planned(attempt.conn, caller)
+        done = watermarks(attempt.conn, STAGE)
+        for ranges in rounds(plan.below(done) if plan else []):
+            waiting = _readable(settings, attempt.without_dropped(ranges))
+            while chunk := first(waiting, min(settings.palate_chunk_positions, _CALM)):
+                _load_all(settings, attempt, chunk, is_repeat=True)
+                waiting = _without(waiting, chunk)
+        return attempt.outcome
 
 
 def _readable(settings: Settings, ranges: list[Range]) -> list[Range]:
@@ -266,6 +296,9 @@ def load(
             continue
         loaded = execute(conn, statement, {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
+    if batch.is_repeat:
+        loads = load_statements(frozenset(parsed))
+        batch.counts["differing"] += count_differing(conn, loads, batch.load_dt)
 
 
 def make_known(conn: Connection, relations: Iterable[str], *, is_careful: bool) -> None:

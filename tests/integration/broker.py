@@ -60,11 +60,15 @@ class Broker:
             bootstrap_servers=self.settings.kafka_bootstrap, linger_ms=0, **config
         )
 
-    def configure(self, **config: str) -> None:
-        """Set the raw topic's configuration; underscores stand for dots."""
+    def configure(self, topic: str | None = None, **config: str) -> None:
+        """Set a topic's configuration; underscores stand for dots."""
         values = {name.replace("_", "."): value for name, value in config.items()}
         self.admin.alter_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, self.raw, configs=values)]
+            [
+                ConfigResource(
+                    ConfigResourceType.TOPIC, topic or self.raw, configs=values
+                )
+            ]
         )
 
     def delete_records(self, before: int, *, partition: int = 0) -> None:

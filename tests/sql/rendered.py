@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from palate import marts, migrate, tags, vault
+from palate import marts, migrate, recount, tags, vault
 from palate.definitions import Hub, load_vault
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
@@ -50,8 +50,12 @@ def _of_sources() -> Iterator[Statement]:
 
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
-        for made, statement in marts.refresh_statements(name):
+        steps = marts.refresh_statements(name)
+        for made, statement in steps:
             yield f"refresh {name} {made}", statement
+        for made, statement in recount.recount_statements(mart, dict(steps)):
+            if dict(steps).get(made) != statement:
+                yield f"recount {name} {made}", statement
         yield f"recompute {name}", marts.recomputed(mart)
 
 

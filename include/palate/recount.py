@@ -1,0 +1,166 @@
+"""A mart's rows of some guests against what follows from the vault (ADR 0014).
+
+The refresh of a mart moves counters by what it has counted. Here they are counted from
+the vault alone, so that what was deleted or changed by hand is found as well.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from palate.batch_ranges import make_ranges
+from palate.database import Connection
+from palate.intervals import rounds, without
+from palate.mart_definitions import Mart
+from palate.names import DICTIONARY_FEED
+from palate.positions import Range, first, open_ranges
+from palate.render import execute, execute_step
+from palate.settings import Settings
+from palate.stage import Batch, StageRun
+
+log = logging.getLogger(__name__)
+
+# Positions in one transaction: a live run waits for the stage at most for so many.
+_CHUNK = 20_000
+_EXAMPLES = 20
+_UPSTREAM = "vault"
+
+# All tags are judged again: which ones a corrected counter concerns may change, too.
+TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
+
+Steps = dict[str, str]
+
+
+def recount(
+    attempt: StageRun,
+    settings: Settings,
+    mart: Mart,
+    ranges: Iterable[Range],
+    steps: Steps,
+    catch_up: Callable[[], None],
+) -> list[dict[str, Any]]:
+    """Correct the mart's rows of all guests whom orders of these ranges name.
+
+    Right rows stay as they are. Between two chunks other runs of the stage go first.
+    A chunk reads every version of every order once, whatever its size.
+
+    :param steps: the statements of a refresh, by what they make
+    :param catch_up: counts what the vault has and the mart has not counted yet
+    :return: some of the counters that were wrong, and by how much
+    """
+    examples: list[dict[str, Any]] = []
+    attempt.conn.execute(
+        "CREATE TEMP TABLE recounted_guests (h_user_pk uuid PRIMARY KEY)"
+    )
+    for waiting in rounds(ranges):
+        while waiting:
+            chunk = first(waiting, _CHUNK)
+            catch_up()
+            if _recount_chunk(attempt, settings, mart, chunk, steps, examples):
+                waiting = without(waiting, chunk)
+                attempt.give_way(settings)
+    attempt.conn.execute("DROP TABLE recounted_guests")
+    for row in examples:
+        log.warning("%s was wrong by %s", mart.name, row)
+    return examples
+
+
+def _recount_chunk(
+    attempt: StageRun,
+    settings: Settings,
+    mart: Mart,
+    chunk: list[Range],
+    steps: Steps,
+    examples: list[dict[str, Any]],
+) -> bool:
+    """Recount one chunk; return False if the vault was ahead of the mart meanwhile."""
+    attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with attempt.batch(chunk, is_repeat=True) as batch:
+            # Vault and mart must be at one point in this transaction's snapshot.
+            if open_ranges(attempt.conn, mart.stage, [_UPSTREAM]):
+                batch.ranges = []
+                return False
+            _recount(attempt.conn, settings, mart, batch, steps, examples)
+    finally:
+        attempt.conn.isolation_level = None
+    return True
+
+
+def recount_statements(mart: Mart, steps: Steps) -> list[tuple[str, str]]:
+    """Return (what it makes, statement) of a recount, in order."""
+    reference = f"cdm.{mart.reference.table}"
+    own = {
+        "affected_products": mart.shared("recount_products"),
+        "touched_guests": mart.shared("recount_guests"),
+        "touched_orders": mart.shared("recount_touched"),
+        "guest_orders": mart.shared("recount_orders"),
+        "recounted": "CREATE TEMP TABLE recounted ON COMMIT DROP AS\n"
+        + mart.shared(
+            "recomputed",
+            all_contributions=mart.query(
+                "contributions", orders="guest_orders", reference=reference
+            ),
+            label_query=f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
+            f"FROM {mart.label.table}",
+            label_key=mart.label.key,
+        ),
+        "deltas": mart.shared("recount_deltas"),
+        "relabelled": mart.shared("recount_labels"),
+    }
+    order = (
+        *("batch_menu_products", "batch_orders", "affected_products"),
+        *("reference_now", "changed_products", "dropped_reference", "added_reference"),
+        *("touched_guests", "touched_orders", "new_orders", "guest_orders"),
+        *("recounted", "deltas", "applied", "relabelled"),
+        *("old_orders", "unchanged_orders", "kept", "dropped"),
+    )
+    return [(name, own.get(name) or steps[name]) for name in order]
+
+
+def _recount(
+    conn: Connection,
+    settings: Settings,
+    mart: Mart,
+    batch: Batch,
+    steps: Steps,
+    examples: list[dict[str, Any]],
+) -> None:
+    made: dict[str, int] = {}
+    conn.execute("SET LOCAL enable_seqscan = off")
+    make_ranges(conn, settings, batch.ranges)
+    for name, statement in recount_statements(mart, steps):
+        if name == "touched_orders":
+            # The versions have no index by guest: all of them are read.
+            conn.execute("SET LOCAL enable_seqscan = on")
+        _, made[name] = execute_step(
+            conn, statement, {"dictionary_feed": DICTIONARY_FEED}, analyze=True
+        )
+    conn.execute(
+        "INSERT INTO recounted_guests SELECT h_user_pk FROM touched_guests"
+        " ON CONFLICT DO NOTHING"
+    )
+    corrected = made["deltas"] + made["relabelled"]
+    if corrected and "waiting_for_tags" in steps:
+        conn.execute(TAGS_WAIT)
+    batch.counts["guests"] = made["touched_guests"]
+    batch.counts["compared"] = made["recounted"]
+    batch.counts["corrected"] = corrected
+    # What is left there was not counted as it counts.
+    (orders,) = conn.execute(
+        "SELECT count(*) FROM (SELECT order_id FROM new_orders"
+        " UNION SELECT order_id FROM old_orders) AS changed"
+    ).fetchone() or (0,)
+    batch.counts["corrected_orders"] = orders
+    batch.counts["corrected_reference"] = made["changed_products"]
+    if made["deltas"] and len(examples) < _EXAMPLES:
+        cursor = execute(
+            conn,
+            f"SELECT {', '.join(mart.keys)}, order_cnt, pieces_cnt, amount FROM deltas"
+            f" ORDER BY {', '.join(mart.keys)} LIMIT {_EXAMPLES - len(examples)}",
+        )
+        cursor.row_factory = dict_row
+        examples += cursor.fetchall()

@@ -1,0 +1,292 @@
+"""A week of history looked at again: every layer against the one it follows from.
+
+Each layer heals what is missing or wrong and counts the rest as equal: messages against
+the broker's, the vault's rows against the messages, the counters of the guests that the
+week names against the vault (ADR 0014). A repeat does no harm, nor does a live run.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from palate import marts, restaging, vault
+from palate.database import Connection, connect
+from palate.definitions import load_vault
+from palate.errors import HistoryDiffersError, NotFoundError
+from palate.intervals import Plan, Request, planned
+from palate.mart_definitions import load_marts
+from palate.settings import Settings
+from palate.stage import Caller, Outcome
+
+log = logging.getLogger(__name__)
+
+MESSAGES = "messages"
+VAULT = "vault"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What was found in one layer.
+
+    ``healed`` were missing or wrong and are right now, ``differing`` are left as they
+    are, ``refused`` are messages of these times that are no usable orders.
+    """
+
+    name: str
+    compared: int
+    healed: int
+    differing: int
+    refused: int
+    seconds: float
+    counts: dict[str, int]
+    examples: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a reload found."""
+
+    request: Request
+    positions: int
+    not_on_broker: int
+    layers: list[Layer]
+    missing: list[str]
+
+    @property
+    def differing(self) -> int:
+        """Return how many rows differ and were left as they are."""
+        return sum(layer.differing for layer in self.layers)
+
+    @property
+    def healed(self) -> int:
+        """Return how many rows were put right."""
+        return sum(layer.healed for layer in self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for a program."""
+        return {
+            "from": self.request.start.isoformat(),
+            "to": self.request.end.isoformat(),
+            "source": str(self.request.source),
+            "positions": self.positions,
+            "not_on_broker": self.not_on_broker,
+            "healed": self.healed,
+            "differing": self.differing,
+            "layers": {layer.name: vars(layer) for layer in self.layers},
+            "missing_layers": self.missing,
+        }
+
+    def markdown(self) -> str:
+        """Return what a person reads."""
+        start, end = self.request.start, self.request.end
+        lines = [
+            f"# History of {start:%F %H:%M} to {end:%F %H:%M} (broker time, UTC)",
+            "",
+            self._verdict(),
+            "",
+            "| layer | compared | healed | differ | refused | seconds |",
+            "|---|---:|---:|---:|---:|---:|",
+            *(
+                f"| {one.name} | {one.compared:,} | {one.healed:,} |"
+                f" {one.differing:,} | {one.refused:,} | {one.seconds:.1f} |"
+                for one in self.layers
+            ),
+            "",
+            f"{self.positions:,} positions; {self.not_on_broker:,} of them are not on "
+            "the broker any more, and STG stands for them.",
+        ]
+        for layer in self.layers:
+            healed = {k: n for k, n in _told(layer) if n}
+            if healed:
+                parts = ", ".join(f"{name} {n:,}" for name, n in healed.items())
+                lines.append(f"- {layer.name}: {parts}")
+            lines += [
+                f"  - {', '.join(f'{k} {v}' for k, v in example.items())}"
+                for example in layer.examples[:10]
+            ]
+        return "\n".join(lines)
+
+    def check(self) -> None:
+        """Raise the alarm if something differs that is never overwritten.
+
+        :raises HistoryDiffersError: once all else is right
+        """
+        if self.differing:
+            message = (
+                f"{self.differing} rows differ from what they follow from and were "
+                "left as they are; all else is right. The tasks' logs name them; see "
+                "docs/operations.md, 'The vault differs'."
+            )
+            raise HistoryDiffersError(message)
+
+    def _verdict(self) -> str:
+        sentences = []
+        if self.missing:
+            sentences.append(f"**Not done: {', '.join(self.missing)}.**")
+        if self.differing:
+            sentences.append(
+                f"**Alarm: {self.differing:,} rows differ and were left as they are;"
+                " the tasks' logs name them.**"
+            )
+        if self.healed:
+            sentences.append(
+                f"{self.healed:,} rows were missing or wrong and are right now."
+            )
+        return " ".join(sentences) or "Every layer is equal to the one before it."
+
+
+def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Outcome:
+    """Look at one layer; the messages first, since they say which positions are meant.
+
+    :param layer: ``messages``, ``vault``, or the name of a mart
+    :raises NotFoundError: if the messages were not looked at before
+    """
+    start = time.monotonic()
+    if layer == MESSAGES:
+        outcome = restaging.run(settings, caller, request).outcome
+    else:
+        with connect(settings) as conn:
+            _plan(conn, caller)
+        if layer == VAULT:
+            outcome = vault.reload(settings, caller)
+        else:
+            outcome = marts.reload(settings, layer, caller)
+    note(settings, caller, layer, outcome, time.monotonic() - start)
+    return outcome
+
+
+def run_all(settings: Settings, caller: Caller, request: Request) -> Report:
+    """Look at all layers, the marts side by side; return what was found."""
+    for layer in (MESSAGES, VAULT):
+        run(settings, replace(caller, task_id=layer), layer, request)
+    with ThreadPoolExecutor() as pool:
+        for done in [
+            pool.submit(run, settings, replace(caller, task_id=name), name, request)
+            for name in load_marts()
+        ]:
+            done.result()
+    return report(settings, caller)
+
+
+def note(
+    settings: Settings, caller: Caller, layer: str, outcome: Outcome, seconds: float
+) -> None:
+    """Enter what was found in one layer."""
+    counts = outcome.counts
+    if layer == MESSAGES:
+        compared, healed = counts["compared"], counts["healed"]
+    elif layer == VAULT:
+        compared = counts["documents"]
+        # Refused anew is what had been refused and stood there no more.
+        healed = counts["refused"] + sum(counts[name] for name in load_vault().tables)
+    else:
+        compared = counts["compared"]
+        healed = sum(n for name, n in counts.items() if name.startswith("corrected"))
+    with connect(settings) as conn:
+        plan = _plan(conn, caller)
+        conn.execute(
+            "INSERT INTO ops.reload_layers (reload_id, layer, compared, healed,"
+            " differing, refused, seconds, counts, examples)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (reload_id, layer) DO UPDATE SET"
+            " compared = excluded.compared, healed = excluded.healed,"
+            " differing = excluded.differing, refused = excluded.refused,"
+            " seconds = excluded.seconds, counts = excluded.counts,"
+            " examples = excluded.examples, finished_dt = clock_timestamp()",
+            (
+                plan.reload_id,
+                layer,
+                compared,
+                healed,
+                counts["differing"],
+                _refused(conn, plan) if layer == VAULT else 0,
+                round(seconds, 3),
+                Jsonb(dict(counts)),
+                Jsonb(json.loads(json.dumps(outcome.examples, default=str))),
+            ),
+        )
+
+
+def report(settings: Settings, caller: Caller) -> Report:
+    """Return what a run found, and keep it as markdown in ``ops.reloads``."""
+    with connect(settings) as conn:
+        plan = _plan(conn, caller)
+        found = _report(conn, plan)
+        conn.execute(
+            "UPDATE ops.reloads SET report = %s, finished_dt = clock_timestamp()"
+            " WHERE reload_id = %s",
+            (found.markdown(), plan.reload_id),
+        )
+    return found
+
+
+def _report(conn: Connection, plan: Plan) -> Report:
+    start, end, source = conn.execute(
+        "SELECT from_dt, to_dt, source FROM ops.reloads WHERE reload_id = %s",
+        (plan.reload_id,),
+    ).fetchone() or (datetime.min, datetime.min, "auto")
+    rows = conn.execute(
+        "SELECT layer, compared, healed, differing, refused,"
+        " seconds::float8, counts, examples"
+        " FROM ops.reload_layers WHERE reload_id = %s",
+        (plan.reload_id,),
+    ).fetchall()
+    found = {row[0]: Layer(*row) for row in rows}
+    names = [MESSAGES, VAULT, *load_marts()]
+    positions = _size(plan)
+    return Report(
+        request=Request(start, end, source),
+        positions=positions,
+        not_on_broker=positions - sum(len(item) for item in plan.compared),
+        layers=[found[name] for name in names if name in found],
+        missing=[name for name in names if name not in found],
+    )
+
+
+def _size(plan: Plan) -> int:
+    return sum(len(item) for item in plan.ranges if item.log.topic != "dictionaries")
+
+
+def _plan(conn: Connection, caller: Caller) -> Plan:
+    plan = planned(conn, caller)
+    if plan is None:
+        message = (
+            f"Run {caller.run_id} has not looked at the messages yet, and so does not "
+            "know which positions it is about. Clear its task `messages` with all that "
+            "follow."
+        )
+        raise NotFoundError(message)
+    return plan
+
+
+def _refused(conn: Connection, plan: Plan) -> int:
+    number = 0
+    for item in plan.ranges:
+        (count,) = conn.execute(
+            "SELECT count(*) FROM stg.rejected_messages WHERE topic = %s"
+            " AND epoch = %s AND kafka_partition = %s AND kafka_offset >= %s"
+            " AND kafka_offset < %s",
+            (
+                item.log.topic,
+                item.log.epoch,
+                item.log.partition,
+                item.start,
+                item.end,
+            ),
+        ).fetchone() or (0,)
+        number += count
+    return number
+
+
+def _told(layer: Layer) -> Iterable[tuple[str, int]]:
+    tables = load_vault().tables if layer.name == VAULT else {}
+    for name, number in layer.counts.items():
+        if name in tables or name.startswith(("corrected", "healed")):
+            yield name, number

@@ -1,0 +1,151 @@
+"""The form of a history reload, and its tasks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param, get_current_context
+
+from palate_airflow import as_failure, caller, task_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from palate.intervals import Request
+    from palate.settings import Settings
+    from palate.stage import Batch, Caller
+
+log = logging.getLogger(__name__)
+
+_WEEK = timedelta(days=7)
+# How long a layer waits for a live run, or another reload, to give the stage free.
+_PATIENCE = 1_200
+
+
+def reload_form() -> dict[str, Param]:
+    """Return the form: which broker times, and where messages are read again from."""
+    return {
+        "from": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="From",
+            description="Broker time. Empty: a week before 'To'.",
+        ),
+        "to": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="To",
+            description="Up to, and not including. Empty: the end of the run's week, or"
+            " its start if it has none.",
+        ),
+        "source": Param(
+            "auto",
+            type="string",
+            enum=["auto", "kafka", "stg"],
+            values_display={
+                "auto": "Kafka where it still has them, else STG",
+                "kafka": "Kafka; every topic must be there",
+                "stg": "STG alone, without asking Kafka",
+            },
+            title="Messages from",
+        ),
+    }
+
+
+def requested(params: Mapping[str, Any], start: Any, end: Any, begun: Any) -> Request:
+    """Return what a filled form asks for; a time without a zone is in UTC.
+
+    :param start: of the run's interval, or None
+    :param end: of the run's interval, or None
+    :param begun: when the run was started
+    """
+    from palate.intervals import Request, Source
+
+    to = _moment(params["to"]) or end or begun
+    since = _moment(params["from"]) or (start if not params["to"] else None)
+    return Request(since or to - _WEEK, to, Source(params["source"]))
+
+
+def reload_layer(layer: str) -> dict[str, Any]:
+    """Look at one layer for the current run; return what was found, for XCom."""
+    from palate import reload
+    from palate.errors import PalateError
+
+    context = get_current_context()
+    settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    me = caller(context)
+    me = replace(me, told=_progress(settings, me))
+    try:
+        outcome = reload.run(settings, me, layer, _request(context))
+    except PalateError as error:
+        log.error("%s", error)
+        raise as_failure(error) from None
+    found: dict[str, Any] = outcome.as_dict()
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = found
+    return found
+
+
+def tell_report() -> dict[str, Any]:
+    """Write the current run's report to the log and to XCom; fail if rows differ."""
+    from palate import reload
+    from palate.errors import PalateError
+
+    context = get_current_context()
+    try:
+        found = reload.report(task_settings(), caller(context))
+        log.info("%s", found.markdown())
+        context["ti"].xcom_push(key="report", value=found.markdown())
+        found.check()
+    except PalateError as error:
+        log.error("%s", error)
+        raise as_failure(error) from None
+    return found.as_dict()
+
+
+def _request(context: Context) -> Request:
+    run = context["dag_run"]
+    return requested(
+        context["params"],
+        run.data_interval_start,
+        run.data_interval_end,
+        run.run_after,
+    )
+
+
+def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
+    """Return what logs after each batch how far a layer is."""
+    from palate import reload
+    from palate.database import connect
+    from palate.intervals import planned
+
+    done = total = 0
+
+    def told(stage: str, batch: Batch) -> None:
+        nonlocal done, total
+        if not batch.is_repeat:
+            return
+        if not total:
+            with connect(settings) as conn:
+                plan = planned(conn, me)
+            is_first = me.task_id == reload.MESSAGES
+            ranges = (plan.compared if is_first else plan.ranges) if plan else []
+            total = sum(len(item) for item in ranges)
+        done += sum(len(item) for item in batch.ranges)
+        log.info("%s: %s of %s positions", me.task_id, done, total)
+
+    return told
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,365 @@
+"""The reload of a time of history: damage of each kind is planted, found and healed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from palate import marts, reload, vault
+from palate.errors import HistoryDiffersError, NotFoundError
+from palate.intervals import Request, Source
+from palate.mart_definitions import load_marts
+from palate.positions import watermarks
+from palate.run import run_pipeline
+from palate.settings import Settings
+from palate.stage import open_run, shell_caller
+from palate.staging import Limits
+from palate.staging import run as drain
+from tests.integration.broker import Broker
+from tests.model.compare import actual, assert_equal
+from tests.unit.model.stories import dish, enriched, guest, line, menu, raw
+from tests.warehouses import MakeWarehouse
+
+WEEK = datetime(2023, 8, 7, tzinfo=UTC)
+SEVEN_DAYS = timedelta(days=7)
+ORDERS = 60
+TIMES = {"date": "2023-08-03 10:00:00", "update_ts": "2023-08-03 10:00:00"}
+
+
+@dataclass
+class Shop:
+    """A warehouse with three weeks of orders, 20 to a week, loaded."""
+
+    settings: Settings
+    conn: psycopg.Connection[Any]
+    broker: Broker
+
+    def reload(
+        self,
+        weeks: int = 1,
+        source: Source = Source.AUTO,
+        settings: Settings | None = None,
+        start: datetime = WEEK,
+    ) -> reload.Report:
+        request = Request(start, start + weeks * SEVEN_DAYS, source)
+        return reload.run_all(
+            settings or self.settings, shell_caller("reload"), request
+        )
+
+    def all(self, query: str) -> list[tuple[Any, ...]]:
+        return self.conn.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def shop(make_warehouse: MakeWarehouse) -> Iterator[Shop]:
+    with make_warehouse(
+        palate_drain_messages=15, palate_chunk_positions=15
+    ) as settings:
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+        broker = Broker(settings, admin)
+        for topic in (broker.raw, broker.enriched):
+            broker.configure(topic, retention_ms="-1")
+        _send(broker)
+        with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
+            menus = [menu("r", TIMES["date"], dish("d1", category="Суп"), dish("d2"))]
+            for entry in [*menus, *(guest(f"u{n}", TIMES["date"]) for n in range(7))]:
+                client.set(entry.id, entry.value)
+        list(run_pipeline(settings))
+        dsn = settings.dwh_dsn.get_secret_value()
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            yield Shop(settings, conn, broker)
+        admin.close()
+
+
+def _send(broker: Broker) -> None:
+    producer: KafkaProducer = broker.producer()
+    for number in range(ORDERS):
+        lines = [line("d1", 1 + number % 3), line(f"d{2 + number % 3}")]
+        message = raw(number, lines, user=f"u{number % 7}", restaurant="r", **TIMES)
+        sent_at = WEEK + number * SEVEN_DAYS / 20
+        broker.send(
+            [message.value, b"no order"] if number % 20 == 3 else [message.value],
+            partition=number % 2,
+            producer=producer,
+            timestamp_ms=int(sent_at.timestamp() * 1000),
+        )
+    older = enriched(3, [line("d2", category="Суп")], date="2023-08-02 10:00:00")
+    broker.send(
+        [older.value],
+        topic=broker.enriched,
+        producer=producer,
+        timestamp_ms=int((WEEK + timedelta(days=1)).timestamp() * 1000),
+    )
+    producer.close()
+
+
+PRODUCTS = "cdm.user_product_counters"
+CATEGORIES = "cdm.user_category_counters"
+# What is damaged, in which layer it is found, and how many rows are put right. Every
+# guest has orders in every week, so each counter is looked at.
+DAMAGE = {
+    "messages": ("DELETE FROM stg.order_events WHERE kafka_offset < 5", "messages", 11),
+    "refused": (
+        "DELETE FROM stg.rejected_messages WHERE kafka_offset < 5",
+        "vault",
+        1,
+    ),
+    "hub": ("DELETE FROM dds.h_product", "vault", 4),
+    "link": ("DELETE FROM dds.l_order_user WHERE order_id < 20", "vault", 21),
+    "order": ("DELETE FROM dds.h_order WHERE order_id = 7", "vault", 1),
+    "satellite": ("DELETE FROM dds.s_order_item WHERE order_id = 7", "vault", 2),
+    "version": ("DELETE FROM dds.s_order_version WHERE order_id = 7", "vault", 1),
+    "counter gone": (f"DELETE FROM {PRODUCTS}", "user_product_counters", None),
+    "counter changed": (
+        f"UPDATE {CATEGORIES} SET order_cnt = order_cnt + 1",
+        "user_category_counters",
+        7,
+    ),
+    "money changed": (
+        f"UPDATE {PRODUCTS} SET amount = amount + 1 WHERE product_name = 'dish'",
+        "user_product_counters",
+        None,
+    ),
+    "name changed": (
+        f"UPDATE {PRODUCTS} SET product_name = 'Борщ'",
+        "user_product_counters",
+        None,
+    ),
+    "counter of nothing": (
+        f"INSERT INTO {PRODUCTS} SELECT user_id, user_id, 'x', 1, 1, 1"
+        f" FROM {PRODUCTS} LIMIT 1",
+        "user_product_counters",
+        1,
+    ),
+    "counted forgotten": (
+        f"DELETE FROM {PRODUCTS}_counted WHERE order_id < 20",
+        "user_product_counters",
+        20,
+    ),
+    "counted changed": (
+        f"UPDATE {PRODUCTS}_counted SET version_dt = '2020-01-01' WHERE order_id < 9",
+        "user_product_counters",
+        9,
+    ),
+    "looked up gone": (
+        f"DELETE FROM {CATEGORIES}_spans",
+        "user_category_counters",
+        2,
+    ),
+    "looked up changed": (
+        f"UPDATE {PRODUCTS}_names SET product_name = 'Борщ'",
+        "user_product_counters",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_found_and_healed(shop: Shop, damage: str) -> None:
+    statement, layer, healed = DAMAGE[damage]
+    before = actual(shop.conn)
+    counted = _counted(shop)
+    assert shop.conn.execute(statement).rowcount > 0
+
+    found = shop.reload()
+
+    assert_equal(before, actual(shop.conn))
+    assert counted == _counted(shop)
+    by_layer = {one.name: one.healed for one in found.layers}
+    assert healed in (None, by_layer[layer])
+    assert {name for name, number in by_layer.items() if number} == {layer}
+
+
+def _counted(shop: Shop) -> list[list[tuple[Any, ...]]]:
+    return [
+        shop.all(f"SELECT t::text FROM cdm.{table} AS t ORDER BY 1")
+        for name, mart in load_marts().items()
+        for table in (f"{name}_counted", mart.reference.table)
+    ]
+
+
+def test_counter_that_moved_while_the_vault_was_damaged_is_right_again(
+    shop: Shop,
+) -> None:
+    """A cleared mart counts what it finds; only then the vault's row comes back."""
+    before = actual(shop.conn)
+    shop.conn.execute("DELETE FROM dds.s_order_version WHERE order_id < 20")
+    for name in load_marts():
+        marts.rebuild(shop.settings, name, shell_caller(name))
+
+    shop.reload()
+
+    assert_equal(before, actual(shop.conn))
+
+
+def test_bytes_that_differ_are_an_alarm_and_stay(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_one = "right(topic, 4) = '_raw' AND kafka_partition = 0 AND kafka_offset = 1"
+    (bytes_before,) = shop.all(f"SELECT message FROM stg.order_events WHERE {of_one}")
+    shop.conn.execute(
+        f"UPDATE stg.order_events SET message = message || ' ' WHERE {of_one}"
+    )
+    found = shop.reload()
+
+    assert [layer.differing for layer in found.layers] == [1, 0, 0, 0]
+    assert "[0] offset 1: the broker's bytes differ" in caplog.text
+    assert "**Alarm: 1 rows differ" in found.markdown()
+    with pytest.raises(HistoryDiffersError):
+        found.check()
+    (kept,) = shop.all(f"SELECT message FROM stg.order_events WHERE {of_one}")
+    assert kept[0] == bytes_before[0] + b" "
+    shop.conn.execute(
+        f"UPDATE stg.order_events SET message = %s WHERE {of_one}", bytes_before
+    )
+
+
+def test_row_of_the_vault_that_says_something_else_is_an_alarm_and_stays(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    for change, back in (
+        (
+            "dds.s_order_cost SET cost = cost + 1",
+            "dds.s_order_cost SET cost = cost - 1",
+        ),
+        (
+            "dds.s_order_version SET status = 'OPEN'",
+            "dds.s_order_version SET status = 'CLOSED'",
+        ),
+    ):
+        shop.conn.execute(f"UPDATE {change} WHERE order_id = 7")
+        found = shop.reload()
+        assert [layer.differing for layer in found.layers] == [0, 1, 0, 0]
+        shop.conn.execute(f"UPDATE {back} WHERE order_id = 7")
+    assert "dds.s_order_cost differs from what its message says, at 7" in caplog.text
+    assert shop.reload().differing == 0
+
+
+def test_only_its_week_is_looked_at(shop: Shop) -> None:
+    shop.conn.execute(
+        "DELETE FROM stg.order_events"
+        " WHERE right(topic, 4) = '_raw' AND kafka_offset = 25"
+    )
+    assert shop.reload(weeks=2).healed == 0
+    assert shop.reload(start=WEEK + 2 * SEVEN_DAYS).layers[0].healed == 2
+
+
+def test_report_is_kept_as_rows_and_as_markdown(shop: Shop) -> None:
+    caller = shell_caller("reload")
+    found = reload.run_all(
+        shop.settings, caller, Request(WEEK, WEEK + SEVEN_DAYS, Source.AUTO)
+    )
+
+    assert found.positions == 22
+    assert found.not_on_broker == 0
+    assert [(one.name, one.compared, one.refused) for one in found.layers][:2] == [
+        ("messages", 22, 0),
+        ("vault", 22, 1),
+    ]
+    query = (
+        "SELECT layer, compared, healed, differing, refused FROM ops.reloads"
+        " INNER JOIN ops.reload_layers USING (reload_id) WHERE run_id = %s"
+        " ORDER BY layer"
+    )
+    rows = shop.conn.execute(query, (caller.run_id,)).fetchall()
+    assert rows == sorted(
+        (one.name, one.compared, one.healed, one.differing, one.refused)
+        for one in found.layers
+    )
+    ((text,),) = shop.conn.execute(
+        "SELECT report FROM ops.reloads WHERE run_id = %s", (caller.run_id,)
+    ).fetchall()
+    assert text == found.markdown()
+    assert "Every layer is equal to the one before it." in text
+    json.dumps(found.as_dict())
+
+
+def test_stg_alone_needs_no_broker(shop: Shop) -> None:
+    nowhere = shop.settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"})
+    shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id = 5")
+
+    found = shop.reload(source=Source.STG, settings=nowhere)
+
+    assert [layer.healed for layer in found.layers] == [0, 1, 0, 0]
+    assert found.not_on_broker == 22
+
+
+def test_one_odd_broker_time_does_not_draw_in_what_lies_between(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("palate.intervals._ISLANDS_APART", 5)
+    of_one = "right(topic, 4) = '_raw' AND kafka_partition = 1 AND kafka_offset = 28"
+    before = shop.all(f"SELECT broker_dt FROM stg.order_events WHERE {of_one}")
+    shop.conn.execute(
+        f"UPDATE stg.order_events SET broker_dt = '2023-08-08' WHERE {of_one}"
+    )
+    assert shop.reload(source=Source.STG).positions == 23
+    (right,) = before[0]
+    shop.conn.execute(
+        f"UPDATE stg.order_events SET broker_dt = %s WHERE {of_one}", (right,)
+    )
+
+
+def test_live_stages_may_be_held_meanwhile(shop: Shop) -> None:
+    """Messages and vault rows are looked at beside the live stages, not after them."""
+    shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id = 5")
+    request = Request(WEEK, WEEK + SEVEN_DAYS)
+    caller = shell_caller("reload")
+    with (
+        open_run(shop.settings, "drain", shell_caller("drain")),
+        open_run(shop.settings, "vault", shell_caller("vault")),
+    ):
+        reload.run(shop.settings, caller, reload.MESSAGES, request)
+        outcome = reload.run(shop.settings, caller, reload.VAULT, request)
+    assert outcome.counts["s_order_cost"] == 1
+
+
+def test_no_watermark_moves(shop: Shop) -> None:
+    stages = ("drain", "vault", *(mart.stage for mart in load_marts().values()))
+    before = [watermarks(shop.conn, stage) for stage in stages]
+    shop.reload(weeks=3)
+    assert [watermarks(shop.conn, stage) for stage in stages] == before
+
+
+def test_layer_without_a_plan_says_what_to_clear(shop: Shop) -> None:
+    with pytest.raises(NotFoundError, match="Clear its task `messages`"):
+        reload.run(
+            shop.settings,
+            shell_caller("vault"),
+            reload.VAULT,
+            Request(WEEK, WEEK + SEVEN_DAYS),
+        )
+
+
+def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
+    before = actual(shop.conn)
+    shop.conn.execute("DELETE FROM stg.order_events WHERE kafka_offset = 2")
+    shop.conn.execute("DELETE FROM dds.s_order_item WHERE order_id < 20")
+    shop.conn.execute(f"DELETE FROM {PRODUCTS}")
+    interval = (WEEK, WEEK + SEVEN_DAYS)
+
+    def caller(stage: str) -> Any:
+        return type(shell_caller(stage))(
+            "orders_stream", "tick", stage, -1, 1, interval
+        )
+
+    outcomes = [
+        drain(shop.settings, caller("drain"), Limits()),
+        vault.run(shop.settings, caller("vault")),
+        *(marts.run(shop.settings, name, caller(name)) for name in load_marts()),
+    ]
+
+    assert_equal(before, actual(shop.conn))
+    assert outcomes[0].counts["healed"] == 2
+    assert all(outcome.repeated for outcome in outcomes)
+    # The same run again, as one that is reprocessed or cleared: nothing is to be done.
+    again = vault.run(shop.settings, caller("vault"))
+    assert again.counts["s_order_item"] == 0
+    assert again.repeated
