@@ -135,13 +135,14 @@ def limits() -> Limits:
     )
 
 
-def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
+def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str, Any]:
     """Run a stage for the current task; return what it did, for XCom.
 
     The same stands in the event of the task's asset. Another run that holds the stage
     is no error: it takes what is waiting, and this task says so.
 
     :param module: the part of the library that has the stage, such as ``vault``
+    :param function: what runs it
     :raises StageFailedError: if it can't go on
     """
     from palate.errors import PalateError, StageBusyError
@@ -149,7 +150,7 @@ def run_stage(module: str, **arguments: Any) -> dict[str, Any]:
     context = get_current_context()
     logging.getLogger("kafka").setLevel(logging.WARNING)
     try:
-        stage = importlib.import_module(f"palate.{module}").run
+        stage = getattr(importlib.import_module(f"palate.{module}"), function)
         found = stage(task_settings(), caller=caller(context), **arguments)
         outcome: dict[str, Any] = found.as_dict()
     except StageBusyError as error:

@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from palate import dictionaries as dictionaries_stage
 from palate import marts, tags
 from palate import publish as publish_stage
+from palate.dictionaries_cli import app as dictionaries_app
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
 from palate.positions_cli import app as positions_app
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
-from palate.run import follow_vault, run_pipeline
+from palate.run import run_pipeline
 from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
 from palate.stage import Outcome, shell_caller
@@ -35,9 +35,6 @@ app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-)
-dictionaries_app = typer.Typer(
-    help="Dictionary entries from Redis.", no_args_is_help=True
 )
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(rejected_app, name="rejected")
@@ -164,18 +161,6 @@ def publish(
         if again:
             publish_stage.again(settings, shell_caller("publish"))
         _print_outcome(publish_stage.run(settings, shell_caller("publish")), as_json)
-
-
-@dictionaries_app.command("sync")
-def sync_dictionaries(as_json: AsJson = False) -> None:
-    """Read every known id from Redis again, stage what changed, and load it."""
-    with told():
-        settings = load_settings()
-        _print_outcome(
-            dictionaries_stage.sync(settings, shell_caller("dictionaries")), as_json
-        )
-        for outcome in follow_vault(settings):
-            _print_outcome(outcome, as_json)
 
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> None:

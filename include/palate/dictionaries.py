@@ -1,12 +1,15 @@
 """Dictionary entries from Redis: staged as messages of a feed of their own.
 
 An entry that is missing blocks nothing. Its id is asked for again with growing
-pauses (contract, section 6), and the marts correct themselves when it has come.
+pauses (contract, section 6), and the marts correct themselves when it has come. So is a
+restaurant in whose orders a dish turns up that its known menu lacks.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Any
+
+import redis
 
 from palate import vault
 from palate.batch_ranges import make_ranges
@@ -24,6 +27,16 @@ STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = Log(DICTIONARY_FEED, 0, 0)
 _MGET_KEYS = 500
+_NOTED = {"unknown": "unknown_ids", "lacking": "dishes_not_on_menu"}
+_BATCH_KEYS = 2_000
+_DUE = (
+    "SELECT id FROM ops.dictionary_lookups WHERE next_try_dt <= now()"
+    " UNION SELECT restaurant_id FROM ops.menu_lookups WHERE next_try_dt <= now()"
+)
+_ALL = (
+    "SELECT user_id AS id FROM dds.h_user"
+    " UNION SELECT restaurant_id FROM dds.h_restaurant"
+)
 _REDIS = (
     "the dictionaries",
     "Orders load without it; names and categories follow.",
@@ -36,31 +49,21 @@ def run(settings: Settings, caller: Caller) -> Outcome:
     :raises ServiceUnavailableError: if Redis does not answer; the ids stay due
     """
     _name_unknown(settings, caller)
-    return _read(
-        settings,
-        caller,
-        "SELECT id FROM ops.dictionary_lookups WHERE next_try_dt <= now() ORDER BY id",
-    )
+    return _read(settings, caller, _DUE)
 
 
 def sync(settings: Settings, caller: Caller) -> Outcome:
-    """Read every id again that was ever named, and load what changed."""
+    """Read every id again that was ever named, and load what changed.
+
+    :raises ServiceUnavailableError: if Redis does not answer; what was read is staged
+    """
     _name_unknown(settings, caller)
-    return _read(
-        settings,
-        caller,
-        "SELECT user_id AS id FROM dds.h_user"
-        " UNION SELECT restaurant_id FROM dds.h_restaurant ORDER BY id",
-    )
+    return _read(settings, caller, _ALL)
 
 
 def is_due(conn: Connection) -> bool:
     """Tell whether an id is to be asked for now, or was named and not noted yet."""
-    row = conn.execute(
-        "SELECT EXISTS"
-        " (SELECT 1 FROM ops.dictionary_lookups WHERE next_try_dt <= now())"
-    ).fetchone()
-    return bool(row and row[0])
+    return conn.execute(f"{_DUE} LIMIT 1").fetchone() is not None
 
 
 def _name_unknown(settings: Settings, caller: Caller) -> None:
@@ -71,23 +74,24 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
         ):
             with attempt.batch(ranges) as batch:
                 make_ranges(attempt.conn, settings, ranges)
-                noted = execute(
-                    attempt.conn,
-                    render("stg/dictionaries/name_unknown.sql"),
-                    {"load_dt": batch.load_dt},
-                )
-                batch.counts["unknown_ids"] = noted.rowcount
+                for noted in ("unknown", "lacking"):
+                    rows = execute(
+                        attempt.conn,
+                        render(f"stg/dictionaries/name_{noted}.sql"),
+                        {"load_dt": batch.load_dt},
+                    )
+                    batch.counts[_NOTED[noted]] = rows.rowcount
 
 
 def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
     problems: dict[str, str] = {}
     with open_run(settings, STAGE, caller) as attempt:
-        ids = [row[0] for row in attempt.conn.execute(query)]
+        ids = [row[0] for row in attempt.conn.execute(f"{query} ORDER BY id")]
         if ids:
             with open_redis(settings, *_REDIS) as client:
-                for start in range(0, len(ids), _MGET_KEYS):
-                    keys = ids[start : start + _MGET_KEYS]
-                    values = client.mget(keys)
+                for start in range(0, len(ids), _BATCH_KEYS):
+                    keys = ids[start : start + _BATCH_KEYS]
+                    values = _values(client, keys)
                     with attempt.batch([]) as batch:
                         problems |= _stage(attempt.conn, batch, keys, values)
                     attempt.outcome.counts["asked"] += len(keys)
@@ -107,10 +111,16 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
     return outcome
 
 
-def _stage(
-    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[Any]
-) -> dict[str, str]:
-    """Stage what is usable and new; return the problem of each id that is not."""
+def _values(client: "redis.Redis", keys: Sequence[str]) -> list[Any]:
+    # In pieces: Redis serves nobody else while it answers one request.
+    found: list[Any] = []
+    for start in range(0, len(keys), _MGET_KEYS):
+        found += client.mget(keys[start : start + _MGET_KEYS])
+    return found
+
+
+def judge(conn: Connection, keys: Sequence[str], values: Sequence[Any]) -> None:
+    """Make ``found_entries`` and ``judged_entries`` in an open transaction."""
     conn.execute(
         'CREATE TEMP TABLE found_entries (id text COLLATE "C", value bytea)'
         " ON COMMIT DROP"
@@ -118,6 +128,14 @@ def _stage(
     with conn.cursor() as cursor, cursor.copy("COPY found_entries FROM STDIN") as copy:
         for row in zip(keys, values, strict=True):
             copy.write_row(row)
+    conn.execute(render("stg/dictionaries/judged_entries.sql"))
+
+
+def _stage(
+    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[Any]
+) -> dict[str, str]:
+    """Stage what is usable and new; return the problem of each id that is not."""
+    judge(conn, keys, values)
     next_offset = watermarks(conn, STAGE).get(_FEED, 0)
     rows = execute(
         conn,
@@ -135,6 +153,12 @@ def _stage(
     problems = {id: problem for id, problem, _ in rows if problem}
     found = [id for id, problem, _ in rows if not problem]
     conn.execute("DELETE FROM ops.dictionary_lookups WHERE id = ANY(%s)", (found,))
+    for statement in ("menu_has", "menu_lacks"):
+        execute(
+            conn,
+            render(f"stg/dictionaries/{statement}.sql"),
+            {"load_dt": batch.load_dt},
+        )
     execute(
         conn,
         render("stg/dictionaries/ask_again.sql"),

@@ -10,6 +10,7 @@ GRANT INSERT ON ALL TABLES IN SCHEMA stg, dds, cdm TO palate_loader;
 GRANT INSERT ON ops.topics, ops.batches, ops.batch_ranges, ops.replays TO palate_loader;
 GRANT INSERT, UPDATE ON ops.stage_runs, ops.position_gaps TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.watermarks, ops.dictionary_lookups TO palate_loader;
+GRANT INSERT, UPDATE, DELETE ON ops.menu_lookups TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.tag_conditions TO palate_loader;
 GRANT INSERT, DELETE ON ops.tags_waiting TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.reloads, ops.reload_ranges, ops.reload_layers

@@ -13,7 +13,13 @@ from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate import dictionaries
-from palate.errors import ServiceUnavailableError
+from palate.dictionary_entry import look
+from palate.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    PalateError,
+    ServiceUnavailableError,
+)
 from palate.mart_definitions import load_marts
 from palate.marts import differences
 from palate.settings import Settings
@@ -64,12 +70,23 @@ class Pantry:
 
     def make_due(self) -> None:
         """Let the pauses of all ids be over."""
-        self.conn.execute("UPDATE ops.dictionary_lookups SET next_try_dt = now()")
+        for table in ("dictionary_lookups", "menu_lookups"):
+            self.conn.execute(f"UPDATE ops.{table} SET next_try_dt = now()")
 
     def lookups(self, columns: str) -> list[tuple[Any, ...]]:
         """Return what is waiting."""
         query = f"SELECT {columns} FROM ops.dictionary_lookups ORDER BY id"
         return self.conn.execute(query).fetchall()
+
+    def lacking(self, columns: str) -> list[tuple[Any, ...]]:
+        """Return the dishes that known menus lack."""
+        query = f"SELECT {columns} FROM ops.menu_lookups ORDER BY product_id"
+        return self.conn.execute(query).fetchall()
+
+    def categories(self) -> list[tuple[str, int]]:
+        """Return what is counted by category."""
+        query = "SELECT category_name, order_cnt FROM cdm.user_category_counters"
+        return sorted(self.conn.execute(query).fetchall())
 
     def check(self) -> None:
         """Compare every table with the model."""
@@ -366,10 +383,11 @@ def test_redis_that_can_not_be_read_stops_nothing_else(
         {**pantry.settings.model_dump(), "redis_url": url}
     )
 
-    with pytest.raises(ServiceUnavailableError, match=r"Redis|REDIS_URL") as error:
+    with pytest.raises(PalateError, match=r"Redis|REDIS_URL") as error:
         dictionaries.run(settings, caller("dictionaries", "down"))
 
-    assert error.value.exit_code == 3
+    expected_error = AccessDeniedError if ":wrong@" in url else ServiceUnavailableError
+    assert type(error.value) is expected_error
     assert "wrong@" not in str(error.value)
     assert pantry.lookups("id, tried_cnt") == [("r", 0), ("u", 0)]
     assert pantry.conn.execute("SELECT * FROM stg.dictionary_entries").fetchall() == []
@@ -379,3 +397,177 @@ def test_redis_that_can_not_be_read_stops_nothing_else(
     pantry.put(menu("r", DAY_1, dish("d", category="Суп")))
     pantry.run()
     pantry.check()
+
+
+def test_restaurant_is_asked_at_once_when_its_menu_lacks_a_dish(
+    pantry: Pantry,
+) -> None:
+    pantry.put(menu("r", DAY_1, dish("d", category="Суп")), guest("u", DAY_1))
+    pantry.entries.reverse()
+    pantry.order(1, "d")
+    pantry.run()
+    pantry.order(2, "d", "new")
+    pantry.put(
+        menu("r", DAY_2, dish("d", category="Суп"), dish("new", category="Пицца"))
+    )
+    assert not dictionaries.is_due(pantry.conn)  # nobody has looked at order 2 yet
+
+    assert pantry.run().counts["staged"] == 1
+
+    assert pantry.categories() == [("Пицца", 1), ("Суп", 2)]
+    assert pantry.lacking("*") == []
+    pantry.check()
+    assert pantry.run().counts["asked"] == 0
+
+
+def test_menu_that_goes_on_lacking_a_dish_is_asked_for_with_growing_pauses(
+    pantry: Pantry,
+) -> None:
+    pantry.put(menu("r", DAY_1, dish("d", category="Суп")), guest("u", DAY_1))
+    pantry.order(1, "d")
+    pantry.run()
+    pantry.order(2, "x", "y")
+    pauses = []
+    for _ in range(6):
+        assert pantry.run().counts["asked"] == 1
+        assert not dictionaries.is_due(pantry.conn)
+        assert pantry.run().counts["asked"] == 0
+        (pause,) = {
+            pause for (pause,) in pantry.lacking("next_try_dt - tried_dt AS pause")
+        }
+        pauses.append(pause.total_seconds())
+        pantry.make_due()
+        assert dictionaries.is_due(pantry.conn)
+    assert pauses == sorted(pauses)
+    assert pauses[0] < pauses[2] < 60
+
+    # The same dish in another order changes nothing in when to ask.
+    before = pantry.lacking("*")
+    pantry.order(3, "x", user="v")
+    pantry.put(guest("v", DAY_1))
+    pantry.make_due()
+    pantry.run()
+    assert len(pantry.lacking("*")) == len(before)
+    pantry.conn.execute(
+        "UPDATE ops.menu_lookups"
+        " SET next_try_dt = now(), first_staged_dt = now() - interval '3 hours'"
+    )
+    pantry.run()
+    (pause,), _ = pantry.lacking("next_try_dt - tried_dt AS pause")
+    assert timedelta(minutes=1) < pause < timedelta(hours=1)
+
+    # One of the two dishes comes.
+    pantry.put(menu("r", DAY_3, dish("d", category="Суп"), dish("x", category="X")))
+    assert pantry.sync().counts["staged"] == 1
+    assert pantry.lacking("product_id") == [("y",)]
+    assert ("X", 1) in pantry.categories()
+
+
+def test_dish_that_left_the_menu_and_is_ordered_again_is_asked_for(
+    pantry: Pantry,
+) -> None:
+    pantry.put(menu("r", DAY_1, dish("d", category="Суп")), guest("u", DAY_1))
+    pantry.entries.reverse()
+    pantry.order(1, "d", date=DAY_1, update_ts=DAY_1)
+    pantry.run()
+    pantry.put(menu("r", DAY_2, dish("another", category="Суп")))
+    pantry.sync()
+    assert pantry.lacking("*") == []
+
+    pantry.order(2, "d", date=DAY_3, update_ts=DAY_3)
+    assert pantry.run().counts["asked"] == 1
+    assert pantry.lacking("restaurant_id, product_id, tried_cnt") == [("r", "d", 1)]
+    pantry.check()
+
+
+def test_news_of_a_move_that_comes_days_later_moves_the_orders_after_it(
+    pantry: Pantry,
+) -> None:
+    pantry.put(menu("r", DAY_1, dish("d", category="Суп")), guest("u", DAY_1))
+    pantry.entries.reverse()
+    for number, day in enumerate((DAY_1, DAY_2, DAY_3)):
+        pantry.order(number, "d", date=day, update_ts=day)
+    pantry.run()
+    assert pantry.categories() == [("Суп", 3)]
+
+    # On the third day it moved a second time; the news of it comes first.
+    pantry.put(menu("r", DAY_3, dish("d", category="Пицца")))
+    pantry.sync()
+    assert pantry.categories() == [("Пицца", 1), ("Суп", 2)]
+    pantry.put(menu("r", DAY_2, dish("d", category="Выпечка")))
+    outcome = pantry.sync()
+    assert outcome.counts["staged"] == 1
+    assert pantry.categories() == [("Выпечка", 1), ("Пицца", 1), ("Суп", 1)]
+    pantry.check()
+
+    # What is moved back at once moves nothing.
+    pantry.put(menu("r", DAY_3, dish("d", category="Пицца")))
+    pantry.sync()
+    assert pantry.categories() == [("Выпечка", 1), ("Пицца", 1), ("Суп", 1)]
+
+
+def test_renamed_category_is_a_move_and_renamed_dish_a_label(pantry: Pantry) -> None:
+    pantry.put(menu("r", DAY_1, dish("d", "old", category="Суп")), guest("u", DAY_1))
+    pantry.entries.reverse()
+    pantry.order(1, "d", date=DAY_1, update_ts=DAY_1)
+    pantry.order(2, "d", date=DAY_3, update_ts=DAY_3)
+    pantry.run()
+    pantry.put(menu("r", DAY_2, dish("d", "new", category="Супы")))
+    pantry.sync()
+    # A category is its name: what was counted as soup was one.
+    assert pantry.categories() == [("Суп", 1), ("Супы", 1)]
+    names = "SELECT product_name, order_cnt FROM cdm.user_product_counters"
+    assert pantry.conn.execute(names).fetchall() == [("new", 2)]
+    # A name of an older menu renames nothing.
+    pantry.put(menu("r", DAY_1, dish("d", "older", category="Суп")))
+    pantry.sync()
+    assert pantry.conn.execute(names).fetchall() == [("new", 2)]
+    pantry.check()
+
+
+def test_show_tells_versions_menu_and_what_redis_says(pantry: Pantry) -> None:
+    pantry.put(
+        menu("r", DAY_1, dish("d", "old", category="Суп"), dish("gone", category="")),
+        guest("u", DAY_1, "Ольга", login="olga"),
+    )
+    pantry.order(1, "d", date=DAY_1, update_ts=DAY_1)
+    pantry.run()
+    pantry.put(menu("r", DAY_2, dish("d", "new", category="Пицца", price=7)))
+    entry = look(pantry.settings, "r")
+    assert entry.redis == f"has a version of {DAY_2} that is not staged yet"
+    pantry.sync()
+
+    entry = look(pantry.settings, "r")
+
+    assert entry.redis == f"has the version of {DAY_2}, which is staged"
+    assert (entry.kind, entry.waiting) == ("restaurant", [])
+    assert [(str(one.version_dt), one.dishes) for one in entry.versions] == [
+        (DAY_2, 1),
+        (DAY_1, 2),
+    ]
+    assert [
+        (
+            one.product_id,
+            one.product_name,
+            one.is_on_menu,
+            one.category_name,
+            one.from_dt and str(one.from_dt),
+            one.until_dt and str(one.until_dt),
+        )
+        for one in entry.menu
+    ] == [
+        ("d", "new", True, "Суп", None, DAY_2),
+        ("d", "new", True, "Пицца", DAY_2, None),
+        ("gone", entry.menu[2].product_name, False, "", None, None),
+    ]
+    person = look(pantry.settings, "u")
+    assert (person.kind, person.name, person.login) == ("guest", "Ольга", "olga")
+
+    pantry.redis.set("u", "no JSON")
+    assert (
+        "counts as missing: the value is not JSON" in look(pantry.settings, "u").redis
+    )
+    pantry.redis.delete("u")
+    assert look(pantry.settings, "u").redis == "has no such key"
+    with pytest.raises(NotFoundError, match="Nobody knows the id nobody"):
+        look(pantry.settings, "nobody")

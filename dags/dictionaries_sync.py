@@ -1,0 +1,38 @@
+"""Read every known dictionary entry from Redis again, and load what changed.
+
+It runs hourly, and by hand when a change should count at once. A dish that was moved or
+renamed corrects the counters of the orders that have it, also of years ago. What stands
+in Redis as it was staged costs a look, nothing else.
+
+**When it fails:** nothing is lost; what was read is staged, and the next run reads
+everything again. `dictionaries` red: Redis does not answer, its log says why. An id
+without a usable entry is a warning in that log; `palate dictionaries show <id>` tells
+what is wrong with it.
+"""
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+import palate_assets as assets
+from palate_airflow import DAG_DEFAULTS, run_stage
+from palate_tasks import marts_and_tags
+
+
+@dag(
+    # Not at the full hour, when everybody else does something too.
+    schedule=CronTriggerTimetable("7 * * * *", timezone="UTC"),
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["dictionaries"],
+    **DAG_DEFAULTS,
+)
+def dictionaries_sync():
+    @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES])
+    def dictionaries():
+        """Ask Redis for every guest and restaurant; stage and load what changed."""
+        return run_stage("dictionaries", "sync")
+
+    counted, _ = marts_and_tags()
+    dictionaries() >> counted
+
+
+dictionaries_sync()

@@ -1,0 +1,106 @@
+"""The command ``palate dictionaries``: read all entries again, or look at one."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate import dictionaries
+from palate.dictionary_entry import Entry, look
+from palate.readable import harmless
+from palate.run import follow_vault
+from palate.settings import load_settings
+from palate.stage import shell_caller
+from palate.told import told
+
+app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
+out = Console(highlight=False, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+@app.command()
+def sync(as_json: AsJson = False) -> None:
+    """Read every known id from Redis again, stage what changed, and load it."""
+    with told():
+        settings = load_settings()
+        outcomes = [dictionaries.sync(settings, shell_caller(dictionaries.STAGE))]
+        for outcome in (*outcomes, *follow_vault(settings)):
+            if as_json:
+                print(json.dumps(outcome.as_dict()))
+            else:
+                out.print(str(outcome))
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="The id of a guest or a restaurant.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the versions of an entry, its names and menu, and what Redis says now."""
+    with told():
+        found = look(load_settings(), id)
+    if as_json:
+        print(json.dumps(found.as_dict(), default=str))
+    else:
+        _print(found)
+
+
+def _print(found: Entry) -> None:
+    login = f", login {harmless(found.login)}" if found.login is not None else ""
+    name = harmless(found.name) if found.name is not None else "(no name known)"
+    out.print(f"{harmless(found.id)}: {found.kind} {name}{login}")
+    out.print(f"Redis {found.redis}.")
+    for one in found.waiting:
+        out.print(
+            f"Asked for again for {one['for']}: {one['problem']}; tried "
+            f"{one['tried_cnt']} times, next at {_time(one['next_try_dt'])}."
+        )
+    if not found.versions:
+        out.print("No version is staged.")
+        return
+    _table(
+        ["version", "staged", "name", "login", "dishes"],
+        [
+            [
+                _time(one.version_dt),
+                _time(one.staged_dt),
+                one.name,
+                one.login or "",
+                "" if one.dishes is None else str(one.dishes),
+            ]
+            for one in found.versions
+        ],
+    )
+    if found.menu:
+        _table(
+            ["dish", "name", "price", "category", "from", "until"],
+            [
+                [
+                    one.product_id,
+                    (one.product_name or "")
+                    + ("" if one.is_on_menu else " (no longer on the menu)"),
+                    "" if one.price is None else str(one.price),
+                    "(none)" if one.category_name is None else one.category_name,
+                    "the beginning" if one.from_dt is None else _time(one.from_dt),
+                    "" if one.until_dt is None else _time(one.until_dt),
+                ]
+                for one in found.menu
+            ],
+        )
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(" ", "seconds").removesuffix("+00:00")
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*[Text(harmless(cell)) for cell in row])
+    out.print(table)

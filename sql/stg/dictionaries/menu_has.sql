@@ -1,0 +1,7 @@
+-- Forget the dishes that the menus which were just read have.
+DELETE FROM ops.menu_lookups AS l
+USING found_entries AS f
+WHERE
+    l.restaurant_id = f.id
+    AND stg.jsonb_or_null(f.value) -> 'menu'
+    @> jsonb_build_array(jsonb_build_object('_id', l.product_id))
