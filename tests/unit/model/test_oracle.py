@@ -120,6 +120,7 @@ def test_whole_warehouse_of_a_small_history() -> None:
         ],
         "cdm.user_product_counters": [(u, e, "Суп дня", 1, 1, 100)],
         "cdm.user_category_counters": [(u, key("Суп"), "Суп", 1, 1, 100)],
+        "cdm.user_tags": [],
     }
     found = tables(messages, entries)
     assert found.keys() == expected.keys()
