@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from tests.e2e.airflow_api import AirflowApi, Json, until
-from tests.e2e.shop import PRICE, TOPIC, Guest
+from tests.e2e.shop import PRICE, TOPIC, Guest, key
 from tests.model.compare import actual, assert_equal
 
 Dwh = psycopg.Connection[Any]
@@ -49,6 +49,28 @@ def test_orders_are_counted_without_anybody_touching_anything(
     until(lambda: guest.products(dwh) == rows, "both dishes in the mart")
     rows = [("Пицца", 2, 3, 3 * PRICE), ("Суп", 1, 1, PRICE)]
     until(lambda: guest.categories(dwh) == rows, "both categories in the mart")
+
+
+def test_a_rule_by_sql_tags_its_guests_in_the_next_run(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest
+) -> None:
+    guest.order([guest.pizza], number=1)
+    until(lambda: guest.counted(dwh, 1), "the order in the marts")
+    tag = f"Любитель {guest.category}"
+    dwh.execute(
+        "INSERT INTO cdm.tag_rules (kind, name, threshold, tag)"
+        " VALUES ('category', %s, 1, %s)",
+        (guest.category, tag),
+    )
+
+    started = airflow.trigger({"minutes": 1}).raise_for_status()
+    run = airflow.over(started.json()["dag_run_id"])
+
+    assert run["state"] == "success"
+    held = dwh.execute(
+        "SELECT user_id FROM cdm.user_tags WHERE tag = %s AND until_dt IS NULL", (tag,)
+    )
+    assert held.fetchall() == [(key(guest.id),)]
 
 
 def test_a_message_rings_the_bell_and_the_run_tells_what_it_took(
