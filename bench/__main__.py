@@ -13,6 +13,8 @@ from bench import bloat as bloating
 from bench import growth, latency, machine, pipeline
 from bench import orders as made
 from bench import profile as profiling
+from bench import publish as publishing
+from bench import tags as tagging
 from bench.results import Report
 from bench.services import console, now, running
 from bench.store import stage, staged
@@ -208,6 +210,42 @@ def bloat(
             console.print(f"{look.batches} batches ...")
             found.append(look)
         bloating.show(found)
+
+
+@app.command()
+def publish(
+    guests: Annotated[int, typer.Option(min=1, help="Who change at once.")] = 50_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what it costs when many guests' tags change at once, and to publish them.
+
+    Beside it a bare producer loop sends the same messages: the ratio is to that.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = publishing.measure(services, guests=guests, repetitions=repetitions)
+        publishing.show(found, guests)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def tags(
+    guests: Annotated[
+        int, typer.Option(min=1_000, help="Guests whom the rule concerns.")
+    ] = 1_000_000,
+    things: Annotated[
+        int, typer.Option(min=1, help="Counters that each of them has.")
+    ] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what a changed rule costs that concerns very many guests."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        tagging.show(tagging.measure(services, guests=guests, things=things))
+        console.print(f"Other load: {_load(others.share())}")
 
 
 @contextmanager
