@@ -21,6 +21,8 @@ app = typer.Typer(
 out = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+_LARGEST = 3
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
@@ -40,8 +42,10 @@ def show(as_json: AsJson = False) -> None:
                 f"dds.{item.table} is true from {item.log} offset {item.offset} on: "
                 "what is before was dropped when it was filled."
             )
-        sizes = ", ".join(f"{t} {_mib(size)}" for t, size in found.tables.items())
-        out.print(f"The ledger: {sizes}.")
+        largest = sorted(found.tables.items(), key=lambda item: -item[1])[:_LARGEST]
+        sizes = ", ".join(f"{name} {_mib(size)}" for name, size in largest)
+        total = _mib(sum(found.tables.values()))
+        out.print(f"The ledger: {total}, most of it in {sizes}.")
         for problem in found.problems:
             errors.print(problem, style="yellow")
 
