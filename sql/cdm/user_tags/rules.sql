@@ -20,10 +20,14 @@ SELECT
             WHERE c.category_name = r.name
         )
     END AS things,
-    (
-        SELECT count(*)
-        FROM cdm.user_tags AS u
-        WHERE u.tag = r.tag AND u.until_dt IS NULL
-    ) AS guests
+    coalesce(h.guests, 0) AS guests
 FROM cdm.tag_rules AS r
+LEFT JOIN (
+    SELECT
+        u.tag,
+        count(*) AS guests
+    FROM cdm.user_tags AS u
+    WHERE u.until_dt IS NULL
+    GROUP BY u.tag
+) AS h ON r.tag = h.tag
 ORDER BY r.tag, r.kind, r.name, r.threshold, r.rule_id
