@@ -14,6 +14,7 @@ from bench import growth, latency, machine, pipeline
 from bench import orders as made
 from bench import profile as profiling
 from bench import publish as publishing
+from bench import reload as reloading
 from bench import tags as tagging
 from bench.results import Report
 from bench.services import console, now, running
@@ -245,6 +246,21 @@ def tags(
     with _explained(), running(var, keep=keep) as services:
         others = machine.OtherLoad(services)
         tagging.show(tagging.measure(services, guests=guests, things=things))
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def reload(
+    messages: Annotated[int, typer.Option(min=1, help="Orders of the week.")] = 50_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what the reload of a week costs, as a multiple of its first load."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = reloading.measure(services, messages=messages, repetitions=repetitions)
+        reloading.show(found, messages)
         console.print(f"Other load: {_load(others.share())}")
 
 
