@@ -81,8 +81,8 @@ WITH moved AS (
         FROM cdm.user_category_counters
         WHERE category_name = %(name)s
         LIMIT %(moved)s
-    ) AS some
-    WHERE (m.user_id, m.category_id) = (some.user_id, some.category_id)
+    ) AS chosen
+    WHERE (m.user_id, m.category_id) = (chosen.user_id, chosen.category_id)
     RETURNING m.user_id
 )
 INSERT INTO ops.tags_waiting (user_id, tag)

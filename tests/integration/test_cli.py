@@ -102,7 +102,7 @@ def test_run_and_status(shell: Shell, broker: Broker) -> None:
     lines = shell.lines("run")
     assert [one.split(":")[0] for one in lines] == [
         *("drain", "vault", "dictionaries"),
-        *("mart", "mart"),
+        *("mart", "mart", "tags", "publish"),
     ]
     assert lines[0] == f"drain: 1 batches; messages 4; {broker.raw}[1] 0..3."
     assert lines[2].startswith("dictionaries: nothing to do.")
@@ -127,7 +127,7 @@ def test_second_run_has_nothing_to_do(shell: Shell, broker: Broker) -> None:
     broker.send([raw(1).value])
     shell.lines("run")
     outcomes = [json.loads(one) for one in shell.lines("run", "--json")]
-    assert [one["outcome"] for one in outcomes] == ["nothing"] * 5
+    assert [one["outcome"] for one in outcomes] == ["nothing"] * 7
 
 
 def test_status_without_a_broker_shows_the_ledger(shell: Shell, broker: Broker) -> None:
@@ -151,6 +151,7 @@ def test_reconcile_names_the_rows_that_differ_and_rebuild_mends_them(
     assert shell.lines("reconcile") == [
         "user_category_counters: 0 rows differ from the vault.",
         "user_product_counters: 0 rows differ from the vault.",
+        "user_tags: 0 rows differ from the counters and rules.",
     ]
 
     connection.execute(
@@ -162,7 +163,7 @@ def test_reconcile_names_the_rows_that_differ_and_rebuild_mends_them(
     assert "user_product_counters: 2 rows differ from the vault." in done.stdout
     assert "'what': 'should be'" in done.stdout
     assert "'order_cnt': 7" in done.stdout
-    assert "user_product_counters differ from the vault." in done.stderr
+    assert "user_product_counters differ from what they follow from." in done.stderr
 
     done = shell.palate("reconcile", "--json")
     assert done.returncode == 9
