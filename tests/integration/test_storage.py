@@ -16,6 +16,8 @@ from palate import dictionaries, marts, rejected, staging, storage, vault
 from palate.cli import app
 from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
+from palate.migrate import migrate
+from palate.names import SQL_FOLDER
 from palate.positions import Log, Range, watermarks
 from palate.rejected import Selection
 from palate.room import make_room
@@ -365,6 +367,30 @@ class TestAfterADrop:
         assert _bounds(conn) == [(20, 30)]
         with pytest.raises(CheckViolation):
             _copy_one(conn, 5)
+
+
+def test_messages_of_an_older_warehouse_move_into_partitions(
+    warehouse: Settings, connection: Connection
+) -> None:
+    connection.execute("DROP SCHEMA ops, stg, dds, cdm CASCADE")
+    connection.execute("CREATE SCHEMA ops")
+    connection.execute('DROP EXTENSION "uuid-ossp"')
+    versions = SQL_FOLDER / "ops" / "versions"
+    for name in ("0001_positions_and_staging", "0002_replays_and_gaps"):
+        connection.execute((versions / f"{name}.sql").read_text())
+    connection.execute(
+        "CREATE TABLE ops.migrations (version_num varchar(32) PRIMARY KEY)"
+    )
+    connection.execute("INSERT INTO ops.migrations VALUES ('0002')")
+    offsets = [7, 8, 2_500_000]
+    for offset in offsets:
+        _copy_one(connection, offset)
+
+    migrate(warehouse)
+
+    assert _offsets(connection) == offsets
+    assert _bounds(connection)[0] == (0, 1_000_000)
+    assert len(_bounds(connection)) == 3
 
 
 def test_cleared_drain_task_leaves_what_is_gone(

@@ -27,7 +27,17 @@ SELECT topic, kafka_partition, kafka_offset, reason
 FROM stg.rejected_messages
 WHERE topic = ANY(%(topics)s)
 """
-_STAGED = "SELECT count(*) FROM stg.order_events WHERE topic = ANY(%(topics)s)"
+_STAGED = """
+SELECT
+    count(*),
+    (
+        SELECT count(*)
+        FROM ops.event_partitions
+        WHERE topic = ANY(%(topics)s) AND dropped_dt IS NOT NULL
+    )
+FROM stg.order_events
+WHERE topic = ANY(%(topics)s)
+"""
 _ENTRIES = """
 SELECT id, to_char(version_dt, 'YYYY-MM-DD HH24:MI:SS')
 FROM stg.dictionary_entries
@@ -139,11 +149,15 @@ def _compare(connection: psycopg.Connection[Any], journal: Journal) -> Compariso
     result.notes += told.notes()
     sent = truth.sent()
     topics = sorted({topic for topic, _ in sent})
-    staged = connection.execute(_STAGED, {"topics": topics}).fetchone() or (0,)
+    staged, dropped = connection.execute(_STAGED, {"topics": topics}).fetchone() or (
+        0,
+        0,
+    )
     expected = sum(map(len, sent.values()))
-    if staged[0] != expected:
+    if staged != expected:
+        gone = f"; retention has dropped {dropped} partitions" if dropped else ""
         result.notes.append(
-            f"{expected:,} messages were sent, {staged[0]:,} are in stg.order_events"
+            f"{expected:,} messages were sent, {staged:,} are in stg.order_events{gone}"
         )
     result.rows["sent"] = expected
     own_ids = {key_of(own): own for own in truth.ids()}
