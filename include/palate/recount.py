@@ -1,4 +1,4 @@
-"""A mart's rows of some guests against what follows from the vault (ADR 0014).
+"""A mart's rows of some guests against what follows from the vault (ADR 0015).
 
 The refresh of a mart moves counters by what it has counted. Here they are counted from
 the vault alone, so that what was deleted or changed by hand is found as well.

@@ -2,7 +2,7 @@
 
 Each layer heals what is missing or wrong and counts the rest as equal: messages against
 the broker's, the vault's rows against the messages, the counters of the guests that the
-week names against the vault (ADR 0014). A repeat does no harm, nor does a live run.
+week names against the vault (ADR 0015). A repeat does no harm, nor does a live run.
 """
 
 import json

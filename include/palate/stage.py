@@ -229,8 +229,7 @@ class StageRun:
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
         self.conn.execute(
-            "SELECT pg_advisory_unlock(hashtextextended('palate stage ' || %s, 0))",
-            (self.stage,),
+            f"SELECT pg_advisory_unlock({_LOCK_KEY})", {"stage": self.stage}
         )
         _lock(self.conn, self.stage, settings.palate_lock_wait)
 
