@@ -190,6 +190,8 @@ def _print_status(found: Status) -> None:
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
+    waits = ", ".join(f"{what} {n}" for what, n in found.unpublished.items() if n)
+    out.print(f"Waiting to be published: {waits or 'nothing'}.")
     batches = Table("batch", "stage", "committed", "by", "run")
     for batch in found.last_batches:
         batches.add_row(

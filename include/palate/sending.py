@@ -141,7 +141,7 @@ class Sender:
                 return
 
     def _make_topic(self, config: Mapping[str, str]) -> None:
-        admin = AdminClient(self._options)
+        admin = AdminClient(self._options, logger=log)
         # The numbers of partitions and of replicas are the broker's defaults.
         topic = NewTopic(self._topic, -1, -1, config=dict(config))
         made = admin.create_topics([topic], operation_timeout=self._timeout)

@@ -38,7 +38,8 @@ class LogStatus:
 class Status:
     """The state of the pipeline at one moment.
 
-    ``refused`` counts by reason, without what a person has dismissed.
+    ``refused`` counts by reason, without what a person has dismissed; ``unpublished``
+    the guests and orders that wait to go out, by what it is about them.
     """
 
     at: datetime
@@ -46,6 +47,7 @@ class Status:
     refused: dict[str, int]
     dismissed: int
     waiting_ids: int
+    unpublished: dict[str, int]
     last_batches: list[dict[str, Any]]
     problems: list[str] = field(default_factory=list)
 
@@ -83,6 +85,12 @@ def status(settings: Settings) -> Status:
             "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
         ).fetchone()
         waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
+        unpublished = conn.execute(
+            "SELECT 'tags', count(*) FROM ops.tag_outbox"
+            " UNION ALL SELECT 'orders', count(DISTINCT order_id) FROM ops.order_waits"
+            " UNION ALL SELECT 'counters', count(DISTINCT user_id)"
+            " FROM ops.counters_waiting"
+        ).fetchall()
         batches = conn.execute(
             "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id,"
             " s.run_id, b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
@@ -103,6 +111,7 @@ def status(settings: Settings) -> Status:
         refused=dict(refused),
         dismissed=dismissed[0] if dismissed else 0,
         waiting_ids=waiting[0] if waiting else 0,
+        unpublished=dict(unpublished),
         last_batches=[
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
             for row in batches
