@@ -11,6 +11,7 @@ import typer
 
 from bench import bloat as bloating
 from bench import growth, latency, machine, pipeline
+from bench import move as moving
 from bench import orders as made
 from bench import profile as profiling
 from bench import publish as publishing
@@ -211,6 +212,22 @@ def bloat(
             console.print(f"{look.batches} batches ...")
             found.append(look)
         bloating.show(found)
+
+
+@app.command()
+def move(
+    orders: Annotated[int, typer.Option(min=1_000, help="In store.")] = 500_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what it costs when a dish with 2 % of all lines moves in the past.
+
+    Half of its orders are concerned; another number that is touched is an error.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        found = moving.measure(services, number=orders, repetitions=repetitions)
+        moving.show(found)
 
 
 @app.command()

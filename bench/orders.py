@@ -65,6 +65,16 @@ def sent_at(number: int) -> datetime:
     return _START + _BETWEEN_ORDERS * number + timedelta(days=7)
 
 
+def made_at(order: int) -> str:
+    """Return when an order of that number was made, as messages write it."""
+    return f"{_START + _BETWEEN_ORDERS * order:%F %T}"
+
+
+def first_dishes() -> list[str]:
+    """Return the id of the first dish of each menu."""
+    return [_id("dish", _menu(number)[0]) for number in range(_RESTAURANTS)]
+
+
 def guests(order: int) -> int:
     """Return how many guests there are when an order of that number comes."""
     return max(order, FIRST) // _ORDERS_PER_GUEST

@@ -1,5 +1,7 @@
 """Fill STG without a broker: COPY of made messages, and the ledger moved with them."""
 
+from collections.abc import Callable
+
 from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
@@ -15,8 +17,13 @@ def staged(settings: Settings) -> int:
         return sum(watermarks(conn, STAGE).values())
 
 
-def stage(settings: Settings, count: int) -> None:
-    """Put the next ``count`` messages into STG, in one transaction."""
+def stage(
+    settings: Settings, count: int, message: Callable[[int], bytes] = orders.message
+) -> None:
+    """Put the next ``count`` messages into STG, in one transaction.
+
+    :param message: gives the bytes of the message of a number
+    """
     with connect(settings) as conn, conn.transaction():
         done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}
         start = sum(done.values())
@@ -41,7 +48,7 @@ def stage(settings: Settings, count: int) -> None:
                         0,
                         *orders.position(number),
                         orders.sent_at(number),
-                        orders.message(number),
+                        message(number),
                         staged_dt,
                     )
                 )

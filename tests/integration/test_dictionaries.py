@@ -506,6 +506,28 @@ def test_news_of_a_move_that_comes_days_later_moves_the_orders_after_it(
     assert pantry.categories() == [("Выпечка", 1), ("Пицца", 1), ("Суп", 1)]
 
 
+def test_move_recounts_only_the_orders_after_it(pantry: Pantry) -> None:
+    pantry.put(
+        menu("r", DAY_1, dish("d", category="Суп"), dish("other", category="Суп")),
+        guest("u", DAY_1),
+    )
+    pantry.order(1, "d", date=DAY_1, update_ts=DAY_1)
+    pantry.order(2, "other", date=DAY_3, update_ts=DAY_3)
+    pantry.order(3, "d", "other", date=DAY_3, update_ts=DAY_3)
+    pantry.order(4, "d", date=DAY_3, update_ts=DAY_3, status="CANCELLED")
+    pantry.run()
+    pantry.put(
+        menu("r", DAY_2, dish("d", category="Пицца"), dish("other", category="Суп"))
+    )
+    dictionaries.sync(pantry.settings, caller("dictionaries", "move"))
+
+    outcomes = load(pantry.settings, "move")
+
+    counts = outcomes[load_marts()["user_category_counters"].stage].counts
+    assert (counts["touched_orders"], counts["new_orders"]) == (1, 1)
+    assert pantry.categories() == [("Пицца", 1), ("Суп", 3)]
+
+
 def test_renamed_category_is_a_move_and_renamed_dish_a_label(pantry: Pantry) -> None:
     pantry.put(menu("r", DAY_1, dish("d", "old", category="Суп")), guest("u", DAY_1))
     pantry.entries.reverse()

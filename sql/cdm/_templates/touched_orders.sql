@@ -1,5 +1,6 @@
 -- The orders to count anew: those of the batch
-{%- if changes == "orders" %}, and all that have a changed dish{% endif %}.
+{%- if changes == "orders" %}, and those that were counted with a
+-- dish whose category at their time is another one now{% endif %}.
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT
     order_id,
@@ -12,11 +13,28 @@ FROM (
     {%- if changes == "orders" %}
     UNION ALL
     SELECT
-        i.order_id,
+        c.order_id,
         TRUE AS is_by_reference
-    FROM changed_products AS p
+    FROM (SELECT DISTINCT product_id FROM changed_products) AS p
     INNER JOIN dds.s_order_item AS i ON p.product_id = i.h_product_pk
-    WHERE i.h_category_pk IS NULL
+    INNER JOIN cdm.{{ mart }}_counted AS c
+        ON
+            i.order_id = c.order_id
+            AND i.version_dt = c.version_dt
+            AND i.hk_order_item_hashdiff = c.hk_order_item_hashdiff
+    LEFT JOIN cdm.{{ reference_table }} AS was
+        ON
+            p.product_id = was.product_id
+            AND c.order_dt >= was.from_dt
+            AND c.order_dt < was.until_dt
+    LEFT JOIN reference_now AS now
+        ON
+            p.product_id = now.product_id
+            AND c.order_dt >= now.from_dt
+            AND c.order_dt < now.until_dt
+    WHERE
+        i.h_category_pk IS NULL
+        AND was.category_id IS DISTINCT FROM now.category_id
     {%- endif %}
 ) AS touched
 GROUP BY order_id

@@ -1,0 +1,198 @@
+"""What it costs when one dish moves to another category, long after it was ordered.
+
+Every restaurant has the dish on its menu, in place of its first one, so that it is one
+of 50 dishes in every order: 2 % of all lines. The move is dated at the middle of the
+orders' time: half of its orders count anew, and nothing else may.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+import redis
+from rich.table import Table
+
+from bench import orders
+from bench.samples import Samples
+from bench.services import Services, console
+from bench.store import stage, staged
+from palate import dictionaries, marts, vault
+from palate.database import connect
+from palate.mart_definitions import load_marts
+from palate.settings import Settings
+from palate.stage import shell_caller
+
+_CHUNK = 50_000
+_MART = "user_category_counters"
+
+
+@dataclass
+class Moves:
+    """What each move took in seconds, and the orders that it touched.
+
+    ``concerned`` says how many orders it had to touch, ``changed`` how many rows of the
+    marts and of what they keep beside were written.
+    """
+
+    orders: int
+    lines: int
+    lines_of_dish: int
+    sync: Samples = field(default_factory=Samples)
+    marts: dict[str, Samples] = field(default_factory=dict)
+    rebuild: Samples = field(default_factory=Samples)
+    touched: list[int] = field(default_factory=list)
+    concerned: list[int] = field(default_factory=list)
+    changed: list[dict[str, int]] = field(default_factory=list)
+
+
+def measure(services: Services, *, number: int, repetitions: int) -> Moves:
+    """Load so many orders, then move the dish again and again, and rebuild once.
+
+    :raises RuntimeError: if a mart is not what the vault says, or another number of
+        orders was touched than concerned
+    """
+    settings = _filled(services, number)
+    found = Moves(number, *_lines(settings))
+    for repetition in range(repetitions):
+        moment = orders.made_at(number // 2 + repetition)
+        _tell(services, moment, f"Категория {repetition + 1}")
+        with found.sync.timed(1):
+            dictionaries.sync(settings, shell_caller("dictionaries"))
+        found.concerned.append(_concerned(settings, moment))
+        changed = {}
+        for name in load_marts():
+            before = _transaction(settings)
+            with found.marts.setdefault(name, Samples()).timed(1):
+                outcome = marts.run(settings, name, shell_caller(name))
+            changed |= _written(settings, name, before)
+            if name == _MART:
+                found.touched.append(outcome.counts["touched_orders"])
+        found.changed.append(changed)
+    with found.rebuild.timed(1):
+        marts.rebuild(settings, _MART, shell_caller("rebuild"))
+    for name in load_marts():
+        if marts.differences(settings, name)[0]:
+            raise RuntimeError(f"{name} differs from the vault.")
+    if found.touched != found.concerned:
+        raise RuntimeError(f"Touched {found.touched}, concerned {found.concerned}.")
+    return found
+
+
+def show(found: Moves) -> None:
+    """Print a line per figure."""
+    table = Table("figure", "median", "each")
+    share = found.lines_of_dish / found.lines
+    table.add_row("orders in store", f"{found.orders:,}", "")
+    table.add_row("lines of the dish", f"{found.lines_of_dish:,}", f"{share:.1%}")
+    table.add_row("orders concerned", "", _list(found.concerned))
+    table.add_row("orders touched", "", _list(found.touched))
+    for name in found.changed[0]:
+        table.add_row(
+            f"rows written, {name}", "", _list([one[name] for one in found.changed])
+        )
+    for name, seconds in {
+        "dictionaries and vault": found.sync,
+        **found.marts,
+        f"rebuild of {_MART}": found.rebuild,
+    }.items():
+        each = ", ".join(f"{one:.2f}" for one in seconds.values)
+        table.add_row(f"{name}, s", f"{seconds.median:.2f}", each)
+    ratio = found.marts[_MART].median / found.rebuild.median
+    table.add_row("a move / a rebuild", f"{ratio:.2f}", "")
+    console.print(table)
+
+
+def _filled(services: Services, number: int) -> Settings:
+    database = f"bench_move_{number}"
+    settings = services.settings(database)
+    with redis.Redis.from_url(services.stack.env()["REDIS_URL"]) as client:
+        for key, entry in orders.dictionary(number):
+            client.set(key, _as_popular(entry.encode()))
+    if not services.has_database(database):
+        services.fresh_warehouse(database)
+    wanted = orders.messages_for(number)
+    while (there := staged(settings)) < wanted:
+        console.print(f"{wanted - there} messages to load ...")
+        stage(settings, min(_CHUNK, wanted - there), popular_message)
+        _load(settings)
+    _load(settings)
+    services.vacuum(database)
+    return settings
+
+
+def _load(settings: Settings) -> None:
+    vault.run(settings, shell_caller("vault"))
+    dictionaries.run(settings, shell_caller("dictionaries"))
+    for name in load_marts():
+        marts.run(settings, name, shell_caller(name))
+
+
+def popular_message(number: int) -> bytes:
+    """Return the message of that number, with the dish that everybody has."""
+    return _as_popular(orders.message(number))
+
+
+def _as_popular(message: bytes) -> bytes:
+    return _FIRST_DISHES.sub(_POPULAR, message)
+
+
+def _tell(services: Services, moment: str, category: str) -> None:
+    """Let the first restaurant tell that the dish belongs elsewhere since a time."""
+    key, entry = next(orders.dictionary(0))
+    menu = json.loads(entry)
+    menu["update_ts_utc"] = moment
+    menu["menu"][0]["category"] = category
+    with redis.Redis.from_url(services.stack.env()["REDIS_URL"]) as client:
+        client.set(key, json.dumps(menu))
+
+
+def _lines(settings: Settings) -> tuple[int, int]:
+    with connect(settings) as conn:
+        row = conn.execute(
+            "SELECT count(*), count(*) FILTER (WHERE product_id = %s)"
+            " FROM dds.s_order_item INNER JOIN dds.h_product USING (h_product_pk)",
+            (_POPULAR.decode(),),
+        ).fetchone()
+    return row or (0, 0)
+
+
+def _concerned(settings: Settings, moment: str) -> int:
+    """Count, from the views, the closed orders that have the dish since a time."""
+    with connect(settings) as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM dds.h_order AS h"
+            " WHERE h.order_dt >= %s AND EXISTS (SELECT 1 FROM dds.v_order_item AS i"
+            " WHERE i.h_order_pk = h.h_order_pk AND i.product_id = %s)"
+            " AND EXISTS (SELECT 1 FROM dds.v_order AS o"
+            " WHERE o.h_order_pk = h.h_order_pk AND o.status = 'CLOSED')",
+            (moment, _POPULAR.decode()),
+        ).fetchone()
+    return row[0] if row else 0
+
+
+def _transaction(settings: Settings) -> int:
+    with connect(settings) as conn:
+        row = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+    return row[0] if row else 0
+
+
+def _written(settings: Settings, name: str, before: int) -> dict[str, int]:
+    """Count the rows that were written since a transaction; nobody else writes."""
+    tables = (name, f"{name}_counted", load_marts()[name].reference.table)
+    found = {}
+    with connect(settings) as conn:
+        for table in tables:
+            row = conn.execute(
+                f"SELECT count(*) FROM cdm.{table} WHERE xmin::text::bigint > %s",
+                (before % 2**32,),
+            ).fetchone()
+            found[table] = row[0] if row else 0
+    return found
+
+
+def _list(numbers: list[int]) -> str:
+    return ", ".join(f"{number:,}" for number in numbers)
+
+
+_FIRST_DISHES = re.compile(b"|".join(dish.encode() for dish in orders.first_dishes()))
+_POPULAR = orders.first_dishes()[0].encode()
