@@ -30,7 +30,7 @@ from tests.faults.check import Verdict, check
 from tests.faults.points import Trip
 from tests.faults.traffic import Traffic
 from tests.faults.worker import STAGES, Job
-from tests.model.history import Entry, Form, History, Message
+from tests.model.history import Entry, Form, History, Message, Rule
 
 _SETTLING_ROUNDS = 8
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -219,14 +219,18 @@ class Ground:
 
     @property
     def history(self) -> History:
-        """What went in, for the model; entries as they were staged."""
+        """What went in, for the model; entries as they were staged, rules as now."""
         with self.connect() as conn:
             rows = conn.execute(
                 "SELECT id, entry::text FROM stg.dictionary_entries"
                 " ORDER BY kafka_offset"
             ).fetchall()
+            rules = conn.execute(
+                "SELECT kind, name, threshold, tag, active FROM cdm.tag_rules"
+            ).fetchall()
         staged = tuple(Entry(id, text.encode()) for id, text in rows)
-        return History(tuple(self.messages), staged, self.topics)
+        ruled = tuple(Rule(*row) for row in rules)
+        return History(tuple(self.messages), staged, self.topics, ruled)
 
     # --- workers ---
 
@@ -343,7 +347,8 @@ class Ground:
         settings = self.settings.model_copy(update={"palate_lock_wait": 30.0})
         for number in range(_SETTLING_ROUNDS):
             done = 0
-            for stage in ("drain", "vault", "dictionaries", "sync", *STAGES[3:]):
+            stages = ("drain", "vault", "dictionaries", "sync", *STAGES[3:], "tags")
+            for stage in stages:
                 run_id = f"settle-{os.getpid()}-{number}-{time.monotonic_ns()}"
                 done += worker.run_stage(settings, stage, run_id).batches
             if not done:
