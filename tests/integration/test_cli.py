@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import typer
 from psycopg import Connection
 
@@ -18,7 +20,7 @@ from palate.cli import app
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from tests.integration.broker import Broker
-from tests.unit.model.stories import line, raw
+from tests.unit.model.stories import DAY_1, dish, line, menu, raw
 
 NOBODY = Ports.free()
 SENTENCES = {
@@ -114,6 +116,7 @@ def test_run_and_status(shell: Shell, broker: Broker) -> None:
     assert done["oldest_waiting_seconds"] is None
     assert after["refused"] == {"not_json": 1}
     assert after["waiting_ids"] == 2
+    assert after["waiting_tags"] == 0
     assert after["last_batches"][-1]["stage"] == "drain"
     assert after["last_batches"][-1]["counts"] == {"messages": 4}
 
@@ -214,6 +217,29 @@ def test_dictionaries_sync(shell: Shell, broker: Broker) -> None:
     outcome = json.loads(done.stdout.splitlines()[0])
     assert outcome["counts"]["asked"] == 2
     assert "2 dictionary entries count as missing" in done.stderr
+
+
+def test_dictionaries_show(shell: Shell, broker: Broker, warehouse: Settings) -> None:
+    broker.send([raw(1, [line("d")]).value])
+    shell.lines("run")
+    with redis.Redis.from_url(warehouse.redis_url.get_secret_value()) as client:
+        client.set("r", menu("r", DAY_1, dish("d", "Лобио", category="Суп")).value)
+        assert shell.lines("dictionaries", "show", "r")[1] == (
+            f"Redis has a version of {DAY_1} that is not staged yet."
+        )
+        shell.lines("dictionaries", "sync")
+
+    shown = "\n".join(shell.lines("dictionaries", "show", "r"))
+    assert shown.startswith("r: restaurant Restaurant\n")
+    assert f"Redis has the version of {DAY_1}, which is staged." in shown
+    assert re.search(r"d +│ Лобио +│ 100 +│ Суп +│ the beginning", shown), shown
+    guest = shell.lines("dictionaries", "show", "u")
+    assert "Asked for again for the entry: there is no such key" in guest[2]
+    found = json.loads(shell.lines("dictionaries", "show", "r", "--json")[0])
+    assert (found["kind"], len(found["menu"])) == ("restaurant", 1)
+    nobody = shell.palate("dictionaries", "show", "nobody")
+    assert (nobody.returncode, nobody.stdout) == (11, "")
+    assert "Nobody knows the id nobody" in nobody.stderr
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,15 @@ ordered AS (
         min(v.load_dt) AS first_staged_dt
     FROM versions AS v
     INNER JOIN known_menus AS k ON v.h_restaurant_pk = k.h_restaurant_pk
-    INNER JOIN dds.s_order_item AS i
-        ON
-            v.order_id = i.order_id
-            AND v.version_dt = i.version_dt
-            AND v.hk_order_item_hashdiff = i.hk_order_item_hashdiff
+    CROSS JOIN LATERAL (
+        SELECT s.h_product_pk
+        FROM dds.s_order_item AS s
+        WHERE
+            s.order_id = v.order_id
+            AND s.version_dt = v.version_dt
+            AND s.hk_order_item_hashdiff = v.hk_order_item_hashdiff
+        OFFSET 0
+    ) AS i
     GROUP BY v.h_restaurant_pk, i.h_product_pk
 )
 
@@ -84,6 +88,7 @@ WHERE
             AND c.version_dt = k.version_dt
             AND c.topic = k.topic
             AND c.kafka_offset = k.kafka_offset
+        OFFSET 0
     )
 ORDER BY k.restaurant_id, p.product_id
 ON CONFLICT (restaurant_id, product_id) DO NOTHING
