@@ -7,11 +7,12 @@ replica and does nothing else.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from rich.table import Table
 
+from bench.broker import make_topic
 from bench.samples import Samples
 from bench.services import Services, console
 from palate import publish, tags
@@ -39,6 +40,7 @@ def measure(services: Services, *, guests: int, repetitions: int) -> dict[str, S
     found: dict[str, Samples] = defaultdict(Samples)
     with connect(settings) as conn:
         _fill(conn, guests)
+        make_topic(settings.kafka_bootstrap, f"{topic}_bare")
         # The first time makes topics, and is no sample.
         for number in range(repetitions + 1):
             seconds = _change(settings, conn, guests, is_on=number % 2 == 0)
@@ -122,20 +124,32 @@ def _send_bare(settings: Settings, conn: Connection, topic: str) -> float:
             "partitioner": "murmur2_random",
         }
     )
+    lost: list[KafkaError] = []
     producer.list_topics(topic, timeout=10)
+    delivered = _noting(lost)
     start = time.perf_counter()
     for key, value in messages:
         while True:
             try:
-                producer.produce(topic, value, key)
+                producer.produce(topic, value, key, on_delivery=delivered)
             except BufferError:
                 producer.poll(0.1)
             else:
                 break
         producer.poll(0)
-    if producer.flush(60):
+    left = producer.flush(60)
+    seconds = time.perf_counter() - start
+    if left or lost:
         raise RuntimeError(f"The broker has not taken all messages of {topic}.")
-    return time.perf_counter() - start
+    return seconds
+
+
+def _noting(lost: list[KafkaError]) -> Callable[[KafkaError | None, Message], None]:
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            lost.append(error)
+
+    return delivered
 
 
 def _messages(conn: Connection) -> Iterator[tuple[str, bytes]]:

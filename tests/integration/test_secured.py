@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -39,10 +39,12 @@ from palate.errors import (
     PalateError,
     ServiceUnavailableError,
     SettingsError,
+    TopicMissingError,
 )
 from palate.kafka import open_reader
 from palate.kafka_connection import connection_options
 from palate.redis_connection import open_redis
+from palate.sending import open_sender
 from palate.settings import Settings
 from palate.simulate.services import Kafka
 from palate.stage import shell_caller
@@ -333,6 +335,31 @@ def test_postgres_is_checked_as_its_address_says(
             pass
 
 
+def test_publishing_says_which_permission_it_lacks(
+    guest: Settings, secured: Settings, broker: Broker
+) -> None:
+    """The topic, the transactional id, and to make a topic that isn't there."""
+    guest, secured = (_changed(s, palate_kafka_timeout=15) for s in (guest, secured))
+    with open_sender(secured, broker.raw, {}) as sender:
+        assert sender.send([("key", b"value")]) == 1
+
+    refused = pytest.raises(AccessDeniedError, match=f"at topic {broker.raw}")
+    with refused, open_sender(guest, broker.raw, {}):
+        pass
+    _allow(broker, guest, ACLOperation.WRITE)
+    refused = pytest.raises(AccessDeniedError, match=f"at .* id palate:{broker.raw}")
+    with refused, open_sender(guest, broker.raw, {}):
+        pass
+
+    new = f"{broker.raw}_new"
+    _allow(broker, guest, ACLOperation.DESCRIBE, [new])
+    refused = pytest.raises(
+        TopicMissingError, match=f"no topic {new}, and does not let"
+    )
+    with refused, open_sender(guest, new, {}):
+        pass
+
+
 def _refused(settings: Settings, broker: Broker, client: str, sentence: str) -> None:
     """Ask the broker; compare what a person is told."""
     with pytest.raises(PalateError) as error:
@@ -450,7 +477,12 @@ def _reload(conn: psycopg.Connection, ssl: str) -> None:
         assert time.monotonic() < deadline
 
 
-def _allow(broker: Broker, user: Settings, operation: ACLOperation) -> None:
+def _allow(
+    broker: Broker,
+    user: Settings,
+    operation: ACLOperation,
+    topics: Iterable[str] = (),
+) -> None:
     broker.admin.create_acls(
         [
             ACL(
@@ -460,6 +492,6 @@ def _allow(broker: Broker, user: Settings, operation: ACLOperation) -> None:
                 permission_type=ACLPermissionType.ALLOW,
                 resource_pattern=ResourcePattern(ResourceType.TOPIC, topic),
             )
-            for topic in user.palate_topics
+            for topic in topics or user.palate_topics
         ]
     )
