@@ -190,6 +190,8 @@ def _print_status(found: Status) -> None:
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
+    if found.waiting_tags:
+        out.print(f"Tags of guests to look at: {found.waiting_tags}.")
     waits = ", ".join(f"{what} {n}" for what, n in found.unpublished.items() if n)
     out.print(f"Waiting to be published: {waits or 'nothing'}.")
     batches = Table("batch", "stage", "committed", "by", "run")

@@ -38,8 +38,9 @@ class LogStatus:
 class Status:
     """The state of the pipeline at one moment.
 
-    ``refused`` counts by reason, without what a person has dismissed; ``unpublished``
-    the guests and orders that wait to go out, by what it is about them.
+    ``refused`` counts by reason, without what a person has dismissed; ``waiting_tags``
+    the pairs of guest and tag that are to be judged; ``unpublished`` the guests and
+    orders that wait to go out, by what it is about them.
     """
 
     at: datetime
@@ -47,6 +48,7 @@ class Status:
     refused: dict[str, int]
     dismissed: int
     waiting_ids: int
+    waiting_tags: int
     unpublished: dict[str, int]
     last_batches: list[dict[str, Any]]
     problems: list[str] = field(default_factory=list)
@@ -85,6 +87,7 @@ def status(settings: Settings) -> Status:
             "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
         ).fetchone()
         waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
+        judged_next = conn.execute("SELECT count(*) FROM ops.tags_waiting").fetchone()
         unpublished = conn.execute(
             "SELECT 'tags', count(*) FROM ops.tag_outbox"
             " UNION ALL SELECT 'orders', count(DISTINCT order_id) FROM ops.order_waits"
@@ -111,6 +114,7 @@ def status(settings: Settings) -> Status:
         refused=dict(refused),
         dismissed=dismissed[0] if dismissed else 0,
         waiting_ids=waiting[0] if waiting else 0,
+        waiting_tags=judged_next[0] if judged_next else 0,
         unpublished=dict(unpublished),
         last_batches=[
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
