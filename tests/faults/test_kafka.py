@@ -215,23 +215,23 @@ def test_compacted_topic(ground: Ground, results: Results) -> None:
 def test_memory_is_bounded_by_a_chunk(
     ground: Ground, services: Stack, results: Results
 ) -> None:
-    """The peak of a drain with a backlog of 300 MB is that of one with 100 MB."""
+    """The peak does not follow the backlog: 300 MB more of it cost less than 100."""
     raw, _ = _topics(ground)
     settings = {"palate_drain_bytes": 8 * 2**20, "palate_kafka_timeout": 15.0}
     ground.settings = ground.settings.model_copy(update=settings)
     peaks = []
-    for number in (100, 300):
+    for number in (100, 400):
         for order in range(number):
             large = {"object_id": order, "payload.extra": "x" * 1_000_000}
             ground.send(raw, example(Form.RAW, large), partition=order % 2)
         ground.flush()
-        code, made = ground.run(stages=("drain",), seconds=120)
+        code, made = ground.run(stages=("drain",), seconds=300)
         assert code == 0
         peaks.append(int(re.findall(r"peak memory (\d+) MB", made.log.read_text())[-1]))
 
-    assert peaks[1] < peaks[0] + 50
-    print(f"Peak memory with 100 MB waiting: {peaks[0]} MB; with 300 MB: {peaks[1]} MB")
-    fault = "backlog of 300 MB in chunks of 8 MB, memory bounded"
+    assert peaks[1] < peaks[0] + 100
+    print(f"Peak memory with 100 MB waiting: {peaks[0]} MB; with 400 MB: {peaks[1]} MB")
+    fault = "backlog of 400 MB in chunks of 8 MB, memory bounded"
     results.add(fault, 1, ground.verdict())
 
 
