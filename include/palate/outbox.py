@@ -19,6 +19,9 @@ LOG = Log(TAG_FEED, 0, 0)
 
 _MANY = 2_000
 
+# One for all: to make an encoder costs more than to encode a state.
+as_json = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True)
 class State:
@@ -44,7 +47,7 @@ class State:
             "tags": [{"tag": tag, "since": since} for tag, since in self.tags],
             "version": self.version,
         }
-        return json.dumps(value, ensure_ascii=False).encode()
+        return as_json(value).encode()
 
 
 def enter_tags(conn: Connection, batch: Batch) -> None:

@@ -5,13 +5,12 @@ tags. Which version it is stands beside it, and a state that is older than that 
 written: two publishers, or one that slept, can't put an old state over a new one.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 
 import redis
 
-from palate.outbox import State
+from palate.outbox import State, as_json
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +59,8 @@ def write(client: "redis.Redis", states: Sequence[State]) -> int:
         with client.pipeline(transaction=False) as pipeline:
             for state in states[start : start + _PIPELINED]:
                 keys = [tags_key(state.guest_id), version_key(state.guest_id)]
-                names = json.dumps(state.names, ensure_ascii=False)
-                set_tags(keys=keys, args=[state.version, names], client=pipeline)
+                args: list[int | str] = [state.version, as_json(state.names)]
+                set_tags(keys=keys, args=args, client=pipeline)
             written += sum(pipeline.execute())
     return written
 
