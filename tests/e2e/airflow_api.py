@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -31,10 +32,17 @@ class AirflowApi:
 
     def __init__(self, url: str, user: str, password: str) -> None:
         """Log in."""
+        self.dag = DAG
         self._client = httpx.Client(base_url=url, timeout=60)
         login = {"username": user, "password": password}
         token = self._client.post("/auth/token", json=login).raise_for_status().json()
         self._client.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def of(self, dag: str) -> "AirflowApi":
+        """Return the same login, for what is done with another DAG."""
+        other = copy(self)
+        other.dag = dag
+        return other
 
     def close(self) -> None:
         """Disconnect."""
@@ -52,17 +60,19 @@ class AirflowApi:
     def runs(self, **query: Any) -> list[Json]:
         """Return the DAG's runs, the latest first."""
         query = {"order_by": "-run_after", "limit": 100} | query
-        found: list[Json] = self.get(f"/dags/{DAG}/dagRuns", **query)["dag_runs"]
+        found: list[Json] = self.get(f"/dags/{self.dag}/dagRuns", **query)["dag_runs"]
         return found
 
     def run(self, run_id: str) -> Json:
         """Return one run."""
-        found: Json = self.get(f"/dags/{DAG}/dagRuns/{run_id}")
+        found: Json = self.get(f"/dags/{self.dag}/dagRuns/{run_id}")
         return found
 
     def trigger(self, conf: Json) -> httpx.Response:
         """Start a run by hand, with a filled form."""
-        return self.post(f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf})
+        return self.post(
+            f"/dags/{self.dag}/dagRuns", {"logical_date": None, "conf": conf}
+        )
 
     def over(self, run_id: str) -> Json:
         """Wait until a run is over; return it."""
@@ -75,13 +85,13 @@ class AirflowApi:
 
     def tasks(self, run_id: str) -> dict[str, Json]:
         """Return the task instances of a run by their ids."""
-        found = self.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
+        found = self.get(f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances")
         return {task["task_id"]: task for task in found["task_instances"]}
 
     def outcome(self, run_id: str, task_id: str) -> Json:
         """Return what a task has put into its XCom."""
         found: Json = self.get(
-            f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}"
+            f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances/{task_id}"
             "/xcomEntries/return_value",
             deserialize="true",
         )["value"]
@@ -90,7 +100,7 @@ class AirflowApi:
     def log(self, run_id: str, task_id: str, attempt: int = 1) -> str:
         """Return a task's log as text."""
         found = self.get(
-            f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+            f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         )
         return "\n".join(str(line) for line in found["content"])
 
@@ -99,18 +109,55 @@ class AirflowApi:
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id}
         if task_ids:
             body["task_ids"] = task_ids
-        self.post(f"/dags/{DAG}/clearTaskInstances", body).raise_for_status()
+        self.post(f"/dags/{self.dag}/clearTaskInstances", body).raise_for_status()
 
-    def backfill(self, start: datetime, end: datetime) -> Json:
+    def backfill(
+        self,
+        start: datetime,
+        end: datetime,
+        reprocess: str = "completed",
+        *,
+        backwards: bool = False,
+    ) -> Json:
         """Start a backfill over an interval; return it."""
         body = {
-            "dag_id": DAG,
+            "dag_id": self.dag,
             "from_date": start.isoformat(),
             "to_date": end.isoformat(),
-            "reprocess_behavior": "completed",
+            "reprocess_behavior": reprocess,
+            "run_backwards": backwards,
         }
         found: Json = self.post("/backfills", body).raise_for_status().json()
         return found
+
+    def backfilled(self, backfill: Json) -> Json:
+        """Wait until a backfill is over; return it."""
+
+        def look() -> Json | None:
+            found: Json = self.get(f"/backfills/{backfill['id']}")
+            return found if found["completed_at"] else None
+
+        return until(look, "the end of the backfill", seconds=400)
+
+    def mark(self, run_id: str, state: str, task_id: str | None = None) -> None:
+        """Mark a run, or one of its tasks, as success or failed."""
+        path = f"/dags/{self.dag}/dagRuns/{run_id}"
+        body: Json = {"state": state}
+        if task_id:
+            path += f"/taskInstances/{task_id}"
+            body = {"new_state": state}
+        self._client.patch(f"/api/v2{path}", json=body).raise_for_status()
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run."""
+        path = f"/api/v2/dags/{self.dag}/dagRuns/{run_id}"
+        self._client.delete(path).raise_for_status()
+
+    def pause(self, *, paused: bool) -> None:
+        """Pause the DAG, or let it run again."""
+        self._client.patch(
+            f"/api/v2/dags/{self.dag}", json={"is_paused": paused}
+        ).raise_for_status()
 
     def asset_events(self, run_id: str) -> dict[str, Json]:
         """Return what a run's tasks said of their assets, by the assets' names."""

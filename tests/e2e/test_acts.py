@@ -1,0 +1,165 @@
+"""What people do with runs in Airflow's UI, and the data afterwards."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.e2e.airflow_api import AirflowApi, Json, until
+from tests.e2e.shop import TOPIC, Guest
+from tests.model.compare import actual, assert_equal
+
+Dwh = psycopg.Connection[Any]
+RELOAD = "orders_history_reload"
+REPORT = "report"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def paused(airflow: AirflowApi) -> Any:
+    """Let nobody but the test start runs of orders_stream."""
+    airflow.pause(paused=True)
+    until(lambda: not _going(airflow), "the end of the runs that go on")
+    yield airflow
+    airflow.pause(paused=False)
+
+
+def _going(airflow: AirflowApi) -> list[Json]:
+    return [run for run in airflow.runs() if run["state"] in ("queued", "running")]
+
+
+def _watermarks(dwh: Dwh) -> list[tuple[Any, ...]]:
+    return dwh.execute(
+        "SELECT stage, topic, kafka_partition, next_offset FROM ops.watermarks"
+        " ORDER BY stage, topic, kafka_partition"
+    ).fetchall()
+
+
+def _damage(dwh: Dwh, guest: Guest) -> None:
+    """Take a guest's orders out of every layer."""
+    of_guest = "h_user_pk IN (SELECT h_user_pk FROM dds.h_user WHERE user_id = %s)"
+    query = f"SELECT order_id FROM dds.s_order_version WHERE {of_guest}"
+    orders = [row[0] for row in dwh.execute(query, (guest.id,))]
+    assert orders
+    for statement in (
+        "DELETE FROM dds.s_order_version WHERE order_id = ANY(%s)",
+        "DELETE FROM dds.l_order_product WHERE order_id = ANY(%s)",
+        "DELETE FROM cdm.user_product_counters_counted WHERE order_id = ANY(%s)",
+    ):
+        dwh.execute(statement, (orders,))
+    dwh.execute(
+        "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
+        (guest.id.encode(),),
+    )
+    dwh.execute("UPDATE cdm.user_category_counters SET amount = amount + 1")
+
+
+def test_reload_of_a_form_heals_and_reports(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest
+) -> None:
+    guest.order([guest.pizza])
+    until(lambda: guest.counted(dwh, 1), "the order in the marts")
+    before = actual(dwh)
+    _damage(dwh, guest)
+
+    of_reload = airflow.of(RELOAD)
+    started = of_reload.trigger(
+        {"from": (datetime.now(UTC) - timedelta(hours=2)).isoformat()}
+    )
+    run = of_reload.over(started.raise_for_status().json()["dag_run_id"])
+
+    assert run["state"] == "success"
+    assert_equal(before, actual(dwh))
+    found = of_reload.outcome(run["dag_run_id"], REPORT)
+    assert found["layers"]["messages"]["healed"] == 1
+    assert found["layers"]["user_category_counters"]["healed"] >= 1
+    assert found["differing"] == 0
+    assert "| layer | compared" in of_reload.log(run["dag_run_id"], REPORT)
+
+
+def test_reload_of_bytes_that_differ_is_red_and_changes_nothing(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest
+) -> None:
+    guest.order([guest.pizza])
+    until(lambda: guest.counted(dwh, 1), "the order in the marts")
+    of_one = "position(%s::bytea IN message) > 0"
+    query = f"UPDATE stg.order_events SET message = message || %s WHERE {of_one}"
+    dwh.execute(query, (b" ", guest.id.encode()))
+    before = actual(dwh)
+
+    of_reload = airflow.of(RELOAD)
+    started = of_reload.trigger({})
+    run = of_reload.over(started.raise_for_status().json()["dag_run_id"])
+
+    assert run["state"] == "failed"
+    assert of_reload.tasks(run["dag_run_id"])[REPORT]["state"] == "failed"
+    assert "1 rows differ" in of_reload.log(run["dag_run_id"], REPORT)
+    assert_equal(before, actual(dwh))
+    dwh.execute(
+        f"UPDATE stg.order_events SET message = rtrim(message, ' '::bytea)"
+        f" WHERE {of_one}",
+        (guest.id.encode(),),
+    )
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_reload_is_backfilled_over_weeks(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest, backwards: bool
+) -> None:
+    guest.order([guest.pizza])
+    until(lambda: guest.counted(dwh, 1), "the order in the marts")
+    until(lambda: not _going(airflow), "the end of the runs that go on")
+    before, marks = actual(dwh), _watermarks(dwh)
+    now = datetime.now(UTC)
+    # A run is named after the end of its week: this week's would be in the future.
+    of_reload = airflow.of(RELOAD)
+    backfill = of_reload.backfill(
+        now - timedelta(weeks=3), now, "completed", backwards=backwards
+    )
+    of_reload.backfilled(backfill)
+
+    runs = [run for run in of_reload.runs() if run["run_type"] == "backfill"]
+    assert len(runs) == 3
+    assert {run["state"] for run in runs} == {"success"}
+    assert_equal(before, actual(dwh))
+    assert _watermarks(dwh) == marks
+
+
+def test_backlog_of_a_pause_goes_through_in_one_run(
+    paused: AirflowApi, dwh: Dwh, guest: Guest
+) -> None:
+    airflow = paused
+    known = {run["dag_run_id"] for run in airflow.runs()}
+    for number in range(5):
+        guest.order([guest.pizza], number=number)
+    assert not guest.products(dwh)
+    assert {run["dag_run_id"] for run in airflow.runs()} == known
+
+    airflow.pause(paused=False)
+
+    until(lambda: guest.counted(dwh, 5), "the backlog in the marts", seconds=360)
+    until(lambda: not _going(airflow), "the end of the runs")
+    took = dwh.execute(
+        "SELECT count(DISTINCT s.run_id) FROM ops.stage_runs AS s"
+        " INNER JOIN ops.batches AS b USING (stage_run_id)"
+        " INNER JOIN ops.batch_ranges AS o USING (batch_id)"
+        " INNER JOIN stg.order_events AS e ON e.topic = o.topic"
+        " AND e.kafka_partition = o.kafka_partition"
+        " AND e.kafka_offset >= o.from_offset AND e.kafka_offset < o.to_offset"
+        " WHERE s.stage = 'drain' AND NOT b.is_repeat"
+        " AND position(%s::bytea IN e.message) > 0",
+        (guest.id.encode(),),
+    ).fetchone()
+    assert took == (1,)
+
+
+def test_two_runs_at_once_are_green_and_count_once(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest
+) -> None:
+    guest.order([guest.pizza], number=1)
+    runs = [airflow.trigger({"topics": [TOPIC]}) for _ in range(3)]
+    ended = [airflow.over(run.raise_for_status().json()["dag_run_id"]) for run in runs]
+    assert {run["state"] for run in ended} == {"success"}
+    until(lambda: guest.counted(dwh, 1), "the order, once")
