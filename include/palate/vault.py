@@ -303,7 +303,7 @@ def load(
 
 def make_known(conn: Connection, relations: Iterable[str], *, is_careful: bool) -> None:
     """Note which keys of the clustered hubs may have rows already."""
-    for statement in _known_statements(frozenset(relations)):
+    for statement in known_statements(frozenset(relations)):
         execute(conn, statement, {"is_careful": is_careful})
 
 
@@ -353,7 +353,8 @@ def load_statements(relations: frozenset[str]) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=16)
-def _known_statements(relations: frozenset[str]) -> tuple[str, ...]:
+def known_statements(relations: frozenset[str]) -> tuple[str, ...]:
+    """Return what notes the known keys of each clustered hub that is fed."""
     vault = load_vault()
     return tuple(
         render("dds/_templates/known.sql", **vault.context(item) | {"sources": sources})

@@ -38,6 +38,11 @@ def _of_definitions() -> Iterator[Statement]:
         yield f"load {item.table}", vault.render_load(item)
         make, *_ = migrate.table_statements(definitions.context(item))
         yield f"make {item.table}", make
+    relations = frozenset(
+        name for hub in definitions.tables.values() for name in hub.source
+    )
+    for number, statement in enumerate(vault.known_statements(relations), start=1):
+        yield f"known {number}", statement
 
 
 def _of_sources() -> Iterator[Statement]:

@@ -1,5 +1,5 @@
--- The dishes whose name this batch may change: those of a menu that came, those that are
--- counted for the first time, and those in orders that no menu names.
+-- The dishes whose name this batch may change: those of a menu that came, those that
+-- are counted for the first time, and those in orders that no menu names.
 SELECT h_product_pk
 FROM batch_menu_products
 UNION
