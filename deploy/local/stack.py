@@ -34,7 +34,7 @@ from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.supervision import State, Supervisor, end_leftovers
 
-_SECONDS_TO_ANSWER = 120
+_SECONDS_TO_ANSWER = 300
 # What a stack writes into its folder, beside the supervisor's own files.
 _FOLDERS = ("postgres", "redis", "kafka", "airflow", "log", "tls")
 _FILES = (

@@ -11,6 +11,9 @@ from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
 from palate.render import render
 
+# Judge the tags of every guest anew, where a change of a mart may concern any of them.
+ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
+
 
 class Label(BaseModel):
     """Where a mart's rows take the name from that people read."""

@@ -17,7 +17,7 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
 from palate.intervals import planned
-from palate.mart_definitions import Mart, load_marts
+from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import DICTIONARY_FEED
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
@@ -237,7 +237,7 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
             f"INSERT INTO cdm.{name} ({columns})"
             f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
         ),
-        ("waiting_for_tags", "INSERT INTO ops.tags_waiting DEFAULT VALUES"),
+        ("waiting_for_tags", ALL_TAGS_WAIT),
     ]
 
 

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.intervals import rounds, without
-from palate.mart_definitions import Mart
+from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED
 from palate.positions import Range, first, open_ranges
 from palate.render import execute, execute_step
@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 _CHUNK = 20_000
 _EXAMPLES = 20
 _UPSTREAM = "vault"
-
-# All tags are judged again: which ones a corrected counter concerns may change, too.
-TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
 
 Steps = dict[str, str]
 
@@ -145,7 +142,7 @@ def _recount(
     )
     corrected = made["deltas"] + made["relabelled"]
     if corrected and "waiting_for_tags" in steps:
-        conn.execute(TAGS_WAIT)
+        conn.execute(ALL_TAGS_WAIT)
     batch.counts["guests"] = made["touched_guests"]
     batch.counts["compared"] = made["recounted"]
     batch.counts["corrected"] = corrected

@@ -17,7 +17,7 @@ from palate import outbox
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError, StageBusyError
-from palate.mart_definitions import Mart, load_marts
+from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.positions import Range, open_ranges
 from palate.render import execute, execute_step, render
@@ -25,7 +25,6 @@ from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 STAGE = "tags"
-EVERYTHING = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
 _VALUES = {"namespace": HUB_KEY_NAMESPACE}
 
 
@@ -57,7 +56,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 def rebuild(settings: Settings, caller: Caller) -> Outcome:
     """Judge every guest and tag anew; what is right stays as it is."""
     with connect(settings) as conn:
-        conn.execute(EVERYTHING)
+        conn.execute(ALL_TAGS_WAIT)
     return run(settings, caller)
 
 
