@@ -46,7 +46,7 @@ lint: install-dev  ## check style and types
 	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q tests/sql/test_lint.py)
 
 test: lint  ## everything that CI runs
-	$(PYTHON) -m pytest tests --ignore=tests/faults $(PYTEST)
+	$(PYTHON) -m pytest tests --ignore=tests/faults --ignore=tests/sql/test_lint.py $(PYTEST)
 	$(PYTHON) -m pytest tests/faults -m "not slow" $(PYTEST)
 
 test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or so)
