@@ -15,6 +15,7 @@ from palate.database import Connection, connect
 from palate.kafka import open_reader
 from palate.positions import watermarks
 from palate.settings import Settings
+from palate.stage import lock_key
 
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
@@ -122,8 +123,7 @@ def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:
         " AND database = (SELECT oid FROM pg_database"
         " WHERE datname = current_database())"
         " AND (classid::bigint << 32) | objid::bigint IN"
-        " (SELECT hashtextextended('palate stage ' || stage, 0)"
-        " FROM unnest(%s::text[]) AS stage))",
+        f" (SELECT {lock_key('stage')} FROM unnest(%s::text[]) AS stage))",
         (list(stages),),
     ).fetchone()
     return bool(row and row[0])

@@ -138,10 +138,9 @@ def rebuild(
         settings = load_settings()
         if mart in load_marts():
             outcome = marts.rebuild(settings, mart, shell_caller("rebuild"))
-            _print_outcome(outcome, as_json)
         else:
             outcome = tags.rebuild(settings, shell_caller("rebuild"))
-            _print_outcome(outcome, as_json)
+        _print_outcome(outcome, as_json)
 
 
 @app.command()

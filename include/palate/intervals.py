@@ -203,13 +203,6 @@ def rounds(ranges: Iterable[Range]) -> list[list[Range]]:
     return found
 
 
-def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, one of each log, whose beginnings were taken."""
-    ends = {item.log: item.end for item in taken}
-    left = [replace(item, start=ends.get(item.log, item.start)) for item in ranges]
-    return [item for item in left if len(item)]
-
-
 def _done(conn: Connection) -> dict[Log, tuple[int, int]]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, first_offset, next_offset"

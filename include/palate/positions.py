@@ -119,6 +119,13 @@ def first(ranges: Iterable[Range], limit: int) -> list[Range]:
     return sorted(taken)
 
 
+def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+    """Return what is left of ranges, one of each log, whose beginnings were taken."""
+    ends = {item.log: item.end for item in taken}
+    left = [replace(item, start=ends.get(item.log, item.start)) for item in ranges]
+    return [item for item in left if len(item)]
+
+
 def advance(
     conn: Connection, stage: str, ranges: Sequence[Range], moved_dt: datetime
 ) -> None:

@@ -13,10 +13,10 @@ from psycopg.rows import dict_row
 
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
-from palate.intervals import rounds, without
+from palate.intervals import rounds
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED
-from palate.positions import Range, first, open_ranges
+from palate.positions import Range, first, open_ranges, without
 from palate.render import execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, StageRun

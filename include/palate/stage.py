@@ -25,7 +25,13 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LOCK_KEY = "hashtextextended('palate stage ' || %(stage)s, 0)"
+
+def lock_key(stage: str) -> str:
+    """Return SQL for the key of the lock of the stage that an SQL expression names."""
+    return f"hashtextextended('palate stage ' || {stage}, 0)"
+
+
+_LOCK_KEY = lock_key("%(stage)s")
 
 
 @dataclass(frozen=True)

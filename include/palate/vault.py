@@ -27,7 +27,7 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
-from palate.positions import Log, Range, first, open_ranges, watermarks
+from palate.positions import Log, Range, first, open_ranges, watermarks, without
 from palate.refused_share import check_share
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
@@ -98,7 +98,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
             waiting = _readable(settings, attempt.without_dropped(ranges))
             while chunk := first(waiting, min(settings.palate_chunk_positions, _CALM)):
                 _load_all(settings, attempt, chunk, is_repeat=True)
-                waiting = _without(waiting, chunk)
+                waiting = without(waiting, chunk)
         return attempt.outcome
 
 
@@ -173,7 +173,7 @@ def _load_alike(
     if lanes < 2 or size < lanes * _WORTH_A_LANE:
         while ranges := first(waiting, settings.palate_chunk_positions):
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
-            waiting = _without(waiting, ranges)
+            waiting = without(waiting, ranges)
         return
     chunk = min(
         settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
@@ -261,12 +261,6 @@ class _Queue:
                 self._closed = True
                 self._changed.notify_all()
             raise
-
-
-def _without(waiting: list[Range], taken: list[Range]) -> list[Range]:
-    ends = {item.log: item.end for item in taken}
-    left = [replace(item, start=ends.get(item.log, item.start)) for item in waiting]
-    return [item for item in left if len(item)]
 
 
 def load(
