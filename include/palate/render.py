@@ -21,6 +21,14 @@ _ENVIRONMENT = jinja2.Environment(
 _ENVIRONMENT.globals |= {
     "origin_header": names.ORIGIN_HEADER,
     "dictionary_feed": names.DICTIONARY_FEED,
+    # Whether a row has a position of the range r of batch_ranges.
+    "in_range": lambda alias: (
+        f"{alias}.topic = r.topic\n"
+        f"AND {alias}.epoch = r.epoch\n"
+        f"AND {alias}.kafka_partition = r.kafka_partition\n"
+        f"AND {alias}.kafka_offset >= r.from_offset\n"
+        f"AND {alias}.kafka_offset < r.to_offset"
+    ),
     "newest_first": lambda alias: ", ".join(
         f"{alias}.{column} DESC" + (" NULLS LAST" if column == "sent_dttm" else "")
         for column in names.VERSION_RANK

@@ -10,11 +10,7 @@ CROSS JOIN LATERAL (
             s.version_dt
         FROM dds.s_restaurant_names AS s
         WHERE
-            s.topic = r.topic
-            AND s.epoch = r.epoch
-            AND s.kafka_partition = r.kafka_partition
-            AND s.kafka_offset >= r.from_offset
-            AND s.kafka_offset < r.to_offset
+            {{ in_range("s") | indent(12) }}
         OFFSET 0  -- one index scan per range, whatever the statistics say
     )
     UNION ALL
@@ -24,11 +20,7 @@ CROSS JOIN LATERAL (
             s.version_dt
         FROM dds.s_user_names AS s
         WHERE
-            s.topic = r.topic
-            AND s.epoch = r.epoch
-            AND s.kafka_partition = r.kafka_partition
-            AND s.kafka_offset >= r.from_offset
-            AND s.kafka_offset < r.to_offset
+            {{ in_range("s") | indent(12) }}
         OFFSET 0
     )
 ) AS came

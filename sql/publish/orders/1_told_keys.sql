@@ -12,11 +12,7 @@ CROSS JOIN LATERAL (
         SELECT s.{{ key }} AS key
         FROM dds.{{ table }} AS s
         WHERE
-            s.topic = r.topic
-            AND s.epoch = r.epoch
-            AND s.kafka_partition = r.kafka_partition
-            AND s.kafka_offset >= r.from_offset
-            AND s.kafka_offset < r.to_offset
+            {{ in_range("s") | indent(12) }}
         OFFSET 0  -- one index scan per range, whatever the statistics say
     )
     {%- if not loop.last %}

@@ -17,11 +17,7 @@ CROSS JOIN LATERAL (
         s.kafka_offset
     FROM dds.s_order_version AS s
     WHERE
-        s.topic = r.topic
-        AND s.epoch = r.epoch
-        AND s.kafka_partition = r.kafka_partition
-        AND s.kafka_offset >= r.from_offset
-        AND s.kafka_offset < r.to_offset
+        {{ in_range("s") | indent(8) }}
     OFFSET 0  -- one index scan per range, whatever the statistics say
 ) AS v
 UNION ALL

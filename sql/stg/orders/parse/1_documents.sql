@@ -31,10 +31,6 @@ CROSS JOIN LATERAL (
         stg.jsonb_or_null(s.message) AS doc
     FROM stg.order_events AS s
     WHERE
-        s.topic = r.topic
-        AND s.epoch = r.epoch
-        AND s.kafka_partition = r.kafka_partition
-        AND s.kafka_offset >= r.from_offset
-        AND s.kafka_offset < r.to_offset
+        {{ in_range("s") | indent(8) }}
     OFFSET 0  -- one index scan per range, and each message parsed once
 ) AS e

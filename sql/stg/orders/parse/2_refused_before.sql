@@ -8,11 +8,7 @@ WHERE
             SELECT 1
             FROM stg.rejected_messages AS s
             WHERE
-                s.topic = r.topic
-                AND s.epoch = r.epoch
-                AND s.kafka_partition = r.kafka_partition
-                AND s.kafka_offset >= r.from_offset
-                AND s.kafka_offset < r.to_offset
+                {{ in_range("s") | indent(16) }}
             LIMIT 1
         ) AS m
         WHERE NOT r.is_replay
