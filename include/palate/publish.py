@@ -7,6 +7,7 @@ acknowledged it; killed in between, the next run sends it again, with the same v
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from palate import exchange, outbox, tag_keys, vault
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
@@ -24,6 +25,8 @@ TAGS_TO_KAFKA = f"{STAGE}:tags:kafka"
 TAGS_TO_REDIS = f"{STAGE}:tags:redis"
 ORDERS = f"{STAGE}:orders"
 COUNTERS = f"{STAGE}:counters"
+# Takes states to an outlet; returns how many that were.
+Write = Callable[[list[outbox.State]], int]
 _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
 
 _REDIS = (
@@ -93,32 +96,44 @@ def _merge(outcome: Outcome, part: Outcome) -> None:
 
 
 def _tags_to_kafka(settings: Settings, caller: Caller) -> Outcome:
-    with open_run(settings, TAGS_TO_KAFKA, caller) as attempt:
-        if not outbox.waiting(attempt.conn, attempt.stage, 1):
-            return attempt.outcome
-        topic = settings.palate_tags_topic
-        with open_sender(settings, topic, COMPACTED) as sender:
-            while states := outbox.waiting(attempt.conn, attempt.stage, _STATES):
-                # Before the transaction: none is open while the broker is waited for.
-                sent = sender.send((one.guest_id, one.as_message()) for one in states)
-                taken = outbox.taken(attempt.conn, attempt.stage, states)
-                with attempt.batch([taken]) as batch:
-                    batch.counts["tags_sent"] = sent
-        outbox.forget(attempt.conn, _TAG_STAGES)
-        return attempt.outcome
+    @contextmanager
+    def opened() -> Iterator[Write]:
+        with open_sender(settings, settings.palate_tags_topic, COMPACTED) as sender:
+            yield lambda states: sender.send(
+                (one.guest_id, one.as_message()) for one in states
+            )
+
+    return _tags(settings, caller, TAGS_TO_KAFKA, "tags_sent", opened)
 
 
 def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
-    with open_run(settings, TAGS_TO_REDIS, caller) as attempt:
-        if not outbox.waiting(attempt.conn, attempt.stage, 1):
-            return attempt.outcome
+    @contextmanager
+    def opened() -> Iterator[Write]:
         with open_redis(settings, *_REDIS) as client:
             tag_keys.warn_of_eviction(client)
-            while states := outbox.waiting(attempt.conn, attempt.stage, _STATES):
-                written = tag_keys.write(client, states)
-                taken = outbox.taken(attempt.conn, attempt.stage, states)
+            yield lambda states: tag_keys.write(client, states)
+
+    return _tags(settings, caller, TAGS_TO_REDIS, "tags_written", opened)
+
+
+def _tags(
+    settings: Settings,
+    caller: Caller,
+    stage: str,
+    counted: str,
+    opened: Callable[[], AbstractContextManager[Write]],
+) -> Outcome:
+    """Publish the states that wait for one outlet, in the order of their versions."""
+    with open_run(settings, stage, caller) as attempt:
+        if not outbox.waiting(attempt.conn, stage, 1):
+            return attempt.outcome
+        with opened() as write:
+            while states := outbox.waiting(attempt.conn, stage, _STATES):
+                # Before the transaction: none is open while the outlet is waited for.
+                number = write(states)
+                taken = outbox.taken(attempt.conn, stage, states)
                 with attempt.batch([taken]) as batch:
-                    batch.counts["tags_written"] = written
+                    batch.counts[counted] = number
         outbox.forget(attempt.conn, _TAG_STAGES)
         return attempt.outcome
 

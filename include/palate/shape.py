@@ -5,9 +5,9 @@ same field by field, to say what is wrong with a message that was refused. Both 
 made from the same table; a test compares them over the corpus of odd messages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +19,38 @@ OUT_OF_RANGE = "value_out_of_range"
 _TIME_FORM = (
     "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
 )
+
+
 # A time of the right form that exists reads the same after PostgreSQL has parsed and
 # written it; jsonpath parses without raising, and faster than a regular expression.
 # (A year of five digits would pass, hence the length.)
-_TIME_EXISTS = (
-    "char_length({0}) = 19 AND "
-    "jsonb_path_query_first({1}, '$.datetime(\"YYYY-MM-DD HH24:MI:SS\")', '{{}}', TRUE)"
-    " #>> '{{}}' = replace({0}, ' ', 'T')"
-)
-# jsonb sorts null < text < number < boolean < list < object: a comparison tells the
-# type and the range at once, in half the time that jsonb_typeof takes. But an empty
-# list sorts before null.
-_LEAST_TEXT = "'\"\"'::jsonb"
-_BELOW_NUMBERS = "'-1e131071'::jsonb"
-_LEAST_OBJECT = "'{}'::jsonb"
-
-
-class Use(Enum):
-    """Where a test is used: ``THEN`` may rest on ``FIRST``; ``REASON`` only names."""
-
-    FIRST = 1
-    THEN = 2
-    REASON = 3
+def _time_exists(text: str, value: str, path: str = "") -> str:
+    at = f'${"." * bool(path)}{path}.datetime("YYYY-MM-DD HH24:MI:SS")'
+    return (
+        f"char_length({text}) = 19"
+        f" AND jsonb_path_query_first({value}, '{at}', '{{}}', TRUE) #>> '{{}}'"
+        f" = replace({text}, ' ', 'T')"
+    )
 
 
 @dataclass(frozen=True)
-class Test:
-    """One thing that must hold, of the jsonb ``doc`` or of each ``e`` of a list."""
+class Field:
+    """One field of a form: where it stands, and what it must be."""
 
-    reason: str
-    of_each: str | None
-    condition: str
-    detail: str
-    uses: frozenset[Use]
+    path: str
+    type: dict[str, Any]
+    is_required: bool
+    within: str | None = None
+
+    @property
+    def value(self) -> str:
+        """Return SQL for the field's jsonb, in ``doc`` or in a list's element ``e``."""
+        return f"(e -> '{self.path}')" if self.within else _value(self.path)
+
+    @property
+    def text(self) -> str:
+        """Return SQL for the field's text; that of a JSON null is NULL."""
+        return f"(e ->> '{self.path}')" if self.within else _text(self.path)
 
 
 @dataclass(frozen=True)
@@ -59,180 +58,251 @@ class Shape:
     """What one form of messages must look like."""
 
     form: str
-    version_time: str
+    fields: tuple[Field, ...]
     lists: tuple[str, ...]
-    tests: tuple[Test, ...]
+    equal: tuple[tuple[str, str], ...]
+    version_path: str
+
+    @property
+    def version_time(self) -> str:
+        """Return the name of the version's time in ``texts``."""
+        return _column(self.version_path)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Return SQL over ``doc`` for each text outside of lists, by a column's name.
+
+        Looking a text up takes longer than most things that are done with it.
+        """
+        return {
+            _column(item.path): item.text
+            for item in self._of(None)
+            if item.type["json"] == "string"
+        }
 
     def accepts(self) -> str:
-        """Return SQL over ``doc`` that is true for an accepted message only."""
-        each = [
-            _of_each(
-                path, _guarded(self._used(Use.FIRST, path), self._used(Use.THEN, path))
-            )
-            for path in self.lists
-        ]
-        return _guarded(
-            self._used(Use.FIRST, None), [*self._used(Use.THEN, None), *each]
+        """Return SQL that is true for an accepted message only.
+
+        It is over ``doc`` and the columns of ``texts``. Types and ranges are told by
+        one path; what a path can't tell comes after it.
+        """
+        rest = [_limits(_column(item.path), item) for item in self._of(None)]
+        rest += [_each(path, self._of(path)) for path in self.lists]
+        # CASE is the one form in which PostgreSQL promises an order of evaluation.
+        return (
+            f"CASE WHEN doc @@ '{self._path}'"
+            f" THEN {' AND '.join(filter(None, rest)) or 'TRUE'} ELSE FALSE END"
         )
+
+    @cached_property
+    def _path(self) -> str:
+        same = [_if_any(f"$.{a}", f"$.{a} == $.{b}") for a, b in self.equal]
+        return " && ".join([f"strict {_is_object('$', self._tree)}", *same])
+
+    @cached_property
+    def _tree(self) -> dict[str, Any]:
+        """Return the fields and lists by the names that lead to them."""
+        tree: dict[str, Any] = {}
+        leaves: dict[str, Any] = {item.path: item for item in self._of(None)}
+        leaves |= {path: self._of(path) for path in self.lists}
+        for path, leaf in leaves.items():
+            *parents, name = path.split(".")
+            node = tree
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[name] = leaf
+        return tree
+
+    def _of(self, path: str | None) -> list[Field]:
+        return [item for item in self.fields if item.within == path]
 
     def rules(self) -> list[tuple[str, str, str]]:
         """Return (reason, detail, SQL over ``doc``), in the order to evaluate them."""
+        found = list(self._rules())
         return [
-            (
-                test.reason,
-                test.detail,
-                _of_each(test.of_each, test.condition)
-                if test.of_each
-                else test.condition,
-            )
+            rule
             for reason in (WRONG_SHAPE, OUT_OF_RANGE)
-            for test in self.tests
-            if test.reason == reason and Use.REASON in test.uses
+            for rule in found
+            if rule[0] == reason
         ]
 
-    def _used(self, use: Use, of_each: str | None) -> list[str]:
-        return [
-            test.condition
-            for test in self.tests
-            if use in test.uses and test.of_each == of_each
-        ]
+    def _rules(self) -> Iterator[tuple[str, str, str]]:
+        paths = [*(item.path for item in self._of(None)), *self.lists]
+        for parent in sorted({path.rpartition(".")[0] for path in paths} - {""}):
+            is_object = f"jsonb_typeof({_value(parent)}) = 'object'"
+            yield WRONG_SHAPE, f"{parent} must be an object", is_object
+        for path in self.lists:
+            # The text of a whole list is dear; its type tells as much.
+            kind = f"coalesce(jsonb_typeof({_value(path)}), 'null')"
+            detail = f"{path} must be a list, if there is one"
+            yield WRONG_SHAPE, detail, f"{kind} IN ('array', 'null')"
+        for path, other in self.equal:
+            same = f"({_text(path)} IS NULL OR {_value(path)} = {_value(other)})"
+            yield WRONG_SHAPE, f"{path}, if any, must equal {other}", same
+        for item in self._of(None):
+            yield from _rules_of(item)
+        for path in self.lists:
+            objects = _all_of(path, "jsonb_typeof(e) = 'object'")
+            yield WRONG_SHAPE, f"{path} must hold objects only", objects
+            for item in self._of(path):
+                for reason, detail, condition in _rules_of(item):
+                    yield reason, detail, _all_of(path, condition)
 
 
 def load_shapes(path: Path) -> list[Shape]:
     """Return the shape of each form in a ``shape.yaml``."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    types = content["types"]
     return [
         Shape(
             form=name,
-            version_time=_Field(form["version_time"], None, True).text,
+            fields=(
+                *_fields(form, types, None),
+                *(
+                    field
+                    for path, element in form.get("lists", {}).items()
+                    for field in _fields(element, types, path)
+                ),
+            ),
             lists=tuple(form.get("lists", {})),
-            tests=tuple(_tests(content["types"], form)),
+            equal=tuple(form.get("equal", {}).items()),
+            version_path=form["version_time"],
         )
         for name, form in content["forms"].items()
     ]
 
 
-_FIRST = frozenset({Use.FIRST})
-_THEN = frozenset({Use.THEN})
-_REASON = frozenset({Use.REASON})
-
-
-def _tests(types: dict[str, Any], form: dict[str, Any]) -> Iterable[Test]:
-    lists = form.get("lists", {})
-    paths = [*form["required"], *form.get("optional", {}), *lists]
-    for parent in sorted({path.rpartition(".")[0] for path in paths} - {""}):
-        field = _Field(parent, None, True)
-        yield field.test(
-            WRONG_SHAPE, f"{field.kind} = 'object'", "be an object", _REASON
-        )
-    for path in lists:
-        # The text of a whole list is dear; its type tells as much.
-        field = _Field(path, None, True)
-        condition = f"coalesce({field.kind}, 'null') IN ('array', 'null')"
-        what = "be a list, if there is one"
-        yield field.test(WRONG_SHAPE, condition, what, _REASON | _FIRST)
-    for path, other in form.get("equal", {}).items():
-        field = _Field(path, None, False)
-        condition = f"{field.value} = {_Field(other, None, True).value}"
-        yield field.test(WRONG_SHAPE, condition, f"equal {other}", _REASON | _FIRST)
-    yield from _fields(form, types, None)
-    for path, element in lists.items():
-        detail = f"{path} must hold objects only"
-        condition = f"e >= {_LEAST_OBJECT}"
-        yield Test(WRONG_SHAPE, path, condition, detail, _REASON | _FIRST)
-        yield from _fields(element, types, path)
-
-
 def _fields(
-    fields: dict[str, Any], types: dict[str, Any], of_each: str | None
-) -> Iterable[Test]:
-    for required in (True, False):
-        group = fields.get("required" if required else "optional", {})
-        for path, name in group.items():
-            field = _Field(path, of_each, required)
-            yield from _type_tests(field, types[name])
+    group: dict[str, Any], types: dict[str, Any], path: str | None
+) -> Iterator[Field]:
+    for is_required, key in ((True, "required"), (False, "optional")):
+        for name, type in group.get(key, {}).items():
+            yield Field(name, types[type], is_required, path)
 
 
-def _type_tests(field: "_Field", type: dict[str, Any]) -> Iterable[Test]:
-    value, text, json = field.value, field.text, type["json"]
-    what = f"be a {json}"
-    yield field.test(WRONG_SHAPE, f"{field.kind} = '{json}'", what, _REASON)
+def _rules_of(item: Field) -> Iterable[tuple[str, str, str]]:
+    type, value, text = item.type, item.value, item.text
+    where = f"{item.path} in {item.within}" if item.within else item.path
+    found = [
+        (
+            WRONG_SHAPE,
+            f"be a {type['json']}",
+            f"jsonb_typeof({value}) = '{type['json']}'",
+        )
+    ]
     if type.get("whole"):
-        whole = f"{value}::numeric %% 1 = 0"
-        yield field.test(WRONG_SHAPE, whole, "be a whole number", _REASON | _THEN)
+        found += [(WRONG_SHAPE, "be a whole number", f"{value}::numeric %% 1 = 0")]
     if type.get("time"):
-        form = _TIME_FORM.format(text)
         what = "have the form YYYY-MM-DD HH:MM:SS"
-        yield field.test(WRONG_SHAPE, form, what, _REASON)
-        exists = _TIME_EXISTS.format(text, value)
-        yield field.test(OUT_OF_RANGE, exists, "be a time that exists", _REASON | _THEN)
+        found += [
+            (WRONG_SHAPE, what, _TIME_FORM.format(text)),
+            (OUT_OF_RANGE, "be a time that exists", _time_exists(text, value)),
+        ]
     if "least" in type:
         low, high = type["least"], type["most"]
-        what = f"be from {low} to {high}"
-        condition = f"{value} BETWEEN '{low}'::jsonb AND '{high}'::jsonb"
-        yield field.test(OUT_OF_RANGE, condition, what, _REASON | _FIRST)
+        between = f"{value} BETWEEN '{low}'::jsonb AND '{high}'::jsonb"
+        found += [(OUT_OF_RANGE, f"be from {low} to {high}", between)]
     if "decimals" in type:
         number = type["decimals"]
-        condition = f"scale(trim_scale({value}::numeric)) <= {number}"
-        what = f"have at most {number} decimals"
-        yield field.test(OUT_OF_RANGE, condition, what, _REASON | _THEN)
+        few = f"scale(trim_scale({value}::numeric)) <= {number}"
+        found += [(OUT_OF_RANGE, f"have at most {number} decimals", few)]
     if "longest" in type:
-        is_text = f"{value} BETWEEN {_LEAST_TEXT} AND {_BELOW_NUMBERS}"
-        yield field.test(WRONG_SHAPE, is_text, "", _FIRST)
         low, high = type["shortest"], type["longest"]
-        condition = f"char_length({text}) BETWEEN {low} AND {high}"
-        what = f"have {low} to {high} characters"
-        yield field.test(OUT_OF_RANGE, condition, what, _REASON | _THEN)
-
-
-@dataclass(frozen=True)
-class _Field:
-    path: str
-    of_each: str | None
-    required: bool
-
-    @property
-    def value(self) -> str:
-        if self.of_each:
-            return f"(e -> '{self.path}')"
-        return f"(doc #> '{_array(self.path)}')"
-
-    @property
-    def text(self) -> str:
-        return self.value.replace("-> '", "->> '").replace("#> '", "#>> '")
-
-    @property
-    def kind(self) -> str:
-        return f"jsonb_typeof({self.value})"
-
-    def test(
-        self, reason: str, condition: str, what: str, uses: frozenset[Use]
-    ) -> Test:
-        where = f"{self.path} in {self.of_each}" if self.of_each else self.path
-        if not self.required:
+        between = f"char_length({text}) BETWEEN {low} AND {high}"
+        found += [(OUT_OF_RANGE, f"have {low} to {high} characters", between)]
+    for reason, what, condition in found:
+        if item.is_required:
+            yield reason, f"{where} must {what}", condition
+        else:
             # A JSON null counts as missing; both have no text.
-            condition = f"({self.text} IS NULL OR {condition})"
-            where += ", if any,"
-        return Test(reason, self.of_each, condition, f"{where} must {what}", uses)
+            may = f"({text} IS NULL OR {condition})"
+            yield reason, f"{where}, if any, must {what}", may
 
 
-def _array(path: str) -> str:
-    return "{" + path.replace(".", ",") + "}"
-
-
-def _guarded(first: list[str], then: list[str]) -> str:
-    # CASE is the one form in which PostgreSQL promises an order of evaluation.
-    return (
-        f"CASE WHEN {' AND '.join(first) or 'TRUE'}"
-        f" THEN {' AND '.join(then) or 'TRUE'} ELSE FALSE END"
-    )
-
-
-def _of_each(path: str, condition: str) -> str:
+def _all_of(path: str, condition: str) -> str:
     # bool_and passes over NULL, and what isn't true is wrong.
-    array = f"doc #> '{_array(path)}'"
     return (
         f"(SELECT coalesce(bool_and(({condition}) IS TRUE), TRUE)"
-        f" FROM jsonb_array_elements("
-        f"CASE WHEN jsonb_typeof({array}) = 'array' THEN {array} END) AS e)"
+        f" FROM jsonb_array_elements(CASE WHEN jsonb_typeof({_value(path)}) = 'array'"
+        f" THEN {_value(path)} END) AS e)"
     )
+
+
+def _members(tree: dict[str, Any]) -> Iterator[str]:
+    """Yield predicates of a strict jsonpath over the members of an object ``@``."""
+    for name, node in tree.items():
+        at = f"@.{name}"
+        if isinstance(node, Field):
+            tests = list(_path_tests(at, node.type))
+            if tests:
+                test = " && ".join(tests)
+                yield test if node.is_required else _if_any(at, test)
+        elif isinstance(node, dict):
+            yield _is_object(at, node)
+        else:
+            # Not "exists one that fails": a predicate that can't be told is neither.
+            each = _is_object("@", {item.path: item for item in node})
+            yield _if_any(at, f"!exists({at}[*] ? (!{each}))")
+
+
+def _is_object(at: str, tree: dict[str, Any]) -> str:
+    tests = ['@.type() == "object"', *_members(tree)]
+    return f"exists({at} ? ({' && '.join(tests)}))"
+
+
+def _if_any(at: str, test: str) -> str:
+    # In a strict path it can't be told whether a missing member equals anything.
+    return f"({test} || ({at} == null) is unknown || {at} == null)"
+
+
+def _path_tests(at: str, type: dict[str, Any]) -> Iterator[str]:
+    """Yield what a jsonpath can tell of a value; what has another type is neither."""
+    if "least" in type:
+        yield f"{at} >= {type['least']} && {at} <= {type['most']}"
+    if type.get("whole"):
+        yield f"{at} %% 1 == 0"
+    if "decimals" in type:
+        yield f"{at} %% {10 ** -type['decimals']:.{type['decimals']}f} == 0"
+    if "longest" in type:
+        yield f'{at} {">" if type["shortest"] else ">="} ""'
+
+
+def _limits(text: str, item: Field) -> str | None:
+    """Return SQL for what a jsonpath can't tell: how long a text is, exact times."""
+    if "longest" in item.type:
+        return f"coalesce(char_length({text}), 0) <= {item.type['longest']}"
+    if item.type.get("time"):
+        if item.within:
+            exists = _time_exists(text, f"e.{item.path}")
+        else:
+            exists = _time_exists(text, "doc", item.path)
+        return exists if item.is_required else f"({text} IS NULL OR {exists})"
+    return None
+
+
+def _each(path: str, fields: list[Field]) -> str:
+    """Return SQL for the same of each element; the path has told that it is one."""
+    columns, tests = [], []
+    for item in fields:
+        is_time = bool(item.type.get("time"))
+        text = f"(e.{item.path} #>> '{{}}')" if is_time else f"e.{item.path}"
+        if test := _limits(text, item):
+            columns.append(f"{item.path} {'jsonb' if is_time else 'text'}")
+            tests.append(test)
+    return (
+        f"(SELECT coalesce(bool_and(({' AND '.join(tests)}) IS TRUE), TRUE)"
+        f" FROM jsonb_to_recordset(nullif({_value(path)}, 'null'))"
+        f" AS e ({', '.join(columns)}))"
+    )
+
+
+def _column(path: str) -> str:
+    return path.replace(".", "_")
+
+
+def _value(path: str) -> str:
+    return f"(doc #> '{{{path.replace('.', ',')}}}')"
+
+
+def _text(path: str) -> str:
+    return f"(doc #>> '{{{path.replace('.', ',')}}}')"

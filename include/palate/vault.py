@@ -5,6 +5,7 @@ them by the template of its kind. Loading a batch again adds nothing.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,8 @@ _TRIES = 5
 
 # How much of the history one run loads into a table that is new.
 _CHUNKS_OF_HISTORY = 10
+
+_LEFT_OUT = re.compile(r"^DELETE FROM batch_(\w+)", re.MULTILINE)
 
 _TEMPLATES = {Kind.HUB: "hub", Kind.LINK: "link", Kind.SATELLITE: "satellite"}
 
@@ -319,6 +322,8 @@ def parse(
             made, number = execute_step(conn, statement, values, analyze=False)
             if made:
                 rows[made.removeprefix("batch_")] = number
+            elif left := _LEFT_OUT.search(statement):
+                rows[left[1]] -= number
     return rows
 
 

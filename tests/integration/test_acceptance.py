@@ -95,14 +95,16 @@ def test_message_is_accepted_exactly_if_every_rule_holds(
     settings: Settings, form: Form
 ) -> None:
     shape = SHAPES[form]
+    texts = ", ".join(f"{text} AS {name}" for name, text in shape.texts.items())
     with _connect(settings) as conn:
         rows = execute(
             conn,
             f"SELECT kafka_offset, ({shape.accepts()}) IS TRUE,"
             f" {_first_broken(shape)}"
-            " FROM (SELECT kafka_offset, stg.jsonb_or_null(message) AS doc"
-            " FROM stg.order_events WHERE topic = %(topic)s OFFSET 0) AS message"
-            " WHERE jsonb_typeof(doc) = 'object'",
+            f" FROM (SELECT kafka_offset, doc, {texts} FROM"
+            " (SELECT kafka_offset, stg.jsonb_or_null(message) AS doc"
+            " FROM stg.order_events WHERE topic = %(topic)s OFFSET 0) AS parsed"
+            " OFFSET 0) AS message WHERE jsonb_typeof(doc) = 'object'",
             {"topic": _topic("alone", form)},
         ).fetchall()
 

@@ -52,16 +52,17 @@ def test_null_counts_as_missing_where_a_field_is_optional(small: Shape) -> None:
     assert condition.startswith("((doc #>> '{b,c}') IS NULL OR ")
 
 
-def test_casts_are_only_tried_where_the_type_is_right(small: Shape) -> None:
-    """A cast that raises would fail the whole batch."""
+def test_types_are_told_before_what_rests_on_them(small: Shape) -> None:
+    """A list that is none would fail the whole batch."""
     accepts = small.accepts()
-    guard, cast = accepts.index("THEN"), accepts.index("::numeric")
-    assert accepts.startswith("CASE WHEN ")
-    assert guard < cast
+    guard, unpacked = accepts.index("THEN"), accepts.index("jsonb_to_recordset")
+    assert accepts.startswith("CASE WHEN doc @@ ")
+    assert guard < unpacked
 
 
-def test_version_time_is_where_the_form_says(small: Shape) -> None:
-    assert small.version_time == "(doc #>> '{b,c}')"
+def test_texts_outside_of_lists_have_columns(small: Shape) -> None:
+    assert small.texts == {"b_c": "(doc #>> '{b,c}')"}
+    assert small.version_time == "b_c"
 
 
 @pytest.mark.parametrize("form", ["raw", "enriched"])

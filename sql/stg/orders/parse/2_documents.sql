@@ -1,7 +1,16 @@
--- Leave out what was refused before: only a replay judges a message again.
-DELETE FROM batch_documents AS d
+-- The messages to decide on now: what was refused before, only a replay judges again.
+CREATE TEMP TABLE batch_documents ON COMMIT DROP AS
+SELECT
+    d.topic,
+    d.epoch,
+    d.kafka_partition,
+    d.kafka_offset,
+    d.form,
+    d.reason,
+    d.doc
+FROM batch_orders AS d
 WHERE
-    EXISTS (  -- asked once; there is none but where a range is loaded again
+    NOT EXISTS (  -- asked once; there is none but where a range is loaded again
         SELECT 1
         FROM batch_ranges AS r
         CROSS JOIN LATERAL (
@@ -13,7 +22,7 @@ WHERE
         ) AS m
         WHERE NOT r.is_replay
     )
-    AND EXISTS (
+    OR NOT EXISTS (
         SELECT 1
         FROM stg.rejected_messages AS s
         WHERE

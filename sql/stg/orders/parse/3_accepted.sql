@@ -1,0 +1,12 @@
+-- Keep the orders of the messages that are accepted.
+DELETE FROM batch_orders AS o
+WHERE
+    o.reason IS NOT NULL
+    OR (o.topic, o.epoch, o.kafka_partition, o.kafka_offset) NOT IN (
+        SELECT
+            d.topic,
+            d.epoch,
+            d.kafka_partition,
+            d.kafka_offset
+        FROM batch_documents AS d
+    )
