@@ -21,6 +21,8 @@ _SESSION = {
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
     "temp_buffers": "256MB",
+    # What is analyzed here is a batch's temporary table: a small sample tells enough.
+    "default_statistics_target": "10",
     "idle_in_transaction_session_timeout": "60s",
     "idle_session_timeout": "300s",
     "client_encoding": "UTF8",
