@@ -17,6 +17,7 @@ from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
 from bench import tags as tagging
+from bench import workers as working
 from bench.results import Report
 from bench.services import console, now, running
 from bench.store import stage, staged
@@ -278,6 +279,21 @@ def reload(
         others = machine.OtherLoad(services)
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def workers(
+    messages: Annotated[int, typer.Option(min=1, help="That wait.")] = 200_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what a second worker gains on one backlog, stage by stage."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = working.measure(services, messages=messages, repetitions=repetitions)
+        working.show(found, messages)
         console.print(f"Other load: {_load(others.share())}")
 
 
