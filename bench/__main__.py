@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import beside as backfilling
 from bench import bloat as bloating
 from bench import growth, latency, machine, pipeline
 from bench import move as moving
@@ -279,6 +280,28 @@ def reload(
         others = machine.OtherLoad(services)
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def beside(
+    messages: Annotated[int, typer.Option(min=1, max=1_000, help="In each case.")] = 40,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two of them.")
+    ] = 3,
+    hours: Annotated[
+        int, typer.Option(min=1, help="That the backfill covers, twelve runs each.")
+    ] = 24,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how long messages take beside a large backfill, and without one."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = backfilling.measure(
+            services, messages=messages, every=every, hours=hours
+        )
+        backfilling.show(found)
         console.print(f"Other load: {_load(others.share())}")
 
 

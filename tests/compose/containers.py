@@ -5,11 +5,9 @@ and all share one loopback network: commands, variables, names, ports, volumes a
 health checks are those of the file, word by word.
 """
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,9 +17,9 @@ from typing import Any
 
 import psutil
 
-from tests.compose.images import Image, image_of, number_of, write_accounts
+from tests.compose.bubble import bubble
+from tests.compose.images import image_of, write_accounts
 
-_SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc")
 _PATIENCE_SECONDS = 600
 
 
@@ -125,7 +123,7 @@ class Containers:
         command = words if kind == "CMD" else ["/bin/sh", "-c", *words]
         return all(
             not subprocess.run(
-                self._line(name, f"{name}-{replica}", command, entrypoint=[]),
+                self._line(name, f"{name}-{replica}", command, bare=True),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -152,7 +150,9 @@ class Containers:
 
     def volume(self, name: str) -> Path:
         """Return the folder that is a volume."""
-        return self._folder / "volumes" / name
+        found = self._folder / "volumes" / name
+        found.mkdir(parents=True, exist_ok=True)
+        return found
 
     def stop(self, *names: str) -> None:
         """Stop services by the signal of the file, and after a minute by force."""
@@ -248,76 +248,30 @@ class Containers:
         name: str,
         host: str,
         command: list[str] | None = None,
-        entrypoint: list[str] | None = None,
+        *,
+        bare: bool = False,
     ) -> list[str]:
-        """Return the command line that makes the container."""
+        """Return the command line that makes a container of a service.
+
+        :param command: instead of that of the file
+        :param bare: without an entrypoint, as a health check runs
+        """
         service = self._services[name]
         image = image_of(service["image"], self._folder)
-        user, _, group = service["user"].partition(":")
-        words = [
-            *(service.get("entrypoint") or image.entrypoint),
-            *(command or service.get("command") or image.command),
+        entrypoint = [] if bare else service.get("entrypoint") or image.entrypoint
+        words = [*entrypoint, *(command or service.get("command") or image.command)]
+        volumes = [
+            (self.volume(one["source"]), one["target"], bool(one.get("read_only")))
+            for one in service.get("volumes", [])
         ]
-        if entrypoint is not None:
-            words = [*entrypoint, *(command or [])]
-        return [
-            *("bwrap", "--unshare-user", "--unshare-pid", "--unshare-uts"),
-            *("--as-pid-1", "--die-with-parent", "--hostname", host),
-            *("--uid", str(number_of(user)), "--gid", group),
-            *self._files(image),
-            *self._volumes(service),
-            *self._environment(service, image, host),
-            *("--chdir", image.working_dir, "--"),
-            *(_unescaped(word) for word in words),
-        ]
-
-    def _files(self, image: Image) -> Iterator[str]:
-        for entry in _SYSTEM:
-            path = Path("/") / entry
-            if path.is_symlink():
-                yield from ("--symlink", os.readlink(path), str(path))
-            elif path.exists():
-                yield from ("--ro-bind", str(path), str(path))
-        yield from (
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--dir",
-            "/tmp",
-            "--dir",
-            "/run",
+        return bubble(
+            image,
+            service,
+            host,
+            volumes,
+            {"/etc/hosts": self._hosts, "/etc/passwd": self._accounts},
+            words,
         )
-        yield from ("--symlink", "../run", "/var/run", "--dir", image.home)
-        yield from ("--ro-bind", str(self._hosts), "/etc/hosts")
-        yield from ("--ro-bind", str(self._accounts), "/etc/passwd")
-        for folder in image.folders:
-            yield from ("--dir", folder)
-        for target, source in image.files.items():
-            yield from ("--ro-bind", str(source), target)
-
-    def _volumes(self, service: dict[str, Any]) -> Iterator[str]:
-        for volume in service.get("volumes", []):
-            source = self.volume(volume["source"])
-            source.mkdir(parents=True, exist_ok=True)
-            kind = "--ro-bind" if volume.get("read_only") else "--bind"
-            yield from (kind, str(source), volume["target"])
-
-    def _environment(
-        self, service: dict[str, Any], image: Image, host: str
-    ) -> Iterator[str]:
-        given = service.get("environment") or {}
-        variables = {
-            "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-            "HOME": image.home,
-            "HOSTNAME": host,
-            "LANG": "C.UTF-8",
-            **image.environment,
-            **{name: _unescaped(value or "") for name, value in given.items()},
-        }
-        yield "--clearenv"
-        for name, value in variables.items():
-            yield from ("--setenv", name, value)
 
 
 @contextmanager
@@ -339,8 +293,3 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"Not within {seconds:g} s: {what}"
         time.sleep(0.5)
-
-
-def _unescaped(text: str) -> str:
-    """Return the text as a container gets it: docker-compose writes $ as $$."""
-    return text.replace("$$", "$")
