@@ -34,7 +34,7 @@ def configure(*profiles: str, **variables: str) -> dict[str, Any]:
             *("config", "--format=json"),
         ],
         # Nothing of this shell: neither its variables nor its login to a registry.
-        env={"PATH": os.defpath, "HOME": os.devnull, **variables},
+        env={"PATH": os.defpath, "HOME": "/nonexistent", **variables},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

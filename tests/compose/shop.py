@@ -40,9 +40,7 @@ class Shop:
 
         def is_counted() -> bool:
             logs = json.loads(self.palate("status", "--json"))["logs"]
-            return all(
-                log["lag"] == 0 and log["end_offset"] is not None for log in logs
-            )
+            return bool(logs) and all(log["lag"] == 0 for log in logs)
 
         until(is_counted, "all messages in the marts", seconds)
         found = self.palate("simulate", "truth", "--compare", "--wait", "60", "--json")
@@ -105,6 +103,17 @@ class Shop:
                 "SELECT DISTINCT hostname FROM task_instance WHERE hostname <> ''"
             ).fetchall()
         return {host for (host,) in rows}
+
+    def slots_of_tasks(self, run_type: str) -> set[int]:
+        """Return how many slots of the pool the tasks of a kind of run take."""
+        with self.metadata() as conn:
+            rows = conn.execute(
+                "SELECT DISTINCT pool_slots FROM task_instance AS t"
+                " INNER JOIN dag_run AS r USING (dag_id, run_id)"
+                " WHERE r.run_type = %s",
+                (run_type,),
+            ).fetchall()
+        return {slots for (slots,) in rows}
 
     def _secret(self, volume: str, file: str) -> dict[str, str]:
         text = (self.stack.volume(f"secrets-{volume}") / file).read_text()

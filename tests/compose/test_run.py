@@ -56,6 +56,9 @@ def test_a_worker_killed_beside_a_backfill_harms_nothing(
     sending.join()
     shop.check(seconds=1_200)
     assert shop.hosts_of_all_tasks() == {"airflow-worker-1", "airflow-worker-2"}
+    # A backfill leaves room for live runs.
+    assert shop.slots_of_tasks("backfill") == {40}
+    assert shop.slots_of_tasks("asset_triggered") == {1}
 
 
 def test_another_executor_takes_over(stack: Containers, shop: Shop) -> None:
