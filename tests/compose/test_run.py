@@ -98,6 +98,6 @@ _SIX_PARTITIONS = """
 from kafka.admin import KafkaAdminClient
 from deploy.local.kafka import TOPICS
 KafkaAdminClient(bootstrap_servers="kafka:9092").create_partitions(
-    {topic: {"count": 6} for topic in TOPICS}
+    dict.fromkeys(TOPICS, 6)
 )
 """
