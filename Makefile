@@ -9,7 +9,7 @@ PYTEST ?=
 PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-faults demo bench pin
+.PHONY: help up up-services down status reset install install-dev lint test test-compose test-faults demo bench pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,8 +46,14 @@ lint: install-dev  ## check style and types
 	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q tests/sql/test_lint.py)
 
 test: lint  ## everything that CI runs
-	$(PYTHON) -m pytest tests --ignore=tests/faults --ignore=tests/sql/test_lint.py $(PYTEST)
+	$(PYTHON) -m pytest tests --ignore=tests/faults --ignore=tests/compose \
+		--ignore=tests/sql/test_lint.py $(PYTEST)
 	$(PYTHON) -m pytest tests/faults -m "not slow" $(PYTEST)
+
+test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine
+	$(PYTHON) -m tests.compose.docker_compose
+	unshare --map-root-user --net --fork --kill-child \
+		$(PYTHON) -m pytest tests/compose $(PYTEST)
 
 test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or so)
 	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest tests/faults $(PYTEST)
@@ -59,6 +65,7 @@ bench: install-dev  ## measure, and write a table to bench/results
 	$(PYTHON) -m bench
 
 pin: export PATH := $(CURDIR)/.venv/bin:$(PATH)
-pin: install-dev  ## compile requirements*.txt from requirements*.in
+pin: install-dev  ## compile requirements*.txt from requirements*.in; bring the Dockerfile along
 	$(PIN) requirements.in -o requirements.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
+	sed -i "s/slim-[0-9.]*-/slim-$$(sed -n 's/^apache-airflow==//p' requirements.txt)-/" Dockerfile

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import beside as backfilling
 from bench import bloat as bloating
 from bench import growth, latency, machine, pipeline
 from bench import move as moving
@@ -17,6 +18,7 @@ from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
 from bench import tags as tagging
+from bench import workers as working
 from bench.results import Report
 from bench.services import console, now, running
 from bench.store import stage, staged
@@ -278,6 +280,43 @@ def reload(
         others = machine.OtherLoad(services)
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def beside(
+    messages: Annotated[int, typer.Option(min=1, max=1_000, help="In each case.")] = 40,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two of them.")
+    ] = 3,
+    hours: Annotated[
+        int, typer.Option(min=1, help="That the backfill covers, twelve runs each.")
+    ] = 24,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how long messages take beside a large backfill, and without one."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = backfilling.measure(
+            services, messages=messages, every=every, hours=hours
+        )
+        backfilling.show(found)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def workers(
+    messages: Annotated[int, typer.Option(min=1, help="That wait.")] = 200_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what a second worker gains on one backlog, stage by stage."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = working.measure(services, messages=messages, repetitions=repetitions)
+        working.show(found, messages)
         console.print(f"Other load: {_load(others.share())}")
 
 

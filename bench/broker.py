@@ -22,21 +22,26 @@ def open_producer(bootstrap: str, linger_ms: int = 20) -> Iterator[KafkaProducer
         producer.close()
 
 
-def send(bootstrap: str, topic: str, start: int, count: int) -> int:
+def send(
+    bootstrap: str,
+    topic: str,
+    start: int,
+    count: int,
+    partitions: int = orders.PARTITIONS,
+) -> int:
     """Send the next made messages; return the number of the one after them."""
     with open_producer(bootstrap) as producer:
         for number in range(start, start + count):
-            partition, _ = orders.position(number)
-            producer.send(topic, orders.message(number), partition=partition)
+            producer.send(topic, orders.message(number), partition=number % partitions)
     return start + count
 
 
-def make_topic(bootstrap: str, topic: str) -> None:
+def make_topic(bootstrap: str, topic: str, partitions: int = orders.PARTITIONS) -> None:
     """Make a topic with the partitions that made messages are spread over."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         admin.create_topics(
-            {topic: {"num_partitions": orders.PARTITIONS, "replication_factor": 1}},
+            {topic: {"num_partitions": partitions, "replication_factor": 1}},
             wait_for_metadata=True,
         )
     finally:

@@ -1,14 +1,24 @@
-"""Load what every task needs once, before the processes of tasks are forked.
+"""Load what every task needs once, and let backfills leave room for live runs.
 
 Airflow imports this module whenever one of its parts starts. Each task is a fork of
 such a part, and to import the library and its clients takes it longer than its work.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
 
 # Airflow would take over every other name of this module as a setting.
-__all__: list[str] = []
+__all__ = ["task_instance_mutation_hook"]
+
+# Of the 128 of the default pool: three such tasks, and 8 slots are left.
+_SLOTS_OF_A_BACKFILL = 40
 
 _NEEDED_BY_TASKS = (
     "airflow.dag_processing.bundles.local",
@@ -26,6 +36,19 @@ _NEEDED_BY_TASKS = (
     "palate.tags",
     "palate.vault",
 )
+
+
+def task_instance_mutation_hook(
+    task_instance: TaskInstance, dag_run: DagRun | None = None
+) -> None:
+    """Let backfills have three tasks at work at once, and live runs go first.
+
+    The runs of a backfill wait for each other in the locks of the stages, and each that
+    waits there keeps a worker's hand: ten runs would keep them all.
+    """
+    if task_instance.run_id.startswith("backfill__"):
+        task_instance.pool_slots = _SLOTS_OF_A_BACKFILL
+        task_instance.priority_weight = 0
 
 
 def _load() -> None:

@@ -20,6 +20,13 @@ install_packages() {
     command -v python3.11 >/dev/null || packages+=(python3.11)
     # A python3.11 of another origin (pyenv, uv) brings these modules along.
     python3.11 -c "import ensurepip, venv" 2>/dev/null || packages+=(python3.11-venv)
+    if [ "$1" = dev ]; then
+        # What stands in for a container engine in `make test-compose`.
+        command -v bwrap >/dev/null || packages+=(bubblewrap)
+        command -v dumb-init >/dev/null || packages+=(dumb-init)
+        command -v ip >/dev/null || packages+=(iproute2)
+        command -v curl >/dev/null || packages+=(curl)
+    fi
     [ ${#packages[@]} -eq 0 ] && return
 
     local as_root=()
@@ -66,6 +73,6 @@ install_python_packages() {
     [ "$1" = run ] || echo "$wanted" >.venv/installed-dev
 }
 
-install_packages
+install_packages "${1:-run}"
 check_java
 install_python_packages "${1:-run}"

@@ -1,6 +1,7 @@
 """An authority of the stack's own, and what it vouches for."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -22,11 +23,15 @@ class Authority:
     """A certificate authority that lives in one folder.
 
     ``ca.pem`` is for whoever is to trust it, ``server.pem`` has key and certificate of
-    the servers on the loopback address.
+    the servers.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Describe it; nothing is made."""
+    def __init__(self, folder: Path, hosts: Sequence[str] = ("localhost",)) -> None:
+        """Describe it; nothing is made.
+
+        :param hosts: the names that servers have beside the loopback address
+        """
+        self._hosts = hosts
         self.certificate = folder / "ca.pem"
         self.server = folder / "server.pem"
         self._key = folder / "ca.key"
@@ -48,7 +53,7 @@ class Authority:
             self.issue(self.server)
 
     def issue(self, path: Path, valid: timedelta = _YEARS) -> None:
-        """Write a key and a certificate for the loopback address.
+        """Write a key and a certificate for the loopback address and the hosts.
 
         :param valid: until when from now on; a negative time has passed already
         """
@@ -61,7 +66,7 @@ class Authority:
         draft = _draft(HOST, key, valid).issuer_name(authority.subject)
         names: list[x509.GeneralName] = [
             x509.IPAddress(ipaddress.ip_address(HOST)),
-            x509.DNSName("localhost"),
+            *(x509.DNSName(host) for host in self._hosts),
         ]
         draft = draft.add_extension(x509.SubjectAlternativeName(names), critical=False)
         signed = draft.sign(signer, hashes.SHA256())

@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST
+from deploy.local.secrets import Secrets
 from deploy.local.settings_files import render
 
 # Debian's account for the server, which refuses to run as root.
@@ -75,19 +76,20 @@ def prepare(var: Path, port: int, superuser_password: str) -> None:
             f"{installed}. `make reset` starts anew (and loses the local data)."
         )
     target = folder / "postgresql.conf"
-    target.write_text(render("postgresql.conf", port=port))
+    # TCP only: a socket's path may have 107 bytes at most.
+    target.write_text(
+        render("postgresql.conf", address=HOST, port=port, socket_folder="")
+    )
     if user:
         shutil.chown(target, user)
 
 
-def make_databases(
-    port: int, superuser_password: str, passwords: dict[str, str]
-) -> None:
+def make_databases(superuser: str, passwords: dict[str, str]) -> None:
     """Make the roles and databases that aren't there, unless the server is starting.
 
+    :param superuser: the address, with the login, of who may do that
     :param passwords: of each role
     """
-    superuser = dsn(port, "postgres", superuser_password, "postgres")
     if not answers(superuser):
         return
     with psycopg.connect(superuser, autocommit=True) as connection:
@@ -119,9 +121,29 @@ def make_databases(
             )
 
 
-def dsn(port: int, user: str, password: str, database: str) -> str:
+def role_passwords(secrets: Secrets) -> dict[str, str]:
+    """Return the password of each role that logs in, but for the superuser."""
+    return {
+        "palate": secrets.palate,
+        "airflow": secrets.airflow,
+        TASKS: secrets.tasks,
+    }
+
+
+def set_passwords(superuser: str, passwords: dict[str, str]) -> None:
+    """Give roles that are there the passwords that count from now on."""
+    with psycopg.connect(superuser) as connection:
+        for role, password in passwords.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                    sql.Identifier(role), sql.Literal(password)
+                )
+            )
+
+
+def dsn(port: int, user: str, password: str, database: str, host: str = HOST) -> str:
     """Return a libpq URI."""
-    return f"postgresql://{user}:{password}@{HOST}:{port}/{database}"
+    return f"postgresql://{user}:{password}@{host}:{port}/{database}"
 
 
 def answers(uri: str) -> bool:

@@ -9,7 +9,7 @@ from redis.retry import Retry
 
 from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
-from deploy.local.ports import Ports
+from deploy.local.ports import HOST, Ports
 from deploy.local.secrets import write_private
 from deploy.local.settings_files import render
 
@@ -22,6 +22,7 @@ def prepare(var: Path, ports: Ports, authority: Authority, password: str) -> Non
     folder.mkdir(exist_ok=True)
     text = render(
         "redis.conf",
+        address=HOST,
         port=ports.redis,
         secured_port=ports.redis_secured,
         certificate=authority.server,

@@ -251,12 +251,10 @@ class Stack:
 
     def _make_databases(self) -> None:
         secrets = self._secrets()
-        passwords = {
-            "palate": secrets.palate,
-            "airflow": secrets.airflow,
-            postgres.TASKS: secrets.tasks,
-        }
-        postgres.make_databases(self.ports.postgres, secrets.postgres, passwords)
+        superuser = postgres.dsn(
+            self.ports.postgres, "postgres", secrets.postgres, "postgres"
+        )
+        postgres.make_databases(superuser, postgres.role_passwords(secrets))
 
     def _wipe(self) -> None:
         """Remove what a stack makes, and nothing else: the folder is the caller's."""

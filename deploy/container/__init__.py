@@ -1,0 +1,1 @@
+"""What runs beside Airflow in containers: secrets and settings made at first start."""

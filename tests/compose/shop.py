@@ -1,0 +1,125 @@
+"""What a person and the order service do with the running containers."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from tests.compose.containers import Containers, until
+from tests.e2e.airflow_api import AirflowApi
+
+_HERE = "127.0.0.1"
+
+
+class Shop:
+    """The stack, seen through its doors: the command, the API, SQL."""
+
+    def __init__(self, stack: Containers) -> None:
+        """Describe it."""
+        self.stack = stack
+
+    def palate(self, *words: str) -> str:
+        """Run a `palate` command, as `docker compose run --rm palate ...` does."""
+        return self.stack.run("palate", *words)
+
+    def enter_dictionaries(self) -> None:
+        """Write the entries of all guests and restaurants."""
+        self.palate("simulate", "dictionaries")
+
+    def send(self, orders: int) -> None:
+        """Send orders of the last week, with all difficulties on."""
+        self.palate("simulate", "history", "--orders", str(orders), "--demo")
+
+    def check(self, seconds: int = 400) -> None:
+        """See that all that was sent is staged once, and the marts are what follows.
+
+        :raises AssertionError: if that isn't so in time
+        """
+
+        def is_counted() -> bool:
+            logs = json.loads(self.palate("status", "--json"))["logs"]
+            return bool(logs) and all(log["lag"] == 0 for log in logs)
+
+        until(is_counted, "all messages in the marts", seconds)
+        found = self.palate("simulate", "truth", "--compare", "--wait", "60", "--json")
+        assert json.loads(found)["equal"]
+        self.palate("reconcile")
+        ends = {
+            (log["topic"], log["partition"]): log["end_offset"]
+            for log in json.loads(self.palate("status", "--json"))["logs"]
+            if log["end_offset"]
+        }
+        with self.dwh() as conn:
+            staged = {
+                (topic, partition): number
+                for topic, partition, number in conn.execute(
+                    "SELECT topic, kafka_partition, count(*) FROM stg.order_events"
+                    " WHERE topic IN (SELECT topic FROM ops.topics)"
+                    " GROUP BY topic, kafka_partition"
+                )
+            }
+        assert staged == ends
+
+    @contextmanager
+    def dwh(self) -> Iterator[psycopg.Connection[Any]]:
+        """Connect to the warehouse as its owner."""
+        dsn = self._secret("owner", "owner.env")["DWH_DSN"]
+        with psycopg.connect(_from_here(dsn), autocommit=True) as conn:
+            yield conn
+
+    @contextmanager
+    def metadata(self) -> Iterator[psycopg.Connection[Any]]:
+        """Connect to Airflow's own database."""
+        name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+        uri = self._secret("airflow", "airflow.env")[name].replace("+psycopg2", "")
+        with psycopg.connect(_from_here(uri), autocommit=True) as conn:
+            yield conn
+
+    @contextmanager
+    def airflow(self) -> Iterator[AirflowApi]:
+        """Log in to Airflow."""
+        path = self.stack.volume("secrets-airflow") / "passwords.json"
+        password = json.loads(path.read_text())["admin"]
+        api = AirflowApi("http://localhost:8080", "admin", password)
+        try:
+            yield api
+        finally:
+            api.close()
+
+    def hosts_of_running_tasks(self) -> list[str]:
+        """Return on which workers tasks run right now."""
+        with self.metadata() as conn:
+            rows = conn.execute(
+                "SELECT hostname FROM task_instance WHERE state = 'running'"
+            ).fetchall()
+        return [host for (host,) in rows if host]
+
+    def hosts_of_all_tasks(self) -> set[str]:
+        """Return on which workers tasks have run."""
+        with self.metadata() as conn:
+            rows = conn.execute(
+                "SELECT DISTINCT hostname FROM task_instance WHERE hostname <> ''"
+            ).fetchall()
+        return {host for (host,) in rows}
+
+    def slots_of_tasks(self, run_type: str) -> set[int]:
+        """Return how many slots of the pool the tasks of a kind of run take."""
+        with self.metadata() as conn:
+            rows = conn.execute(
+                "SELECT DISTINCT pool_slots FROM task_instance AS t"
+                " INNER JOIN dag_run AS r USING (dag_id, run_id)"
+                " WHERE r.run_type = %s",
+                (run_type,),
+            ).fetchall()
+        return {slots for (slots,) in rows}
+
+    def _secret(self, volume: str, file: str) -> dict[str, str]:
+        text = (self.stack.volume(f"secrets-{volume}") / file).read_text()
+        return dict(line.split("=", maxsplit=1) for line in text.splitlines())
+
+
+def _from_here(dsn: str) -> str:
+    """Return the address for who doesn't know the containers' names."""
+    return dsn.replace("@postgres:", f"@{_HERE}:").partition("?")[0]
