@@ -95,7 +95,7 @@ def test_each_part_runs_once_as_it_should(rendered: dict[str, Any], way: str) ->
         for container in pod.values()
     ]
     wanted = [
-        "palate migrate && exec airflow db migrate",
+        "palate migrate && airflow db migrate",
         "exec airflow api-server",
         "exec airflow scheduler",
         "exec airflow dag-processor",
