@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from bench import bloat as bloating
-from bench import growth, latency, machine, pipeline
+from bench import growth, latency, layouts, machine, pipeline
 from bench import move as moving
 from bench import orders as made
 from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
+from bench import sustained as sustaining
 from bench import tags as tagging
 from bench.results import Report
 from bench.services import console, now, running
@@ -278,6 +279,39 @@ def reload(
         others = machine.OtherLoad(services)
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command("layouts")
+def lay_out(
+    orders: Annotated[int, typer.Option(min=1_000, help="In store.")] = 5_000_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each act.")] = 7,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what partitions of the vault's largest table would cost and give.
+
+    Takes about half an hour and 8 GB of disk.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = layouts.measure(services, orders=orders, repetitions=repetitions)
+        layouts.show(list(found))
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def sustained(
+    rate: Annotated[float, typer.Option(min=1, help="Messages a second.")] = 2_000,
+    minutes: Annotated[float, typer.Option(min=0.1, max=60, help="How long.")] = 10,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how far the running Airflow falls behind under a steady load."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = sustaining.measure(services, rate=rate, minutes=minutes)
+        sustaining.show(found)
         console.print(f"Other load: {_load(others.share())}")
 
 
