@@ -19,6 +19,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 RENDERED = Path(__file__).with_name("rendered.yaml")
 # What only a sidecar, which runs nothing of Airflow, goes without.
 _IS_AIRFLOW = "AIRFLOW__CORE__FERNET_KEY"
+_TASK = "pod_template_file.yaml"
 # Each way to deploy, and the files of values in their order.
 WAYS = {
     "celery": ["values.yaml"],
@@ -54,7 +55,13 @@ def render(chart: Path, files: list[Path]) -> list[dict[str, Any]]:
     done = subprocess.run(
         [*command, *values], check=True, stdout=subprocess.PIPE, text=True
     )
-    return [one for one in yaml.safe_load_all(done.stdout) if one]
+    objects = [one for one in yaml.safe_load_all(done.stdout) if one]
+    # What Airflow itself makes of each task, with the KubernetesExecutor.
+    for one in list(objects):
+        if one["kind"] == "ConfigMap" and _TASK in one.get("data", {}):
+            task = yaml.safe_load(one["data"][_TASK])
+            objects.append({**task, "kind": "Pod"})
+    return objects
 
 
 def digest() -> str:
@@ -72,17 +79,19 @@ def summary(chart: Path) -> dict[str, Any]:
     }
 
 
-def pod_of(one: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the pod that an object makes, or None if it makes none."""
+def template_of(one: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the template of the pods that an object makes, or None."""
+    if one["kind"] == "Pod":
+        return one
     spec = one.get("spec", {})
-    spec = spec.get("jobTemplate", {}).get("spec", spec)
-    return spec.get("template", {}).get("spec") if isinstance(spec, dict) else None
+    template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+    return template if isinstance(template, dict) else None
 
 
-def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def containers(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Return the containers of a pod, those that run before it too."""
-    yield from pod.get("initContainers") or []
-    yield from pod["containers"]
+    yield from template["spec"].get("initContainers") or []
+    yield from template["spec"]["containers"]
 
 
 def environment(container: dict[str, Any]) -> dict[str, str]:
@@ -106,7 +115,7 @@ def _value(variable: dict[str, Any]) -> str:
 
 def _in_short(objects: list[dict[str, Any]]) -> dict[str, Any]:
     named = {f"{one['kind']} {one['metadata']['name']}": one for one in objects}
-    pods = {name: pod for name, one in named.items() if (pod := pod_of(one))}
+    pods = {name: pod for name, one in named.items() if (pod := template_of(one))}
     shared = dict(
         set.intersection(
             *(
@@ -122,7 +131,12 @@ def _in_short(objects: list[dict[str, Any]]) -> dict[str, Any]:
         "objects": sorted(set(named) - set(pods)),
         "shared environment": shared,
         "pods": {
-            name: {part["name"]: _part(part, shared) for part in containers(pod)}
+            name: {
+                "component": pod["metadata"]["labels"]["component"],
+                "containers": {
+                    part["name"]: _part(part, shared) for part in containers(pod)
+                },
+            }
             for name, pod in pods.items()
         },
     }
@@ -139,6 +153,7 @@ def _part(container: dict[str, Any], shared: dict[str, str]) -> dict[str, Any]:
             for name, value in found.items()
             if not (is_airflow and name in shared)
         },
+        "ports": [one["containerPort"] for one in container.get("ports") or []],
         "resources": container.get("resources") or {},
         "probes": sorted(key for key in container if key.endswith("Probe")),
     }

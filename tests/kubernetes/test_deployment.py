@@ -29,7 +29,7 @@ def every_container(rendered: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
     for way, made in rendered["ways"].items():
         for pod, parts in made["pods"].items():
-            for name, part in parts.items():
+            for name, part in parts["containers"].items():
                 shared = (
                     made["shared environment"] if part["shared environment"] else {}
                 )
@@ -92,7 +92,7 @@ def test_each_part_runs_once_as_it_should(rendered: dict[str, Any], way: str) ->
     runs = [
         " ".join(container["runs"])
         for pod in pods.values()
-        for container in pod.values()
+        for container in pod["containers"].values()
     ]
     wanted = [
         "palate migrate && airflow db migrate",
@@ -120,9 +120,36 @@ def test_everything_that_stays_has_probes_and_limits(rendered: dict[str, Any]) -
         assert {"requests", "limits"} <= container["resources"].keys(), where
 
 
-def test_ports_of_the_example_are_open(secrets: dict[str, dict[str, str]]) -> None:
+@pytest.fixture(scope="module")
+def policies() -> dict[str, Any]:
     objects = yaml.safe_load_all((chart.FOLDER / "network-policy.yaml").read_text())
-    policies = {one["metadata"]["name"]: one["spec"] for one in objects}
+    return {one["metadata"]["name"]: one["spec"] for one in objects}
+
+
+def test_policies_are_about_pods_and_ports_that_there_are(
+    rendered: dict[str, Any], policies: dict[str, Any]
+) -> None:
+    pods = [pod for way in rendered["ways"].values() for pod in way["pods"].values()]
+    components = {pod["component"] for pod in pods}
+    ports = {
+        port
+        for pod in pods
+        for container in pod["containers"].values()
+        for port in container["ports"]
+    }
+    text = json.dumps(policies)
+    named = set(re.findall('"component": "([^"]*)"', text))
+    for values in re.findall(r'"operator": "In", "values": \[([^]]*)\]', text):
+        named |= set(re.findall('"([^"]*)"', values))
+    assert named <= components
+    assert {"api-server", "worker", "triggerer", "scheduler"} <= named
+    _, _, each_other = policies["palate-services"]["egress"]
+    assert {one["port"] for one in each_other["ports"]} == ports
+
+
+def test_ports_of_the_example_are_open(
+    policies: dict[str, Any], secrets: dict[str, dict[str, str]]
+) -> None:
     _, services, _ = policies["palate-services"]["egress"]
     addresses = json.dumps(secrets)
     for port in (one["port"] for one in services["ports"]):
