@@ -16,6 +16,7 @@ from bench import orders as made
 from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
+from bench import replica as replicating
 from bench import sustained as sustaining
 from bench import tags as tagging
 from bench.results import Report
@@ -284,19 +285,37 @@ def reload(
 
 @app.command("layouts")
 def lay_out(
-    orders: Annotated[int, typer.Option(min=1_000, help="In store.")] = 5_000_000,
-    repetitions: Annotated[int, typer.Option(min=1, help="Of each act.")] = 7,
+    of: Annotated[
+        layouts.Rows, typer.Option(help="The table: the vault's lines, or messages.")
+    ] = layouts.Rows.LINES,
+    orders: Annotated[int, typer.Option(min=100_000, help="In store.")] = 5_000_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each act.")] = 5,
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what partitions of the vault's largest table would cost and give.
+    """Print what partitions of the largest tables would cost and give.
 
-    Takes about half an hour and 8 GB of disk.
+    Takes about half an hour and 10 GB of disk.
     """
     with _explained(), running(var, keep=keep) as services:
         others = machine.OtherLoad(services)
-        found = layouts.measure(services, orders=orders, repetitions=repetitions)
-        layouts.show(list(found))
+        found = layouts.measure(services, of, orders=orders, repetitions=repetitions)
+        layouts.show(list(found), orders)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def replica(
+    orders: Annotated[int, typer.Option(min=1_000, help="In store.")] = 500_000,
+    batches: Annotated[int, typer.Option(min=1, help="Loaded, twice.")] = 20,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how far a streaming replica is behind, alone and beside reports on it."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = replicating.measure(services, orders=orders, batches=batches)
+        replicating.show(found)
         console.print(f"Other load: {_load(others.share())}")
 
 
