@@ -9,7 +9,7 @@ PYTEST ?=
 PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-compose test-faults demo bench pin
+.PHONY: help up up-services down status reset install install-dev lint test test-compose test-faults test-kubernetes demo bench pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,6 +57,11 @@ test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run with
 
 test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or so)
 	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest tests/faults $(PYTEST)
+
+test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
+	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }
+	@command -v go >/dev/null || { echo "Helm is built from its Go module: install Go 1.26 or newer."; exit 2; }
+	PALATE_CHART=$(CHART) $(PYTHON) -m pytest tests/kubernetes $(PYTEST)
 
 demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 	@$(PYTHON) -m deploy.local.demo

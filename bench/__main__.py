@@ -11,12 +11,14 @@ import typer
 
 from bench import beside as backfilling
 from bench import bloat as bloating
-from bench import growth, latency, machine, pipeline
+from bench import growth, latency, layouts, machine, pipeline
 from bench import move as moving
 from bench import orders as made
 from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
+from bench import replica as replicating
+from bench import sustained as sustaining
 from bench import tags as tagging
 from bench import workers as working
 from bench.results import Report
@@ -305,6 +307,27 @@ def beside(
         console.print(f"Other load: {_load(others.share())}")
 
 
+@app.command("layouts")
+def lay_out(
+    of: Annotated[
+        layouts.Rows, typer.Option(help="The table: the vault's lines, or messages.")
+    ] = layouts.Rows.LINES,
+    orders: Annotated[int, typer.Option(min=100_000, help="In store.")] = 5_000_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each act.")] = 5,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what partitions of the largest tables would cost and give.
+
+    Takes about half an hour and 10 GB of disk.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = layouts.measure(services, of, orders=orders, repetitions=repetitions)
+        layouts.show(list(found), orders)
+        console.print(f"Other load: {_load(others.share())}")
+
+
 @app.command()
 def workers(
     messages: Annotated[int, typer.Option(min=1, help="That wait.")] = 200_000,
@@ -317,6 +340,36 @@ def workers(
         others = machine.OtherLoad(services)
         found = working.measure(services, messages=messages, repetitions=repetitions)
         working.show(found, messages)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def replica(
+    orders: Annotated[int, typer.Option(min=1_000, help="In store.")] = 500_000,
+    batches: Annotated[int, typer.Option(min=1, help="Loaded, twice.")] = 20,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how far a streaming replica is behind, alone and beside reports on it."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = replicating.measure(services, orders=orders, batches=batches)
+        replicating.show(found)
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def sustained(
+    rate: Annotated[float, typer.Option(min=1, help="Messages a second.")] = 2_000,
+    minutes: Annotated[float, typer.Option(min=0.1, max=60, help="How long.")] = 10,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how far the running Airflow falls behind under a steady load."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        found = sustaining.measure(services, rate=rate, minutes=minutes)
+        sustaining.show(found)
         console.print(f"Other load: {_load(others.share())}")
 
 

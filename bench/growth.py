@@ -87,7 +87,7 @@ def measure(
         below = None
         for size in sizes:
             if not services.has_database(store(size)):
-                _fill(services, size, below, partial(progress.update, filling))
+                fill(services, size, below, partial(progress.update, filling))
             progress.update(filling, completed=orders.messages_for(size))
             below = size
         for number, size in product(range(rounds), sizes):
@@ -123,10 +123,16 @@ def _measure_turn(
     return found
 
 
-def _fill(
-    services: Services, size: int, below: int | None, update: Callable[..., None]
+def fill(
+    services: Services,
+    size: int,
+    below: int | None = None,
+    update: Callable[..., object] = dict,
 ) -> None:
-    """Make the store of a size from that of the size below."""
+    """Make the store of a size, from that of the size below if there is one.
+
+    :param update: is told how many messages are there, by ``completed``
+    """
     if not services.has_database(_FILLING):
         if below:
             services.copy_database(store(below), _FILLING)
@@ -137,9 +143,9 @@ def _fill(
     wanted = orders.messages_for(size)
     while (there := staged(settings)) < wanted:
         update(completed=there)
-        _load(settings)  # what an interrupted run has left
+        load(settings)  # what an interrupted run has left
         stage(settings, min(_CHUNK, wanted - there))
-        _load(settings)
+        load(settings)
     services.vacuum(_FILLING)
     services.rename_database(_FILLING, store(size))
     console.print(f"The store of {size:,} orders is full.")
@@ -165,7 +171,7 @@ def _copy(size: int) -> str:
     return f"bench_growth_{size}"
 
 
-def _load(settings: Settings) -> None:
+def load(settings: Settings) -> None:
     """Bring vault and marts up to STG, the marts side by side."""
     vault.run(settings, shell_caller("vault"))
     dictionaries.run(settings, shell_caller("dictionaries"))

@@ -17,7 +17,7 @@ from palate.database import Connection, connect
 from palate.names import HUB_KEY_NAMESPACE
 
 # Where `make up` and Airflow's Connection `dwh` have the warehouse.
-_DATABASE = "dwh"
+DATABASE = "dwh"
 _IN_STORE = orders.FIRST
 _POLL_SECONDS = 0.05
 # The first run may have to wait for the tick: every five minutes.
@@ -70,7 +70,7 @@ def measure(services: Services, *, messages: int, every: float) -> Latency:
     """
     console.print("Starting Airflow ...")
     services.stack.up_airflow()
-    settings = services.settings(_DATABASE)
+    settings = services.settings(DATABASE)
     chance = random.Random(datetime.now(UTC).toordinal())
     guests = chance.sample(range(orders.guests(_IN_STORE)), messages)
     result = Latency(every)
@@ -79,7 +79,7 @@ def measure(services: Services, *, messages: int, every: float) -> Latency:
         Progress(console=console) as progress,
         open_producer(settings.kafka_bootstrap, linger_ms=0) as producer,
     ):
-        _load_history(services, conn, progress)
+        load_history(services, conn, progress)
         task = progress.add_task("Messages", total=messages)
         under_way: list[_Sent] = []
         due = time.monotonic()
@@ -99,7 +99,7 @@ def measure(services: Services, *, messages: int, every: float) -> Latency:
     return result
 
 
-def _load_history(services: Services, conn: Connection, progress: Progress) -> None:
+def load_history(services: Services, conn: Connection, progress: Progress) -> None:
     """Let Airflow load the orders that are to be in store, and get warm by that."""
     task = progress.add_task("Orders in store", total=_IN_STORE)
     if not _in_store(conn):

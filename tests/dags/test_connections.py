@@ -1,10 +1,13 @@
 """What Airflow Connections with TLS and a login give a stage, and what it says."""
 
 import asyncio
+import re
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import yaml
 from airflow.dag_processing.dagbag import DagBag
 from kafka import KafkaProducer
 
@@ -12,10 +15,12 @@ import palate_airflow
 from deploy.local.stack import Stack
 from palate.kafka import open_reader
 from palate.redis_connection import open_redis
-from palate.settings import Settings
+from palate.settings import KafkaProtocol, Settings
 from tests.dags.connections import variables
 
-FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
+_REPOSITORY = Path(__file__).resolve().parents[2]
+FILE = _REPOSITORY / "dags" / "orders_stream.py"
+EXAMPLE = _REPOSITORY / "deploy" / "kubernetes" / "secrets.example.yaml"
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -42,6 +47,28 @@ def test_connections_give_login_and_authority_to_tasks_and_triggers(
     with open_reader(found) as reader, open_redis(found, "a test", "") as client:
         assert reader.state(next(iter(secured.palate_topics))).topic_id
         assert client.ping()
+
+
+def test_connections_of_the_kubernetes_example_are_encrypted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    objects = yaml.safe_load_all(EXAMPLE.read_text())
+    secrets = {one["metadata"]["name"]: one["stringData"] for one in objects}
+    for name, text in secrets["palate-connections"].items():
+        filled = re.sub("<([^>]*)>", r"\1", text)
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", filled)
+    settings = palate_airflow.task_settings()
+    (authority,) = secrets["palate-authority"]
+    path = f"/etc/palate/authority/{authority}"
+    assert settings.kafka_security_protocol is KafkaProtocol.SASL_SSL
+    assert settings.kafka_sasl_password.get_secret_value() == "password"
+    assert settings.kafka_ssl_ca_location == Path(path)
+    redis_url = settings.redis_url.get_secret_value()
+    assert redis_url.startswith("rediss://palate:password@redis.example:6380/0?")
+    assert redis_url.endswith(f"ssl_ca_certs={quote(path, safe='')}")
+    dsn = settings.dwh_dsn.get_secret_value()
+    assert "sslmode=verify-full" in dsn
+    assert f"sslrootcert={path}" in dsn
 
 
 @pytest.mark.usefixtures("metadata_database")

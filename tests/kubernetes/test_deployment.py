@@ -1,0 +1,157 @@
+"""What runs on Kubernetes, by what the chart made of the values."""
+
+import json
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.kubernetes import chart
+
+SECRETS = chart.FOLDER / "secrets.example.yaml"
+
+
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(chart.RENDERED.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def secrets() -> dict[str, dict[str, str]]:
+    found = yaml.safe_load_all(SECRETS.read_text())
+    return {one["metadata"]["name"]: one["stringData"] for one in found}
+
+
+def every_container(rendered: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for way, made in rendered["ways"].items():
+        for pod, parts in made["pods"].items():
+            for name, part in parts["containers"].items():
+                shared = (
+                    made["shared environment"] if part["shared environment"] else {}
+                )
+                environment = {**shared, **part["environment"]}
+                found[f"{way}: {pod}: {name}"] = {**part, "environment": environment}
+    return found
+
+
+def test_values_are_those_that_were_rendered(rendered: dict[str, Any]) -> None:
+    assert rendered["values"] == chart.digest(), (
+        "The values have changed. Get the chart (helm pull airflow --version "
+        f"{chart.VERSION} --repo https://airflow.apache.org), run "
+        "`python -m tests.kubernetes.chart <chart>`, and read the difference."
+    )
+
+
+@pytest.mark.parametrize("name", ["secrets.example.yaml", "network-policy.yaml"])
+def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
+    objects = list(yaml.safe_load_all((chart.FOLDER / name).read_text()))
+    for one in objects:
+        kubernetes_validate.validate(one, "1.33", strict=True)
+    assert objects
+
+
+def test_every_secret_that_is_asked_for_is_explained(
+    rendered: dict[str, Any], secrets: dict[str, dict[str, str]]
+) -> None:
+    asked = {
+        tuple(value.split()[1:])
+        for container in every_container(rendered).values()
+        for value in container["environment"].values()
+        if value.startswith("secret ")
+    }
+    explained = {(name, key) for name, keys in secrets.items() for key in keys}
+    # These are files, not variables.
+    files = {("palate-authority", "ca.crt"), ("palate-login", "passwords.json")}
+    assert asked == explained - files
+
+
+def test_no_secret_stands_in_a_variable(rendered: dict[str, Any]) -> None:
+    secret = re.compile("PASSWORD$|SECRET|_KEY$|_CONN|DSN|BROKER_URL|RESULT_BACKEND")
+    for where, container in every_container(rendered).items():
+        for name, value in container["environment"].items():
+            if secret.search(name):
+                assert value.startswith("secret "), f"{where}: {name}"
+
+
+def test_only_the_migration_knows_the_owner(rendered: dict[str, Any]) -> None:
+    owners = {
+        where.split(": ")[1]
+        for where, container in every_container(rendered).items()
+        if "secret palate-warehouse-owner dsn" in container["environment"].values()
+    }
+    assert owners == {"Job palate-run-airflow-migrations"}
+
+
+@pytest.mark.parametrize("way", chart.WAYS)
+def test_each_part_runs_once_as_it_should(rendered: dict[str, Any], way: str) -> None:
+    pods = rendered["ways"][way]["pods"]
+    runs = [
+        " ".join(container["runs"])
+        for pod in pods.values()
+        for container in pod["containers"].values()
+    ]
+    wanted = [
+        "palate migrate && airflow db migrate",
+        "exec airflow api-server",
+        "exec airflow scheduler",
+        "exec airflow dag-processor",
+        "exec airflow triggerer",
+        "exec airflow db clean",
+    ]
+    if way != "kubernetes":
+        wanted.append("airflow celery worker")
+    for command in wanted:
+        assert sum(command in run for run in runs) == 1, command
+
+
+def test_everything_that_stays_has_probes_and_limits(rendered: dict[str, Any]) -> None:
+    lasting = {
+        where: container
+        for where, container in every_container(rendered).items()
+        if re.search(r": (scheduler|api-server|dag-processor|triggerer|worker)$", where)
+    }
+    assert len(lasting) == 5 + 5 + 4  # the last way has no workers
+    for where, container in lasting.items():
+        assert "livenessProbe" in container["probes"], where
+        assert {"requests", "limits"} <= container["resources"].keys(), where
+
+
+@pytest.fixture(scope="module")
+def policies() -> dict[str, Any]:
+    objects = yaml.safe_load_all((chart.FOLDER / "network-policy.yaml").read_text())
+    return {one["metadata"]["name"]: one["spec"] for one in objects}
+
+
+def test_policies_are_about_pods_and_ports_that_there_are(
+    rendered: dict[str, Any], policies: dict[str, Any]
+) -> None:
+    pods = [pod for way in rendered["ways"].values() for pod in way["pods"].values()]
+    components = {pod["component"] for pod in pods}
+    ports = {
+        port
+        for pod in pods
+        for container in pod["containers"].values()
+        for port in container["ports"]
+    }
+    text = json.dumps(policies)
+    named = set(re.findall('"component": "([^"]*)"', text))
+    for values in re.findall(r'"operator": "In", "values": \[([^]]*)\]', text):
+        named |= set(re.findall('"([^"]*)"', values))
+    assert named <= components
+    assert {"api-server", "worker", "triggerer", "scheduler"} <= named
+    _, _, each_other = policies["palate-services"]["egress"]
+    assert {one["port"] for one in each_other["ports"]} == ports
+
+
+def test_ports_of_the_example_are_open(
+    policies: dict[str, Any], secrets: dict[str, dict[str, str]]
+) -> None:
+    _, services, _ = policies["palate-services"]["egress"]
+    addresses = json.dumps(secrets)
+    for port in (one["port"] for one in services["ports"]):
+        assert f":{port}" in addresses or f": {port}" in addresses
+    assert policies["palate-nothing-else"]["policyTypes"] == ["Ingress", "Egress"]
