@@ -10,12 +10,10 @@ from textwrap import indent
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from palate import exchange, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
-from palate.errors import DefinitionError
 from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import DICTIONARY_FEED
@@ -26,7 +24,7 @@ from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 _COUNTERS = ("order_cnt", "pieces_cnt", "amount")
-_COUNTED = {
+COUNTED = {
     "order_id": "bigint",
     "h_user_pk": "uuid",
     "version_dt": "timestamp",
@@ -210,7 +208,7 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
     mart = load_marts()[name]
     columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
     reference = ", ".join(mart.reference.columns)
-    counted = ", ".join(_COUNTED)
+    counted = ", ".join(COUNTED)
     return [
         (
             "recomputed",
@@ -301,69 +299,3 @@ def differences(
     for row in rows:
         del row["number"]
     return number, rows
-
-
-def make_tables(conn: Connection) -> list[str]:
-    """Make the tables of each mart that is not there yet; return their names."""
-    made = []
-    for mart in load_marts().values():
-        meaning = mart.model_dump(
-            mode="json", exclude={"description", "fillfactor", "tag_kind"}
-        )
-        row = conn.execute(
-            "SELECT definition FROM ops.definitions WHERE (kind, name) = ('mart', %s)",
-            (mart.name,),
-        ).fetchone()
-        if row and row[0] != meaning:
-            message = (
-                f"sql/cdm/{mart.name}/mart.yaml differs from what the mart was made "
-                "from, and its rows would change their meaning. Put the old definition "
-                "back and add a new mart beside it."
-            )
-            raise DefinitionError(message)
-        if row is None:
-            for statement in _table_statements(mart):
-                conn.execute(statement)
-            conn.execute(
-                "INSERT INTO ops.definitions (kind, name, definition)"
-                " VALUES ('mart', %s, %s)",
-                (mart.name, Jsonb(meaning)),
-            )
-            made.append(mart.name)
-    return made
-
-
-def _table_statements(mart: Mart) -> list[str]:
-    user, thing = mart.keys
-    label = mart.label.column
-    description = mart.description.strip().replace("'", "''")
-    counted = ", ".join(
-        f"{name} {type}{'' if name == 'hk_order_item_hashdiff' else ' NOT NULL'}"
-        for name, type in _COUNTED.items()
-    )
-    reference = ", ".join(
-        f"{name} {type.replace('text', 'text COLLATE ' + chr(34) + 'C' + chr(34))}"
-        for name, type in mart.reference.columns.items()
-    )
-    return [
-        f"CREATE TABLE cdm.{mart.name} ({user} uuid NOT NULL, {thing} uuid NOT NULL,"
-        f' {label} text COLLATE "C", order_cnt bigint NOT NULL CHECK (order_cnt > 0),'
-        " pieces_cnt bigint NOT NULL, amount numeric NOT NULL,"
-        f" PRIMARY KEY ({user}, {thing}) WITH (fillfactor = 70))"
-        f" WITH (fillfactor = {mart.fillfactor})",
-        f"CREATE INDEX ON cdm.{mart.name} ({thing})",
-        f"COMMENT ON TABLE cdm.{mart.name} IS '{description}'",
-        f"CREATE TABLE cdm.{mart.name}_counted ({counted}, PRIMARY KEY (order_id))",
-        f"COMMENT ON TABLE cdm.{mart.name}_counted IS"
-        f" 'Which version of each order {mart.name} has counted.'",
-        f"CREATE TABLE cdm.{mart.reference.table} ({reference},"
-        f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
-        f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
-        f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
-        # The tags look for the dishes of a name.
-        *(
-            [f"CREATE INDEX ON {mart.label.table} ({label})"]
-            if label in mart.reference.columns
-            else []
-        ),
-    ]
