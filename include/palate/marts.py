@@ -11,18 +11,20 @@ from typing import Any
 
 import psycopg
 
-from palate import exchange, vault
+from palate import exchange, filling, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import DICTIONARY_FEED
+from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
 from palate.render import execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
+_FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 _COUNTERS = ("order_cnt", "pieces_cnt", "amount")
 COUNTED = {
     "order_id": "bigint",
@@ -42,12 +44,14 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
         own = attempt.own_ranges()
-        if caller.interval:
+        if filling.among(attempt.conn, [name]):
+            _fill(settings, attempt, mart)
+        elif caller.interval:
             _reload(settings, attempt, mart)
         elif attempt.was_finished():
             _recount(settings, attempt, mart, own)
         else:
-            _catch_up(settings, attempt, mart)
+            catch_up(settings, attempt, mart)
         return attempt.outcome
 
 
@@ -55,16 +59,45 @@ def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count the guests of the positions anew that the caller's run has planned."""
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
-        _reload(settings, attempt, mart)
+        if filling.among(attempt.conn, [name]):
+            _fill(settings, attempt, mart)
+        else:
+            _reload(settings, attempt, mart)
         return attempt.outcome
 
 
 def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
-    _catch_up(settings, attempt, mart)
+    catch_up(settings, attempt, mart)
     plan = planned(attempt.conn, attempt.caller)
     if plan:
         done = watermarks(attempt.conn, mart.stage)
         _recount(settings, attempt, mart, plan.below(done))
+
+
+def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+    """Count some chunks of the history into a mart that is new.
+
+    Nobody is told of its counters before it has all of them: then all are looked at.
+    """
+    for _ in range(filling.CHUNKS):
+        ranges = first(
+            open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+            settings.palate_chunk_positions,
+        )
+        if not ranges:
+            break
+        with attempt.batch(ranges) as batch:
+            refresh(attempt.conn, settings, mart, batch, is_shown=False)
+    if open_ranges(attempt.conn, mart.stage, [vault.STAGE]):
+        found = filling.among(attempt.conn, [mart.name])
+        attempt.outcome.note = " ".join(str(item) for item in found)
+        return
+    with attempt.conn.transaction():
+        filling.end(attempt.conn, mart.name)
+        let_all_be_published(attempt.conn, settings, mart.name)
+        if mart.tag_kind:
+            attempt.conn.execute(ALL_TAGS_WAIT)
+    attempt.outcome.note = f"{mart.name} has all of the history now."
 
 
 def _recount(
@@ -76,17 +109,23 @@ def _recount(
         mart,
         ranges,
         dict(refresh_statements(mart.name)),
-        lambda: _catch_up(settings, attempt, mart),
+        lambda: catch_up(settings, attempt, mart),
     )
 
 
-def _catch_up(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+def catch_up(
+    settings: Settings, attempt: StageRun, mart: Mart, upstream: str = vault.STAGE
+) -> None:
+    """Count what the vault has and the mart has not counted yet, in chunks."""
     while ranges := first(
-        open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+        open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
     ):
         with attempt.batch(ranges) as batch:
-            refresh(attempt.conn, settings, mart, batch)
+            is_shown = attempt.place is Place.LIVING
+            refresh(
+                attempt.conn, settings, mart, batch, attempt.place, is_shown=is_shown
+            )
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
@@ -107,26 +146,40 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             attempt.conn.execute(
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
-            _let_all_be_published(attempt.conn, settings, name)  # who leaves, too
+            let_all_be_published(attempt.conn, settings, name)  # who leaves, too
             for made, statement in rebuild_statements(name):
                 _, number = execute_step(attempt.conn, statement, analyze=True)
                 batch.counts[made] += number
-            _let_all_be_published(attempt.conn, settings, name)
+            let_all_be_published(attempt.conn, settings, name)
         return attempt.outcome
 
 
-def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> None:
-    """Count the orders that an open batch's ranges touch, in one transaction."""
+def refresh(
+    conn: Connection,
+    settings: Settings,
+    mart: Mart,
+    batch: Batch,
+    place: Place = Place.LIVING,
+    *,
+    is_shown: bool = True,
+) -> None:
+    """Count the orders that an open batch's ranges touch, in one transaction.
+
+    :param is_shown: whether tags and what is published follow; not in a mart that does
+        not have the whole history yet
+    """
     values = {"dictionary_feed": DICTIONARY_FEED}
     # A refresh is about few rows of large tables. On a guess of their number the
     # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     for relation, statement in refresh_statements(mart.name):
-        _, number = execute_step(conn, statement, values, analyze=True)
+        if relation in _FOR_TAGS and not is_shown:
+            continue
+        _, number = execute_step(conn, place.of(statement), values, analyze=True)
         if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[relation] += number
-    if settings.palate_publish_counters_to:
+    if settings.palate_publish_counters_to and is_shown:
         exchange.enter_counters(conn, mart.name, mart.reference.changes)
 
 
@@ -261,7 +314,8 @@ def recomputed(mart: Mart) -> str:
     )
 
 
-def _let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
+def let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
+    """Let every guest wait who has rows in a mart, if counters are published."""
     if settings.palate_publish_counters_to:
         exchange.enter_all_counters(conn, name)
 

@@ -42,7 +42,8 @@ def migrate(settings: Settings) -> list[str]:
         with conn.transaction():
             made = _make_vault(conn) + mart_tables.make_tables(conn)
             _try_loads(conn, settings)
-            _make_views(conn)
+            for statement in view_statements():
+                conn.execute(statement)
             roles.grant(conn)
         made += _make_indexes(conn)
     return made
@@ -124,7 +125,7 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
     with conn.transaction(force_rollback=True):
         load_dt = datetime.now(UTC)
         make_ranges(conn, settings, [])
-        relations = vault.parse(conn, _sources(), load_dt).keys()
+        relations = vault.parse(conn, sources(), load_dt).keys()
         vault.make_known(conn, relations, is_careful=True)
         for item in load_vault().in_load_order:
             unknown = set(item.source) - relations
@@ -138,7 +139,8 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
                 execute(conn, vault.render_load(item), {"load_dt": load_dt})
 
 
-def _sources() -> list[str]:
+def sources() -> list[str]:
+    """Return the sources of messages: each is a folder with a parse."""
     return sorted(path.parent.name for path in (SQL_FOLDER / "stg").glob("*/parse"))
 
 
@@ -177,6 +179,10 @@ def meaning(item: Definition, columns: dict[str, str]) -> Meaning:
     return {"columns": columns} | fields
 
 
-def _make_views(conn: Connection) -> None:
-    for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
-        conn.execute(render(str(path.relative_to(SQL_FOLDER))))
+def view_statements() -> list[str]:
+    """Return the statements that make the vault's views, in order."""
+    folder = SQL_FOLDER / "dds" / "views"
+    return [
+        render(str(path.relative_to(SQL_FOLDER)))
+        for path in sorted(folder.glob("*.sql"))
+    ]

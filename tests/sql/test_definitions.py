@@ -361,6 +361,110 @@ def test_what_older_versions_did_not_note_is_taken_over(
     assert missing.fetchone() == (0,)
 
 
+@pytest.fixture
+def twelve(
+    checkout: Checkout, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> Checkout:
+    """Load twelve orders in chunks of one: a run fills a new table with ten of them."""
+    monkeypatch.setenv("PALATE_CHUNK_POSITIONS", "1")
+    _order(checkout, producer, *range(12))
+    assert checkout.palate("run").returncode == 0
+    return checkout
+
+
+def _order(checkout: Checkout, producer: KafkaProducer, *numbers: int) -> None:
+    topic = next(iter(checkout.settings.palate_topics))
+    for number in numbers:
+        lines = [line("d", name="Лобио")]
+        producer.send(topic, raw(number, lines).value)
+    producer.flush()
+
+
+def test_new_satellite_is_filled_in_chunks_beside_live_loading(
+    twelve: Checkout, connection: psycopg.Connection, producer: KafkaProducer
+) -> None:
+    twelve.write("satellites/s_order_bonus.yaml", SATELLITE + PAYLOAD)
+    assert twelve.palate("migrate").returncode == 0
+    _order(twelve, producer, 12)
+
+    done = twelve.palate("run")
+
+    told = "s_order_bonus is new and being filled from the history, by each run: 10 of"
+    assert told in done.stdout, done.stderr
+    assert f"{told} 13 positions" in twelve.palate("status").stdout
+    count = "SELECT (SELECT count(*) FROM dds.h_order), count(*) FROM dds.s_order_bonus"
+    # What comes meanwhile is in it at once, and the history up to the tenth position.
+    assert connection.execute(count).fetchone() == (13, 11)
+    assert "s_order_bonus has all of the history now." in twelve.palate("run").stdout
+    assert connection.execute(count).fetchone() == (13, 13)
+    assert "being filled" not in twelve.palate("status").stdout
+
+
+def test_new_mart_is_filled_in_chunks_and_says_so(
+    twelve: Checkout, connection: psycopg.Connection, producer: KafkaProducer
+) -> None:
+    """As if its rules' mart were new: tags wait, too."""
+    connection.execute(
+        "INSERT INTO cdm.tag_rules (kind, name, threshold, tag)"
+        " VALUES ('product', 'Лобио', 11, 'often')"
+    )
+    connection.execute(
+        "DELETE FROM ops.definitions WHERE name = 'user_product_counters'"
+    )
+    connection.execute("DELETE FROM ops.watermarks WHERE stage LIKE 'mart:user_prod%'")
+    connection.execute(
+        "DROP TABLE cdm.user_product_counters, cdm.user_product_counters_counted,"
+        " cdm.user_product_counters_names"
+    )
+    assert "Made user_product_counters" in twelve.palate("migrate").stdout
+    _order(twelve, producer, 12)
+
+    done = twelve.palate("run")
+
+    told = "user_product_counters is new and being filled from the history, by each run"
+    assert f"{told}: 10 of 13 positions (76 %)" in done.stdout, done.stderr
+    assert "tags: nothing to do. Tags stay as they are." in done.stdout
+    assert told in twelve.palate("status").stdout
+    count = "SELECT order_cnt FROM cdm.{}"
+    product, category = "user_product_counters", "user_category_counters"
+    assert connection.execute(count.format(product)).fetchone() == (10,)
+    assert connection.execute(
+        "SELECT sum(next_offset) FROM ops.watermarks WHERE stage = %s",
+        (f"mart:{category}",),
+    ).fetchone() == (13,)
+
+    done = twelve.palate("run")
+
+    assert "user_product_counters has all of the history now." in done.stdout
+    assert connection.execute(count.format(product)).fetchone() == (13,)
+    assert "user_tags: 0 rows differ" in twelve.palate("reconcile").stdout
+
+
+def test_rebuild_accepts_another_meaning(
+    twelve: Checkout, connection: psycopg.Connection, producer: KafkaProducer
+) -> None:
+    twelve.change(COST, "  bonus_grant: numeric\n", "  status: text\n")
+    file = "cdm/user_product_counters/contributions.sql"
+    twelve.change(file, "sum(i.quantity * i.price)", "sum(i.price)")
+    assert twelve.palate("migrate").returncode == 2
+    done = twelve.palate("rebuild", "vault")
+    assert (done.returncode, "rows differ" in done.stderr) == (16, True), done.stderr
+
+    done = twelve.palate("rebuild", "vault", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "its definition says something else now" in done.stdout
+    assert twelve.palate("migrate").stdout == "The warehouse is up to date.\n"
+    _order(twelve, producer, 12)
+    assert twelve.palate("run").returncode == 0
+    cost = "SELECT count(*), min(status) FROM dds.s_order_cost"
+    assert connection.execute(cost).fetchone() == (13, "CLOSED")
+    assert twelve.palate("reconcile").returncode == 0
+    assert connection.execute(
+        "SELECT has_table_privilege('palate_loader', 'dds.s_order_cost', 'INSERT')"
+    ).fetchone() == (True,)
+
+
 UNUSABLE = {
     "unknown_source": (
         SATELLITE.replace("[orders]", "[ordres]") + PAYLOAD,
