@@ -59,14 +59,14 @@ def choose_mode() -> list[str]:
 
 def steps() -> list[Any]:
     """Return the tasks of a rebuild but for the approval, in their order."""
-    patient = {"execution_timeout": LONG}
+    patient: dict[str, Any] = {"execution_timeout": LONG}
     # They follow a branch: whatever was not chosen before them doesn't matter.
-    last = task(trigger_rule="none_failed_min_one_success", **patient)
+    last = {"trigger_rule": "none_failed_min_one_success"} | patient
     return [
         task(**patient)(build)(),
         task.branch(**patient)(compare)(),
-        last(swap)(),
-        last(drop_rejected)(),
+        task(**last)(swap)(),
+        task(**last)(drop_rejected)(),
     ]
 
 

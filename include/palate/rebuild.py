@@ -23,7 +23,14 @@ from palate.errors import (
 from palate.mart_definitions import ALL_TAGS_WAIT, load_marts
 from palate.place import Place
 from palate.positions import open_ranges
-from palate.rebuild_report import Report, compare_tables, enter, read, read_open
+from palate.rebuild_report import (
+    Report,
+    TableFound,
+    compare_tables,
+    enter,
+    read,
+    read_open,
+)
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, open_run
 
@@ -65,16 +72,21 @@ def compare(settings: Settings, caller: Caller) -> Report:
 
     :raises RebuildRefusedError: if there is no rebuild under way
     """
+    with connect(settings) as conn:
+        rebuild_id = _open_rebuild(conn)
+    found = _compare(settings, caller)
+    with connect(settings) as conn:
+        return enter(conn, rebuild_id, found)
+
+
+def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
     _catch_up(settings, caller)
     with connect(settings) as conn, ExitStack() as stack:
-        rebuild_id = _open_rebuild(conn)
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with _standing_still(settings, caller):
             stack.enter_context(conn.transaction())
             conn.execute("SELECT 1")  # the snapshot in which both are at one point
-        found = compare_tables(conn)
-    with connect(settings) as conn:
-        return enter(conn, rebuild_id, found)
+        return compare_tables(conn)
 
 
 def approve(settings: Settings, caller: Caller) -> Report:
@@ -108,15 +120,13 @@ def swap(settings: Settings, caller: Caller, *, is_approved: bool = False) -> Re
     if seen.differs:
         if not seen.is_approved:
             raise ApprovalNeededError(seen.sentence)
-        now = compare(settings, caller)
-        if not now.is_within(seen):
+        more = seen.exceeded_by(_compare(settings, caller))
+        if more:
             message = (
-                "More differs now than was approved. Nothing was swapped; look at the "
-                f"report again. {now.sentence}"
+                f"More differs now than was approved, in {', '.join(more)}. Nothing "
+                "was swapped: compare again, and look at the new report."
             )
             raise ApprovalNeededError(message)
-        approve(settings, caller)
-        seen = now
     _catch_up(settings, caller)
     with (
         _refusals_told(),

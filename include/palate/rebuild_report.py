@@ -82,13 +82,14 @@ class Report:
             f"ones, in {names}. They take the living ones' place once approved."
         )
 
-    def is_within(self, approved: "Report") -> bool:
-        """Tell whether no table differs in more rows than was approved."""
-        known = {table.name: table.differing for table in approved.tables}
-        return all(
-            table.is_redefined or table.differing <= known.get(table.name, 0)
-            for table in self.tables
-        )
+    def exceeded_by(self, tables: Iterable[TableFound]) -> list[str]:
+        """Return the tables that differ in more rows by now than they did here."""
+        known = {table.name: table.differing for table in self.tables}
+        return [
+            table.name
+            for table in tables
+            if not table.is_redefined and table.differing > known.get(table.name, 0)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for a program."""

@@ -275,10 +275,9 @@ def test_more_than_was_approved_is_not_swapped(
     rebuild.approve(shop, ME)
     connection.execute("UPDATE dds.s_order_cost SET payment = payment + 1")
 
-    with pytest.raises(ApprovalNeededError, match="More differs now"):
-        rebuild.swap(shop, ME)
-    with pytest.raises(ApprovalNeededError, match="21 rows differ"):
-        rebuild.swap(shop, ME)
+    for _ in range(2):  # a repeat approves no more than was seen
+        with pytest.raises(ApprovalNeededError, match="now than was approved, in dds"):
+            rebuild.swap(shop, ME, is_approved=True)
 
 
 def test_rows_that_stg_can_not_give_are_not_lost(
