@@ -55,6 +55,14 @@ def test_rebuild_of_equal_tables_asks_nobody() -> None:
     }
 
 
+def test_reject_skips_the_swap_alone() -> None:
+    """Airflow skips what is directly behind a question that is answered by no."""
+    tasks = DagBag(str(FILE)).dags[FILE.stem].task_dict
+    assert tasks["approve"].downstream_task_ids == {"swap"}
+    assert tasks["swap"].downstream_task_ids == {"drop_rejected"}
+    assert "drop_rejected" in tasks["compare"].downstream_task_ids
+
+
 def test_rebuild_asks_nobody_if_the_form_says_so(connection: Connection) -> None:
     connection.execute(
         "INSERT INTO dds.h_user VALUES (uuid_generate_v4(), 'of nobody', now(), '')"
