@@ -1,50 +1,40 @@
-"""Look at a week of history again: heal what is missing, prove the rest equal.
+"""Look at a week of history again; or build the vault and the marts anew from STG.
 
-One run is one week by broker time: that before the tick; by hand, the form's from and
-to; in a backfill, one run per week. Messages are compared with the broker's where it
-still has them, the vault's rows with the messages, and the counters of the guests whom
-the week names are counted anew. Live runs go on meanwhile. The task `report` has the
-report in its log and as XCom `report`; `ops.reloads` and `ops.reload_layers` keep it.
+**Look**: one run is one week by broker time: that before the tick, the form's from and
+to, or a backfill's; every layer is compared and healed, beside live runs. `report` has
+the report in its log and as XCom. **Rebuild**: new tables are filled beside the living
+ones and compared; what differs waits for an answer at `approve`; then they are swapped.
 
-**When it fails:** nothing is harmed, and a cleared run looks again. A red `report`
-means that rows differ which are never overwritten: its log says how many, the logs of
-the other tasks name them.
+**When it fails:** nothing is harmed; a cleared run looks again, and a rebuild goes on.
+A red `report` means that rows differ which are never overwritten: the tasks' logs name
+them. In a rebuild the log says what stands in its way.
 """
-
-from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 import palate_assets as assets
+import rebuild_form as rebuild
 from palate_airflow import DAG_DEFAULTS
 from reload_form import reload_form, reload_layer, tell_report
 
 
 @dag(
-    schedule=CronTriggerTimetable(
-        "0 3 * * MON", timezone="UTC", interval=timedelta(days=7)
-    ),
+    schedule=CronTriggerTimetable("0 3 * * 1", timezone="UTC", interval=rebuild.WEEK),
     max_active_runs=1,
-    params=reload_form(),
+    params=rebuild.rebuild_form() | reload_form(),
     doc_md=__doc__,
     tags=["orders", "maintenance"],
-    **DAG_DEFAULTS,
+    **DAG_DEFAULTS | {"dagrun_timeout": rebuild.WEEK},
 )
 def orders_history_reload():
-    # A backfill's runs wait here for each other, and not in the locks of the stages.
     @task(inlets=assets.ORDER_TOPICS, max_active_tis_per_dag=1)
     def messages():
         """Compare what is staged with the broker; put back what is lost."""
         return reload_layer("messages")
 
-    @task(max_active_tis_per_dag=1)
-    def vault():
-        """Load the week's positions again, and compare what is there."""
-        return reload_layer("vault")
-
-    @task(max_active_tis_per_dag=1)
-    def mart(name: str):
-        """Count the week's guests anew, and correct what is wrong."""
+    @task(max_active_tis_per_dag=1)  # a backfill's runs wait here, and not in a lock
+    def layer(name: str):
+        """Heal and compare a layer: the vault's rows, or the week's guests."""
         return reload_layer(name)
 
     @task(trigger_rule="all_done")
@@ -52,8 +42,13 @@ def orders_history_reload():
         """Tell what was found; red if something differs that is left as it is."""
         return tell_report()
 
-    counted = [mart.override(task_id=name)(name) for name in assets.MARTS]
-    messages() >> vault() >> counted >> report()
+    mode, found = task.branch(rebuild.choose_mode)(), report()
+    layers = [layer.override(task_id=name)(name) for name in ("vault", *assets.MARTS)]
+    mode >> messages() >> layers[0] >> layers[1:] >> found
+    built, compared, swapped, dropped = rebuild.steps()
+    mode >> [found, built]
+    built >> compared >> rebuild.approval() >> swapped >> dropped
+    compared >> [swapped, dropped]
 
 
 orders_history_reload()

@@ -290,6 +290,8 @@ def as_failure(error: PalateError) -> StageFailedError:
         | errors.CodecMissingError
         | errors.NotFoundError
         | errors.HistoryDiffersError
+        | errors.RebuildRefusedError
+        | errors.ApprovalNeededError
         # What is right is loaded: another attempt would find nothing, and be green.
         | errors.RefusedShareError,
     )

@@ -16,6 +16,7 @@ from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate as migrate_warehouse
 from palate.positions_cli import app as positions_app
+from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
 from palate.run import run_pipeline
@@ -27,6 +28,7 @@ from palate.status import status as look
 from palate.storage_cli import app as storage_app
 from palate.tags_cli import app as tags_app
 from palate.told import told
+from palate.vault import STAGE as VAULT
 
 out = Console()
 errors = Console(stderr=True)
@@ -126,16 +128,32 @@ def reconcile(as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(
-    mart: Annotated[str, typer.Argument(help="Its name, as below sql/cdm.")],
+    mart: Annotated[
+        str, typer.Argument(help="Its name, as below sql/cdm; user_tags; or vault.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="vault: swap even if rows differ.")
+    ] = False,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="vault: drop what is built beside.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count everything that the vault has anew into one mart, or judge all tags."""
+    """Count everything that the vault has anew into one mart, or judge all tags.
+
+    `vault` builds the vault itself and all marts anew from STG, beside the living
+    tables, which are loaded meanwhile; reports what differs, and swaps them once
+    approved. Exits with 15 if that can't be, with 16 if an approval is missing.
+    """
     with told():
-        if mart not in (*load_marts(), "user_tags"):
-            known = ", ".join([*load_marts(), "user_tags"])
-            message = f"There is no mart {mart}. There are: {known}."
+        known = [*load_marts(), "user_tags", VAULT]
+        if mart not in known:
+            message = f"There is no mart {mart}. There are: {', '.join(known)}."
             raise SettingsError(message)
         settings = load_settings()
+        if mart == VAULT:
+            rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
+            return
         if mart in load_marts():
             outcome = marts.rebuild(settings, mart, shell_caller("rebuild"))
         else:
@@ -203,5 +221,7 @@ def _print_status(found: Status) -> None:
             batch["run_id"],
         )
     out.print(batches)
+    for new in found.filling:
+        out.print(str(new), markup=False, highlight=False)
     for problem in found.problems:
         errors.print(problem, style="yellow", markup=False)

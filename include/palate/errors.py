@@ -89,3 +89,15 @@ class HistoryDiffersError(PalateError):
     """Raised when a reload found rows that differ and are never overwritten."""
 
     exit_code = 14
+
+
+class RebuildRefusedError(PalateError):
+    """Raised when a rebuild can't begin or be swapped in; nothing was changed."""
+
+    exit_code = 15
+
+
+class ApprovalNeededError(PalateError):
+    """Raised when a rebuild differs from what is there, and nobody has approved."""
+
+    exit_code = 16

@@ -16,6 +16,9 @@ from palate.stage import Batch
 
 Messages = Iterator[tuple[str, bytes]]
 
+# The marts whose counters a guest's state consists of.
+COUNTED = ("user_product_counters", "user_category_counters")
+
 _FETCHED = 1_000
 
 

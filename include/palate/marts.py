@@ -10,23 +10,23 @@ from textwrap import indent
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
-from palate import exchange, vault
+from palate import exchange, filling, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
-from palate.errors import DefinitionError
 from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import DICTIONARY_FEED
+from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
 from palate.render import execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
+_FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 _COUNTERS = ("order_cnt", "pieces_cnt", "amount")
-_COUNTED = {
+COUNTED = {
     "order_id": "bigint",
     "h_user_pk": "uuid",
     "version_dt": "timestamp",
@@ -44,12 +44,14 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
         own = attempt.own_ranges()
-        if caller.interval:
+        if filling.among(attempt.conn, [name]):
+            _fill(settings, attempt, mart)
+        elif caller.interval:
             _reload(settings, attempt, mart)
         elif attempt.was_finished():
             _recount(settings, attempt, mart, own)
         else:
-            _catch_up(settings, attempt, mart)
+            catch_up(settings, attempt, mart)
         return attempt.outcome
 
 
@@ -57,16 +59,45 @@ def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count the guests of the positions anew that the caller's run has planned."""
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
-        _reload(settings, attempt, mart)
+        if filling.among(attempt.conn, [name]):
+            _fill(settings, attempt, mart)
+        else:
+            _reload(settings, attempt, mart)
         return attempt.outcome
 
 
 def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
-    _catch_up(settings, attempt, mart)
+    catch_up(settings, attempt, mart)
     plan = planned(attempt.conn, attempt.caller)
     if plan:
         done = watermarks(attempt.conn, mart.stage)
         _recount(settings, attempt, mart, plan.below(done))
+
+
+def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+    """Count some chunks of the history into a mart that is new.
+
+    Nobody is told of its counters before it has all of them: then all are looked at.
+    """
+    for _ in range(filling.CHUNKS):
+        ranges = first(
+            open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+            settings.palate_chunk_positions,
+        )
+        if not ranges:
+            break
+        with attempt.batch(ranges) as batch:
+            refresh(attempt.conn, settings, mart, batch, is_shown=False)
+    if open_ranges(attempt.conn, mart.stage, [vault.STAGE]):
+        found = filling.among(attempt.conn, [mart.name])
+        attempt.outcome.note = " ".join(str(item) for item in found)
+        return
+    with attempt.conn.transaction():
+        filling.end(attempt.conn, mart.name)
+        let_all_be_published(attempt.conn, settings, mart.name)
+        if mart.tag_kind:
+            attempt.conn.execute(ALL_TAGS_WAIT)
+    attempt.outcome.note = f"{mart.name} has all of the history now."
 
 
 def _recount(
@@ -78,17 +109,23 @@ def _recount(
         mart,
         ranges,
         dict(refresh_statements(mart.name)),
-        lambda: _catch_up(settings, attempt, mart),
+        lambda: catch_up(settings, attempt, mart),
     )
 
 
-def _catch_up(settings: Settings, attempt: StageRun, mart: Mart) -> None:
+def catch_up(
+    settings: Settings, attempt: StageRun, mart: Mart, upstream: str = vault.STAGE
+) -> None:
+    """Count what the vault has and the mart has not counted yet, in chunks."""
     while ranges := first(
-        open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+        open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
     ):
         with attempt.batch(ranges) as batch:
-            refresh(attempt.conn, settings, mart, batch)
+            is_shown = attempt.place is Place.LIVING
+            refresh(
+                attempt.conn, settings, mart, batch, attempt.place, is_shown=is_shown
+            )
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
@@ -109,26 +146,40 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             attempt.conn.execute(
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
-            _let_all_be_published(attempt.conn, settings, name)  # who leaves, too
+            let_all_be_published(attempt.conn, settings, name)  # who leaves, too
             for made, statement in rebuild_statements(name):
                 _, number = execute_step(attempt.conn, statement, analyze=True)
                 batch.counts[made] += number
-            _let_all_be_published(attempt.conn, settings, name)
+            let_all_be_published(attempt.conn, settings, name)
         return attempt.outcome
 
 
-def refresh(conn: Connection, settings: Settings, mart: Mart, batch: Batch) -> None:
-    """Count the orders that an open batch's ranges touch, in one transaction."""
+def refresh(
+    conn: Connection,
+    settings: Settings,
+    mart: Mart,
+    batch: Batch,
+    place: Place = Place.LIVING,
+    *,
+    is_shown: bool = True,
+) -> None:
+    """Count the orders that an open batch's ranges touch, in one transaction.
+
+    :param is_shown: whether tags and what is published follow; not in a mart that does
+        not have the whole history yet
+    """
     values = {"dictionary_feed": DICTIONARY_FEED}
     # A refresh is about few rows of large tables. On a guess of their number the
     # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     for relation, statement in refresh_statements(mart.name):
-        _, number = execute_step(conn, statement, values, analyze=True)
+        if relation in _FOR_TAGS and not is_shown:
+            continue
+        _, number = execute_step(conn, place.of(statement), values, analyze=True)
         if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[relation] += number
-    if settings.palate_publish_counters_to:
+    if settings.palate_publish_counters_to and is_shown:
         exchange.enter_counters(conn, mart.name, mart.reference.changes)
 
 
@@ -210,7 +261,7 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
     mart = load_marts()[name]
     columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
     reference = ", ".join(mart.reference.columns)
-    counted = ", ".join(_COUNTED)
+    counted = ", ".join(COUNTED)
     return [
         (
             "recomputed",
@@ -263,7 +314,8 @@ def recomputed(mart: Mart) -> str:
     )
 
 
-def _let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
+def let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
+    """Let every guest wait who has rows in a mart, if counters are published."""
     if settings.palate_publish_counters_to:
         exchange.enter_all_counters(conn, name)
 
@@ -301,69 +353,3 @@ def differences(
     for row in rows:
         del row["number"]
     return number, rows
-
-
-def make_tables(conn: Connection) -> list[str]:
-    """Make the tables of each mart that is not there yet; return their names."""
-    made = []
-    for mart in load_marts().values():
-        meaning = mart.model_dump(
-            mode="json", exclude={"description", "fillfactor", "tag_kind"}
-        )
-        row = conn.execute(
-            "SELECT definition FROM ops.definitions WHERE (kind, name) = ('mart', %s)",
-            (mart.name,),
-        ).fetchone()
-        if row and row[0] != meaning:
-            message = (
-                f"sql/cdm/{mart.name}/mart.yaml differs from what the mart was made "
-                "from, and its rows would change their meaning. Put the old definition "
-                "back and add a new mart beside it."
-            )
-            raise DefinitionError(message)
-        if row is None:
-            for statement in _table_statements(mart):
-                conn.execute(statement)
-            conn.execute(
-                "INSERT INTO ops.definitions (kind, name, definition)"
-                " VALUES ('mart', %s, %s)",
-                (mart.name, Jsonb(meaning)),
-            )
-            made.append(mart.name)
-    return made
-
-
-def _table_statements(mart: Mart) -> list[str]:
-    user, thing = mart.keys
-    label = mart.label.column
-    description = mart.description.strip().replace("'", "''")
-    counted = ", ".join(
-        f"{name} {type}{'' if name == 'hk_order_item_hashdiff' else ' NOT NULL'}"
-        for name, type in _COUNTED.items()
-    )
-    reference = ", ".join(
-        f"{name} {type.replace('text', 'text COLLATE ' + chr(34) + 'C' + chr(34))}"
-        for name, type in mart.reference.columns.items()
-    )
-    return [
-        f"CREATE TABLE cdm.{mart.name} ({user} uuid NOT NULL, {thing} uuid NOT NULL,"
-        f' {label} text COLLATE "C", order_cnt bigint NOT NULL CHECK (order_cnt > 0),'
-        " pieces_cnt bigint NOT NULL, amount numeric NOT NULL,"
-        f" PRIMARY KEY ({user}, {thing}) WITH (fillfactor = 70))"
-        f" WITH (fillfactor = {mart.fillfactor})",
-        f"CREATE INDEX ON cdm.{mart.name} ({thing})",
-        f"COMMENT ON TABLE cdm.{mart.name} IS '{description}'",
-        f"CREATE TABLE cdm.{mart.name}_counted ({counted}, PRIMARY KEY (order_id))",
-        f"COMMENT ON TABLE cdm.{mart.name}_counted IS"
-        f" 'Which version of each order {mart.name} has counted.'",
-        f"CREATE TABLE cdm.{mart.reference.table} ({reference},"
-        f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
-        f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
-        f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
-        # The tags look for the dishes of a name.
-        *(
-            [f"CREATE INDEX ON {mart.label.table} ({label})"]
-            if label in mart.reference.columns
-            else []
-        ),
-    ]

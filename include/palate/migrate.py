@@ -1,6 +1,7 @@
 """Make and update the schemas: migrations, then the tables of the definitions."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,16 +10,16 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
-from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from palate import marts, roles, vault
+from palate import mart_tables, roles, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
+from palate.registry import Meaning, register
 from palate.render import execute, render
 from palate.settings import Settings
 
@@ -35,15 +36,25 @@ def migrate(settings: Settings) -> list[str]:
         asks for what the parse does not give
     """
     with connect(settings) as conn:
-        conn.execute("SELECT pg_advisory_lock(hashtextextended('palate migrate', 0))")
+        _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
         _run_migrations(settings)
         with conn.transaction():
-            made = _make_vault(conn) + marts.make_tables(conn)
+            made = _make_vault(conn) + mart_tables.make_tables(conn)
             _try_loads(conn, settings)
-            _make_views(conn)
+            for statement in view_statements():
+                conn.execute(statement)
             roles.grant(conn)
+        made += _make_indexes(conn)
     return made
+
+
+def _wait_for_others(conn: Connection) -> None:
+    # Asked again and again: whoever waits in a statement has a snapshot, and an index
+    # that is made concurrently would wait for that.
+    query = "SELECT pg_try_advisory_lock(hashtextextended('palate migrate', 0))"
+    while not (conn.execute(query).fetchone() or (False,))[0]:
+        time.sleep(0.2)
 
 
 def _run_migrations(settings: Settings) -> None:
@@ -66,12 +77,47 @@ def _make_vault(conn: Connection) -> list[str]:
     definitions = load_vault()
     for item in definitions.in_load_order:
         context = definitions.context(item)
-        if register(conn, item, context["typed_columns"]):
+        meant = meaning(item, context["typed_columns"])
+        if register(conn, item.kind.value, item.table, meant, path_of(item)):
             made.append(item.table)
             with _blamed(item):
                 for statement in table_statements(context):
                     conn.execute(statement)
+        conn.execute(comment(context))
     return made
+
+
+def _make_indexes(conn: Connection) -> list[str]:
+    """Make the indexes that a definition has got since; loads go on meanwhile."""
+    made = []
+    definitions = load_vault()
+    for item in definitions.in_load_order:
+        context = definitions.context(item)
+        index = ", ".join(context["index"])
+        if not index:
+            continue
+        query = (
+            "SELECT i.indexrelid::regclass::text, i.indisvalid FROM pg_index AS i"
+            " WHERE i.indrelid = %s::regclass AND i.indpred IS NULL AND"
+            " (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY"
+            " k) FROM generate_series(1, i.indnkeyatts) AS k) = %s"
+        )
+        found = conn.execute(query, (f"dds.{item.table}", index)).fetchall()
+        if any(is_valid for _, is_valid in found):
+            continue
+        for name, _ in found:  # of an attempt that was killed
+            conn.execute(f"DROP INDEX CONCURRENTLY {name}")
+        with _blamed(item):
+            conn.execute(f"CREATE INDEX CONCURRENTLY ON dds.{item.table} ({index})")
+        made.append(f"an index on {item.table} ({index})")
+    return made
+
+
+def comment(context: dict[str, Any]) -> str:
+    """Return the statement that says what the rows of one table of the vault are."""
+    description = context["description"].replace("'", "''")
+    table = f"{context['schema']}.{context['table']}"
+    return f"COMMENT ON TABLE {table} IS '{description}'"
 
 
 def _try_loads(conn: Connection, settings: Settings) -> None:
@@ -79,7 +125,7 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
     with conn.transaction(force_rollback=True):
         load_dt = datetime.now(UTC)
         make_ranges(conn, settings, [])
-        relations = vault.parse(conn, _sources(), load_dt).keys()
+        relations = vault.parse(conn, sources(), load_dt).keys()
         vault.make_known(conn, relations, is_careful=True)
         for item in load_vault().in_load_order:
             unknown = set(item.source) - relations
@@ -93,7 +139,8 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
                 execute(conn, vault.render_load(item), {"load_dt": load_dt})
 
 
-def _sources() -> list[str]:
+def sources() -> list[str]:
+    """Return the sources of messages: each is a folder with a parse."""
     return sorted(path.parent.name for path in (SQL_FOLDER / "stg").glob("*/parse"))
 
 
@@ -113,11 +160,7 @@ def _blamed(item: Definition) -> Iterator[None]:
 def table_statements(context: dict[str, Any]) -> list[str]:
     """Return the statements that make one table of the vault."""
     table = f"{context['schema']}.{context['table']}"
-    description = context["description"].replace("'", "''")
-    statements = [
-        render("dds/_templates/table.sql", **context),
-        f"COMMENT ON TABLE {table} IS '{description}'",
-    ]
+    statements = [render("dds/_templates/table.sql", **context)]
     index = context["index"]
     if index:
         statements.append(f"CREATE INDEX ON {table} ({', '.join(index)})")
@@ -128,48 +171,18 @@ def table_statements(context: dict[str, Any]) -> list[str]:
     return statements
 
 
-def register(conn: Connection, item: Definition, columns: dict[str, str]) -> bool:
-    """Enter a definition in ``ops.definitions``; return whether it is new.
-
-    :raises DefinitionError: if the table was made from another meaning
-    """
-    meaning = {"columns": columns} | item.model_dump(
-        mode="json", exclude={"description", "table", "kind", "source", "index"}
+def meaning(item: Definition, columns: dict[str, str]) -> Meaning:
+    """Return what the rows of one table of the vault stand for."""
+    fields = item.model_dump(
+        mode="json", exclude={"description", "table", "kind", "index"}
     )
-    kind = item.kind.value
-    row = conn.execute(
-        "SELECT definition FROM ops.definitions WHERE (kind, name) = (%s, %s)",
-        (kind, item.table),
-    ).fetchone()
-    if row is None:
-        conn.execute(
-            # Where nothing is loaded yet, there is no history to fill it from.
-            "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
-            " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
-            " (SELECT 1 FROM ops.watermarks WHERE stage = %(vault)s) THEN now() END",
-            {
-                "kind": kind,
-                "name": item.table,
-                "definition": Jsonb(meaning),
-                "vault": vault.STAGE,
-            },
-        )
-        return True
-    if row[0] != meaning:
-        changed = sorted(
-            field
-            for field in row[0].keys() | meaning.keys()
-            if row[0].get(field) != meaning.get(field)
-        )
-        message = (
-            f"{path_of(item)}: {', '.join(changed)} differ from what the table "
-            f"{item.table} was made from, and its rows would change their meaning. "
-            "Put the old definition back and add a new table beside it."
-        )
-        raise DefinitionError(message)
-    return False
+    return {"columns": columns} | fields
 
 
-def _make_views(conn: Connection) -> None:
-    for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
-        conn.execute(render(str(path.relative_to(SQL_FOLDER))))
+def view_statements() -> list[str]:
+    """Return the statements that make the vault's views, in order."""
+    folder = SQL_FOLDER / "dds" / "views"
+    return [
+        render(str(path.relative_to(SQL_FOLDER)))
+        for path in sorted(folder.glob("*.sql"))
+    ]

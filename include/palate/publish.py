@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate import exchange, outbox, tag_keys, vault
+from palate import exchange, filling, outbox, tag_keys, vault
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.mart_definitions import load_marts
 from palate.positions import first, open_ranges
@@ -154,7 +154,8 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
 def _counters(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, COUNTERS, caller) as attempt:
         conn = attempt.conn
-        if not exchange.has_counters(conn):
+        # A guest's state would be half of it while a mart is being filled.
+        if not exchange.has_counters(conn) or filling.among(conn, exchange.COUNTED):
             return attempt.outcome
         topic = settings.palate_publish_counters_to
         with open_sender(settings, topic, COMPACTED) as sender:

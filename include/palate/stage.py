@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from palate import dropped
 from palate.database import Connection, connect
 from palate.errors import ServiceUnavailableError, StageBusyError
+from palate.place import Place
 from palate.positions import Log, Range, advance
 from palate.settings import Settings
 
@@ -51,10 +52,12 @@ class Caller:
     told: "Callable[[str, Batch], None] | None" = field(default=None, compare=False)
 
 
-def shell_caller(task_id: str) -> Caller:
+def shell_caller(
+    task_id: str, told: "Callable[[str, Batch], None] | None" = None
+) -> Caller:
     """Return the caller for work that a person starts in a shell."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Caller(dag_id="shell", run_id=f"shell__{now}", task_id=task_id)
+    return Caller("shell", f"shell__{now}", task_id, told=told)
 
 
 @dataclass
@@ -135,11 +138,18 @@ class Outcome:
 class StageRun:
     """One attempt at a stage, holding its lock."""
 
-    def __init__(self, conn: Connection, stage: str, caller: Caller) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        stage: str,
+        caller: Caller,
+        place: Place = Place.LIVING,
+    ) -> None:
         """Enter the attempt in ``ops.stage_runs``."""
         self.conn = conn
         self.stage = stage
         self.caller = caller
+        self.place = place
         self.outcome = Outcome(stage)
         (self.stage_run_id,) = conn.execute(
             "INSERT INTO ops.stage_runs"
@@ -289,9 +299,12 @@ class StageRun:
 
 
 @contextmanager
-def open_run(settings: Settings, stage: str, caller: Caller) -> Iterator[StageRun]:
+def open_run(
+    settings: Settings, stage: str, caller: Caller, place: Place = Place.LIVING
+) -> Iterator[StageRun]:
     """Take the stage's lock and enter an attempt; close both at the end.
 
+    :param place: which tables the stage writes
     :raises StageBusyError: if another run holds the lock for longer than
         ``PALATE_LOCK_WAIT`` seconds
     :raises ServiceUnavailableError: if PostgreSQL goes away meanwhile; what was
@@ -300,7 +313,7 @@ def open_run(settings: Settings, stage: str, caller: Caller) -> Iterator[StageRu
     try:
         with connect(settings) as conn:
             _lock(conn, stage, settings.palate_lock_wait)
-            run = StageRun(conn, stage, caller)
+            run = StageRun(conn, stage, caller, place)
             try:
                 yield run
             except Exception as error:

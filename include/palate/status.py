@@ -8,6 +8,7 @@ from palate import staging, vault
 from palate.database import Connection, connect
 from palate.epochs import known_epoch
 from palate.errors import PalateError
+from palate.filling import Filling, all_filling
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
@@ -20,7 +21,8 @@ from palate.settings import Settings
 class LogStatus:
     """One partition: offsets are those of the next message; age is in seconds.
 
-    ``lag`` counts offsets from the broker's end to the mart that is furthest behind.
+    ``lag`` counts offsets from the broker's end to the mart that is furthest behind,
+    those left out that are new and still being filled from the history.
     """
 
     topic: str
@@ -40,7 +42,8 @@ class Status:
 
     ``refused`` counts by reason, without what a person has dismissed; ``waiting_tags``
     the pairs of guest and tag that are to be judged; ``unpublished`` the guests and
-    orders that wait to go out, by what it is about them.
+    orders that wait to go out, by what it is about them; ``filling`` the tables that
+    are new and do not have the whole history yet.
     """
 
     at: datetime
@@ -51,6 +54,7 @@ class Status:
     waiting_tags: int
     unpublished: dict[str, int]
     last_batches: list[dict[str, Any]]
+    filling: list[Filling] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,6 +76,9 @@ def status(settings: Settings) -> Status:
     with connect(settings) as conn:
         if incident := open_incident(conn):
             problems.append(incident)
+        if found := _rebuild_under_way(conn):
+            problems.append(found)
+        new_tables = all_filling(conn)
         try:
             with open_reader(settings) as reader:
                 states = [reader.state(topic) for topic in settings.palate_topics]
@@ -120,7 +127,21 @@ def status(settings: Settings) -> Status:
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
             for row in batches
         ],
+        filling=new_tables,
         problems=problems,
+    )
+
+
+def _rebuild_under_way(conn: Connection) -> str | None:
+    row = conn.execute(
+        "SELECT begun_dt, compared_dt FROM ops.rebuilds WHERE finished_dt IS NULL"
+    ).fetchone()
+    if row is None:
+        return None
+    state = "is compared and waits to be swapped" if row[1] else "is being built"
+    return (
+        f"A rebuild of vault and marts, begun {row[0]:%F %T} UTC, {state}. If nobody "
+        "is at it: `palate rebuild vault` goes on, with --discard it drops it."
     )
 
 
@@ -134,6 +155,8 @@ def _logs(
     counted = {
         name: watermarks(conn, mart.stage) for name, mart in load_marts().items()
     }
+    new = {item.name for item in all_filling(conn)}
+    filled = [mart for name, mart in counted.items() if name not in new]
     ends: dict[Log, int] = {}
     begins: dict[Log, int] = {}
     for state in states:
@@ -145,7 +168,9 @@ def _logs(
     for item in sorted(staged.keys() | ends.keys()):
         done = staged.get(item, begins.get(item, 0))
         known_end = ends.get(item)
-        behind = min(mart.get(item, begins.get(item, 0)) for mart in counted.values())
+        behind = min(
+            mart.get(item, begins.get(item, 0)) for mart in filled or counted.values()
+        )
         found.append(
             LogStatus(
                 topic=item.topic,

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from palate import outbox
+from palate import filling, outbox
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.errors import DefinitionError, StageBusyError
@@ -31,13 +31,18 @@ _VALUES = {"namespace": HUB_KEY_NAMESPACE}
 def run(settings: Settings, caller: Caller) -> Outcome:
     """Give and take the tags that changed counters and changed rules ask for.
 
-    A repeated task looks again at the guests of its own ranges.
+    A repeated task looks again at the guests of its own ranges. While a mart that they
+    look at is being filled from the history, tags stay as they are.
 
     :raises StageBusyError: if a mart is being rebuilt for longer than
         ``PALATE_LOCK_WAIT`` seconds
     """
     try:
         with open_run(settings, STAGE, caller) as attempt:
+            new = filling.among(attempt.conn, [mart.name for mart in marts().values()])
+            if new:
+                attempt.outcome.note = f"Tags stay as they are. {new[0]}"
+                return attempt.outcome
             for item in attempt.own_ranges():
                 with attempt.batch([item], is_repeat=True) as batch:
                     _look_again(attempt.conn, settings, batch)

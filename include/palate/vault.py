@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from palate import filling
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
@@ -28,6 +29,7 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
+from palate.place import Place
 from palate.positions import Log, Range, first, open_ranges, watermarks, without
 from palate.refused_share import check_share
 from palate.render import execute, execute_step, render
@@ -51,9 +53,6 @@ _WORTH_A_LANE = 2_000
 # How often a batch is tried while other sessions add the same keys.
 _TRIES = 5
 
-# How much of the history one run loads into a table that is new.
-_CHUNKS_OF_HISTORY = 10
-
 _LEFT_OUT = re.compile(r"^DELETE FROM batch_(\w+)", re.MULTILINE)
 
 _TEMPLATES = {Kind.HUB: "hub", Kind.LINK: "link", Kind.SATELLITE: "satellite"}
@@ -75,16 +74,18 @@ def run(settings: Settings, caller: Caller) -> Outcome:
                 return outcome
     with open_run(settings, STAGE, caller) as attempt:
         if not caller.interval:
-            own = _readable(settings, attempt.own_ranges())
-            _load_all(settings, attempt, own, is_repeat=True)
+            own = readable(settings, attempt.own_ranges())
+            load_all(settings, attempt, own, is_repeat=True)
         if caller.interval or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
-            _load_all(settings, attempt, _readable(settings, waiting), is_repeat=False)
+            load_all(settings, attempt, readable(settings, waiting), is_repeat=False)
         check_share(attempt, settings)
         outcome.include(attempt.outcome)
-        tables = _new_tables(attempt.conn)
+        tables = [
+            item.name for item in filling.all_filling(attempt.conn) if not item.is_mart
+        ]
     for table in tables:
-        _fill(settings, caller, table)
+        outcome.note = f"{outcome.note} {_fill(settings, caller, table)}".strip()
     return outcome
 
 
@@ -98,14 +99,14 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
         plan = planned(attempt.conn, caller)
         done = watermarks(attempt.conn, STAGE)
         for ranges in rounds(plan.below(done) if plan else []):
-            waiting = _readable(settings, attempt.without_dropped(ranges))
+            waiting = readable(settings, attempt.without_dropped(ranges))
             while chunk := first(waiting, min(settings.palate_chunk_positions, _CALM)):
-                _load_all(settings, attempt, chunk, is_repeat=True)
+                load_all(settings, attempt, chunk, is_repeat=True)
                 waiting = without(waiting, chunk)
         return attempt.outcome
 
 
-def _readable(settings: Settings, ranges: list[Range]) -> list[Range]:
+def readable(settings: Settings, ranges: list[Range]) -> list[Range]:
     """Leave out the topics whose form no setting tells: their messages wait."""
     known = {*settings.palate_topics, DICTIONARY_FEED, REPLAY_FEED}
     unknown = sorted({item.log.topic for item in ranges} - known)
@@ -118,37 +119,32 @@ def _readable(settings: Settings, ranges: list[Range]) -> list[Range]:
     return [item for item in ranges if item.log.topic in known]
 
 
-def _new_tables(conn: Connection) -> list[str]:
-    query = (
-        "SELECT name FROM ops.definitions"
-        " WHERE filled_dt IS NULL AND kind <> 'mart' ORDER BY name"
-    )
-    return [name for (name,) in conn.execute(query)]
-
-
-def _fill(settings: Settings, caller: Caller, table: str) -> None:
+def _fill(settings: Settings, caller: Caller, table: str) -> str:
     """Load a table that came after the others from the history, some chunks a run.
 
     What comes meanwhile is loaded into it like into any other table.
+
+    :return: how far it is
     """
     with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
-        for _ in range(_CHUNKS_OF_HISTORY):
+        for _ in range(filling.CHUNKS):
             waiting = open_ranges(attempt.conn, attempt.stage, [STAGE])
             if not waiting:
-                attempt.conn.execute(
-                    "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s",
-                    (table,),
-                )
-            ranges = first(
-                _readable(settings, waiting), settings.palate_chunk_positions
-            )
+                filling.end(attempt.conn, table)
+                return f"{table} has all of the history now."
+            ranges = first(readable(settings, waiting), settings.palate_chunk_positions)
             if not ranges:
                 break
             _load_batch(settings, attempt, ranges, only=table)
+        return " ".join(str(item) for item in filling.among(attempt.conn, [table]))
 
 
-def _load_all(
-    settings: Settings, attempt: StageRun, waiting: list[Range], *, is_repeat: bool
+def load_all(
+    settings: Settings,
+    attempt: StageRun,
+    waiting: list[Range],
+    *,
+    is_repeat: bool = False,
 ) -> None:
     """Load the ranges; what is replayed comes in batches of its own, after the rest.
 
@@ -212,7 +208,14 @@ def _load_batch(
         is_new = not is_repeat and only is None and tries_left == _TRIES - 1
         try:
             with attempt.batch(list(ranges), is_repeat=is_repeat) as batch:
-                load(attempt.conn, settings, batch, only, is_careful=not is_new)
+                load(
+                    attempt.conn,
+                    settings,
+                    batch,
+                    only,
+                    is_careful=not is_new,
+                    place=attempt.place,
+                )
             return
         except psycopg.errors.UniqueViolation as error:
             if not tries_left:
@@ -273,6 +276,7 @@ def load(
     only: str | None = None,
     *,
     is_careful: bool = True,
+    place: Place = Place.LIVING,
 ) -> None:
     """Parse the ranges of an open batch and load the vault's tables, or only one.
 
@@ -282,30 +286,40 @@ def load(
     """
     topics = {item.log.topic for item in batch.ranges}
     # A new table takes what the others have: nothing is judged again for it alone.
-    make_ranges(conn, settings, batch.ranges, judge_again=only is None)
-    parsed = parse(conn, _sources(topics), batch.load_dt)
+    judge_again = only is None and place is Place.LIVING
+    make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
+    parsed = parse(conn, _sources(topics), batch.load_dt, place)
     batch.counts.update(parsed)
     if "documents" in parsed:
         _count_refused(conn, batch)
-    make_known(conn, parsed, is_careful=is_careful)
+    make_known(conn, parsed, is_careful=is_careful, place=place)
     for table, statement in load_statements(frozenset(parsed)):
         if only not in (None, table):
             continue
-        loaded = execute(conn, statement, {"load_dt": batch.load_dt})
+        loaded = execute(conn, place.of(statement), {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
     if batch.is_repeat:
         loads = load_statements(frozenset(parsed))
         batch.counts["differing"] += count_differing(conn, loads, batch.load_dt)
 
 
-def make_known(conn: Connection, relations: Iterable[str], *, is_careful: bool) -> None:
+def make_known(
+    conn: Connection,
+    relations: Iterable[str],
+    *,
+    is_careful: bool,
+    place: Place = Place.LIVING,
+) -> None:
     """Note which keys of the clustered hubs may have rows already."""
     for statement in known_statements(frozenset(relations)):
-        execute(conn, statement, {"is_careful": is_careful})
+        execute(conn, place.of(statement), {"is_careful": is_careful})
 
 
 def parse(
-    conn: Connection, sources: Iterable[str], load_dt: datetime
+    conn: Connection,
+    sources: Iterable[str],
+    load_dt: datetime,
+    place: Place = Place.LIVING,
 ) -> dict[str, int]:
     """Parse the ranges of an open batch; return the rows of each relation it made.
 
@@ -319,7 +333,9 @@ def parse(
     rows = {}
     for source in sources:
         for statement in parse_steps(source):
-            made, number = execute_step(conn, statement, values, analyze=False)
+            made, number = execute_step(
+                conn, place.of(statement), values, analyze=False
+            )
             if made:
                 rows[made.removeprefix("batch_")] = number
             elif left := _LEFT_OUT.search(statement):

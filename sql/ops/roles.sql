@@ -27,7 +27,14 @@ GRANT EXECUTE ON FUNCTION
 stg.make_room(text, integer, integer, bigint, bigint, bigint),
 stg.why_kept(bigint, timestamptz),
 stg.drop_partition(bigint, timestamptz, text),
-ops.prune(timestamptz)
+ops.prune(timestamptz),
+ops.begin_rebuild(text, text, text),
+ops.analyze_rebuild(),
+ops.swap_rebuild(),
+ops.discard_rebuild()
+TO palate_loader;
+GRANT UPDATE ON ops.rebuilds TO palate_loader;
+GRANT INSERT, UPDATE, DELETE ON ops.rebuild_tables, ops.rebuild_rejected
 TO palate_loader;
 -- A mart is rebuilt in place; what STG and the vault have is never changed.
 GRANT UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA cdm TO palate_loader;

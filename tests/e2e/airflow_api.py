@@ -104,6 +104,25 @@ class AirflowApi:
         )
         return "\n".join(str(line) for line in found["content"])
 
+    def answer(self, run_id: str, task_id: str, option: str) -> None:
+        """Wait for a task that asks a person, and answer."""
+        path = f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances/{task_id}"
+        until(
+            lambda: self.get(path)["state"] == "awaiting_input",
+            f"the question of {task_id}",
+        )
+        self._client.patch(
+            f"/api/v2{path}/-1/hitlDetails",
+            json={"chosen_options": [option], "params_input": {}},
+        ).raise_for_status()
+
+    def asked(self, run_id: str, task_id: str) -> Json:
+        """Return what a task asks a person."""
+        found: Json = self.get(
+            f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        )
+        return found
+
     def clear(self, run_id: str, task_ids: list[str] | None = None) -> None:
         """Clear a run, or some of its tasks."""
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id}

@@ -129,7 +129,8 @@ def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) 
         " r.from_offset, r.to_offset FROM ops.batch_ranges AS r"
         " INNER JOIN ops.batches AS b USING (batch_id)"
         " INNER JOIN ops.stage_runs AS s USING (stage_run_id)"
-        " WHERE NOT b.is_repeat ORDER BY b.batch_id"
+        # A rebuild begins at the beginning each time, and leaves no watermark.
+        " WHERE NOT b.is_repeat AND b.stage NOT LIKE 'rebuild:%' ORDER BY b.batch_id"
     ):
         key = (stage, tuple(log))
         # A rebuild counts all that was counted before, and what is new.

@@ -24,6 +24,7 @@ from palate import (
     dictionaries,
     marts,
     publish,
+    rebuild,
     rejected,
     staging,
     tags,
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 STAGES = ("drain", "vault", "dictionaries", *load_marts())
 # What a person starts, now and then.
 REBUILDS = tuple(f"rebuild {name}" for name in load_marts())
+# The vault and all marts from STG; whatever differs is approved.
+REBUILD_ALL = "anew"
 ACTS = ("replay", "sync", *REBUILDS)
 ENDLESS = 1_000_000
 
@@ -151,6 +154,7 @@ def run_stage(
         "sync": dictionaries.sync,
         "tags": tags.run,
         "publish": publish.run,
+        REBUILD_ALL: _rebuild_all,
         "replay": lambda *asked: rejected.run(*asked, rejected.Selection()),
     }
     if stage in known:
@@ -158,6 +162,14 @@ def run_stage(
     if stage in REBUILDS:
         return marts.rebuild(settings, stage.removeprefix("rebuild "), caller)
     return marts.run(settings, stage, caller)
+
+
+def _rebuild_all(settings: Settings, caller: Caller) -> Outcome:
+    outcome = rebuild.build(settings, caller)
+    if rebuild.compare(settings, caller).differs:
+        rebuild.approve(settings, caller)
+    rebuild.swap(settings, caller)
+    return outcome
 
 
 if __name__ == "__main__":

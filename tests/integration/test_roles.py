@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import dictionaries, marts, rejected, storage
+from palate import dictionaries, marts, rebuild, rejected, storage
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.positions import Log, Range
@@ -77,6 +77,13 @@ def test_tasks_do_all_their_work(
     for name in load_marts():
         marts.rebuild(tasks, name, caller("rebuild"))
         assert marts.differences(tasks, name)[0] == 0
+    rebuild.build(tasks, caller("rebuild"))
+    assert not rebuild.compare(tasks, caller("rebuild")).differs
+    assert rebuild.discard(tasks)
+    rebuild.build(tasks, caller("rebuild"))
+    connection.execute("DELETE FROM dds.s_user_names")
+    assert rebuild.compare(tasks, caller("rebuild")).differing == 1
+    rebuild.swap(tasks, caller("rebuild"), is_approved=True)
 
     found = status(tasks)
     assert (found.refused, found.dismissed, found.problems) == ({}, 1, [])
@@ -95,6 +102,7 @@ def test_tasks_do_all_their_work(
         "ALTER TABLE dds.h_user ADD COLUMN x text",
         "CREATE TABLE ops.x ()",
         "CREATE SCHEMA x",
+        "SELECT ops.copy_empty('dds.h_user', 'cdm')",
         "DELETE FROM stg.order_events",
         "UPDATE stg.order_events SET message = NULL",
         "TRUNCATE dds.h_order",

@@ -1,0 +1,266 @@
+"""The vault and the marts built anew from STG, beside the living tables (ADR 0016).
+
+The same stages fill empty tables of the same names in other schemas, with watermarks of
+their own, while live runs go on. Then both are compared in one snapshot, a person
+approves what differs, and in one transaction the new tables take the old ones' place.
+Whatever is killed: a repeat goes on from the watermarks.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psycopg
+
+from palate import exchange, marts, redefinition, vault
+from palate.database import Connection, connect
+from palate.errors import (
+    ApprovalNeededError,
+    RebuildRefusedError,
+    SettingsError,
+    StageBusyError,
+)
+from palate.mart_definitions import ALL_TAGS_WAIT, load_marts
+from palate.place import Place
+from palate.positions import open_ranges
+from palate.rebuild_report import (
+    Report,
+    TableFound,
+    compare_tables,
+    enter,
+    read,
+    read_open,
+)
+from palate.settings import Settings
+from palate.stage import Caller, Outcome, open_run
+
+log = logging.getLogger(__name__)
+
+STAGE = "rebuild"
+VAULT = f"{STAGE}:vault"
+
+# How long readers may have to wait for the swap, and it for them, before it gives up.
+_SWAP_WAIT = "5s"
+
+
+def build(settings: Settings, caller: Caller) -> Outcome:
+    """Fill the new tables as far as the living ones are; live runs go on meanwhile.
+
+    Goes on with a rebuild that was interrupted, if its statements were the same.
+
+    :raises RebuildRefusedError: if STG can't give all rows, or something would be lost
+    """
+    with connect(settings) as conn, _refusals_told():
+        redefinition.check_files(conn)
+        with conn.transaction():
+            is_new = conn.execute(
+                "SELECT ops.begin_rebuild(%s, %s, %s)",
+                (caller.dag_id, caller.run_id, redefinition.statements_hash(settings)),
+            ).fetchone()
+            if is_new == (True,):
+                redefinition.make_redefined(conn)
+    outcome = _catch_up(settings, caller)
+    with connect(settings) as conn:
+        conn.execute("SELECT ops.analyze_rebuild()")
+    return outcome
+
+
+def compare(settings: Settings, caller: Caller) -> Report:
+    """Compare the new tables with the living ones; note and return what differs.
+
+    Live runs wait while both are brought to one point, and not while they are compared.
+
+    :raises RebuildRefusedError: if there is no rebuild under way
+    """
+    with connect(settings) as conn:
+        rebuild_id = _open_rebuild(conn)
+    found = _compare(settings, caller)
+    with connect(settings) as conn:
+        return enter(conn, rebuild_id, found)
+
+
+def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
+    _catch_up(settings, caller)
+    with connect(settings) as conn, ExitStack() as stack:
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with _standing_still(settings, caller):
+            stack.enter_context(conn.transaction())
+            conn.execute("SELECT 1")  # the snapshot in which both are at one point
+        return compare_tables(conn)
+
+
+def approve(settings: Settings, caller: Caller) -> Report:
+    """Note that a person has seen what differs, and wants it so."""
+    with connect(settings) as conn:
+        conn.execute(
+            "UPDATE ops.rebuilds SET approved_dt = clock_timestamp()"
+            " WHERE rebuild_id = %s AND compared_dt IS NOT NULL",
+            (_open_rebuild(conn),),
+        )
+        log.info("Approved by %s, %s.", caller.dag_id, caller.run_id)
+        return _report(conn)
+
+
+def swap(settings: Settings, caller: Caller, *, is_approved: bool = False) -> Report:
+    """Let the new tables take the place of the living ones, in one transaction.
+
+    Since an approval may take days, what was approved is compared once more before.
+    A run that has swapped already does nothing.
+
+    :param is_approved: whether a person has just approved what was compared
+    :raises ApprovalNeededError: if they differ, and not as a person has approved
+    :raises StageBusyError: if somebody reads the living tables for too long
+    """
+    with connect(settings) as conn:
+        if done := read(conn, caller.dag_id, caller.run_id, "swapped"):
+            return done
+        seen = _report(conn)
+    if is_approved:
+        seen = approve(settings, caller)
+    if seen.differs:
+        if not seen.is_approved:
+            raise ApprovalNeededError(seen.sentence)
+        more = seen.exceeded_by(_compare(settings, caller))
+        if more:
+            message = (
+                f"More differs now than was approved, in {', '.join(more)}. Nothing "
+                "was swapped: compare again, and look at the new report."
+            )
+            raise ApprovalNeededError(message)
+    _catch_up(settings, caller)
+    with (
+        _refusals_told(),
+        _standing_still(settings, caller),
+        connect(settings) as conn,
+        conn.transaction(),
+    ):
+        _swap(conn, settings, seen)
+    with connect(settings) as conn:
+        return read(conn, caller.dag_id, caller.run_id, "swapped") or seen
+
+
+def discard(settings: Settings, caller: Caller | None = None) -> bool:
+    """Drop the new tables; the living ones stay. Return whether there were any.
+
+    :param caller: whose they must be; else they are anybody's
+    """
+    with connect(settings) as conn:
+        is_there = read_open(conn, caller) is not None
+        if caller and not is_there:
+            return False
+        with _refusals_told(), conn.transaction():
+            conn.execute(f"SET LOCAL lock_timeout = '{_SWAP_WAIT}'")
+            conn.execute("SELECT ops.discard_rebuild()")
+        return is_there
+
+
+def progress(conn: Connection) -> tuple[int, int]:
+    """Return how many positions the new vault has, and how many the living one."""
+    return conn.execute(
+        "SELECT coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0),"
+        " coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0)"
+        " FROM ops.watermarks",
+        (VAULT, vault.STAGE),
+    ).fetchone() or (0, 0)
+
+
+def _swap(conn: Connection, settings: Settings, seen: Report) -> None:
+    conn.execute(f"SET LOCAL lock_timeout = '{_SWAP_WAIT}'")
+    names = list(load_marts()) if seen.marts_differ else []
+    if settings.palate_publish_counters_to:
+        for name in names:  # who leaves the mart, too
+            exchange.enter_all_counters(conn, name)
+    conn.execute("SELECT ops.swap_rebuild()")
+    redefinition.accept(conn)
+    if names:
+        conn.execute(ALL_TAGS_WAIT)
+    if settings.palate_publish_counters_to:
+        for name in names:
+            exchange.enter_all_counters(conn, name)
+
+
+def _catch_up(settings: Settings, caller: Caller) -> Outcome:
+    """Load into the new tables what the living ones have, and count it."""
+    outcome = Outcome(STAGE)
+    with open_run(settings, VAULT, caller, Place.REBUILT) as attempt:
+        while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
+            known = vault.readable(settings, waiting)
+            if len(known) < len(waiting):
+                message = (
+                    "A rebuild needs every topic that the vault has orders of, and "
+                    "PALATE_TOPICS does not say which form some have; the warning "
+                    "names them. Put them back; they may be empty."
+                )
+                raise SettingsError(message)
+            vault.load_all(settings, attempt, known)
+        outcome.include(attempt.outcome)
+    for mart in load_marts().values():
+        stage = f"{STAGE}:{mart.name}"
+        with open_run(settings, stage, caller, Place.REBUILT) as attempt:
+            marts.catch_up(settings, attempt, mart, VAULT)
+            outcome.include(attempt.outcome)
+    return outcome
+
+
+@contextmanager
+def _standing_still(settings: Settings, caller: Caller) -> Iterator[None]:
+    """Hold all stages that write the vault or a mart, at one and the same point.
+
+    What is here is short, if the new tables have caught up just before.
+    """
+    with ExitStack() as stack:
+        running = {
+            stage: stack.enter_context(open_run(settings, stage, caller))
+            for stage in (
+                vault.RELOAD,
+                *(mart.stage for mart in load_marts().values()),
+                vault.STAGE,  # the last: it is the one that has the least patience
+            )
+        }
+        for mart in load_marts().values():
+            marts.catch_up(settings, running[mart.stage], mart)
+        _catch_up(settings, caller)
+        yield
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        raise RebuildRefusedError(str(error.diag.message_primary)) from None
+    except (
+        psycopg.errors.DependentObjectsStillExist,
+        psycopg.errors.InvalidTableDefinition,
+        psycopg.errors.InsufficientPrivilege,
+    ) as error:
+        detail = error.diag.message_detail or ""
+        message = (
+            f"The rebuilt tables can't take the place of the living ones: "
+            f"{error.diag.message_primary}. {detail} Nothing was changed. Drop what "
+            "stands in the way, or let the owner of the warehouse do it; then again."
+        )
+        raise RebuildRefusedError(message) from None
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        message = (
+            f"Somebody has been reading the vault or a mart for {_SWAP_WAIT}. Nothing "
+            "was changed; what is built stays, and another attempt goes on with it."
+        )
+        raise StageBusyError(message) from None
+
+
+def _open_rebuild(conn: Connection) -> int:
+    found = read_open(conn)
+    if found is None:
+        message = "There is no rebuild under way: begin one (docs/operations.md)."
+        raise RebuildRefusedError(message)
+    return found
+
+
+def _report(conn: Connection) -> Report:
+    _open_rebuild(conn)
+    found = read(conn)
+    if found is None:
+        message = "The rebuild was not compared yet: do that first."
+        raise RebuildRefusedError(message)
+    return found

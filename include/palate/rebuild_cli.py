@@ -1,0 +1,62 @@
+"""The command ``palate rebuild vault``."""
+
+import json
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import Progress
+
+from palate import rebuild
+from palate.errors import ApprovalNeededError, SettingsError
+from palate.rebuild_report import Report
+from palate.settings import Settings
+from palate.stage import Batch, shell_caller
+
+out = Console()
+errors = Console(stderr=True)
+
+
+def rebuild_vault(
+    settings: Settings, *, yes: bool, give_up: bool, as_json: bool
+) -> None:
+    """Build vault and marts anew beside the living ones, compare, ask, and swap.
+
+    :raises ApprovalNeededError: if they differ, and nobody is there to be asked
+    """
+    if yes and give_up:
+        message = "--yes and --discard contradict each other: leave one out."
+        raise SettingsError(message)
+    if give_up:
+        was_there = rebuild.discard(settings)
+        out.print("Dropped it." if was_there else "There is no rebuild under way.")
+        return
+    with Progress(console=errors, disable=as_json, transient=True) as progress:
+        bar = progress.add_task("positions built anew", total=None)
+
+        def told(_: str, batch: Batch) -> None:
+            progress.advance(bar, sum(len(item) for item in batch.ranges))
+
+        caller = shell_caller("rebuild", told)
+        rebuild.build(settings, caller)
+        found = rebuild.compare(settings, caller)
+    _show(found, as_json)
+    can_ask = out.is_terminal and not as_json
+    if (
+        found.differs
+        and not yes
+        and not (can_ask and typer.confirm("Let them take over?"))
+    ):
+        message = (
+            f"{found.sentence} Nothing was swapped. `palate rebuild vault --yes` goes "
+            "on and swaps, `palate rebuild vault --discard` drops them."
+        )
+        raise ApprovalNeededError(message)
+    _show(rebuild.swap(settings, caller, is_approved=found.differs), as_json)
+
+
+def _show(found: Report, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found.as_dict(), default=str))
+    else:
+        out.print(Markdown(found.markdown()))

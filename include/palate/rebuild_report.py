@@ -1,0 +1,325 @@
+"""What a rebuild found: each new table against the living one of its name."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from palate import redefinition
+from palate.database import Connection
+from palate.names import LOAD_DT, LOAD_SRC
+from palate.place import Place
+from palate.stage import Caller
+
+_EXAMPLES = 20
+_REFUSED = "stg.rejected_messages"
+
+
+@dataclass(frozen=True)
+class TableFound:
+    """What was found in one table.
+
+    ``missing`` rows the living table lacks, ``extra`` ones it has too many, ``changed``
+    ones have other values there. Of a table that ``is_redefined`` only the rows count.
+    """
+
+    name: str
+    is_redefined: bool
+    living: int
+    rebuilt: int
+    missing: int
+    extra: int
+    changed: int
+    examples: list[dict[str, Any]]
+
+    @property
+    def differing(self) -> int:
+        """Return how many rows differ; of a redefined table all do."""
+        if self.is_redefined:
+            return max(self.living, self.rebuilt, 1)
+        return self.missing + self.extra + self.changed
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a rebuild found, as far as it is."""
+
+    rebuild_id: int
+    compared_dt: datetime
+    is_approved: bool
+    outcome: str | None
+    tables: list[TableFound]
+
+    @property
+    def differing(self) -> int:
+        """Return how many rows differ in all tables."""
+        return sum(table.differing for table in self.tables)
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether a person has to approve."""
+        return self.differing > 0
+
+    @property
+    def marts_differ(self) -> bool:
+        """Tell whether tags and published counters are to be looked at again."""
+        return any(
+            table.differing for table in self.tables if table.name.startswith("cdm.")
+        )
+
+    @property
+    def sentence(self) -> str:
+        """Return the one sentence for a person who has to decide."""
+        if not self.differs:
+            return "The rebuilt tables say what the living ones say."
+        names = ", ".join(table.name for table in self.tables if table.differing)
+        return (
+            f"{self.differing:,} rows differ between the rebuilt tables and the living "
+            f"ones, in {names}. They take the living ones' place once approved."
+        )
+
+    def exceeded_by(self, tables: Iterable[TableFound]) -> list[str]:
+        """Return the tables that differ in more rows by now than they did here."""
+        known = {table.name: table.differing for table in self.tables}
+        return [
+            table.name
+            for table in tables
+            if not table.is_redefined and table.differing > known.get(table.name, 0)
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for a program."""
+        return {
+            "rebuild_id": self.rebuild_id,
+            "outcome": self.outcome,
+            "approved": self.is_approved,
+            "differing": self.differing,
+            "tables": {table.name: vars(table) for table in self.tables},
+        }
+
+    def markdown(self) -> str:
+        """Return what a person reads."""
+        verdict = {
+            "swapped": "The rebuilt tables have taken the living ones' place. ",
+            "discarded": "The rebuilt tables were dropped; the living ones stay. ",
+            None: "",
+        }[self.outcome]
+        lines = [
+            "# Vault and marts, built anew from STG",
+            "",
+            f"{verdict}{self.sentence if not self.outcome else ''}".strip(),
+            "",
+            "| table | rows living | rows rebuilt | missing | extra | other values |",
+            "|---|---:|---:|---:|---:|---:|",
+            *(
+                f"| {one.name} | {one.living:,} | {one.rebuilt:,} | {one.missing:,} |"
+                f" {one.extra:,} | {one.changed:,} |"
+                for one in self.tables
+            ),
+            "",
+            "*missing*: the living table lacks it. *extra*: it has it, and nothing in "
+            "STG says so.",
+        ]
+        for one in self.tables:
+            if one.is_redefined:
+                lines.append(f"- {one.name}: its definition says something else now.")
+            elif one.differing:
+                lines.append(f"- {one.name}, the first of {one.differing:,}:")
+            lines += [f"  - {_as_text(example)}" for example in one.examples]
+        return "\n".join(lines)
+
+
+def compare_tables(conn: Connection) -> list[TableFound]:
+    """Compare all tables in the open transaction's snapshot."""
+    redefined = redefinition.redefined_tables(conn)
+    found = []
+    for schema, name in conn.execute(
+        "SELECT table_schema, table_name FROM ops.rebuilt_tables()"
+    ).fetchall():
+        table = f"{schema}.{name}"
+        if table in redefined:
+            found.append(_counted(conn, table))
+        else:
+            found.append(_compared(conn, table))
+    return [*found, _refused(conn)]
+
+
+def enter(conn: Connection, rebuild_id: int, found: Iterable[TableFound]) -> Report:
+    """Note what was found of a rebuild, in place of what was found before."""
+    tables = list(found)
+    with conn.transaction():
+        conn.execute(
+            "DELETE FROM ops.rebuild_tables WHERE rebuild_id = %s", (rebuild_id,)
+        )
+        for table in tables:
+            conn.execute(
+                "INSERT INTO ops.rebuild_tables VALUES"
+                " (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    rebuild_id,
+                    table.name,
+                    table.is_redefined,
+                    table.living,
+                    table.rebuilt,
+                    table.missing,
+                    table.extra,
+                    table.changed,
+                    Jsonb(table.examples),
+                ),
+            )
+        conn.execute(
+            "UPDATE ops.rebuilds SET compared_dt = clock_timestamp(), differing = %s,"
+            " report = '' WHERE rebuild_id = %s",
+            (sum(table.differing for table in tables), rebuild_id),
+        )
+        report = read(conn)
+        if report is None:
+            raise RuntimeError(rebuild_id)
+        conn.execute(
+            "UPDATE ops.rebuilds SET report = %s WHERE rebuild_id = %s",
+            (report.markdown(), rebuild_id),
+        )
+    return report
+
+
+def read_open(conn: Connection, caller: Caller | None = None) -> int | None:
+    """Return the number of the rebuild that is under way, if it is the caller's."""
+    row = conn.execute(
+        "SELECT rebuild_id FROM ops.rebuilds WHERE finished_dt IS NULL"
+        " AND (%(run_id)s::text IS NULL"
+        " OR (dag_id, run_id) = (%(dag_id)s, %(run_id)s))",
+        {
+            "dag_id": caller.dag_id if caller else None,
+            "run_id": caller.run_id if caller else None,
+        },
+    ).fetchone()
+    return row[0] if row else None
+
+
+def read(
+    conn: Connection,
+    dag_id: str | None = None,
+    run_id: str | None = None,
+    outcome: str | None = None,
+) -> Report | None:
+    """Return the report of the rebuild under way, or of a run's last of an outcome."""
+    row = conn.execute(
+        "SELECT rebuild_id, compared_dt, coalesce(approved_dt >= compared_dt, FALSE),"
+        " outcome FROM ops.rebuilds WHERE compared_dt IS NOT NULL AND"
+        " CASE WHEN %(run_id)s::text IS NULL THEN finished_dt IS NULL"
+        " ELSE (dag_id, run_id, outcome) = (%(dag_id)s, %(run_id)s, %(outcome)s) END"
+        " ORDER BY rebuild_id DESC LIMIT 1",
+        {"dag_id": dag_id, "run_id": run_id, "outcome": outcome},
+    ).fetchone()
+    if row is None:
+        return None
+    tables = conn.execute(
+        "SELECT table_name, is_redefined, living, rebuilt, missing, extra, changed,"
+        " examples FROM ops.rebuild_tables WHERE rebuild_id = %s"
+        " ORDER BY split_part(table_name, '.', 1) DESC, table_name",
+        (row[0],),
+    ).fetchall()
+    rebuild_id, compared_dt, is_approved, ended = row
+    found = [TableFound(*table) for table in tables]
+    return Report(rebuild_id, compared_dt, is_approved, ended, found)
+
+
+def _compared(conn: Connection, table: str) -> TableFound:
+    rebuilt = Place.REBUILT.of(table)
+    keys, columns = _columns(conn, table)
+    values = [name for name in columns if name not in keys]
+    on = " AND ".join(f"l.{key} = r.{key}" for key in keys)
+    other = "FALSE"
+    if values:
+        sides = [", ".join(f"{side}.{name}" for name in values) for side in "lr"]
+        other = f"({sides[0]}) IS DISTINCT FROM ({sides[1]})"
+    lacking = {side: f"{side}.{keys[0]} IS NULL" for side in "lr"}
+    both = f"FROM {table} AS l FULL JOIN {rebuilt} AS r ON {on}"
+    differing = f"{lacking['l']} OR {lacking['r']} OR {other}"
+    living, new, missing, extra, differing_rows = conn.execute(
+        f"SELECT count(l.{keys[0]}), count(r.{keys[0]}),"
+        f" count(*) FILTER (WHERE {lacking['l']}),"
+        f" count(*) FILTER (WHERE {lacking['r']}),"
+        f" count(*) FILTER (WHERE {differing}) {both}"
+    ).fetchone() or (0, 0, 0, 0, 0)
+    examples: list[dict[str, Any]] = []
+    if differing_rows:
+        order = ", ".join(f"coalesce(l.{key}, r.{key})" for key in keys)
+        for is_now, should_be in conn.execute(
+            f"SELECT to_jsonb(l), to_jsonb(r) {both} WHERE {differing}"
+            f" ORDER BY {order} LIMIT {_EXAMPLES}"
+        ):
+            examples.append(_example(keys, is_now, should_be))
+    changed = differing_rows - missing - extra
+    return TableFound(table, False, living, new, missing, extra, changed, examples)
+
+
+def _counted(conn: Connection, table: str) -> TableFound:
+    numbers = []
+    for name in (table, Place.REBUILT.of(table)):
+        is_there = conn.execute("SELECT to_regclass(%s)", (name,)).fetchone()
+        query = sql.SQL("SELECT count(*) FROM {}").format(
+            sql.Identifier(*name.split("."))
+        )
+        row = conn.execute(query).fetchone() if is_there and is_there[0] else None
+        numbers.append(row[0] if row else 0)
+    return TableFound(table, True, numbers[0], numbers[1], 0, 0, 0, [])
+
+
+def _refused(conn: Connection) -> TableFound:
+    """Return the messages that were orders once, and are refused now."""
+    (number, refused) = conn.execute(
+        "SELECT (SELECT count(*) FROM stg.rejected_messages),"
+        " (SELECT count(*) FROM ops.rebuild_rejected)"
+    ).fetchone() or (0, 0)
+    rows = conn.execute(
+        "SELECT to_jsonb(m) - 'rejected_dt' FROM ops.rebuild_rejected AS m"
+        " ORDER BY topic, epoch, kafka_partition, kafka_offset"
+        f" LIMIT {_EXAMPLES}"
+    ).fetchall()
+    examples = [{"refused now": row} for (row,) in rows]
+    return TableFound(
+        _REFUSED, False, number, number + refused, refused, 0, 0, examples
+    )
+
+
+def _columns(conn: Connection, table: str) -> tuple[list[str], list[str]]:
+    rows = conn.execute(
+        "SELECT a.attname, a.attnum = ANY(i.indkey::smallint[]) FROM pg_attribute AS a"
+        " INNER JOIN pg_index AS i ON a.attrelid = i.indrelid AND i.indisprimary"
+        " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND a.attname <> ALL(%s) ORDER BY a.attnum",
+        (table, [LOAD_DT, LOAD_SRC]),
+    ).fetchall()
+    return [name for name, is_key in rows if is_key], [name for name, _ in rows]
+
+
+def _example(
+    keys: list[str], is_now: dict[str, Any] | None, should_be: dict[str, Any] | None
+) -> dict[str, Any]:
+    told = {
+        what: {
+            name: value
+            for name, value in row.items()
+            if name not in (LOAD_DT, LOAD_SRC)
+        }
+        for what, row in (("is", is_now), ("should be", should_be))
+        if row
+    }
+    if len(told) == 2:  # the key, and what is another value
+        first, second = told["is"], told["should be"]
+        shown = [name for name in first if name in keys or first[name] != second[name]]
+        told = {what: {name: row[name] for name in shown} for what, row in told.items()}
+    found: dict[str, Any] = json.loads(json.dumps(told, default=str))
+    return found
+
+
+def _as_text(example: dict[str, Any]) -> str:
+    return "; ".join(
+        f"{what} {', '.join(f'{name} {value}' for name, value in row.items())}"
+        for what, row in example.items()
+    )

@@ -1,0 +1,155 @@
+"""Definitions that changed their meaning: a rebuild makes their tables by the new one.
+
+Only the owner of the warehouse may do that. Without such a change nothing here happens.
+"""
+
+import json
+
+import psycopg
+
+from palate import mart_tables, marts, migrate, registry, roles, vault
+from palate.database import Connection
+from palate.definitions import load_vault, path_of
+from palate.errors import RebuildRefusedError
+from palate.mart_definitions import Mart, load_marts
+from palate.place import Place
+from palate.registry import Meaning
+from palate.settings import Settings
+
+
+def check_files(conn: Connection) -> None:
+    """See that each table has a definition, and each definition a table.
+
+    :raises RebuildRefusedError: names the one that has none
+    """
+    known = {name for (name,) in conn.execute("SELECT name FROM ops.definitions")}
+    files = {name for _, name, _, _ in _meanings()}
+    for names, what in (
+        (
+            known - files,
+            "have a table, and no definition any more: put the file back, "
+            "or drop the table and its row in ops.definitions",
+        ),
+        (
+            files - known,
+            "have a definition, and no table yet: run `palate migrate` "
+            "first; if it refuses another file, deploy the new one after the rebuild",
+        ),
+    ):
+        if names:
+            message = f"{', '.join(sorted(names))} {what}."
+            raise RebuildRefusedError(message)
+
+
+def statements_hash(settings: Settings) -> str:
+    """Return what tells whether an interrupted rebuild may go on: its statements."""
+    definitions = load_vault()
+    relations = frozenset(
+        name for item in definitions.tables.values() for name in item.source
+    )
+    texts = [
+        json.dumps(settings.palate_topics, sort_keys=True),
+        *(step for source in migrate.sources() for step in vault.parse_steps(source)),
+        *(statement for _, statement in vault.load_statements(relations)),
+        *(
+            statement
+            for name in load_marts()
+            for _, statement in marts.refresh_statements(name)
+        ),
+        *(json.dumps(meaning, sort_keys=True) for _, _, meaning, _ in _meanings()),
+        *migrate.view_statements(),
+    ]
+    return registry.fingerprint("\n".join(texts))
+
+
+def make_redefined(conn: Connection) -> None:
+    """Make the new tables of changed definitions by what the files say now.
+
+    :raises RebuildRefusedError: if this account may not
+    """
+    changed = _changed(conn)
+    if not changed:
+        return
+    definitions = load_vault()
+    try:
+        with conn.transaction():
+            for kind, name, _, _ in changed:
+                if kind == "mart":
+                    _remake_mart(conn, load_marts()[name])
+                else:
+                    context = definitions.context(definitions.tables[name])
+                    schema = f"{context['schema']}{Place.REBUILT.value}"
+                    conn.execute(f"DROP TABLE {schema}.{name} CASCADE")
+                    for statement in migrate.table_statements(
+                        context | {"schema": schema}
+                    ):
+                        conn.execute(statement)
+                    conn.execute(migrate.comment(context | {"schema": schema}))
+            for statement in migrate.view_statements():
+                conn.execute(Place.REBUILT.of(statement))
+    except psycopg.errors.InsufficientPrivilege:
+        paths = ", ".join(path for _, _, _, path in changed)
+        message = (
+            f"{paths}: what it says differs from what its table was made from. Only "
+            "the owner of the warehouse can have it built anew: run `palate rebuild "
+            "vault` with the owner's DWH_DSN."
+        )
+        raise RebuildRefusedError(message) from None
+
+
+def accept(conn: Connection) -> None:
+    """Note that the tables just swapped in have the new meaning."""
+    changed = _changed(conn)
+    if not changed:
+        return
+    for kind, name, meaning, _ in changed:
+        registry.accept(conn, kind, name, meaning)
+    for statement in migrate.view_statements():
+        conn.execute(statement)
+    roles.grant(conn)
+
+
+def redefined_tables(conn: Connection) -> set[str]:
+    """Return the tables whose definition says something else by now."""
+    found: set[str] = set()
+    for kind, name, _, _ in _changed(conn):
+        if kind == "mart":
+            found |= {
+                f"cdm.{table}" for table in mart_tables.tables(load_marts()[name])
+            }
+        else:
+            found.add(f"dds.{name}")
+    return found
+
+
+def _remake_mart(conn: Connection, mart: Mart) -> None:
+    for table in mart_tables.tables(mart):
+        conn.execute(f"DROP TABLE IF EXISTS {Place.REBUILT.of(f'cdm.{table}')}")
+    for statement in (*mart_tables.table_statements(mart), mart_tables.comment(mart)):
+        conn.execute(Place.REBUILT.of(statement))
+
+
+def _changed(conn: Connection) -> list[tuple[str, str, Meaning, str]]:
+    return [
+        (kind, name, meaning, path)
+        for kind, name, meaning, path in _meanings()
+        if registry.is_changed(conn, kind, name, meaning)
+    ]
+
+
+def _meanings() -> list[tuple[str, str, Meaning, str]]:
+    definitions = load_vault()
+    found = [
+        (
+            item.kind.value,
+            item.table,
+            migrate.meaning(item, definitions.context(item)["typed_columns"]),
+            path_of(item),
+        )
+        for item in definitions.in_load_order
+    ]
+    found += [
+        ("mart", mart.name, mart_tables.meaning(mart), f"sql/cdm/{mart.name}")
+        for mart in load_marts().values()
+    ]
+    return found

@@ -1,0 +1,161 @@
+"""The tasks of a rebuild: vault and marts anew from STG, beside the living ones."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param, get_current_context, task
+
+from palate_airflow import as_failure, caller, task_settings
+
+if TYPE_CHECKING:
+    from palate.rebuild_report import Report
+    from palate.settings import Settings
+    from palate.stage import Batch, Caller
+
+log = logging.getLogger(__name__)
+
+# Hundreds of millions of orders take hours. A further attempt goes on where it was.
+LONG = timedelta(hours=12)
+WEEK = timedelta(days=7)
+_ANSWER = timedelta(days=3)
+_PATIENCE = 1_200
+_REBUILD = "rebuild"
+
+
+def rebuild_form() -> dict[str, Param]:
+    """Return the part of the form that says whether to look or to build anew."""
+    return {
+        "mode": Param(
+            "look",
+            type="string",
+            enum=["look", _REBUILD],
+            values_display={
+                "look": "Look at a time again: heal and compare",
+                _REBUILD: "Build the vault and the marts anew, beside the living ones",
+            },
+            title="What to do",
+        ),
+        "ask": Param(
+            True,
+            type="boolean",
+            title="Ask before rows are replaced",
+            description="For a rebuild that finds rows that differ: wait for a person.",
+        ),
+    }
+
+
+def choose_mode() -> list[str]:
+    """Look at a time again, or build all anew: as the form says."""
+    is_rebuild = get_current_context()["params"]["mode"] == _REBUILD
+    return ["build"] if is_rebuild else ["messages"]
+
+
+def steps() -> list[Any]:
+    """Return the tasks of a rebuild but for the approval, in their order."""
+    patient: dict[str, Any] = {"execution_timeout": LONG}
+    # They follow a branch: whatever was not chosen before them doesn't matter.
+    last = {"trigger_rule": "none_failed_min_one_success"} | patient
+    return [
+        task(**patient)(build)(),
+        task.branch(**patient)(compare)(),
+        task(**last)(swap)(),
+        task(**last)(drop_rejected)(),
+    ]
+
+
+def build() -> dict[str, Any]:
+    """Fill new tables from STG, beside the living ones; live runs go on."""
+    from palate import rebuild
+
+    with _rebuilding() as (settings, me):
+        outcome = rebuild.build(settings, replace(me, told=_progress(settings)))
+    found: dict[str, Any] = outcome.as_dict()
+    return found
+
+
+def compare() -> str:
+    """Compare the new tables with the living ones; say whether a person is asked."""
+    from palate import rebuild
+
+    context = get_current_context()
+    with _rebuilding() as (settings, me):
+        found = rebuild.compare(settings, me)
+        _tell(found)
+        if found.differs and context["params"]["ask"]:
+            return "approve"
+        if found.differs:
+            rebuild.approve(settings, me)
+    return "swap"
+
+
+def approval() -> ApprovalOperator:
+    """Return the task that asks a person; nobody's answer is a no."""
+    return ApprovalOperator(
+        task_id="approve",
+        subject="Let the rebuilt vault and marts take the place of the living ones?",
+        body="{{ ti.xcom_pull(task_ids='compare', key='report') }}",
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=_ANSWER,
+        doc_md="Wait for a person to approve or reject what `compare` has found.",
+    )
+
+
+def swap() -> dict[str, Any]:
+    """Let the new tables take the living ones' place, in one transaction."""
+    from palate import rebuild
+
+    context = get_current_context()
+    with _rebuilding() as (settings, me):
+        # Reject skips this task; so an answer is an approval.
+        answer = context["ti"].xcom_pull(task_ids="approve")
+        found = rebuild.swap(settings, me, is_approved=bool(answer))
+    _tell(found)
+    outcome: dict[str, Any] = found.as_dict()
+    return outcome
+
+
+def drop_rejected() -> bool:
+    """Drop the new tables if they were rejected; the living ones stay as they are."""
+    from palate import rebuild
+
+    with _rebuilding() as (settings, me):
+        was_there: bool = rebuild.discard(settings, me)
+    log.info("Dropped the new tables." if was_there else "They were swapped in.")
+    return was_there
+
+
+@contextmanager
+def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
+    from palate.errors import PalateError
+
+    settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
+    try:
+        yield settings, caller(get_current_context())
+    except PalateError as error:
+        log.error("%s", error)
+        raise as_failure(error) from None
+
+
+def _tell(found: Report) -> None:
+    log.info("%s", found.markdown())
+    get_current_context()["ti"].xcom_push(key="report", value=found.markdown())
+
+
+def _progress(settings: Settings) -> Any:
+    """Return what logs after each batch how far the new vault is."""
+    from palate import rebuild
+    from palate.database import connect
+
+    def told(stage: str, _: Batch) -> None:
+        with connect(settings) as conn:
+            done, total = rebuild.progress(conn)
+        log.info("%s: %s of %s positions are in the new vault", stage, done, total)
+
+    return told
