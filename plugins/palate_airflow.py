@@ -292,6 +292,7 @@ def as_failure(error: PalateError) -> StageFailedError:
         | errors.HistoryDiffersError
         | errors.RebuildRefusedError
         | errors.ApprovalNeededError
+        | errors.CheckFailedError
         # What is right is loaded: another attempt would find nothing, and be green.
         | errors.RefusedShareError,
     )

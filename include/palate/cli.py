@@ -11,6 +11,7 @@ from rich.table import Table
 
 from palate import marts, tags
 from palate import publish as publish_stage
+from palate.checks_cli import check
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
@@ -45,6 +46,7 @@ app.add_typer(positions_app, name="positions")
 app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.command("reload")(reload)
+app.command("check")(check)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
@@ -85,13 +87,17 @@ def run(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show lag per partition, refused messages and the last batches."""
+    """Show lag per partition, freshness, refused messages and the last batches.
+
+    Exit with 18 if a message waits longer for the marts than was promised.
+    """
     with told():
         found = look(load_settings())
         if as_json:
             print(json.dumps(found.as_dict()))
         else:
             _print_status(found)
+        found.check()
 
 
 @app.command()
@@ -203,6 +209,11 @@ def _print_status(found: Status) -> None:
             "-" if age is None else f"{age} s",
         )
     out.print(table)
+    promise = found.freshness
+    out.print(
+        f"The oldest message waits for the marts for {promise.waiting_seconds:g} s;"
+        f" {promise.promised_seconds:g} s are promised."
+    )
     refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")

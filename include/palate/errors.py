@@ -101,3 +101,21 @@ class ApprovalNeededError(PalateError):
     """Raised when a rebuild differs from what is there, and nobody has approved."""
 
     exit_code = 16
+
+
+class CheckFailedError(PalateError):
+    """Raised when rows break a rule that must hold."""
+
+    exit_code = 17
+
+
+class PromiseBrokenError(PalateError):
+    """Raised when a message has waited longer for the marts than was promised."""
+
+    exit_code = 18
+
+
+class AlarmNotToldError(PalateError):
+    """Raised when nobody could be told of an incident; it is tried again."""
+
+    exit_code = 19

@@ -20,7 +20,7 @@ from palate.names import DICTIONARY_FEED
 from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
-from palate.render import execute, execute_step
+from palate.render import count_rows, execute_step, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
@@ -329,27 +329,37 @@ def differences(
 ) -> tuple[int, list[dict[str, Any]]]:
     """Compare a mart with the vault; return how many rows differ, and some of them.
 
-    The mart's stage is kept from running meanwhile. What the vault has and the mart
-    has not counted yet shows as a difference: run the stage first.
+    What the vault has and the mart has not counted yet shows as a difference: run the
+    stage first.
+    """
+    with connect(settings) as conn, conn.transaction():
+        return count_rows(conn, comparison(name, is_behind=False), examples=examples)
+
+
+@lru_cache(maxsize=16)
+def comparison(name: str, *, is_behind: bool) -> str:
+    """Return the query for the rows of a mart that differ from the vault.
+
+    :param is_behind: leave out what the orders that ``gather`` has found may change
     """
     mart = load_marts()[name]
-    columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
-    statement = (
-        f"WITH should AS MATERIALIZED ({recomputed(mart)}),"
-        f" missing AS (SELECT {columns} FROM should"
-        f" EXCEPT SELECT {columns} FROM cdm.{mart.name}),"
-        f" wrong AS (SELECT {columns} FROM cdm.{mart.name}"
-        f" EXCEPT SELECT {columns} FROM should),"
-        f" found AS (SELECT 'should be' AS what, missing.* FROM missing"
-        f" UNION ALL SELECT 'is' AS what, wrong.* FROM wrong)"
-        f" SELECT count(*) OVER () AS number, found.* FROM found"
-        f" ORDER BY {', '.join(mart.keys)}, what LIMIT %(examples)s"
+    return render(
+        "checks/marts/equal_the_vault.sql",
+        mart=name,
+        keys=mart.keys,
+        columns=[*mart.keys, mart.label.column, *_COUNTERS],
+        recomputed=recomputed(mart),
+        is_behind=is_behind,
+        is_label_looked_up=mart.label.column in mart.reference.columns,
     )
-    with connect(settings) as conn, conn.transaction():
-        cursor = execute(conn, statement, {"examples": examples})
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    number = rows[0]["number"] if rows else 0
-    for row in rows:
-        del row["number"]
-    return number, rows
+
+
+def gather(
+    conn: Connection, settings: Settings, name: str, ranges: list[Range]
+) -> None:
+    """Find the orders of ranges, and their dishes, for a comparison without them."""
+    mart = load_marts()[name]
+    make_ranges(conn, settings, ranges)
+    for step in ("1_batch_menu_products", "2_batch_orders", "recount_products"):
+        values = {"dictionary_feed": DICTIONARY_FEED}
+        execute_step(conn, mart.shared(step), values, analyze=True)

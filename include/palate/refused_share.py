@@ -7,8 +7,10 @@ neither raises an alarm nor ends one.
 
 from dataclasses import dataclass
 
+from palate import incidents
 from palate.database import Connection
 from palate.errors import RefusedShareError
+from palate.incidents import Kind
 from palate.settings import Settings
 from palate.stage import StageRun
 
@@ -92,29 +94,15 @@ def check_share(attempt: StageRun, settings: Settings) -> None:
     with conn.transaction():
         for window in _new_windows(conn, attempt.stage, settings):
             is_much = window.refused >= settings.palate_refused_share * window.documents
-            if is_much and not _is_open(conn):
+            if is_much and not incidents.is_open(
+                conn, Kind.REFUSED_SHARE, attempt.stage
+            ):
                 told = _sentence(conn, attempt.stage, window, settings)
-                conn.execute(
-                    "INSERT INTO ops.refused_incidents"
-                    " (began_batch_id, began_dt, message) VALUES (%s, now(), %s)",
-                    (window.last_batch_id, told),
-                )
+                incidents.begin(conn, Kind.REFUSED_SHARE, attempt.stage, told)
             elif not is_much:
-                conn.execute(
-                    "UPDATE ops.refused_incidents SET ended_batch_id = %s,"
-                    " ended_dt = now() WHERE ended_dt IS NULL",
-                    (window.last_batch_id,),
-                )
+                incidents.end(conn, Kind.REFUSED_SHARE, attempt.stage)
     if told:
         raise RefusedShareError(told)
-
-
-def open_incident(conn: Connection) -> str | None:
-    """Return what was told of an incident that is not over; None if there is none."""
-    row = conn.execute(
-        "SELECT began_dt, message FROM ops.refused_incidents WHERE ended_dt IS NULL"
-    ).fetchone()
-    return f"Since {row[0]:%F %T} UTC: {row[1]}" if row else None
 
 
 def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:
@@ -137,11 +125,6 @@ def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Wind
         (stage,),
     )
     return [_Window(*row) for row in rows]
-
-
-def _is_open(conn: Connection) -> bool:
-    query = "SELECT 1 FROM ops.refused_incidents WHERE ended_dt IS NULL"
-    return conn.execute(query).fetchone() is not None
 
 
 def _sentence(conn: Connection, stage: str, window: _Window, settings: Settings) -> str:

@@ -16,11 +16,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import marts, restaging, vault
+from palate import incidents, marts, restaging, vault
 from palate.database import Connection, connect
 from palate.definitions import load_vault
 from palate.errors import HistoryDiffersError, NotFoundError
-from palate.intervals import Plan, Request, planned
+from palate.incidents import Kind
+from palate.intervals import Plan, Request, Source, planned
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import Caller, Outcome
@@ -119,12 +120,16 @@ class Report:
         :raises HistoryDiffersError: once all else is right
         """
         if self.differing:
-            message = (
-                f"{self.differing} rows differ from what they follow from and were "
-                "left as they are; all else is right. The tasks' logs name them; see "
-                "docs/operations.md, 'The vault differs'."
-            )
-            raise HistoryDiffersError(message)
+            raise HistoryDiffersError(self.alarm)
+
+    @property
+    def alarm(self) -> str:
+        """Return what is told of rows that differ."""
+        return (
+            f"{self.differing} rows differ from what they follow from and were "
+            "left as they are; all else is right. The tasks' logs name them; see "
+            "docs/operations.md, 'The vault differs'."
+        )
 
     def _verdict(self) -> str:
         sentences = []
@@ -224,7 +229,22 @@ def report(settings: Settings, caller: Caller) -> Report:
             " WHERE reload_id = %s",
             (found.markdown(), plan.reload_id),
         )
+        _keep_incident(conn, found)
     return found
+
+
+def _keep_incident(conn: Connection, found: Report) -> None:
+    """Begin the incident of a history that differs; end those that it covers."""
+    start, end = found.request.start, found.request.end
+    if found.differing:
+        name = f"{start.isoformat()}/{end.isoformat()}"
+        incidents.begin(conn, Kind.HISTORY, name, found.alarm)
+    elif not found.missing and found.request.source is not Source.STG:
+        for one in incidents.open_incidents(conn):
+            if one.kind is Kind.HISTORY:
+                low, high = map(datetime.fromisoformat, one.subject.split("/"))
+                if start <= low and high <= end:
+                    incidents.end(conn, Kind.HISTORY, one.subject)
 
 
 def _report(conn: Connection, plan: Plan) -> Report:

@@ -62,6 +62,25 @@ def execute(
     return cursor
 
 
+def count_rows(
+    conn: Connection,
+    query: str,
+    values: dict[str, Any] | None = None,
+    examples: int = 20,
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many rows a query finds, and the first of them."""
+    cursor = execute(
+        conn,
+        f"SELECT count(*) OVER () AS number, found.* FROM (\n{query}\n) AS found"
+        " LIMIT %(examples)s",
+        {"examples": examples} | (values or {}),
+    )
+    names = [column.name for column in cursor.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    numbers = [row.pop("number") for row in rows]
+    return (numbers[0] if numbers else 0), rows
+
+
 def execute_step(
     conn: Connection,
     statement: str,

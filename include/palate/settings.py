@@ -109,6 +109,15 @@ class Settings(BaseSettings):
     palate_refused_least: int = Field(
         default=50, ge=1, description="newest messages it is the share of, at least"
     )
+    palate_freshness_seconds: float = Field(
+        default=60, gt=0, description="a message is in the marts within so many seconds"
+    )
+    palate_notifier: str = Field(
+        default="", description="class of the Airflow notifier that tells of incidents"
+    )
+    palate_notifier_arguments: dict[str, Any] = Field(
+        default={}, description="its arguments, JSON; secrets stand in its Connection"
+    )
     palate_stg_partition_positions: int = Field(
         default=1_000_000, ge=1, description="positions in one new partition of STG"
     )

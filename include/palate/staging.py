@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from palate import gaps, restaging
+from palate import gaps, incidents, restaging
 from palate.database import Connection
 from palate.epochs import known_epoch, look
 from palate.errors import PositionGapError
+from palate.incidents import Kind
 from palate.intervals import Request
 from palate.kafka import Reader, TopicState, open_reader
 from palate.positions import Log, Range, watermarks
@@ -117,7 +118,7 @@ def _drain(
     for item, start in reached.items():
         gaps.note(attempt.conn, item, start, states[item][0])
     for item, start in reached.items():
-        _check_gap(item, start, *states[item])
+        _check_gap(attempt.conn, item, start, *states[item])
     starts = {i: start for i, start in reached.items() if start < bounds[i]}
     make_room(
         attempt.conn, settings, [Range(i, at, bounds[i]) for i, at in starts.items()]
@@ -142,7 +143,8 @@ def _drain(
         attempt.outcome.note = "Stopped at a limit: the next run takes what is waiting."
 
 
-def _check_gap(item: Log, start: int, begin: int, end: int) -> None:
+def _check_gap(conn: Connection, item: Log, start: int, begin: int, end: int) -> None:
+    message = None
     if start < begin:
         message = (
             f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
@@ -151,11 +153,13 @@ def _check_gap(item: Log, start: int, begin: int, end: int) -> None:
             f"positions accept-gap {item.topic} {item.partition} --to {begin} --reason "
             "...`; see docs/operations.md, 'Offsets are gone'."
         )
-        raise PositionGapError(message)
     if end < start:
         message = (
             f"{item}: the broker ends at offset {end}, but {start} were staged "
             "already. It lost messages (an unclean leader election, or a restored "
             "backup). See docs/operations.md, 'Offsets are gone'."
         )
+    if message:
+        incidents.begin(conn, Kind.GAP, str(item), message)
         raise PositionGapError(message)
+    incidents.end(conn, Kind.GAP, str(item))

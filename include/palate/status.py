@@ -1,19 +1,22 @@
 """How far each stage is behind the broker, what was refused, what ran last."""
 
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from palate import staging, vault
+from palate.alarms import untold
 from palate.database import Connection, connect
 from palate.epochs import known_epoch
-from palate.errors import PalateError
+from palate.errors import PalateError, PromiseBrokenError
 from palate.filling import Filling, all_filling
+from palate.freshness import Freshness, freshness
+from palate.incidents import open_incidents
 from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import Log, watermarks
-from palate.refused_share import open_incident
 from palate.settings import Settings
 
 
@@ -53,6 +56,7 @@ class Status:
     waiting_ids: int
     waiting_tags: int
     unpublished: dict[str, int]
+    freshness: Freshness
     last_batches: list[dict[str, Any]]
     filling: list[Filling] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -61,7 +65,22 @@ class Status:
         """Return plain values for JSON; times are ISO 8601 in UTC."""
         values = asdict(self)
         values["at"] = self.at.isoformat()
+        watched_dt = self.freshness.watched_dt
+        values["freshness"]["watched_dt"] = watched_dt and watched_dt.isoformat()
         return values
+
+    def check(self) -> None:
+        """Raise if the promise is broken.
+
+        :raises PromiseBrokenError: tells for how long a message has waited
+        """
+        if not self.freshness.is_kept:
+            message = (
+                f"A message waits for the marts for {self.freshness.waiting_seconds:g}"
+                f" s; {self.freshness.promised_seconds:g} s are promised. See "
+                "docs/operations.md, 'The promise is broken'."
+            )
+            raise PromiseBrokenError(message)
 
 
 def status(settings: Settings) -> Status:
@@ -74,8 +93,9 @@ def status(settings: Settings) -> Status:
     """
     problems = missing_codecs()
     with connect(settings) as conn:
-        if incident := open_incident(conn):
-            problems.append(incident)
+        promise = freshness(conn, settings)
+        problems += [str(incident) for incident in open_incidents(conn)]
+        problems += _unheard(conn, promise)
         if found := _rebuild_under_way(conn):
             problems.append(found)
         new_tables = all_filling(conn)
@@ -123,6 +143,7 @@ def status(settings: Settings) -> Status:
         waiting_ids=waiting[0] if waiting else 0,
         waiting_tags=judged_next[0] if judged_next else 0,
         unpublished=dict(unpublished),
+        freshness=_freshness(promise, logs),
         last_batches=[
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
             for row in batches
@@ -143,6 +164,35 @@ def _rebuild_under_way(conn: Connection) -> str | None:
         f"A rebuild of vault and marts, begun {row[0]:%F %T} UTC, {state}. If nobody "
         "is at it: `palate rebuild vault` goes on, with --discard it drops it."
     )
+
+
+def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
+    """Give what keeps alarms from being raised, or told."""
+    if promise.watched_dt and not promise.is_watched:
+        yield (
+            f"The watch has not looked since {promise.watched_dt:%F %T} UTC: no alarm "
+            "is raised or told. See whether its process runs (`make status`)."
+        )
+    number, since = untold(conn)
+    patience = timedelta(seconds=promise.promised_seconds)
+    if since and promise.watched_dt and promise.watched_dt - since > patience:
+        yield (
+            f"{number} alarms wait to be told, the first since {since:%F %T} UTC. The "
+            "log of the watch says why."
+        )
+
+
+def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
+    """Return what the watch has seen; what the times of messages say if there is none.
+
+    Without a watch nobody has seen when a message came.
+    """
+    if promise.is_watched:
+        return promise
+    ages = [item.oldest_waiting_seconds or 0 for item in logs]
+    waiting = max(ages, default=0)
+    is_kept = waiting <= promise.promised_seconds
+    return replace(promise, waiting_seconds=waiting, is_kept=is_kept)
 
 
 def _logs(

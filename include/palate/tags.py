@@ -20,12 +20,12 @@ from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.positions import Range, open_ranges
-from palate.render import execute, execute_step, render
+from palate.render import count_rows, execute, execute_step, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 STAGE = "tags"
-_VALUES = {"namespace": HUB_KEY_NAMESPACE}
+VALUES = {"namespace": HUB_KEY_NAMESPACE}
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
@@ -72,12 +72,8 @@ def differences(
 
     What is waiting shows as a difference: run the stage first.
     """
-    values = {"examples": examples} | _VALUES
     with connect(settings) as conn, conn.transaction():
-        rows = execute(conn, differences_statement(), values).fetchall()
-    names = ("what", "user_id", "tag")
-    number = rows[0][0] if rows else 0
-    return number, [dict(zip(names, row[1:], strict=True)) for row in rows]
+        return count_rows(conn, comparison(is_behind=False), VALUES, examples)
 
 
 @lru_cache(maxsize=1)
@@ -124,11 +120,29 @@ def taken_up() -> str:
     return render("cdm/user_tags/taken_up.sql")
 
 
-@lru_cache(maxsize=1)
-def differences_statement() -> str:
-    """Return the query for the tags that differ from those due."""
+@lru_cache(maxsize=2)
+def comparison(*, is_behind: bool) -> str:
+    """Return the query for the tags that differ from those due, with ``VALUES``.
+
+    :param is_behind: leave out what waits to be judged
+    """
     conditions = render("cdm/user_tags/conditions.sql")
-    return render("cdm/user_tags/differences.sql", due=_due(conditions, concerned=None))
+    return render(
+        "checks/tags/equal_the_counters.sql",
+        due=_due(conditions, concerned=None),
+        is_behind=is_behind,
+    )
+
+
+def waits(conn: Connection) -> bool:
+    """Tell whether any guest waits to be judged."""
+    row = conn.execute("SELECT EXISTS (SELECT FROM ops.tags_waiting)").fetchone()
+    return bool(row and row[0])
+
+
+def waits_for_all(conn: Connection) -> bool:
+    """Tell whether rules changed, and whom that concerns is not found yet."""
+    return any(_run(conn, "changed_rules").fetchone() or ())
 
 
 def _due(conditions: str, concerned: str | None) -> str:
@@ -221,4 +235,4 @@ def _counted_ranges(conn: Connection) -> list[Range]:
 def _run(
     conn: Connection, name: str, values: dict[str, Any] | None = None
 ) -> psycopg.ClientCursor[Any]:
-    return execute(conn, statements()[name], _VALUES | (values or {}))
+    return execute(conn, statements()[name], VALUES | (values or {}))

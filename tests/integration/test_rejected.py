@@ -309,7 +309,7 @@ def test_alarm_of_a_run_that_was_killed_comes_with_the_next_one(
     with pytest.raises(RefusedShareError):
         vault.run(mended, caller("vault", "killed"))
     # As if it had died after its commit, before it looked.
-    conn.execute("DELETE FROM ops.refused_incidents")
+    conn.execute("DELETE FROM ops.incidents")
     conn.execute("UPDATE ops.refused_judged SET last_batch_id = 0")
 
     with pytest.raises(RefusedShareError):
@@ -420,7 +420,7 @@ def _order(number: int, changes: dict[str, Any] | None = None) -> bytes:
 
 def _incidents(conn: Connection) -> list[Any]:
     return conn.execute(
-        "SELECT ended_dt IS NOT NULL FROM ops.refused_incidents ORDER BY began_batch_id"
+        "SELECT ended_dt IS NOT NULL FROM ops.incidents ORDER BY incident_id"
     ).fetchall()
 
 

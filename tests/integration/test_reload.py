@@ -14,6 +14,7 @@ from kafka.admin import KafkaAdminClient
 
 from palate import marts, reload, vault
 from palate.errors import HistoryDiffersError, NotFoundError
+from palate.incidents import Kind, open_incidents
 from palate.intervals import Request, Source
 from palate.mart_definitions import load_marts
 from palate.positions import watermarks
@@ -214,11 +215,20 @@ def test_bytes_that_differ_are_an_alarm_and_stay(
     assert "**Alarm: 1 rows differ" in found.markdown()
     with pytest.raises(HistoryDiffersError):
         found.check()
+    (incident,) = open_incidents(shop.conn)
+    assert incident.kind is Kind.HISTORY
+    assert incident.message.startswith("1 rows differ from what they follow from")
     (kept,) = shop.all(f"SELECT message FROM stg.order_events WHERE {of_one}")
     assert kept[0] == bytes_before[0] + b" "
     shop.conn.execute(
         f"UPDATE stg.order_events SET message = %s WHERE {of_one}", bytes_before
     )
+    # Neither another week nor STG alone can tell that it is well again.
+    shop.reload(start=WEEK + SEVEN_DAYS)
+    shop.reload(source=Source.STG)
+    assert open_incidents(shop.conn) == [incident]
+    shop.reload(weeks=2)
+    assert open_incidents(shop.conn) == []
 
 
 def test_row_of_the_vault_that_says_something_else_is_an_alarm_and_stays(

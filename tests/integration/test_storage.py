@@ -435,6 +435,8 @@ class TestPrune:
             "ops.stage_runs": 0,
             "ops.replays": 1,
             "ops.reloads": 0,
+            "ops.check_results": 0,
+            "ops.incidents": 0,
         }
         marks = watermarks(conn, vault.STAGE)
         assert marks == {LOG: 5, Log("replays", 0, 0): 1}

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from palate import marts, migrate, recount, tags, vault
+from palate.check_definitions import load_checks
+from palate.check_subjects import query, subjects
 from palate.definitions import Hub, load_vault
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
@@ -18,7 +20,6 @@ def all_statements() -> Iterator[Statement]:
     yield from _of_marts()
     for name, statement in tags.statements().items():
         yield f"tags {name}", statement
-    yield "tags differences", tags.differences_statement()
     for name in ("of", "who", "rules", "names"):
         path = f"cdm/user_tags/{name}.sql"
         yield f"tags {name}", render(path, taken_up=tags.taken_up())
@@ -27,6 +28,7 @@ def all_statements() -> Iterator[Statement]:
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()
+    yield from _of_checks()
     hubs = [item for item in load_vault().tables.values() if isinstance(item, Hub)]
     least = {hub.table: list(hub.least) for hub in hubs if hub.least}
     yield "roles", render("ops/roles.sql", least=least)
@@ -73,3 +75,12 @@ def _of_publishing() -> Iterator[Statement]:
                 f"{name.with_suffix('')} {changes}".strip().replace("/", " "),
                 render(str(name), **names, changes=changes),
             )
+
+
+def _of_checks() -> Iterator[Statement]:
+    for check in load_checks():
+        for subject in subjects(check.group):
+            name = f"check {check.full_name} {subject}"
+            yield name, query(check.path, subject)
+            if check.group in ("marts", "tags"):
+                yield f"{name} behind", query(check.path, subject, is_behind=True)

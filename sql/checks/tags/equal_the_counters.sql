@@ -1,4 +1,5 @@
--- Compare the tags held with those that follow from the counters and the rules.
+-- Every guest holds the tags that follow from counters and rules, and no others.
+{#- #fail #}
 WITH should AS MATERIALIZED (
     {{ due | indent }}
 ),
@@ -46,10 +47,16 @@ found AS (
 )
 
 SELECT
-    count(*) OVER () AS number,
     f.what,
     f.user_id,
     f.tag
 FROM found AS f
+{%- if is_behind %}
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM ops.tags_waiting AS w
+        WHERE w.user_id = f.user_id AND w.tag = f.tag
+    )
+{%- endif %}
 ORDER BY f.user_id, f.tag, f.what
-LIMIT %(examples)s

@@ -1,0 +1,50 @@
+"""Check the whole warehouse every night: keys, marts, tags, positions, freshness.
+
+Each task is one file below `sql/checks`, done for every table of its kind, in a
+snapshot of its own; live runs go on meanwhile, and what they have not counted yet is no
+difference. `ops.check_results` keeps what was found. `retain` drops what STG and the
+ledger need no more. `palate check` does the same in a shell.
+
+**When it fails:** the red task is the check that found rows which break its rule. Its
+log has the rule, some of the rows, and what to do; nothing was changed. An alarm was
+raised; the all-clear comes with the first run that finds none. A cleared task looks
+again.
+"""
+
+from itertools import groupby
+
+from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
+
+import palate_assets as assets
+from palate.check_definitions import load_checks
+from palate_airflow import DAG_DEFAULTS, run_stage
+
+
+@dag(
+    # Before the weekly reload, and not at the full hour.
+    schedule=CronTriggerTimetable("37 1 * * *", timezone="UTC"),
+    max_active_runs=1,
+    max_active_tasks=1,  # live runs need the other slots, and half of the server
+    doc_md=__doc__,
+    tags=["checks", "maintenance"],
+    **DAG_DEFAULTS,
+)
+def warehouse_checks():
+    @task(inlets=list(assets.MARTS.values()))
+    def check(name: str):
+        """Look for rows that break a rule."""
+        return run_stage("checks", names=[name])
+
+    @task
+    def retain():
+        """Drop the partitions of STG that are old and not needed; prune the ledger."""
+        return run_stage("storage", "retain")
+
+    for group, files in groupby(load_checks(), lambda one: one.group):
+        with TaskGroup(group):
+            for one in files:
+                check.override(task_id=one.name, doc_md=one.rule)(one.full_name)
+    retain()
+
+
+warehouse_checks()

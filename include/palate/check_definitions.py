@@ -1,0 +1,69 @@
+"""The checks, as the files below ``sql/checks`` say.
+
+A file is one check. The folder says what it is rendered for: each hub, link, satellite
+or mart, or once. Its first line says what must hold, its second one how bad it is if
+it doesn't; its query returns the rows that break the rule.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+from palate.errors import DefinitionError
+from palate.names import SQL_FOLDER
+
+_HEAD = re.compile(r"-- (?P<rule>[A-Z].*\.)\n{#- #(?P<severity>fail|warn) #}\n")
+
+
+class Severity(StrEnum):
+    """What a broken rule is: an alarm and a failed task, or a line in the log."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One file; ``rule`` is its first line, with names where it has templates."""
+
+    group: str
+    name: str
+    rule: str
+    severity: Severity
+
+    @property
+    def full_name(self) -> str:
+        """Return the name by which a person asks for it."""
+        return f"{self.group}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Return its file below ``sql/``."""
+        return f"checks/{self.full_name}.sql"
+
+
+@lru_cache(maxsize=2)
+def load_checks(folder: Path = SQL_FOLDER / "checks") -> list[Check]:
+    """Read the head of every check, by group and name.
+
+    :raises DefinitionError: names the file and what it lacks
+    """
+    return [
+        _read(path)
+        for path in sorted(folder.glob("*/*.sql"))
+        if not path.parent.name.startswith("_")
+    ]
+
+
+def _read(path: Path) -> Check:
+    head = _HEAD.match(path.read_text(encoding="utf-8"))
+    if head is None:
+        message = (
+            f"{path}: a check begins with a sentence that says what must hold, `-- "
+            "Every ... .`, and a second line `{#- #fail #}` or `{#- #warn #}`."
+        )
+        raise DefinitionError(message)
+    rule = re.sub(r"{{ *([\w.]+) *}}", r"<\1>", head["rule"])
+    return Check(path.parent.name, path.stem, rule, Severity(head["severity"]))

@@ -1,0 +1,309 @@
+"""The checks of the whole warehouse, each in one snapshot, beside live loading.
+
+What is merely behind is not wrong: rows and watermarks commit together, so a snapshot
+shows a mart at one point and the vault at another, and which positions lie between.
+What these may change is left out (ADR 0017). Nothing is locked that a stage writes.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from palate import incidents, marts, storage, tags, vault
+from palate.check_definitions import Check, Severity, load_checks
+from palate.check_subjects import query, subjects
+from palate.database import Connection, connect
+from palate.definitions import load_vault
+from palate.errors import CheckFailedError, NotFoundError
+from palate.freshness import ASLEEP_SECONDS
+from palate.incidents import Kind
+from palate.mart_definitions import load_marts
+from palate.names import DICTIONARY_FEED
+from palate.positions import open_ranges
+from palate.readable import harmless
+from palate.render import count_rows
+from palate.settings import Settings
+from palate.stage import Caller
+
+log = logging.getLogger(__name__)
+
+# For a rebuild, or a partition that is being dropped; nobody waits behind a check long.
+_LOCK_TIMEOUT = "5s"
+_EXAMPLES = 20
+_SECONDS_BETWEEN_TRIES = 1.0
+_as_json = partial(json.dumps, default=str)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found about one table, mart, or the whole.
+
+    ``found`` rows break the rule, ``examples`` are the first of them; ``skipped`` says
+    why nothing could be compared, and ``note`` what was left out.
+    """
+
+    check: str
+    subject: str
+    rule: str
+    severity: Severity
+    found: int
+    examples: list[dict[str, Any]]
+    seconds: float
+    note: str = ""
+    is_skipped: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """Return ``passed``, ``found`` or ``skipped``."""
+        if self.is_skipped:
+            return "skipped"
+        return "found" if self.found else "passed"
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether rows break a rule that must hold."""
+        return self.found > 0 and self.severity is Severity.FAIL
+
+    def __str__(self) -> str:
+        """Return the one line that a person reads in the task's log."""
+        found = f"{self.found} rows break it" if self.found else self.outcome
+        note = f" {self.note}" if self.note else ""
+        return f"{self.check} {self.subject}: {found} ({self.seconds:.1f} s).{note}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks of one run found."""
+
+    results: list[Result]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for XCom and for JSON."""
+        results = [asdict(one) | {"outcome": one.outcome} for one in self.results]
+        return {"results": json.loads(_as_json(results))}
+
+    def check(self) -> None:
+        """Raise the alarm if a rule that must hold is broken.
+
+        :raises CheckFailedError: names the checks
+        """
+        failed = [one for one in self.results if one.has_failed]
+        if failed:
+            names = ", ".join(f"{one.check} {one.subject}" for one in failed)
+            message = (
+                f"Rows break what must hold: {names}. Some of them stand above and in "
+                "ops.check_results; see docs/operations.md, 'A check found rows'."
+            )
+            raise CheckFailedError(message)
+
+
+def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
+    """Do the checks of these names, or all, and fail if one finds what must not be.
+
+    :raises CheckFailedError: once all are done
+    """
+    report = look(settings, caller, names)
+    report.check()
+    return report
+
+
+def look(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
+    """Do the checks of these names, or all; log and keep what each finds.
+
+    :raises NotFoundError: if there is no such check
+    """
+    results = []
+    with connect(settings) as conn:
+        being_filled = _being_filled(conn)
+        for check in _chosen(names):
+            for subject in subjects(check.group):
+                if subject in being_filled:
+                    note = "It is being filled from the history."
+                    result = _result(check, subject, 0.0, note=note, is_skipped=True)
+                else:
+                    result = _check(conn, settings, check, subject)
+                _tell(result)
+                with conn.transaction():
+                    _keep(conn, caller, result)
+                results.append(result)
+    return Report(results)
+
+
+def _chosen(names: Iterable[str]) -> list[Check]:
+    checks = {check.full_name: check for check in load_checks()}
+    wanted = list(names) or list(checks)
+    for name in wanted:
+        if name not in checks:
+            message = f"There is no check {name}. There are: {', '.join(checks)}."
+            raise NotFoundError(message)
+    return [checks[name] for name in wanted]
+
+
+def _being_filled(conn: Connection) -> set[str]:
+    rows = conn.execute(
+        "SELECT 'dds.' || name FROM ops.definitions"
+        " WHERE kind <> 'mart' AND filled_dt IS NULL"
+    )
+    return {name for (name,) in rows}
+
+
+def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> Result:
+    """Look until a snapshot can be compared, for at most ``PALATE_LOCK_WAIT``."""
+    start = time.monotonic()
+    while True:
+        try:
+            with _snapshot(conn, check.group, subject):
+                why_not, is_behind = _behind(conn, settings, subject)
+                if not why_not:
+                    statement = query(check.path, subject, is_behind=is_behind)
+                    values = _values(conn, settings)
+                    found, examples = count_rows(conn, statement, values, _EXAMPLES)
+                    seconds = time.monotonic() - start
+                    note = "What is not counted yet was left out." if is_behind else ""
+                    return _result(check, subject, seconds, found, examples, note)
+        except psycopg.errors.LockNotAvailable:
+            why_not = "It is being rebuilt."
+        seconds = time.monotonic() - start
+        if seconds >= settings.palate_lock_wait:
+            return _result(check, subject, seconds, note=why_not, is_skipped=True)
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+@contextmanager
+def _snapshot(conn: Connection, group: str, subject: str) -> Iterator[None]:
+    """Open a transaction that sees one moment; what it makes is rolled back."""
+    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with conn.transaction(force_rollback=True):
+            # Before the first look: a snapshot sees nothing in a table that is emptied
+            # or dropped after it.
+            conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            tables = ", ".join(_read_whole(group, subject))
+            conn.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
+            yield
+    finally:
+        conn.isolation_level = None
+
+
+def _read_whole(group: str, subject: str) -> list[str]:
+    if group not in ("marts", "tags"):
+        return ["stg.order_events"]
+    return [
+        f"cdm.{table}"
+        for mart in load_marts().values()
+        if group == "tags" or subject == f"cdm.{mart.name}"
+        for table in (mart.name, f"{mart.name}_counted", mart.reference.table)
+    ]
+
+
+def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bool]:
+    """Return why a mart or the tags can't be compared now, and whether they are behind.
+
+    Orders on their way touch few guests, who are left out; entries of dictionaries and
+    changed rules may touch any.
+    """
+    name = subject.partition(".")[2]
+    if subject == "cdm.user_tags":
+        if tags.waits_for_all(conn):
+            return "Changed rules are not taken up yet.", True
+        return "", tags.waits(conn)
+    if name not in load_marts():
+        return "", False
+    waiting = open_ranges(conn, load_marts()[name].stage, [vault.STAGE])
+    if any(item.log.topic == DICTIONARY_FEED for item in waiting):
+        return "Entries of dictionaries are not counted yet.", True
+    number = sum(len(item) for item in waiting)
+    if number > settings.palate_chunk_positions:
+        return f"It has not counted {number} positions yet.", True
+    if waiting:
+        marts.gather(conn, settings, name, waiting)
+    return "", bool(waiting)
+
+
+def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
+    (now,) = conn.execute("SELECT clock_timestamp()").fetchone() or (None,)
+    return tags.VALUES | {
+        "now": now,
+        "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
+        "asleep_dt": now - timedelta(seconds=ASLEEP_SECONDS),
+        "day_dt": now - timedelta(days=1),
+        "week_dt": now - timedelta(days=8),
+        "refused_share": settings.palate_refused_share,
+        "refused_least": settings.palate_refused_least,
+        "many_partitions": storage.MANY_PARTITIONS,
+        "tables": ["messages", *load_vault().tables],
+    }
+
+
+def _result(
+    check: Check,
+    subject: str,
+    seconds: float,
+    found: int = 0,
+    examples: Iterable[dict[str, Any]] = (),
+    note: str = "",
+    *,
+    is_skipped: bool = False,
+) -> Result:
+    return Result(
+        check=check.full_name,
+        subject=subject,
+        rule=check.rule,
+        severity=check.severity,
+        found=found,
+        examples=list(examples),
+        seconds=round(seconds, 3),
+        note=note,
+        is_skipped=is_skipped,
+    )
+
+
+def _tell(result: Result) -> None:
+    level = logging.INFO
+    if result.found or result.is_skipped:
+        level = logging.ERROR if result.has_failed else logging.WARNING
+    log.log(level, "%s", result)
+    if result.found:
+        log.log(level, "The rule: %s", result.rule)
+    for row in result.examples:
+        text = ", ".join(f"{name} {value}" for name, value in row.items())
+        log.log(level, "  %s", harmless(text))
+
+
+def _keep(conn: Connection, caller: Caller, result: Result) -> None:
+    """Enter the result, and begin or end its incident."""
+    conn.execute(
+        "INSERT INTO ops.check_results (dag_id, run_id, check_name, subject, severity,"
+        " outcome, found, examples, note, seconds)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            caller.dag_id,
+            caller.run_id,
+            result.check,
+            result.subject,
+            result.severity,
+            result.outcome,
+            result.found,
+            Jsonb(result.examples, dumps=_as_json),
+            result.note,
+            result.seconds,
+        ),
+    )
+    name = f"{result.check} {result.subject}"
+    if result.has_failed:
+        message = (
+            f"{result.found} rows break what must hold: {result.rule} `palate check "
+            f"{result.check}` shows some; see docs/operations.md, 'A check found rows'."
+        )
+        incidents.begin(conn, Kind.CHECK, name, message)
+    elif not result.is_skipped:
+        incidents.end(conn, Kind.CHECK, name)

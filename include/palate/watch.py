@@ -1,0 +1,126 @@
+"""The watch: whether messages reach the marts in time, and who is to know of incidents.
+
+It runs by itself, so that it notices when nothing else runs. It needs the broker and
+the warehouse, and says so when one of them is away.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from threading import Event
+
+import psycopg
+
+from palate import freshness, incidents
+from palate.alarms import Alarm, Tell, tell_all
+from palate.database import Connection, connect
+from palate.errors import AlarmNotToldError, PalateError
+from palate.incidents import Incident, Kind
+from palate.kafka import Reader, open_reader
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 5.0
+_LONGEST_PAUSE = 60.0
+_KAFKA = "kafka"
+_WAREHOUSE = "warehouse"
+
+
+class Watch:
+    """One process's watch; not for two threads at once."""
+
+    def __init__(self, settings: Settings, tell: Tell) -> None:
+        """Describe it; nothing is opened yet.
+
+        :param tell: sends one alarm, or raises
+        """
+        self._settings = settings
+        self._tell = tell
+        self._reader: Reader | None = None
+        self._opened = ExitStack()
+        # Since when the broker, or the warehouse, was not seen.
+        self._blind_since: dict[str, float] = {}
+        # The warehouse can't keep the incident of its own absence.
+        self._away: Incident | None = None
+        self._tell_from = 0.0
+        self._failures = 0
+
+    def run(self, stop: Event) -> None:
+        """Look and tell until somebody says stop."""
+        with self._opened:
+            while not stop.is_set():
+                self.once()
+                stop.wait(SECONDS_BETWEEN_LOOKS)
+
+    def once(self) -> None:
+        """Look, and tell what is to be told."""
+        try:
+            with connect(self._settings) as conn:
+                self._look(conn)
+                self._warehouse_is_there()
+                self._try(lambda: tell_all(conn, self._tell))
+        except (PalateError, psycopg.Error) as error:
+            self._warehouse_is_away(error)
+
+    def _look(self, conn: Connection) -> None:
+        try:
+            if self._reader is None:
+                self._reader = self._opened.enter_context(open_reader(self._settings))
+            freshness.look(conn, self._reader, self._settings)
+        except PalateError as error:
+            self._opened.close()
+            self._reader = None
+            if self._is_blind_for_long(_KAFKA, error):
+                message = (
+                    "Whether messages reach the marts in time can't be seen: "
+                    f"{error} See docs/operations.md, 'The promise is broken'."
+                )
+                incidents.begin(conn, Kind.WATCH, _KAFKA, message)
+        else:
+            self._blind_since.pop(_KAFKA, None)
+            incidents.end(conn, Kind.WATCH, _KAFKA)
+
+    def _is_blind_for_long(self, what: str, error: Exception) -> bool:
+        now = time.monotonic()
+        if what not in self._blind_since:
+            log.warning("The watch does not see the %s: %s", what, error)
+        since = self._blind_since.setdefault(what, now)
+        return now - since > self._settings.palate_freshness_seconds
+
+    def _warehouse_is_away(self, error: Exception) -> None:
+        if self._is_blind_for_long(_WAREHOUSE, error) and self._away is None:
+            message = (
+                f"No message reaches the marts: {error} See docs/operations.md, 'The "
+                "promise is broken'."
+            )
+            away = Incident(Kind.WATCH, _WAREHOUSE, message, datetime.now(UTC))
+            if self._try(lambda: self._tell(Alarm(away, is_over=False))):
+                self._away = away
+
+    def _warehouse_is_there(self) -> None:
+        self._blind_since.pop(_WAREHOUSE, None)
+        if self._away:
+            away = self._away
+            over = Incident(
+                away.kind, away.subject, away.message, away.began_dt, datetime.now(UTC)
+            )
+            if self._try(lambda: self._tell(Alarm(over, is_over=True))):
+                self._away = None
+
+    def _try(self, telling: Callable[[], object]) -> bool:
+        """Tell, and say whether it worked; after a failure wait before the next try."""
+        now = time.monotonic()
+        if now < self._tell_from:
+            return False
+        try:
+            telling()
+        except AlarmNotToldError as error:
+            log.error("%s", error)
+            self._tell_from = now + min(2.0**self._failures * 5, _LONGEST_PAUSE)
+            self._failures += 1
+            return False
+        self._failures = 0
+        return True

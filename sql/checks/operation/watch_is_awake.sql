@@ -1,0 +1,5 @@
+-- The watch, which raises all alarms, has looked lately, if it ever has.
+{#- #fail #}
+SELECT w.looked_dt
+FROM ops.watch AS w
+WHERE w.looked_dt < %(asleep_dt)s
