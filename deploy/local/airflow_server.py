@@ -13,6 +13,10 @@ from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import TASKS, dsn
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
+from palate.database import connect
+from palate.errors import PalateError
+from palate.freshness import freshness
+from palate.settings import Settings
 
 USER = "admin"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,6 +29,9 @@ PARTS = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+# Beside them the watch, which is to notice when one of them stands still.
+WATCH = "watch"
+WATCH_COMMAND = Path(__file__).with_name("watch")
 
 
 def url(ports: Ports) -> str:
@@ -77,6 +84,15 @@ def answers(ports: Ports, component: str) -> bool:
     except (OSError, ValueError):
         return False
     return bool(health[component]["status"] == "healthy")
+
+
+def is_watching(settings: Settings) -> bool:
+    """Tell whether the watch has looked lately."""
+    try:
+        with connect(settings) as conn:
+            return freshness(conn, settings).is_watched
+    except PalateError:
+        return False
 
 
 def _connections(ports: Ports, secrets: Secrets) -> dict[str, dict[str, object]]:

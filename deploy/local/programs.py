@@ -14,7 +14,7 @@ AIRFLOW = "airflow"
 # Which group each part belongs to, in the order in which parts are shown.
 PARTS = {
     **dict.fromkeys(("postgres", "redis", "kafka"), SERVICES),
-    **dict.fromkeys(airflow_server.PARTS, AIRFLOW),
+    **dict.fromkeys((*airflow_server.PARTS, airflow_server.WATCH), AIRFLOW),
 }
 
 
@@ -69,15 +69,20 @@ def _services(var: Path) -> list[Program]:
 
 
 def _airflow(var: Path) -> list[Program]:
+    commands = {
+        name: [str(airflow_server.COMMAND), *arguments]
+        for name, arguments in airflow_server.PARTS.items()
+    }
+    commands[airflow_server.WATCH] = [str(airflow_server.WATCH_COMMAND)]
     return [
         Program(
             name=name,
             group=AIRFLOW,
-            command=[str(airflow_server.COMMAND), *arguments],
+            command=command,
             # Else the triggerer often waits ten seconds for a child that has ended.
             stop_as_group=name == "triggerer",
             directory=airflow_server.work_folder(var),
             environment={"PALATE_VAR": str(var)},
         )
-        for name, arguments in airflow_server.PARTS.items()
+        for name, command in commands.items()
     ]

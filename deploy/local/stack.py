@@ -26,6 +26,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
 from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
@@ -33,6 +35,7 @@ from deploy.local.ports import HOST, Ports, refuse_taken
 from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.supervision import State, Supervisor, end_leftovers
+from palate.settings import Settings
 
 _SECONDS_TO_ANSWER = 300
 # What a stack writes into its folder, beside the supervisor's own files.
@@ -142,7 +145,11 @@ class Stack:
         """Return what each program does, all of them stopped if the stack is down."""
         if self.supervisor.is_up():
             states = self.supervisor.states()
-            return [states[part] for part in PARTS]
+            # A stack that an older version started may lack one.
+            return [
+                states.get(name, State(name, group, "DOWN"))
+                for name, group in PARTS.items()
+            ]
         return [State(name, group, "DOWN") for name, group in PARTS.items()]
 
     def answers(self, part: str) -> bool:
@@ -163,6 +170,9 @@ class Stack:
             "scheduler": lambda: healthy("scheduler"),
             "dag-processor": lambda: healthy("dag_processor"),
             "triggerer": lambda: healthy("triggerer"),
+            "watch": lambda: airflow_server.is_watching(
+                Settings(dwh_dsn=SecretStr(env["DWH_DSN"]))
+            ),
         }
 
     def _check_ports(self, *groups: str) -> None:

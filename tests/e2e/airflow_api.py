@@ -178,6 +178,12 @@ class AirflowApi:
             f"/api/v2/dags/{self.dag}", json={"is_paused": paused}
         ).raise_for_status()
 
+    def connect(self, name: str, **fields: Any) -> None:
+        """Make a Connection, or make it anew."""
+        self._client.delete(f"/api/v2/connections/{name}")
+        body = {"connection_id": name, **fields}
+        self.post("/connections", body).raise_for_status()
+
     def asset_events(self, run_id: str) -> dict[str, Json]:
         """Return what a run's tasks said of their assets, by the assets' names."""
         found = self.get("/assets/events", source_run_id=run_id, limit=100)

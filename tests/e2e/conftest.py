@@ -3,6 +3,7 @@
 ``PALATE_TEST_E2E_VAR=<folder> pytest tests/e2e`` keeps it for the next session.
 """
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,20 @@ from deploy.local.stack import Stack
 from tests.e2e.airflow_api import DAG, AirflowApi, until
 from tests.e2e.shop import Guest
 
+# What the watch promises here, and by whom it tells. Where to, the Connection says.
+WATCH = {
+    "PALATE_FRESHNESS_SECONDS": "10",
+    "PALATE_NOTIFIER": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+    "PALATE_NOTIFIER_ARGUMENTS": json.dumps(
+        {
+            "from_email": "palate@example.org",
+            "to": "operator@example.org",
+            "subject": "{{ title }}",
+            "html_content": "{{ text }}",
+        }
+    ),
+}
+
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
@@ -30,7 +45,10 @@ def stack() -> Iterator[Stack]:
         stack = Stack(var, Ports.read(var / "ports.json") or Ports.free())
         if not kept:
             last.callback(stack.down, wipe=True)
-        stack.up_airflow()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in WATCH.items():
+                patch.setenv(name, value)
+            stack.up_airflow()
         yield stack
 
 
