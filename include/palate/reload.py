@@ -239,7 +239,7 @@ def _keep_incident(conn: Connection, found: Report) -> None:
     if found.differing:
         name = f"{start.isoformat()}/{end.isoformat()}"
         incidents.begin(conn, Kind.HISTORY, name, found.alarm)
-    elif not found.missing and found.request.source is not Source.STG:
+    elif not found.missing and found.request.source != Source.STG:
         for one in incidents.open_incidents(conn):
             if one.kind is Kind.HISTORY:
                 low, high = map(datetime.fromisoformat, one.subject.split("/"))
