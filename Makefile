@@ -60,7 +60,6 @@ test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or 
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }
-	@command -v go >/dev/null || { echo "Helm is built from its Go module: install Go 1.26 or newer."; exit 2; }
 	PALATE_CHART=$(CHART) $(PYTHON) -m pytest tests/kubernetes $(PYTEST)
 
 demo: up  ## a week of orders and a live trickle, from Kafka to the marts

@@ -61,12 +61,12 @@ def build() -> None:
     print(f"Building {target} ...", flush=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    command = [*_go(), "build", "-trimpath", "-ldflags=-s -w", "-o", draft, _PACKAGE]
+    command = [*go(), "build", "-trimpath", "-ldflags=-s -w", "-o", draft, _PACKAGE]
     subprocess.run(command, cwd=_MODULE, check=True)
     draft.replace(target)
 
 
-def _go() -> list[str]:
+def go() -> list[str]:
     """Return Go as it is installed, or as a package of Python."""
     if go := shutil.which("go"):
         return [go]

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from tests.compose.docker_compose import go
+
 VERSION = "1.22.0"
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 RENDERED = Path(__file__).with_name("rendered.yaml")
@@ -35,7 +37,7 @@ def helm() -> Path:
     program = Path.home() / ".cache" / "palate" / f"helm-{sums}"
     if not program.exists():
         package = "helm.sh/helm/v3/cmd/helm"
-        command = ["go", "build", "-ldflags", "-s -w", "-o", str(program), package]
+        command = [*go(), "build", "-ldflags", "-s -w", "-o", str(program), package]
         subprocess.run(command, cwd=module, check=True)
     return program
 
