@@ -44,7 +44,8 @@ def task_instance_mutation_hook(
     """Let backfills have three tasks at work at once, and live runs go first.
 
     The runs of a backfill wait for each other in the locks of the stages, and each that
-    waits there keeps a worker's hand: ten runs would keep them all.
+    waits there keeps a worker's hand: ten runs would keep them all. (A tick that had
+    run before keeps its name, and its one slot, when a backfill runs it again.)
     """
     if task_instance.run_id.startswith("backfill__"):
         task_instance.pool_slots = _SLOTS_OF_A_BACKFILL

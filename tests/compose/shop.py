@@ -105,13 +105,15 @@ class Shop:
         return {host for (host,) in rows}
 
     def slots_of_tasks(self, run_type: str) -> set[int]:
-        """Return how many slots of the pool the tasks of a kind of run take."""
+        """Return how many slots of the pool the tasks of a kind of run take.
+
+        A tick that has run before keeps its name when a backfill runs it again.
+        """
         with self.metadata() as conn:
             rows = conn.execute(
-                "SELECT DISTINCT pool_slots FROM task_instance AS t"
-                " INNER JOIN dag_run AS r USING (dag_id, run_id)"
-                " WHERE r.run_type = %s",
-                (run_type,),
+                "SELECT DISTINCT pool_slots FROM task_instance"
+                " WHERE starts_with(run_id, %s)",
+                (f"{run_type}__",),
             ).fetchall()
         return {slots for (slots,) in rows}
 
