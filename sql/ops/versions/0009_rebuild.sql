@@ -139,7 +139,9 @@ BEGIN
         'CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES)', new, old
     );
     FOR item IN
-        SELECT format('ALTER TABLE %s SET (%s)', new, array_to_string(c.reloptions, ','))
+        SELECT format(
+            'ALTER TABLE %s SET (%s)', new, array_to_string(c.reloptions, ',')
+        )
         AS statement
         FROM pg_class AS c WHERE c.oid = old AND c.reloptions IS NOT NULL
         UNION ALL
@@ -147,7 +149,9 @@ BEGIN
         FROM pg_class AS c
         WHERE c.oid = old AND pg_get_userbyid(c.relowner) <> current_user
         UNION ALL
-        SELECT format('COMMENT ON TABLE %s IS %L', new, obj_description(old, 'pg_class'))
+        SELECT format(
+            'COMMENT ON TABLE %s IS %L', new, obj_description(old, 'pg_class')
+        )
         WHERE obj_description(old, 'pg_class') IS NOT NULL
         UNION ALL
         SELECT format(
@@ -268,8 +272,11 @@ BEGIN
         INNER JOIN pg_publication AS p ON r.prpubid = p.oid
         WHERE r.prrelid = ANY(living)
         UNION ALL
-        SELECT format('the table %s under %s', h.inhrelid::regclass, h.inhparent::regclass)
-        FROM pg_inherits AS h WHERE h.inhparent = ANY(living) OR h.inhrelid = ANY(living)
+        SELECT format(
+            'the table %s under %s', h.inhrelid::regclass, h.inhparent::regclass
+        )
+        FROM pg_inherits AS h
+        WHERE h.inhparent = ANY(living) OR h.inhrelid = ANY(living)
         UNION ALL
         SELECT format('the materialized view %s', v.view::regclass)
         FROM ops.views_on(living) AS v
@@ -300,7 +307,9 @@ BEGIN
         WHERE c.relnamespace = 'dds'::regnamespace
         ORDER BY v.depth, c.relname
     LOOP
-        EXECUTE format('CREATE VIEW dds_rebuild.%I AS %s', item.relname, item.definition);
+        EXECUTE format(
+            'CREATE VIEW dds_rebuild.%I AS %s', item.relname, item.definition
+        );
         IF EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'palate_loader') THEN
             EXECUTE format(
                 'GRANT SELECT ON dds_rebuild.%I TO palate_loader', item.relname
