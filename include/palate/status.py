@@ -145,6 +145,15 @@ def _rebuild_under_way(conn: Connection) -> str | None:
     )
 
 
+def log_states(settings: Settings) -> list[LogStatus]:
+    """Look how far each stage is behind the broker.
+
+    :raises PalateError: if the broker or PostgreSQL does not answer
+    """
+    with connect(settings) as conn, open_reader(settings) as reader:
+        return _logs(conn, reader, [reader.state(t) for t in settings.palate_topics])
+
+
 def _logs(
     conn: Connection, reader: Reader | None, states: list[TopicState]
 ) -> list[LogStatus]:

@@ -58,10 +58,12 @@ class Guest:
         number: int = 0,
         status: str = "CLOSED",
         partition: int | None = None,
+        broker_dt: datetime | None = None,
     ) -> None:
         """Send an order of one piece of each dish, by the plain client.
 
         :param number: the same number is another version of the same order
+        :param broker_dt: the record's time, if it isn't that of sending
         """
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         cost = PRICE * len(dishes)
@@ -89,9 +91,12 @@ class Guest:
         }
         client = KafkaProducer(bootstrap_servers=self._env["KAFKA_BOOTSTRAP"])
         try:
-            client.send(TOPIC, json.dumps(message).encode(), partition=partition).get(
-                30
-            )
+            client.send(
+                TOPIC,
+                json.dumps(message).encode(),
+                partition=partition,
+                timestamp_ms=int(broker_dt.timestamp() * 1000) if broker_dt else None,
+            ).get(30)
         finally:
             client.close()
 
