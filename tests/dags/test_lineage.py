@@ -37,9 +37,13 @@ def events(warehouse: Settings, tmp_path: Path) -> list[dict[str, Any]]:
         "AIRFLOW__OPENLINEAGE__EXTRACTORS": "palate_lineage.AssetExtractor",
         "PYTHONPATH": str(REPOSITORY / "include"),
     }
+    feeds = {
+        "PALATE_PUBLISH_ORDERS_TO": "enriched-orders",
+        "PALATE_PUBLISH_COUNTERS_TO": "counters",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "dags", "test", "orders_stream"],
-        env={**os.environ, **variables(warehouse), **lineage},
+        env={**os.environ, **variables(warehouse), **lineage, **feeds},
         capture_output=True,
         text=True,
         timeout=240,
@@ -77,7 +81,15 @@ def test_each_task_tells_what_it_reads_and_writes(
             for mart in MARTS
         },
         "tags": ({*MARTS, (DWH, "dwh.cdm.tag_rules")}, {tags}),
-        "publish": ({tags}, {(KAFKA, "cdm-user-tags"), (REDIS, "0/tags")}),
+        "publish": (
+            {tags, orders, ENTRIES, *MARTS},
+            {
+                (REDIS, "0/tags"),
+                (KAFKA, "cdm-user-tags"),
+                (KAFKA, "enriched-orders"),
+                (KAFKA, "counters"),
+            },
+        ),
         "all_loaded": (set(), set()),
     }
     assert told == {task: [both] * 2 for task, both in expected.items()}
