@@ -63,9 +63,9 @@ class Guest:
         """Send an order of one piece of each dish, by the plain client.
 
         :param number: the same number is another version of the same order
-        :param broker_dt: the record's time, if it isn't that of sending
+        :param broker_dt: when that was; the record bears this time too
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        now = (broker_dt or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S")
         cost = PRICE * len(dishes)
         payload: dict[str, Any] = {
             "restaurant": {"id": self.restaurant},
