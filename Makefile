@@ -2,7 +2,8 @@
 #
 # Variables: PALATE_VAR (state folder, default ./var), PALATE_POSTGRES_PORT,
 # PALATE_REDIS_PORT, PALATE_KAFKA_PORT, PALATE_KAFKA_CONTROLLER_PORT,
-# PALATE_KAFKA_SECURED_PORT, PALATE_REDIS_SECURED_PORT, PALATE_AIRFLOW_PORT, YES=1 (don't ask), PYTEST (arguments of pytest).
+# PALATE_KAFKA_SECURED_PORT, PALATE_REDIS_SECURED_PORT, PALATE_AIRFLOW_PORT,
+# PALATE_STATSD, PALATE_OPENLINEAGE (who gets metrics and lineage), YES=1 (don't ask), PYTEST (arguments of pytest).
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
 PYTEST ?=

@@ -12,6 +12,7 @@ import typer
 from bench import beside as backfilling
 from bench import bloat as bloating
 from bench import growth, latency, layouts, machine, pipeline
+from bench import idle as idling
 from bench import move as moving
 from bench import orders as made
 from bench import profile as profiling
@@ -267,6 +268,26 @@ def tags(
     with _explained(), running(var, keep=keep) as services:
         others = machine.OtherLoad(services)
         tagging.show(tagging.measure(services, guests=guests, things=things))
+        console.print(f"Other load: {_load(others.share())}")
+
+
+@app.command()
+def idle(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to watch.")] = 10,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Minutes before, in which it gets calm.")
+    ] = 2,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what the running stack does while nothing is to be done.
+
+    CPU of each part, runs that were started, versions of DAGs that were written, and
+    how long a file with DAGs takes to parse.
+    """
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        idling.show(idling.measure(services, minutes=minutes, settle=settle))
         console.print(f"Other load: {_load(others.share())}")
 
 

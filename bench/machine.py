@@ -67,15 +67,19 @@ class OtherLoad:
 
     def _own_seconds(self) -> float:
         roots = [one.pid for one in self._services.stack.states() if one.pid]
-        total = 0.0
-        for pid in [os.getpid(), *roots]:
+        return sum(cpu_seconds(pid) for pid in [os.getpid(), *roots])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process and all that it started have used, also what is gone."""
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
-                root = psutil.Process(pid)
-                for process in [root, *root.children(recursive=True)]:
-                    with suppress(psutil.NoSuchProcess):
-                        # With those of children that are gone by now.
-                        total += sum(process.cpu_times()[:4])
-        return total
+                # With those of children that were waited for.
+                total += sum(process.cpu_times()[:4])
+    return total
 
 
 def _busy_seconds() -> float:

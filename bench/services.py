@@ -96,6 +96,12 @@ class Services:
             connection.execute("VACUUM (ANALYZE)")
 
     @contextmanager
+    def airflow(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """Connect to Airflow's own database, in autocommit mode."""
+        with self.superuser("airflow") as connection:
+            yield connection
+
+    @contextmanager
     def superuser(
         self, database: str = "postgres"
     ) -> Iterator[psycopg.Connection[TupleRow]]:

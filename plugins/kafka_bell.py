@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+import palate_metrics
+
 if TYPE_CHECKING:
     from palate.bell import Watch
     from palate.settings import Settings
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
 _LONGEST_PAUSE = 15.0
+_SECONDS_BETWEEN_METRICS = 10.0
 # The broker answers in milliseconds or not at all, and the end of a trigger waits for
 # the look that is going on.
 _KAFKA_SECONDS = 5
@@ -53,12 +56,16 @@ class KafkaBell(BaseEventTrigger):
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bell")
         watch: Watch | None = None
         failures = 0
+        tell_from = loop.time()
         try:
             while True:
                 try:
                     if watch is None:
                         settings = await _settings()
                         watch = await loop.run_in_executor(thread, self._open, settings)
+                    if loop.time() >= tell_from:
+                        tell_from = loop.time() + _SECONDS_BETWEEN_METRICS
+                        await loop.run_in_executor(thread, _tell, settings)
                     is_ringing = await loop.run_in_executor(thread, watch.should_ring)
                 # Whatever it is: a trigger that ended would not be started again.
                 except Exception as error:
@@ -90,6 +97,14 @@ class KafkaBell(BaseEventTrigger):
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the bell reports itself
         return Watch(settings, self.topics)
+
+
+def _tell(settings: Settings) -> None:
+    """Tell by metrics how far the marts are behind, whether or not a run starts."""
+    if palate_metrics.are_received():
+        from palate.status import log_states
+
+        palate_metrics.tell_waiting(log_states(settings))
 
 
 async def _settings() -> Settings:

@@ -22,6 +22,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+import palate_metrics
 from palate.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -149,16 +150,17 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
 
     context = get_current_context()
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    try:
-        stage = getattr(importlib.import_module(f"palate.{module}"), function)
-        found = stage(task_settings(), caller=caller(context), **arguments)
-        outcome: dict[str, Any] = found.as_dict()
-    except StageBusyError as error:
-        log.warning("%s", error)
-        outcome = {"outcome": "busy", "note": str(error)}
-    except PalateError as error:
-        log.error("%s", error)
-        raise as_failure(error) from None
+    with palate_metrics.timed(context["ti"]) as outcome:
+        try:
+            stage = getattr(importlib.import_module(f"palate.{module}"), function)
+            found = stage(task_settings(), caller=caller(context), **arguments)
+            outcome |= found.as_dict()
+        except StageBusyError as error:
+            log.warning("%s", error)
+            outcome |= {"outcome": "busy", "note": str(error)}
+        except PalateError as error:
+            log.error("%s", error)
+            raise as_failure(error) from None
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = outcome
     return outcome
@@ -180,6 +182,7 @@ def caller(context: Context) -> Caller:
         map_index=-1 if task.map_index is None else task.map_index,
         try_number=task.try_number,
         interval=(start, end) if run.run_type == "backfill" and start and end else None,
+        told=lambda _, batch: palate_metrics.tell_batch(task, batch),
     )
 
 

@@ -60,7 +60,15 @@ MARTS = {
 }
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")
+# What goes out, and what it is made of; two feeds are there on request only.
+PUBLISHED_FROM = [TAGS]
 PUBLISHED = [
     topic(_SETTINGS.palate_tags_topic),
     Asset("tags_of_the_app", uri="redis://redis:6379/0/tags", group="redis"),
 ]
+if _SETTINGS.palate_publish_orders_to:
+    PUBLISHED_FROM += COUNTED
+    PUBLISHED.append(topic(_SETTINGS.palate_publish_orders_to))
+if _SETTINGS.palate_publish_counters_to:
+    PUBLISHED_FROM += MARTS.values()
+    PUBLISHED.append(topic(_SETTINGS.palate_publish_counters_to))

@@ -27,7 +27,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
         return run_stage("tags")
 
     # The next run sends it: more retries would only hold up the end of this one.
-    @task(inlets=[assets.TAGS], outlets=assets.PUBLISHED, retries=1)
+    @task(inlets=assets.PUBLISHED_FROM, outlets=assets.PUBLISHED, retries=1)
     def publish() -> dict[str, Any]:
         """Send what changed to the app and to whoever listens; the rest waits here."""
         return run_stage("publish")

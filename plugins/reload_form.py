@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param, get_current_context
 
+import palate_metrics
 from palate_airflow import as_failure, caller, task_settings
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def reload_layer(layer: str) -> dict[str, Any]:
     logging.getLogger("kafka").setLevel(logging.WARNING)
     me = caller(context)
     me = replace(me, told=_progress(settings, me))
-    try:
-        outcome = reload.run(settings, me, layer, _request(context))
-    except PalateError as error:
-        log.error("%s", error)
-        raise as_failure(error) from None
-    found: dict[str, Any] = outcome.as_dict()
+    with palate_metrics.timed(context["ti"]) as found:
+        try:
+            found |= reload.run(settings, me, layer, _request(context)).as_dict()
+        except PalateError as error:
+            log.error("%s", error)
+            raise as_failure(error) from None
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = found
     return found
@@ -130,6 +131,8 @@ def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
 
     def told(stage: str, batch: Batch) -> None:
         nonlocal done, total
+        if me.told:
+            me.told(stage, batch)
         if not batch.is_repeat:
             return
         if not total:

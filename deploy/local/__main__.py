@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.local.airflow_server import REPOSITORY
 from deploy.local.errors import StackError
 from deploy.local.ports import Ports
+from deploy.local.signals import Signals
 from deploy.local.stack import Stack
 
 
@@ -36,7 +37,8 @@ def local_stack() -> Stack:
     """Return the stack of this checkout, or that of PALATE_VAR."""
     var = Path(os.environ.get("PALATE_VAR") or REPOSITORY / "var").resolve()
     last = Ports.read(var / "ports.json")
-    return Stack(var, Ports.from_env(os.environ, last))
+    ports = Ports.from_env(os.environ, last)
+    return Stack(var, ports, Signals.from_env(os.environ))
 
 
 def _up(stack: Stack, _yes: bool) -> int:

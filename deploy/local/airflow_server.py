@@ -13,6 +13,7 @@ from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import TASKS, dsn
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
+from deploy.local.signals import Signals
 from palate.database import connect
 from palate.errors import PalateError
 from palate.freshness import freshness
@@ -44,10 +45,10 @@ def work_folder(var: Path) -> Path:
     return var / "airflow" / "work"
 
 
-def prepare(var: Path, ports: Ports, secrets: Secrets) -> None:
+def prepare(var: Path, ports: Ports, secrets: Secrets, signals: Signals) -> None:
     """Write the settings and bring the metadata database up to this version.
 
-    :raises StackError: if the migration fails
+    :raises StackError: if the migration fails, or a setting of the signals is wrong
     """
     home = var / "airflow"
     passwords_file = home / "passwords.json"
@@ -66,6 +67,8 @@ def prepare(var: Path, ports: Ports, secrets: Secrets) -> None:
         ),
         secrets=secrets,
         connections=_connections(ports, secrets),
+        statsd=signals.statsd_address,
+        openlineage=signals.openlineage_transport,
     )
     write_private(var / "airflow.env", settings)
     _migrate(var)

@@ -34,6 +34,7 @@ from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
 from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
+from deploy.local.signals import Signals
 from deploy.local.supervision import State, Supervisor, end_leftovers
 from palate.settings import Settings
 
@@ -59,14 +60,18 @@ def _silent(_line: str) -> None:
 class Stack:
     """The services (and Airflow) of one state folder."""
 
-    def __init__(self, var: Path, ports: Ports | None = None) -> None:
+    def __init__(
+        self, var: Path, ports: Ports | None = None, signals: Signals | None = None
+    ) -> None:
         """Describe the stack; nothing is started or written.
 
         :param var: where all state lies
         :param ports: without, those it was last started with, or the defaults
+        :param signals: who receives metrics and lineage; without, nobody
         """
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
+        self.signals = signals or Signals()
         self.supervisor = Supervisor(self.var)
         self.authority = Authority(self.var / "tls")
 
@@ -96,7 +101,9 @@ class Stack:
             if not all(s.is_up for s in self.states() if s.group == AIRFLOW):
                 self._migrate_warehouse(report)
                 start = time.monotonic()
-                airflow_server.prepare(self.var, self.ports, self._secrets())
+                airflow_server.prepare(
+                    self.var, self.ports, self._secrets(), self.signals
+                )
                 report(_line("airflow db migrate", "done", time.monotonic() - start))
                 self.supervisor.start_group(AIRFLOW)
             self._wait_until_answering(AIRFLOW, report)

@@ -20,6 +20,9 @@ from palate.stage import lock_key
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
 _SECONDS_BETWEEN_LOOKS_AT_ENTRIES = 5
+# While the ends of the broker stay as they are, nothing new waits; but a topic may be
+# made anew, or a partition be added.
+_SECONDS_BETWEEN_CLOSE_LOOKS = 5
 
 
 @dataclass
@@ -69,6 +72,8 @@ class Watch:
         self._entries = Ringing()
         self._were_entries_due = False
         self._look_at_entries_from = 0.0
+        self._calm_ends: dict[tuple[str, int], int] | None = None
+        self._look_closely_from = 0.0
         with ExitStack() as opened:
             self._conn = opened.enter_context(connect(settings))
             self._reader = opened.enter_context(open_reader(settings))
@@ -95,9 +100,14 @@ class Watch:
         return self._orders_wait(now) or self._entries_are_due(now)
 
     def _orders_wait(self, now: float) -> bool:
+        ends = self._reader.ends(self._topics)
+        if ends == self._calm_ends and now < self._look_closely_from:
+            return False
+        self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
         # The broker first: what is taken meanwhile must not look as if it waited.
         states = [self._reader.state(topic) for topic in self._topics]
         is_waiting = staging.waiting(self._conn, states) > 0
+        self._calm_ends = None if is_waiting else ends
         if is_waiting and _is_any_running(self._conn, (staging.STAGE, vault.STAGE)):
             # A drain may take them all; what it leaves, the next look finds. And while
             # the vault is behind, more runs would only queue up for its lock.

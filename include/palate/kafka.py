@@ -3,7 +3,7 @@
 import gc
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -86,6 +86,18 @@ class Reader:
             {tp.partition: offset for tp, offset in begin.items()},
             {tp.partition: offset for tp, offset in end.items()},
         )
+
+    def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Ask for the ends of the known partitions of topics, all at once."""
+        with explained(self._settings):
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in topics
+                for number in self._consumer.partitions_for_topic(topic) or ()
+            ]
+            timeout = int(self._timeout * 1000)
+            found = self._consumer.end_offsets(partitions, timeout_ms=timeout)
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def offsets_at(self, topic: str, moment: datetime) -> dict[int, int | None]:
         """Return the first offset at or after a broker time, None if there is none."""

@@ -35,6 +35,9 @@ VERSION_RANK = (
 LOAD_DT = "load_dt"
 LOAD_SRC = "load_src"
 
+# How many messages of a batch were refused for which reason: this and the reason.
+REFUSED_AS = "refused_as_"
+
 # A message that carries this header was published by Palate itself.
 ORIGIN_HEADER = "palate-origin"
 

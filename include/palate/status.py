@@ -195,6 +195,15 @@ def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
     return replace(promise, waiting_seconds=waiting, is_kept=is_kept)
 
 
+def log_states(settings: Settings) -> list[LogStatus]:
+    """Look how far each stage is behind the broker.
+
+    :raises PalateError: if the broker or PostgreSQL does not answer
+    """
+    with connect(settings) as conn, open_reader(settings) as reader:
+        return _logs(conn, reader, [reader.state(t) for t in settings.palate_topics])
+
+
 def _logs(
     conn: Connection, reader: Reader | None, states: list[TopicState]
 ) -> list[LogStatus]:

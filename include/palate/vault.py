@@ -26,6 +26,7 @@ from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
     ORIGIN_HEADER,
+    REFUSED_AS,
     REPLAY_FEED,
     SQL_FOLDER,
 )
@@ -404,6 +405,16 @@ def _count_refused(conn: Connection, batch: Batch) -> None:
         " count(*) FILTER (WHERE reason = 'own_message') FROM batch_documents"
     ).fetchone() or (0, 0)
     batch.counts["refused_again" if is_replay else "refused"] += refused
+    if refused and not is_replay:
+        # The reason of a misfit is found when it is kept.
+        for reason, number in conn.execute(
+            "SELECT m.reason, count(*) FROM batch_documents AS d"
+            " INNER JOIN stg.rejected_messages AS m"
+            " USING (topic, epoch, kafka_partition, kafka_offset)"
+            " WHERE d.reason IS NOT NULL AND m.reason <> 'own_message'"
+            " GROUP BY m.reason ORDER BY m.reason"
+        ).fetchall():
+            batch.counts[REFUSED_AS + reason] += number
     if own:
         # Nobody's fault: they don't count in the share that is an alarm.
         batch.counts["own_messages"] += own

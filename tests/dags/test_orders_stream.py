@@ -93,6 +93,7 @@ def test_ranges_and_counts_are_in_xcom_and_in_asset_events(
     outcomes = _outcomes(run)
     assert outcomes["drain"]["counts"]["messages"] == 1
     assert outcomes["vault"]["counts"]["refused"] == 1
+    assert outcomes["vault"]["counts"]["refused_as_not_json"] == 1
     assert {name: found["ranges"] for name, found in outcomes.items()} == {
         "drain": [f"{topic}[0] 0..0"],
         "vault": [f"{topic}[0] 0..0"],

@@ -123,11 +123,17 @@ class AirflowApi:
         )
         return found
 
-    def clear(self, run_id: str, task_ids: list[str] | None = None) -> None:
-        """Clear a run, or some of its tasks."""
-        body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id}
+    def clear(
+        self,
+        run_id: str,
+        task_ids: list[str] | None = None,
+        *,
+        downstream: bool = False,
+    ) -> None:
+        """Clear a run, or some of its tasks, with or without what follows them."""
+        body: Json = {"dry_run": False, "only_failed": False, "dag_run_id": run_id}
         if task_ids:
-            body["task_ids"] = task_ids
+            body |= {"task_ids": task_ids, "include_downstream": downstream}
         self.post(f"/dags/{self.dag}/clearTaskInstances", body).raise_for_status()
 
     def backfill(

@@ -5,9 +5,9 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import psycopg
 import pytest
 
 from deploy.local.ports import Ports
+from deploy.local.signals import Signals
 from deploy.local.stack import Stack
 from tests.e2e.airflow_api import DAG, AirflowApi, until
 from tests.e2e.shop import Guest
+from tests.e2e.statsd import Receiver
 
 # What the watch promises here, and by whom it tells. Where to, the Connection says.
 WATCH = {
@@ -35,21 +37,40 @@ WATCH = {
 
 
 @pytest.fixture(scope="package")
-def stack() -> Iterator[Stack]:
+def var() -> Path:
+    """Give the folder of the stack."""
+    kept = os.environ.get("PALATE_TEST_E2E_VAR")
+    found = Path(kept or tempfile.mkdtemp(prefix="palate-"))
+    found.mkdir(parents=True, exist_ok=True)
+    found.chmod(0o755)
+    return found
+
+
+@pytest.fixture(scope="package")
+def statsd(var: Path) -> Iterator[Receiver]:
+    """Receive the stack's metrics; a stack that is kept sends to the same port."""
+    kept = var / "statsd.port"
+    receiver = Receiver(int(kept.read_text()) if kept.exists() else 0)
+    kept.write_text(str(receiver.port))
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="package")
+def stack(var: Path, statsd: Receiver) -> Iterator[Stack]:
     """Run everything, Airflow included, on free ports."""
-    with ExitStack() as last:
-        kept = os.environ.get("PALATE_TEST_E2E_VAR")
-        var = Path(kept or tempfile.mkdtemp(prefix="palate-"))
-        var.mkdir(parents=True, exist_ok=True)
-        var.chmod(0o755)
-        stack = Stack(var, Ports.read(var / "ports.json") or Ports.free())
-        if not kept:
-            last.callback(stack.down, wipe=True)
+    signals = Signals(statsd=f"127.0.0.1:{statsd.port}")
+    found = Stack(var, Ports.read(var / "ports.json") or Ports.free(), signals)
+    try:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in WATCH.items():
                 patch.setenv(name, value)
-            stack.up_airflow()
-        yield stack
+            found.up_airflow()
+        yield found
+    finally:
+        if not os.environ.get("PALATE_TEST_E2E_VAR"):
+            found.down(wipe=True)
+            shutil.rmtree(var, ignore_errors=True)
 
 
 @pytest.fixture(scope="package")

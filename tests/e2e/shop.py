@@ -58,12 +58,14 @@ class Guest:
         number: int = 0,
         status: str = "CLOSED",
         partition: int | None = None,
+        broker_dt: datetime | None = None,
     ) -> None:
         """Send an order of one piece of each dish, by the plain client.
 
         :param number: the same number is another version of the same order
+        :param broker_dt: when that was; the record bears this time too
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        now = (broker_dt or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S")
         cost = PRICE * len(dishes)
         payload: dict[str, Any] = {
             "restaurant": {"id": self.restaurant},
@@ -89,9 +91,12 @@ class Guest:
         }
         client = KafkaProducer(bootstrap_servers=self._env["KAFKA_BOOTSTRAP"])
         try:
-            client.send(TOPIC, json.dumps(message).encode(), partition=partition).get(
-                30
-            )
+            client.send(
+                TOPIC,
+                json.dumps(message).encode(),
+                partition=partition,
+                timestamp_ms=int(broker_dt.timestamp() * 1000) if broker_dt else None,
+            ).get(30)
         finally:
             client.close()
 

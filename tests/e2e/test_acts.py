@@ -3,16 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.e2e.airflow_api import AirflowApi, Json, until
+from tests.e2e.airflow_api import AirflowApi, until
+from tests.e2e.runs import Dwh, damage, going, watermarks
 from tests.e2e.shop import TOPIC, Guest
 from tests.model.compare import actual, assert_equal
 
-Dwh = psycopg.Connection[Any]
 RELOAD = "orders_history_reload"
 REPORT = "report"
+_WEEKS = 13
 
 pytestmark = pytest.mark.slow
 
@@ -21,39 +21,9 @@ pytestmark = pytest.mark.slow
 def paused(airflow: AirflowApi) -> Any:
     """Let nobody but the test start runs of orders_stream."""
     airflow.pause(paused=True)
-    until(lambda: not _going(airflow), "the end of the runs that go on")
+    until(lambda: not going(airflow), "the end of the runs that go on")
     yield airflow
     airflow.pause(paused=False)
-
-
-def _going(airflow: AirflowApi) -> list[Json]:
-    return [run for run in airflow.runs() if run["state"] in ("queued", "running")]
-
-
-def _watermarks(dwh: Dwh) -> list[tuple[Any, ...]]:
-    return dwh.execute(
-        "SELECT stage, topic, kafka_partition, next_offset FROM ops.watermarks"
-        " ORDER BY stage, topic, kafka_partition"
-    ).fetchall()
-
-
-def _damage(dwh: Dwh, guest: Guest) -> None:
-    """Take a guest's orders out of every layer."""
-    of_guest = "h_user_pk IN (SELECT h_user_pk FROM dds.h_user WHERE user_id = %s)"
-    query = f"SELECT order_id FROM dds.s_order_version WHERE {of_guest}"
-    orders = [row[0] for row in dwh.execute(query, (guest.id,))]
-    assert orders
-    for statement in (
-        "DELETE FROM dds.s_order_version WHERE order_id = ANY(%s)",
-        "DELETE FROM dds.l_order_product WHERE order_id = ANY(%s)",
-        "DELETE FROM cdm.user_product_counters_counted WHERE order_id = ANY(%s)",
-    ):
-        dwh.execute(statement, (orders,))
-    dwh.execute(
-        "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
-        (guest.id.encode(),),
-    )
-    dwh.execute("UPDATE cdm.user_category_counters SET amount = amount + 1")
 
 
 def test_reload_of_a_form_heals_and_reports(
@@ -62,7 +32,7 @@ def test_reload_of_a_form_heals_and_reports(
     guest.order([guest.pizza])
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
     before = actual(dwh)
-    _damage(dwh, guest)
+    damage(dwh, guest)
 
     of_reload = airflow.of(RELOAD)
     started = of_reload.trigger(
@@ -105,26 +75,26 @@ def test_reload_of_bytes_that_differ_is_red_and_changes_nothing(
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_reload_is_backfilled_over_weeks(
+def test_reload_is_backfilled_over_three_months(
     airflow: AirflowApi, dwh: Dwh, guest: Guest, backwards: bool
 ) -> None:
     guest.order([guest.pizza])
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    until(lambda: not _going(airflow), "the end of the runs that go on")
-    before, marks = actual(dwh), _watermarks(dwh)
+    until(lambda: not going(airflow), "the end of the runs that go on")
+    before, marks = actual(dwh), watermarks(dwh)
     now = datetime.now(UTC)
     # A run is named after the end of its week: this week's would be in the future.
     of_reload = airflow.of(RELOAD)
     backfill = of_reload.backfill(
-        now - timedelta(weeks=3), now, "completed", backwards=backwards
+        now - timedelta(weeks=_WEEKS), now, "completed", backwards=backwards
     )
     of_reload.backfilled(backfill)
 
     runs = [run for run in of_reload.runs() if run["run_type"] == "backfill"]
-    assert len(runs) == 3
+    assert len(runs) == _WEEKS
     assert {run["state"] for run in runs} == {"success"}
     assert_equal(before, actual(dwh))
-    assert _watermarks(dwh) == marks
+    assert watermarks(dwh) == marks
 
 
 def test_backlog_of_a_pause_goes_through_in_one_run(
@@ -140,7 +110,7 @@ def test_backlog_of_a_pause_goes_through_in_one_run(
     airflow.pause(paused=False)
 
     until(lambda: guest.counted(dwh, 5), "the backlog in the marts", seconds=360)
-    until(lambda: not _going(airflow), "the end of the runs")
+    until(lambda: not going(airflow), "the end of the runs")
     took = dwh.execute(
         "SELECT count(DISTINCT s.run_id) FROM ops.stage_runs AS s"
         " INNER JOIN ops.batches AS b USING (stage_run_id)"

@@ -3,39 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from deploy.local.stack import Stack
-from tests.e2e.airflow_api import AirflowApi, Json, until
+from tests.e2e.airflow_api import AirflowApi, until
+from tests.e2e.runs import Dwh, run_that_took
 from tests.e2e.shop import PRICE, TOPIC, Guest, key
 from tests.model.compare import actual, assert_equal
 
-Dwh = psycopg.Connection[Any]
 STAGES = ("drain", "vault", "dictionaries")
 MARTS = ("user_category_counters", "user_product_counters")
 
 pytestmark = pytest.mark.slow
-
-
-def _run_that_took(airflow: AirflowApi, dwh: Dwh, guest: Guest) -> Json:
-    """Return the run that staged the guest's last message, once it is over."""
-    query = (
-        "SELECT r.run_id FROM ops.stage_runs AS r"
-        " INNER JOIN ops.batches AS b USING (stage_run_id)"
-        " INNER JOIN ops.batch_ranges AS o USING (batch_id)"
-        " INNER JOIN stg.order_events AS e ON e.topic = o.topic"
-        " AND e.kafka_partition = o.kafka_partition"
-        " AND e.kafka_offset >= o.from_offset AND e.kafka_offset < o.to_offset"
-        " WHERE r.stage = 'drain' AND NOT b.is_repeat"
-        " AND position(%s::bytea IN e.message) > 0"
-        " ORDER BY e.kafka_offset DESC LIMIT 1"
-    )
-    row = until(
-        lambda: dwh.execute(query, (guest.id.encode(),)).fetchone(),
-        "its message in STG",
-    )
-    return airflow.over(row[0])
 
 
 def test_orders_are_counted_without_anybody_touching_anything(
@@ -78,7 +57,7 @@ def test_a_message_rings_the_bell_and_the_run_tells_what_it_took(
 ) -> None:
     guest.order([guest.pizza])
 
-    run = _run_that_took(airflow, dwh, guest)
+    run = run_that_took(airflow, dwh, guest)
 
     assert run["state"] == "success"
     outcomes = {task: airflow.outcome(run["dag_run_id"], task) for task in STAGES}
@@ -125,7 +104,7 @@ def test_a_cleared_run_does_its_own_work_again_and_changes_nothing(
 ) -> None:
     guest.order([guest.pizza], number=1)
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    run = _run_that_took(airflow, dwh, guest)
+    run = run_that_took(airflow, dwh, guest)
     before = actual(dwh)
 
     airflow.clear(run["dag_run_id"])
@@ -144,7 +123,7 @@ def test_a_cleared_task_puts_back_what_was_lost(
 ) -> None:
     guest.order([guest.pizza], number=1)
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    run = _run_that_took(airflow, dwh, guest)
+    run = run_that_took(airflow, dwh, guest)
     before = actual(dwh)
     lost = dwh.execute(
         "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
@@ -195,7 +174,7 @@ def test_marts_load_while_redis_is_away_and_names_follow(
         guest.order([guest.pizza], number=1)
         rows = [("?", 1, 1, PRICE)]  # the name that the order itself has
         until(lambda: guest.products(dwh) == rows, "the dish without its name")
-        run = _run_that_took(airflow, dwh, guest)
+        run = run_that_took(airflow, dwh, guest)
         tasks = airflow.tasks(run["dag_run_id"])
         assert run["state"] == "failed"
         assert tasks["dictionaries"]["state"] == "failed"
@@ -227,7 +206,7 @@ def test_the_bell_rings_again_after_the_broker_was_away(
     for number in (1, 2):
         guest.order([guest.pizza], number=number, partition=0)
         until(lambda n=number: guest.counted(dwh, n), "the order in the marts")
-        taken_by.append(_run_that_took(airflow, dwh, guest)["run_type"])
+        taken_by.append(run_that_took(airflow, dwh, guest)["run_type"])
     assert "asset_triggered" in taken_by
 
 

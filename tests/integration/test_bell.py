@@ -87,6 +87,17 @@ def test_rings_at_once_for_what_a_drain_left(
     _rings_soon(watch)
 
 
+def test_looks_at_the_ledger_again_though_the_broker_has_nothing_new(
+    watch: Watch, warehouse: Settings, clock: Clock, connection: Connection, send: Send
+) -> None:
+    send()
+    staging.run(warehouse, ME)
+    assert not watch.should_ring()
+    connection.execute("DELETE FROM ops.watermarks WHERE stage = 'drain'")
+    clock.seconds += 5
+    assert watch.should_ring()
+
+
 def test_rings_again_with_growing_pauses_while_nobody_comes(
     watch: Watch, clock: Clock, send: Send
 ) -> None:

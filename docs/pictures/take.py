@@ -1,0 +1,108 @@
+"""Take the pictures of docs/operations.md from a running stack.
+
+After `make demo`, in the checkout's folder: `.venv/bin/python -m docs.pictures.take`,
+with names for some of them. It needs Debian's package `chromium`; the state folder is
+that of `PALATE_VAR`, as for `make`.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from deploy.local.__main__ import local_stack
+
+_FOLDER = Path(__file__).parent
+_BROWSER = "/usr/bin/chromium"
+_SIZE = {"width": 1400, "height": 850}
+_DAG = "/dags/orders_stream"
+
+
+def main() -> None:
+    """Take the pictures that are named, or all."""
+    with _ui(local_stack().env()) as page:
+        for name in sys.argv[1:] or _PICTURES:
+            page.set_viewport_size(_SIZE)
+            _PICTURES[name](page)
+            path = _FOLDER / f"{name}.png"
+            page.screenshot(path=path)
+            print(f"{path.name}: {path.stat().st_size // 1024} KB")
+
+
+@contextmanager
+def _ui(env: dict[str, str]) -> Iterator[Page]:
+    url = env["AIRFLOW_URL"]
+    login = {"username": env["AIRFLOW_USER"], "password": env["AIRFLOW_PASSWORD"]}
+    token = httpx.post(f"{url}/auth/token", json=login).raise_for_status().json()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=_BROWSER, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        context = browser.new_context(
+            base_url=url, viewport=_SIZE, color_scheme="light", locale="en-GB"
+        )
+        context.add_cookies(
+            [{"name": "_token", "value": token["access_token"], "url": url}]
+        )
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def _open(page: Page, path: str) -> None:
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+
+
+def _grid(page: Page) -> None:
+    _open(page, _DAG)
+
+
+def _form(page: Page) -> None:
+    _open(page, _DAG)
+    page.get_by_role("button", name="Trigger").first.click()
+    page.get_by_text("Most messages").wait_for()
+
+
+def _backfill(page: Page) -> None:
+    _form(page)
+    page.get_by_text("Backfill", exact=True).first.click()
+    page.get_by_text("Reprocess").first.wait_for()
+
+
+def _assets(page: Page) -> None:
+    found = _ask(page, "/assets", name_pattern="stg.order_events")["assets"]
+    page.set_viewport_size({"width": 2000, "height": 1000})
+    with _told(page, "dependency_type=scheduling"):
+        page.goto(f"/assets/{found[0]['id']}")
+    with _told(page, "dependency_type=data"):
+        page.get_by_text("Task Dependencies").click()
+    # What is out of sight is not drawn: there is nothing else to wait for.
+    page.wait_for_timeout(5_000)
+    page.get_by_role("button", name="Fit View").click()
+    page.wait_for_timeout(2_000)
+
+
+def _told(page: Page, part: str) -> Any:
+    return page.expect_response(lambda response: part in response.url)
+
+
+def _ask(page: Page, path: str, **query: str) -> Any:
+    response = page.request.get(f"/api/v2{path}", params=query)
+    return response.json()
+
+
+_PICTURES: dict[str, Callable[[Page], None]] = {
+    "orders_stream_grid": _grid,
+    "orders_stream_form": _form,
+    "orders_stream_backfill": _backfill,
+    "assets": _assets,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Who did what: runs of Airflow, and what the ledger knows of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from palate.stage import lock_key
+from tests.e2e.airflow_api import AirflowApi, Json, until
+from tests.e2e.shop import TOPIC, Guest, key
+
+Dwh = psycopg.Connection[Any]
+
+
+def run_that_took(airflow: AirflowApi, dwh: Dwh, guest: Guest) -> Json:
+    """Return the run that staged the guest's last message, once it is over."""
+    query = (
+        "SELECT r.run_id FROM ops.stage_runs AS r"
+        " INNER JOIN ops.batches AS b USING (stage_run_id)"
+        " INNER JOIN ops.batch_ranges AS o USING (batch_id)"
+        " INNER JOIN stg.order_events AS e ON e.topic = o.topic"
+        " AND e.kafka_partition = o.kafka_partition"
+        " AND e.kafka_offset >= o.from_offset AND e.kafka_offset < o.to_offset"
+        " WHERE r.stage = 'drain' AND NOT b.is_repeat"
+        " AND position(%s::bytea IN e.message) > 0"
+        " ORDER BY e.kafka_offset DESC LIMIT 1"
+    )
+    row = until(
+        lambda: dwh.execute(query, (guest.id.encode(),)).fetchone(),
+        "its message in STG",
+    )
+    return airflow.over(row[0])
+
+
+def going(airflow: AirflowApi) -> list[Json]:
+    """Return the runs that are not over."""
+    return [run for run in airflow.runs() if run["state"] in ("queued", "running")]
+
+
+def watermarks(dwh: Dwh) -> list[tuple[Any, ...]]:
+    """Return where each stage stands in the topic of orders."""
+    return dwh.execute(
+        "SELECT stage, kafka_partition, next_offset FROM ops.watermarks"
+        " WHERE topic = %s ORDER BY stage, kafka_partition",
+        (TOPIC,),
+    ).fetchall()
+
+
+def damage(dwh: Dwh, guest: Guest) -> None:
+    """Take a guest's orders out of every layer."""
+    of_guest = "h_user_pk IN (SELECT h_user_pk FROM dds.h_user WHERE user_id = %s)"
+    query = f"SELECT order_id FROM dds.s_order_version WHERE {of_guest}"
+    orders = [row[0] for row in dwh.execute(query, (guest.id,))]
+    assert orders
+    for statement in (
+        "DELETE FROM dds.s_order_version WHERE order_id = ANY(%s)",
+        "DELETE FROM dds.l_order_product WHERE order_id = ANY(%s)",
+        "DELETE FROM cdm.user_product_counters_counted WHERE order_id = ANY(%s)",
+    ):
+        dwh.execute(statement, (orders,))
+    dwh.execute(
+        "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
+        (guest.id.encode(),),
+    )
+    dwh.execute(
+        "UPDATE cdm.user_category_counters SET amount = amount + 1 WHERE user_id = %s",
+        (key(guest.id),),
+    )
+
+
+@contextmanager
+def held(dwh: Dwh, stage: str) -> Iterator[None]:
+    """Let a stage's runs wait: another one has its lock."""
+    dwh.execute(f"SELECT pg_advisory_lock({lock_key('%s')})", (stage,))
+    try:
+        yield
+    finally:
+        dwh.execute(f"SELECT pg_advisory_unlock({lock_key('%s')})", (stage,))
