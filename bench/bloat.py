@@ -6,21 +6,22 @@ dead rows in the catalogs. They are harmless as long as autovacuum keeps up.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import dictionaries, marts, vault
+from palate import dictionaries, marts, publish, tags, vault
 from palate.database import connect
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import shell_caller
+from palate.stage import Caller, Outcome, shell_caller
 
 DATABASE = "bench_bloat"
 _CATALOGS = (
@@ -32,7 +33,24 @@ _CATALOGS = (
     "pg_index",
     "pg_shdepend",
 )
+_OPS = ("watermarks", "stage_runs", "tags_waiting", "tag_outbox", "tag_versions")
 _LAST = 100
+# A tag for each category, which a guest has after a few orders.
+_RULES = (
+    "INSERT INTO cdm.tag_rules (kind, name, threshold, tag)"
+    " SELECT 'category', name, 3, name FROM unnest(%s::text[]) AS name"
+)
+
+_STAGES: dict[str, Callable[[Settings, Caller], Outcome]] = {
+    vault.STAGE: vault.run,
+    dictionaries.STAGE: dictionaries.run,
+    **{
+        name: lambda *to, name=name: marts.run(to[0], name, to[1])
+        for name in load_marts()
+    },
+    tags.STAGE: tags.run,
+    publish.STAGE: publish.run,
+}
 
 
 @dataclass
@@ -64,6 +82,8 @@ def measure(
     services.fresh_warehouse(DATABASE)
     services.fill_dictionary(batches * size)
     settings = services.settings(DATABASE)
+    with connect(settings) as conn:
+        conn.execute(_RULES, (orders.categories(),))
     deadline = time.monotonic() + seconds
     times: dict[str, Samples] = defaultdict(Samples)
     _batch(settings, size, times)
@@ -104,13 +124,9 @@ def show(looks: list[Look]) -> None:
 
 def _batch(settings: Settings, size: int, times: dict[str, Samples]) -> None:
     stage(settings, size)
-    with times[vault.STAGE].timed(1000):
-        vault.run(settings, shell_caller(vault.STAGE))
-    with times[dictionaries.STAGE].timed(1000):
-        dictionaries.run(settings, shell_caller(dictionaries.STAGE))
-    for name in load_marts():
+    for name, run in _STAGES.items():
         with times[name].timed(1000):
-            marts.run(settings, name, shell_caller(name))
+            run(settings, shell_caller(name))
 
 
 def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:
@@ -119,10 +135,10 @@ def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:
         " pg_indexes_size(s.relid) / 1024, s.n_dead_tup FROM pg_stat_all_tables AS s"
         " WHERE (s.schemaname = 'pg_catalog' AND s.relname = ANY(%s))"
         " OR s.schemaname = 'cdm'"
-        " OR (s.schemaname = 'ops' AND s.relname IN ('watermarks', 'stage_runs'))"
+        " OR (s.schemaname = 'ops' AND s.relname = ANY(%s))"
     )
     with connect(settings) as conn:
-        rows = conn.execute(query, (list(_CATALOGS),)).fetchall()
+        rows = conn.execute(query, (list(_CATALOGS), list(_OPS))).fetchall()
     return Look(
         batches,
         {name: (int(table), int(indexes)) for name, table, indexes, _ in rows},

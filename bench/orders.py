@@ -197,6 +197,11 @@ def _render(
     ).encode()
 
 
+def categories() -> list[str]:
+    """Return the names of all categories."""
+    return [_category(number) for number in range(_CATEGORIES)]
+
+
 def _menu(restaurant: int) -> range:
     return range(restaurant * _DISHES_PER_MENU, (restaurant + 1) * _DISHES_PER_MENU)
 

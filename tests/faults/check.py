@@ -1,14 +1,15 @@
 """The one checker after every scenario: lost, doubled, wrong."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import psycopg
 
-from palate import marts
+from palate import marts, tags
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
+from tests.faults.app import check_published
+from tests.faults.verdict import Verdict
 from tests.model.compare import _with_the_reason_named, actual, expected
 from tests.model.dictionary import usable_entries
 from tests.model.history import Entry, History
@@ -16,26 +17,6 @@ from tests.model.tables import REJECTED
 
 _EVENTS = "stg.order_events"
 _FEEDS = {DICTIONARY_FEED, REPLAY_FEED}
-
-
-@dataclass
-class Verdict:
-    """What is wrong with a warehouse; all zero is right.
-
-    ``lost``: messages and entries that went in and are not staged. ``doubled``:
-    positions staged twice, or taken by two batches of one stage. ``wrong``: rows of
-    any table that differ from the model, and errors of the ledger.
-    """
-
-    lost: int = 0
-    doubled: int = 0
-    wrong: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is lost, doubled or wrong."""
-        return not (self.lost or self.doubled or self.wrong)
 
 
 def check(
@@ -56,6 +37,10 @@ def check(
         number, rows = marts.differences(settings, name)
         verdict.wrong += number
         verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
+    number, rows = tags.differences(settings)
+    verdict.wrong += number
+    verdict.notes += [f"the tags differ from the counters: {row}" for row in rows[:5]]
+    check_published(conn, settings, verdict)
     return verdict
 
 
@@ -156,7 +141,8 @@ def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) 
     upstream = {
         log: at for (stage, log), at in marks.items() if stage in ("drain", *_FEEDS)
     }
-    for stage in ("vault", *(mart.stage for mart in load_marts().values())):
+    counting = [mart.stage for mart in load_marts().values()]
+    for stage in ("vault", *counting, tags.STAGE):
         done = {log: at for (name, log), at in marks.items() if name == stage}
         if done != upstream:
             verdict.wrong += 1

@@ -15,6 +15,7 @@ from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import psutil
 import psycopg
@@ -23,13 +24,17 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from palate import publish
 from palate.errors import PalateError
 from palate.settings import Settings
+from palate.stage import Caller
 from tests.faults import worker
-from tests.faults.check import Verdict, check
+from tests.faults.check import check
 from tests.faults.points import Trip
 from tests.faults.traffic import Traffic
+from tests.faults.verdict import Verdict
 from tests.faults.worker import STAGES, Job
+from tests.integration.staged import set_rules
 from tests.model.history import Entry, Form, History, Message, Rule
 
 _SETTLING_ROUNDS = 8
@@ -61,6 +66,7 @@ class Ground:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.edit_rules()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,7 +156,13 @@ class Ground:
                 self.send(topic, value, partition)
                 self.put(entry)
         self.put(self.traffic.entry())
+        self.edit_rules()
         self.flush()
+
+    def edit_rules(self) -> None:
+        """Let the rules for tags be others, as a person would by SQL."""
+        with self.connect() as conn:
+            set_rules(conn, self.traffic.rules())
 
     def put(self, entry: Entry) -> None:
         """Put an entry into Redis."""
@@ -316,6 +328,7 @@ class Ground:
         alive = [self.start(**job)[0] for _ in range(workers)]
         for _ in range(kills):
             self.send_traffic(trickle)
+            self.edit_rules()
             time.sleep(self.random.uniform(0.02, 0.8))
             index = self.random.randrange(workers)
             alive[index].kill()
@@ -325,30 +338,19 @@ class Ground:
             process.kill()
             process.join(10)
 
-    def run_beside_a_sleeper(self, trip: Trip, **job: Any) -> tuple[int, Job]:
-        """Put a worker to sleep at a point, run another, wake the first one.
-
-        Returns what ``run`` does for the sleeper.
-
-        :raises RuntimeError: if the other one could not do its work
-        """
-
-        def run_another() -> None:
-            code, made = self.run(**job)
-            if code:
-                raise RuntimeError(f"The sleeper kept others from work: {made.log}")
-
-        return self.run_interrupted(trip, run_another, **job)
+    def publish_again(self) -> None:
+        """Do what an operator does whose Redis has lost its keys."""
+        publish.again(self.settings, Caller("faults", f"{uuid4()}", "publish"))
 
     # --- what became of it ---
 
     def settle(self) -> None:
         """Run all stages, by the engine as it is, until nothing is left to do."""
-        settings = self.settings.model_copy(update={"palate_lock_wait": 30.0})
+        patience = {"palate_lock_wait": 30.0, "palate_kafka_timeout": 15.0}
+        settings = self.settings.model_copy(update=patience)
         for number in range(_SETTLING_ROUNDS):
             done = 0
-            stages = ("drain", "vault", "dictionaries", "sync", *STAGES[3:], "tags")
-            for stage in stages:
+            for stage in (*STAGES[:3], "sync", *STAGES[3:]):
                 run_id = f"settle-{os.getpid()}-{number}-{time.monotonic_ns()}"
                 done += worker.run_stage(settings, stage, run_id).batches
             if not done:

@@ -4,8 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+from uuid import uuid4
 
-from palate import marts, render, stage, vault
+from palate import (
+    marts,
+    outbox,
+    publish,
+    render,
+    sending,
+    stage,
+    tag_keys,
+    tags,
+    vault,
+)
+from palate.sending import COMPACTED, open_sender
 from palate.stage import Batch, StageRun
 
 
@@ -114,10 +126,86 @@ def _counter_plus_one() -> None:
     marts.refresh_statements = refresh_statements  # type: ignore[assignment]
 
 
+def _tags_that_nobody_loses() -> None:
+    """Give tags, and never take one away."""
+    original = tags._run
+
+    def run(conn: Any, name: str, values: Any = None) -> Any:
+        if name == "lost":
+            return conn.execute("SELECT WHERE FALSE")
+        return original(conn, name, values)
+
+    tags._run = run
+
+
+def _outbox_in_its_own_transaction() -> None:
+    """Commit the tags, then what is to be published of them."""
+    judge, enter = tags._judge_waiting, outbox.enter_tags
+    changed: list[tuple[Any]] = []
+
+    def note_changed(conn: Any, batch: Batch) -> None:
+        changed[:] = conn.execute("SELECT user_id FROM changed_guests").fetchall()
+
+    def judge_waiting(attempt: StageRun, limit: int) -> bool:
+        has_more = judge(attempt, limit)
+        with attempt.batch([], has_ranges=False) as batch:
+            conn = attempt.conn
+            conn.execute("CREATE TEMP TABLE changed_guests (user_id uuid)")
+            for row in changed:
+                conn.execute("INSERT INTO changed_guests VALUES (%s)", row)
+            enter(conn, batch)
+            conn.execute("DROP TABLE changed_guests")
+        changed.clear()
+        return has_more
+
+    tags._judge_waiting, outbox.enter_tags = judge_waiting, note_changed
+
+
+def _marked_before_sent() -> None:
+    """Mark states as published, then send them."""
+
+    def tags_to_kafka(settings: Any, caller: Any) -> Any:
+        with stage.open_run(settings, publish.TAGS_TO_KAFKA, caller) as attempt:
+            topic = settings.palate_tags_topic
+            with open_sender(settings, topic, COMPACTED) as sender:
+                while states := outbox.waiting(attempt.conn, attempt.stage, 5_000):
+                    with attempt.batch(
+                        [outbox.taken(attempt.conn, attempt.stage, states)]
+                    ):
+                        pass
+                    sender.send((one.guest_id, one.as_message()) for one in states)
+            return attempt.outcome
+
+    publish._tags_to_kafka = tags_to_kafka
+
+
+def _sleeper_is_not_shut_out() -> None:
+    """Give each producer a transactional id of its own."""
+    original = sending.Producer
+
+    def producer(options: dict[str, Any], **others: Any) -> Any:
+        return original(options | {"transactional.id": f"{uuid4()}"}, **others)
+
+    sending.Producer = producer  # type: ignore[assignment,misc]
+
+
+def _redis_without_version() -> None:
+    """Write whatever comes to Redis, also an older state."""
+    compared = "if known and tonumber(known) > tonumber(ARGV[1]) then"
+    if compared not in tag_keys._SET_TAGS:
+        raise RuntimeError("The script changed: plant the bug anew.")
+    tag_keys._SET_TAGS = tag_keys._SET_TAGS.replace(compared, "if false then")
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "offset in its own transaction": _offset_in_its_own_transaction,
     "no lock": _no_lock,
     "arrival order instead of version time": _arrival_order,
     "insert if different from latest": _insert_if_different_from_latest,
     "counter += 1 without taking out": _counter_plus_one,
+    "a tag, once given, is never taken away": _tags_that_nobody_loses,
+    "outbox in its own transaction": _outbox_in_its_own_transaction,
+    "marked as published, then sent": _marked_before_sent,
+    "Kafka: a publisher that slept is not shut out": _sleeper_is_not_shut_out,
+    "Redis: written without comparing the version": _redis_without_version,
 }

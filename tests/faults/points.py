@@ -1,10 +1,10 @@
 """The points at which a worker can be killed or stopped: at every statement.
 
 Each call of the driver that says something to PostgreSQL is a point: a statement, the
-begin and the commit of a transaction, rows of a COPY and its end; and each message that
-is sent to Kafka, each piece that is written to Redis. One is chosen by its
-name, which has the stage and how often the stage said the same before, or by how its
-text begins. The product's code knows nothing of it.
+begin and the commit of a transaction, rows of a COPY and its end; and the first
+messages that are sent to Kafka, each piece that is written to Redis. One is chosen by
+its name, which has the stage and how often the stage said the same before, or by how
+its text begins. The product's code knows nothing of it.
 """
 
 import os
@@ -24,6 +24,7 @@ from palate.sending import Sender
 
 # How long a statement may run before the process dies in the middle of it.
 _INSIDE_SECONDS = 0.002
+_SENT = 4
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,14 @@ def watch(trip: Trip | None, trace: Path) -> Points:
 
     before(psycopg.Copy, "write_row", row_label)
     before(psycopg.Copy, "__exit__", lambda copy, *_: _end_of_copy(copy, rows))
-    before(Sender, "_produce", lambda *_: "SEND")
+    sent: Counter[str] = Counter()
+
+    def message_label(sender: Any, *_: Any) -> str | None:
+        sent[sender._topic] += 1
+        # How many follow differs from run to run.
+        return f"SEND to {sender._topic}" if sent[sender._topic] <= _SENT else None
+
+    before(Sender, "_produce", message_label)
     before(Pipeline, "execute", lambda *_: "REDIS")
     return points
 

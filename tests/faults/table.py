@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.check import Verdict
+from tests.faults.verdict import Verdict
 
 _PLACE = "<!-- {name}: written by `make test-faults` -->"
 _FAULTS = ("Fault", "Times", "Lost", "Doubled", "Wrong")

@@ -13,9 +13,9 @@ import pytest
 from palate import vault
 from palate.errors import RefusedShareError
 from tests.corpus.poison import CASES
-from tests.faults.check import Verdict
 from tests.faults.ground import Ground
 from tests.faults.table import Results
+from tests.faults.verdict import Verdict
 from tests.integration.staged import caller, stage_messages
 from tests.model.history import Form, Message
 

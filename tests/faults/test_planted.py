@@ -1,11 +1,11 @@
 """Bugs as people write them: the harness must see each, or its table proves nothing."""
 
+import pytest
+
 from tests.faults.ground import Ground
 from tests.faults.points import Trip
 from tests.faults.table import Results
-from tests.faults.worker import STAGES
-
-MARTS = STAGES[3:]
+from tests.faults.worker import MARTS, SHORT, STAGES
 
 
 def test_offset_in_its_own_transaction(ground: Ground, results: Results) -> None:
@@ -37,8 +37,9 @@ def test_no_lock(ground: Ground, results: Results) -> None:
         conn.execute(f"ALTER TABLE {table} DROP CONSTRAINT {MARTS[0]}_counted_pkey")
     ground.send_traffic(40)
     ground.run(stages=STAGES[:3])
-    ground.run_beside_a_sleeper(
-        Trip(text="DELETE FROM cdm."), stages=(MARTS[0],), bug="no lock"
+    job = {"stages": (MARTS[0],), "bug": "no lock"}
+    ground.run_interrupted(
+        Trip(text="DELETE FROM cdm."), lambda: ground.run(**job), **job
     )
 
     results.caught("no lock", ground.verdict())
@@ -69,5 +70,75 @@ def test_counter_plus_one(ground: Ground, results: Results) -> None:
     for _ in range(2):
         ground.send_traffic(40)
         ground.run(bug=bug)
+
+    results.caught(bug, ground.verdict())
+
+
+def test_tags_that_nobody_loses(ground: Ground, results: Results) -> None:
+    bug = "a tag, once given, is never taken away"
+    for _ in range(2):
+        ground.send_traffic(40)
+        ground.edit_rules()
+        ground.run(bug=bug)
+
+    results.caught(bug, ground.verdict())
+
+
+def test_outbox_in_its_own_transaction(ground: Ground, results: Results) -> None:
+    """Killed between the two commits, nobody knows what the app has to be told."""
+    bug = "outbox in its own transaction"
+    ground.stir()
+    ground.run(stages=STAGES[:-2])
+    trip = Trip(text="CREATE TEMP TABLE changed_guests", nth=2)
+    assert ground.run_killed(trip, stages=("tags",), bug=bug)
+
+    verdict = ground.verdict()
+
+    assert verdict.lost
+    results.caught(bug, verdict)
+
+
+def test_published_is_marked_before_it_is_sent(
+    ground: Ground, results: Results
+) -> None:
+    bug = "marked as published, then sent"
+    ground.stir()
+    ground.run(stages=STAGES[:-1])
+    assert ground.run_killed(Trip(text="SEND"), stages=("publish",), bug=bug)
+
+    verdict = ground.verdict()
+
+    assert verdict.lost
+    results.caught(bug, verdict)
+
+
+@pytest.mark.parametrize(
+    ("bug", "place"),
+    [
+        ("Kafka: a publisher that slept is not shut out", "SEND"),
+        ("Redis: written without comparing the version", "REDIS"),
+    ],
+    ids=["kafka", "redis"],
+)
+def test_publisher_that_sleeps_on_an_older_state(
+    ground: Ground, results: Results, bug: str, place: str
+) -> None:
+    """Another one publishes newer states of the same guests meanwhile."""
+    ground.send_traffic(60)
+    ground.run()
+    ground.stir()
+    ground.run(stages=STAGES[:-1])
+
+    def publish_newer_states() -> None:
+        ground.stir()
+        assert ground.run()[0] == 0
+
+    ground.run_interrupted(
+        Trip(text=place),
+        publish_newer_states,
+        stages=("publish",),
+        session=SHORT,
+        bug=bug,
+    )
 
     results.caught(bug, ground.verdict())

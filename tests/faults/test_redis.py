@@ -101,6 +101,7 @@ def test_keys_evicted(ground: Ground, results: Results) -> None:
     ground.settle()
     with ground.redis() as client:
         client.flushdb()
+    ground.publish_again()
     ground.send_traffic(20)
 
     results.add("all keys evicted", 1, ground.verdict())
@@ -148,6 +149,7 @@ def _fill_anew(ground: Ground) -> None:
         client.flushdb()
     for entry in {entry.id: entry for entry in ground.entries}.values():
         ground.put(entry)
+    ground.publish_again()
 
 
 def _put(ground: Ground, id: str, **fields: object) -> None:

@@ -1,20 +1,22 @@
 """Seeded traffic: few guests, dishes and times, so that everything collides.
 
 Versions that arrive late or tie, duplicates, changes of guest and dishes, messages
-that are no orders, entries that move dishes between categories.
+that are no orders, entries that move dishes between categories, rules that change.
 """
 
 import copy
 import json
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from tests.corpus.poison import CASES
-from tests.model.history import Entry, Form
+from tests.model.history import Entry, Form, Rule
 
 USERS = tuple(f"u{number}" for number in range(6))
 RESTAURANTS = ("B", "a", "é")
 DISHES = tuple(f"d{number}" for number in range(8))
+NAMES = "ABCDE"  # of each dish, after its id
 CATEGORIES = ("Пицца", "Суп", "")
 STATUSES = (*["CLOSED"] * 4, "CANCELLED", "COOKING")
 ORDERS = 12
@@ -27,6 +29,8 @@ class Traffic:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self._edits = 0
+        self._newcomers = 0
         self._told: dict[Form, list[Json]] = {form: [] for form in Form}
         self._sent: dict[Form, list[bytes | None]] = {form: [] for form in Form}
         self._odd = {
@@ -49,7 +53,7 @@ class Traffic:
         elif kind == "duplicate" and self._sent[form]:
             value = self.random.choice(self._sent[form])
         else:
-            order = self._order(form)
+            order = self._any_order(form)
             if kind == "version" and self._told[form]:
                 order = self._version(self.random.choice(self._told[form]), order)
             self._told[form].append(order)
@@ -69,15 +73,46 @@ class Traffic:
             fields["menu"] = [self._dish(dish) for dish in self._some(DISHES)]
         return Entry(id, json.dumps({"_id": id, **fields}).encode())
 
+    def rules(self) -> list[Rule]:
+        """Return the rules as they are to be next; each time they differ.
+
+        Whoever has had the first dish always has a tag; whoever has had the second one
+        gets another tag each time.
+        """
+        self._edits += 1
+        number = self._edits
+        category = CATEGORIES[number % len(CATEGORIES)]
+        return [
+            *(Rule("product", f"{DISHES[0]} {x}", 1, "knows it") for x in NAMES),
+            *(Rule("product", f"{DISHES[1]} {x}", 1, f"ate {number}") for x in NAMES),
+            Rule("category", category, 2 + number % 2, f"likes {number}"),
+            Rule("category", CATEGORIES[0], 2, "likes pizza", active=number % 2 == 0),
+        ]
+
     def newcomer(self, form: Form, id: str) -> tuple[bytes, Entry]:
-        """Return an order of a guest whom nobody knows yet, and the guest's entry."""
-        order = self._order(form)
+        """Return an order of a guest whom nobody knows yet, and the guest's entry.
+
+        The order gives a tag: see ``rules``.
+        """
+        self._newcomers += 1
+        number = 2 * ORDERS + self._newcomers
+        order = self._order(form, number, "CLOSED", [DISHES[0]])
         order["payload"]["user"]["id"] = id
         fields = {"_id": id, "name": id, "update_ts_utc": self._time(), "login": "n"}
         return json.dumps(order).encode(), Entry(id, json.dumps(fields).encode())
 
-    def _order(self, form: Form) -> Json:
-        number = self.random.randrange(ORDERS) + (1000 if form is Form.ENRICHED else 0)
+    def _any_order(self, form: Form) -> Json:
+        return self._order(
+            form,
+            self.random.randrange(ORDERS),
+            self.random.choice(STATUSES),
+            self._some(DISHES),
+        )
+
+    def _order(
+        self, form: Form, number: int, status: str, dishes: Iterable[str]
+    ) -> Json:
+        number += 1000 if form is Form.ENRICHED else 0
         payload: Json = {
             "restaurant": {"id": self.random.choice(RESTAURANTS)},
             "user": {"id": self.random.choice(USERS)},
@@ -85,8 +120,7 @@ class Traffic:
             "cost": self.random.randrange(1, 9) * 100,
             "payment": self.random.choice((90, 100, 0.5)),
         }
-        lines = [self._line(form, dish) for dish in self._some(DISHES)]
-        status = self.random.choice(STATUSES)
+        lines = [self._line(form, dish) for dish in dishes]
         order: Json = {"object_id": number, "object_type": "order", "payload": payload}
         if form is Form.RAW:
             order["sent_dttm"] = self.random.choice((None, self._time()))
@@ -114,7 +148,7 @@ class Traffic:
     def _line(self, form: Form, dish: str) -> Json:
         line: Json = {
             "id": dish,
-            "name": f"{dish} {self.random.choice('AB')}",
+            "name": f"{dish} {self.random.choice(NAMES[:2])}",
             "price": self.random.choice((180, 200, 99.5)),
             "quantity": self.random.randrange(1, 4),
         }
@@ -125,7 +159,7 @@ class Traffic:
     def _dish(self, dish: str) -> Json:
         return {
             "_id": dish,
-            "name": f"{dish} {self.random.choice('CDE')}",
+            "name": f"{dish} {self.random.choice(NAMES[2:])}",
             "price": self.random.choice((180, 200)),
             "category": self.random.choice((*CATEGORIES, None)),
         }

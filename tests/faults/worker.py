@@ -39,13 +39,16 @@ from tests.faults.points import Trip
 
 log = logging.getLogger(__name__)
 
-STAGES = ("drain", "vault", "dictionaries", *load_marts())
+MARTS = tuple(load_marts())
+STAGES = ("drain", "vault", "dictionaries", *MARTS, "tags", "publish")
 # What a person starts, now and then.
-REBUILDS = tuple(f"rebuild {name}" for name in load_marts())
+REBUILDS = tuple(f"rebuild {name}" for name in MARTS)
 # The vault and all marts from STG; whatever differs is approved.
 REBUILD_ALL = "anew"
 ACTS = ("replay", "sync", *REBUILDS)
 ENDLESS = 1_000_000
+# The server ends the session of one that sleeps for longer, wherever it is.
+SHORT = {"idle_in_transaction_session_timeout": "3s", "idle_session_timeout": "3s"}
 
 
 @dataclass(frozen=True)

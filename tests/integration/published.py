@@ -60,6 +60,8 @@ def messages(settings: Settings, topic: str) -> list[Any]:
     try:
         numbers = sorted(all_sent.partitions_for_topic(topic) or ())
         partitions = [TopicPartition(topic, number) for number in numbers]
+        if not partitions:
+            return []  # nobody has made the topic yet
         ends = all_sent.end_offsets(partitions)
         consumer.assign(partitions)
         consumer.seek_to_beginning()
