@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
@@ -80,5 +81,5 @@ def producer(services: Stack) -> Iterator[KafkaProducer]:
         bootstrap_servers=services.env()["KAFKA_BOOTSTRAP"], linger_ms=0, acks="all"
     )
     yield client
-    with suppress(Exception):  # the broker may be gone by then
-        client.close(timeout_ms=2_000)
+    with suppress(KafkaTimeoutError):  # the broker may be gone by then
+        client.close(timeout=2)
