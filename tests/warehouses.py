@@ -50,8 +50,6 @@ class Warehouses:
     def make(self, partitions: int = 2, **settings: object) -> Iterator[Settings]:
         """Make a database and two topics, one of each form, and empty Redis.
 
-        Tags, if any are published, go to a topic of the warehouse's own.
-
         All warehouses of a stack share its Redis.
 
         :param partitions: of each topic
@@ -60,7 +58,6 @@ class Warehouses:
         name = f"test_{_unique()}"
         env = self._stack.env()
         forms = {f"{name}_raw": Form.RAW, f"{name}_enriched": Form.ENRICHED}
-        tags = f"{name}_tags"
         with redis.Redis.from_url(env["REDIS_URL"]) as dictionaries:
             dictionaries.flushdb()
         self._create(name, self._template)
@@ -77,10 +74,10 @@ class Warehouses:
                     dwh_dsn=self._dsn("palate", name),
                     kafka_bootstrap=env["KAFKA_BOOTSTRAP"],
                     redis_url=env["REDIS_URL"],
-                    **{"palate_topics": forms, "palate_tags_topic": tags, **settings},
+                    **{"palate_topics": forms, **settings},
                 )
             finally:
-                self._admin.delete_topics([*forms, tags], raise_errors=False)
+                self._admin.delete_topics(list(forms), raise_errors=False)
         finally:
             self._drop(name)
 

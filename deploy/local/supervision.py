@@ -14,13 +14,14 @@ from typing import Any
 
 import psutil
 from supervisor.states import RUNNING_STATES, getProcessStateDescription
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from deploy.local.errors import StackError
 
 # What a unix socket's path may have (107 bytes), less the suffix supervisord adds
 # while it makes the socket.
 _LONGEST_SOCKET = 95
+_SECONDS_TO_END = 300
 
 
 @dataclass(frozen=True)
@@ -132,15 +133,20 @@ class Supervisor:
     def shut_down(self) -> None:
         """End all programs, then supervisord, and wait until it is gone.
 
-        :raises StackError: if it is still there after 60 s
+        :raises StackError: if it is still there after five minutes: each program has
+            a minute at most, one after the other
         """
         process = psutil.Process(self._call("getPID"))
         self._call("shutdown")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _SECONDS_TO_END
         # In a container nobody may collect it: a zombie is as good as gone.
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() > deadline:
-                raise StackError(f"supervisord (pid {process.pid}) doesn't end.")
+                raise StackError(
+                    f"supervisord (pid {process.pid}) doesn't end; see "
+                    f"{self._log}/supervisord.log. `kill -9 {process.pid}` ends it and "
+                    "all parts."
+                )
             time.sleep(0.05)
 
     def states(self) -> dict[str, State]:
@@ -168,6 +174,11 @@ class Supervisor:
         server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         try:
             return getattr(server.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != Faults.SHUTDOWN_STATE:
+                raise
+            message = "The stack is being stopped. Wait until it is, and try again."
+            raise StackError(message) from None
         finally:
             transport.close()
 

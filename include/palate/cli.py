@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Table
+from rich.table import Column, Table
 
 from palate import marts, tags
 from palate import publish as publish_stage
@@ -197,7 +197,9 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
 
 def _print_status(found: Status) -> None:
     names = list(load_marts())
-    table = Table("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
+    # A log is told from its neighbour by the end of its name: never cut that off.
+    log_name = Column("log", overflow="fold")
+    table = Table(log_name, "end", "staged", "loaded", *names, "lag", "oldest waiting")
     for item in found.logs:
         epoch = f" epoch {item.epoch}" if item.epoch else ""
         age = item.oldest_waiting_seconds

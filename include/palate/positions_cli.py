@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from palate import gaps
@@ -98,7 +98,8 @@ def accept(
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(*columns)
+    # Logs and stages are told apart by the ends of their names: never cut those off.
+    table = Table(*[Column(name, overflow="fold") for name in columns])
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
     out.print(table)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -117,8 +118,9 @@ def _maker(make: MakeWarehouse, folder: Path) -> MakeGround:
     def made(
         seed: int = 1, partitions: int = 2, **settings: object
     ) -> Iterator[Ground]:
+        own = {"palate_tags_topic": f"tags_{uuid4()}"}
         with (
-            make(partitions, **{**_IMPATIENT, **settings}) as found,
+            make(partitions, **{**_IMPATIENT, **own, **settings}) as found,
             Ground(found, folder / f"seed-{seed}", Traffic(seed)) as ground,
         ):
             yield ground

@@ -120,6 +120,11 @@ def test_run_and_status(shell: Shell, broker: Broker) -> None:
     assert after["last_batches"][-1]["stage"] == "drain"
     assert after["last_batches"][-1]["counts"] == {"messages": 4}
 
+    narrow = shell.palate("status", COLUMNS="70").stdout.split("Refused")[0]
+    rows = [line for line in narrow.splitlines() if line.startswith("│")]
+    logs = "".join(row.split("│")[1].strip() for row in rows)
+    assert f"{broker.raw}[1]" in logs  # broken over lines, and not cut off
+
     table = "\n".join(shell.lines("status"))
     assert f"{broker.raw}[1]" in table
     assert "Refused: not_json 1." in table
