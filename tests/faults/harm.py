@@ -1,6 +1,7 @@
 """What is done to a service: it is stopped for a while, or killed."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,11 +9,19 @@ import psutil
 
 from deploy.local.stack import Stack
 
+_PATIENCE = 60
+
 
 def service(stack: Stack, name: str) -> psutil.Process:
-    """Return the process of a part of the stack."""
-    (pid,) = [one.pid for one in stack.states() if one.name == name]
-    return psutil.Process(pid)
+    """Return the process of a part of the stack; wait for it to be started again."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        (pid,) = [one.pid for one in stack.states() if one.name == name]
+        if pid:  # 0 while the supervisor is about to start it
+            return psutil.Process(pid)
+        if time.monotonic() > end:
+            raise RuntimeError(f"{name} was not started again in {_PATIENCE} s.")
+        time.sleep(0.2)
 
 
 def kill(stack: Stack, name: str) -> None:
