@@ -1,6 +1,7 @@
 """What is done to a service: it is stopped for a while, or killed."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,9 +11,18 @@ from deploy.local.stack import Stack
 
 
 def service(stack: Stack, name: str) -> psutil.Process:
-    """Return the process of a part of the stack."""
-    (pid,) = [one.pid for one in stack.states() if one.name == name]
-    return psutil.Process(pid)
+    """Return the process of a part of the stack, once it has one.
+
+    :raises TimeoutError: if it has none for half a minute
+    """
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        (pid,) = [one.pid for one in stack.states() if one.name == name]
+        # It may just have ended, and be started again.
+        if pid and psutil.pid_exists(pid):
+            return psutil.Process(pid)
+        time.sleep(0.1)
+    raise TimeoutError(f"{name} has no process.")
 
 
 def kill(stack: Stack, name: str) -> None:
