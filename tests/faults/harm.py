@@ -9,19 +9,20 @@ import psutil
 
 from deploy.local.stack import Stack
 
-_PATIENCE = 60
-
 
 def service(stack: Stack, name: str) -> psutil.Process:
-    """Return the process of a part of the stack; wait for it to be started again."""
-    end = time.monotonic() + _PATIENCE
-    while True:
+    """Return the process of a part of the stack, once it has one.
+
+    :raises TimeoutError: if it has none for half a minute
+    """
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         (pid,) = [one.pid for one in stack.states() if one.name == name]
-        if pid:  # 0 while the supervisor is about to start it
+        # It may just have ended, and be started again.
+        if pid and psutil.pid_exists(pid):
             return psutil.Process(pid)
-        if time.monotonic() > end:
-            raise RuntimeError(f"{name} was not started again in {_PATIENCE} s.")
-        time.sleep(0.2)
+        time.sleep(0.1)
+    raise TimeoutError(f"{name} has no process.")
 
 
 def kill(stack: Stack, name: str) -> None:
