@@ -403,6 +403,7 @@ def _count_refused(conn: Connection, batch: Batch) -> None:
     refused, own = conn.execute(
         "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
         " count(*) FILTER (WHERE reason = 'own_message') FROM batch_documents"
+        " WHERE NOT was_refused"
     ).fetchone() or (0, 0)
     batch.counts["refused_again" if is_replay else "refused"] += refused
     if refused and not is_replay:
@@ -411,7 +412,8 @@ def _count_refused(conn: Connection, batch: Batch) -> None:
             "SELECT m.reason, count(*) FROM batch_documents AS d"
             " INNER JOIN stg.rejected_messages AS m"
             " USING (topic, epoch, kafka_partition, kafka_offset)"
-            " WHERE d.reason IS NOT NULL AND m.reason <> 'own_message'"
+            " WHERE d.reason IS NOT NULL AND NOT d.was_refused"
+            " AND m.reason <> 'own_message'"
             " GROUP BY m.reason ORDER BY m.reason"
         ).fetchall():
             batch.counts[REFUSED_AS + reason] += number

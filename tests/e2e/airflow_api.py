@@ -105,16 +105,26 @@ class AirflowApi:
         return "\n".join(str(line) for line in found["content"])
 
     def answer(self, run_id: str, task_id: str, option: str) -> None:
-        """Wait for a task that asks a person, and answer."""
+        """Wait for a task that asks a person, and answer; again, if it asks again.
+
+        An answer that comes before the executor has let go of the task, sooner than any
+        person's, makes Airflow try the task anew.
+        """
         path = f"/dags/{self.dag}/dagRuns/{run_id}/taskInstances/{task_id}"
-        until(
-            lambda: self.get(path)["state"] == "awaiting_input",
-            f"the question of {task_id}",
-        )
-        self._client.patch(
-            f"/api/v2{path}/-1/hitlDetails",
-            json={"chosen_options": [option], "params_input": {}},
-        ).raise_for_status()
+        answered = 0
+
+        def is_over() -> bool:
+            nonlocal answered
+            task = self.get(path)
+            if task["state"] == "awaiting_input" and task["try_number"] > answered:
+                self._client.patch(
+                    f"/api/v2{path}/-1/hitlDetails",
+                    json={"chosen_options": [option], "params_input": {}},
+                ).raise_for_status()
+                answered = task["try_number"]
+            return task["state"] in ("success", "failed", "skipped")
+
+        until(is_over, f"the question of {task_id}, and its end")
 
     def asked(self, run_id: str, task_id: str) -> Json:
         """Return what a task asks a person."""

@@ -376,7 +376,8 @@ def _order(checkout: Checkout, producer: KafkaProducer, *numbers: int) -> None:
     topic = next(iter(checkout.settings.palate_topics))
     for number in numbers:
         lines = [line("d", name="Лобио")]
-        producer.send(topic, raw(number, lines).value)
+        # In one partition: the history is filled in the order of positions.
+        producer.send(topic, raw(number, lines).value, partition=0)
     producer.flush()
 
 

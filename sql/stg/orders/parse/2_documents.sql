@@ -1,4 +1,5 @@
--- The messages to decide on now: what was refused before, only a replay judges again.
+-- The batch's messages, and which of them were refused before: only a replay judges
+-- those again.
 CREATE TEMP TABLE batch_documents ON COMMIT DROP AS
 SELECT
     d.topic,
@@ -7,10 +8,8 @@ SELECT
     d.kafka_offset,
     d.form,
     d.reason,
-    d.doc
-FROM batch_orders AS d
-WHERE
-    NOT EXISTS (  -- asked once; there is none but where a range is loaded again
+    d.doc,
+    EXISTS (  -- asked once; there is none but where a range is loaded again
         SELECT 1
         FROM batch_ranges AS r
         CROSS JOIN LATERAL (
@@ -22,7 +21,7 @@ WHERE
         ) AS m
         WHERE NOT r.is_replay
     )
-    OR NOT EXISTS (
+    AND EXISTS (
         SELECT 1
         FROM stg.rejected_messages AS s
         WHERE
@@ -31,4 +30,5 @@ WHERE
             AND s.kafka_partition = d.kafka_partition
             AND s.kafka_offset = d.kafka_offset
         OFFSET 0  -- one look-up per message, whatever the statistics say
-    )
+    ) AS was_refused
+FROM batch_orders AS d

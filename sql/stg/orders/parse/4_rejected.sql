@@ -58,7 +58,7 @@ LEFT JOIN LATERAL (
         {%- endfor %}
     ) AS rules (number, reason, detail) ON broken.number = rules.number
 ) AS why ON d.reason = 'unfit'
-WHERE d.reason IS NOT NULL
+WHERE d.reason IS NOT NULL AND NOT d.was_refused
 ORDER BY d.topic, d.epoch, d.kafka_partition, d.kafka_offset
 ON CONFLICT (topic, epoch, kafka_partition, kafka_offset) DO UPDATE
     SET
