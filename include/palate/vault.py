@@ -6,11 +6,9 @@ them by the template of its kind. Loading a batch again adds nothing.
 
 import logging
 import re
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -22,6 +20,7 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.intervals import planned, rounds
+from palate.lanes import Queue
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
@@ -31,7 +30,7 @@ from palate.names import (
     SQL_FOLDER,
 )
 from palate.place import Place
-from palate.positions import Log, Range, first, open_ranges, watermarks, without
+from palate.positions import Range, first, open_ranges, watermarks, without
 from palate.refused_share import check_share
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
@@ -178,7 +177,7 @@ def _load_alike(
     chunk = min(
         settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
     )
-    queue = _Queue(waiting, chunk)
+    queue = Queue(waiting, chunk)
 
     def work(run: StageRun) -> None:
         with queue.closing_on_error():
@@ -223,51 +222,6 @@ def _load_batch(
                 raise
             key = error.diag.constraint_name
             log.info("Again, since another session has added a row: %s", key)
-
-
-class _Queue:
-    """Chunks of ranges for several lanes, one lane at a log at a time."""
-
-    def __init__(self, waiting: list[Range], chunk: int) -> None:
-        self._free = {item.log: item for item in waiting}
-        self._rest: dict[Log, Range] = {}
-        self._busy = 0
-        self._closed = False
-        self._chunk = chunk
-        self._changed = threading.Condition()
-
-    def take(self) -> Range | None:
-        """Return the next chunk of the longest log, or None when all is taken."""
-        with self._changed:
-            while not self._free and self._busy and not self._closed:
-                self._changed.wait()
-            if not self._free or self._closed:
-                return None
-            item = self._free.pop(max(self._free, key=lambda log: len(self._free[log])))
-            cut = min(item.start + self._chunk, item.end)
-            self._rest[item.log] = replace(item, start=cut)
-            self._busy += 1
-            return replace(item, end=cut)
-
-    def done(self, item: Range) -> None:
-        """Give the rest of the chunk's log free again."""
-        with self._changed:
-            rest = self._rest.pop(item.log)
-            if len(rest):
-                self._free[item.log] = rest
-            self._busy -= 1
-            self._changed.notify_all()
-
-    @contextmanager
-    def closing_on_error(self) -> Iterator[None]:
-        """Let the other lanes end after their chunk if this one fails."""
-        try:
-            yield
-        except BaseException:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
-            raise
 
 
 def load(

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from palate.lanes import Queue
 from palate.positions import Log, Range
-from palate.vault import _Queue
 
 LOGS = [Log("t", 0, number) for number in range(3)]
 
 
 def test_one_log_is_given_out_piece_by_piece() -> None:
-    queue = _Queue([Range(LOGS[0], 10, 35)], chunk=10)
+    queue = Queue([Range(LOGS[0], 10, 35)], chunk=10)
     taken = []
     while item := queue.take():
         taken.append((item.start, item.end))
@@ -22,14 +22,14 @@ def test_one_log_is_given_out_piece_by_piece() -> None:
 
 
 def test_longest_log_is_given_out_first() -> None:
-    queue = _Queue([Range(LOGS[0], 0, 5), Range(LOGS[1], 0, 50)], chunk=10)
+    queue = Queue([Range(LOGS[0], 0, 5), Range(LOGS[1], 0, 50)], chunk=10)
     first, second = queue.take(), queue.take()
     assert (first, second) == (Range(LOGS[1], 0, 10), Range(LOGS[0], 0, 5))
 
 
 def test_lanes_share_the_work_and_never_a_log() -> None:
     waiting = [Range(log, 0, 100 * (n + 1)) for n, log in enumerate(LOGS)]
-    queue = _Queue(waiting, chunk=7)
+    queue = Queue(waiting, chunk=7)
     lanes = 4
     at_work: Counter[Log] = Counter()
     taken: dict[Log, list[Range]] = {log: [] for log in LOGS}
@@ -55,7 +55,7 @@ def test_lanes_share_the_work_and_never_a_log() -> None:
 
 
 def test_lane_waits_for_the_rest_of_a_log_that_is_at_work() -> None:
-    queue = _Queue([Range(LOGS[0], 0, 20)], chunk=10)
+    queue = Queue([Range(LOGS[0], 0, 20)], chunk=10)
     item = queue.take()
     assert item is not None
     with ThreadPoolExecutor(1) as pool:
@@ -66,7 +66,7 @@ def test_lane_waits_for_the_rest_of_a_log_that_is_at_work() -> None:
 
 
 def test_lane_ends_when_the_last_piece_is_done() -> None:
-    queue = _Queue([Range(LOGS[0], 0, 10)], chunk=10)
+    queue = Queue([Range(LOGS[0], 0, 10)], chunk=10)
     item = queue.take()
     assert item is not None
     with ThreadPoolExecutor(1) as pool:
@@ -76,7 +76,7 @@ def test_lane_ends_when_the_last_piece_is_done() -> None:
 
 
 def test_error_in_one_lane_ends_the_others() -> None:
-    queue = _Queue([Range(log, 0, 100) for log in LOGS], chunk=10)
+    queue = Queue([Range(log, 0, 100) for log in LOGS], chunk=10)
     queue.take()
 
     def fail() -> None:
@@ -89,7 +89,7 @@ def test_error_in_one_lane_ends_the_others() -> None:
 
 
 def test_error_wakes_a_lane_that_waits() -> None:
-    queue = _Queue([Range(LOGS[0], 0, 20)], chunk=10)
+    queue = Queue([Range(LOGS[0], 0, 20)], chunk=10)
     queue.take()
 
     def fail() -> None:
