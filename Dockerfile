@@ -7,7 +7,7 @@ COPY requirements.txt /tmp/requirements.txt
 RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
 
 WORKDIR /opt/airflow
-ENV PYTHONPATH=/opt/airflow/include:/opt/airflow \
+ENV PYTHONPATH=/opt/airflow/include:/opt/airflow/plugins:/opt/airflow \
     PALATE_SECRETS=/opt/airflow/secrets \
     PALATE_VAR=/opt/airflow/var
 

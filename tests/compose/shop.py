@@ -25,12 +25,20 @@ class Shop:
         """Run a `palate` command, as `docker compose run --rm palate ...` does."""
         return self.stack.run("palate", *words)
 
-    def _logs(self) -> list[dict[str, Any]]:
+    def _status(self) -> dict[str, Any]:
         # Late messages are no failure here: a worker is killed, or all is stopped.
         late = PromiseBrokenError.exit_code
         found = self.stack.run("palate", "status", "--json", codes=(0, late))
-        logs: list[dict[str, Any]] = json.loads(found)["logs"]
+        status: dict[str, Any] = json.loads(found)
+        return status
+
+    def _logs(self) -> list[dict[str, Any]]:
+        logs: list[dict[str, Any]] = self._status()["logs"]
         return logs
+
+    def is_watched(self) -> bool:
+        """Return whether the watch has looked lately."""
+        return bool(self._status()["freshness"]["is_watched"])
 
     def enter_dictionaries(self) -> None:
         """Write the entries of all guests and restaurants."""

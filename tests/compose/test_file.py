@@ -11,7 +11,7 @@ from deploy.local import kafka
 from deploy.local.ports import Ports
 from deploy.local.settings_files import render
 from palate.settings import Settings
-from tests.compose.docker_compose import FILE, PROFILES, REPOSITORY, configure
+from tests.compose.docker_compose import FILE, PROFILES, REPOSITORY, UNASKED, configure
 
 Service = dict[str, Any]
 
@@ -19,7 +19,9 @@ _ALL = configure(*PROFILES)["services"]
 # Those that end by themselves when they have done their work.
 _ONCE = {"secrets", "secured", "init", "palate"}
 _LASTING = sorted(_ALL.keys() - _ONCE)
-_AIRFLOW = sorted(name for name in _ALL if name.startswith("airflow-"))
+_AIRFLOW = sorted(
+    name for name in _ALL if name.startswith("airflow-") or name == "watch"
+)
 
 
 @pytest.fixture(params=sorted(_ALL))
@@ -55,7 +57,7 @@ def test_each_container_has_limits_and_rotated_logs(service: Service) -> None:
 def test_what_lasts_is_started_again_and_says_how_it_is(name: str) -> None:
     service = _ALL[name]
     assert service["restart"] == "unless-stopped"
-    if name not in {"airflow-housekeeping", "simulator"}:  # nobody asks these anything
+    if name not in UNASKED:
         assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.compose.containers import Containers, until
+from tests.compose.docker_compose import UNASKED
 from tests.compose.shop import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -22,15 +23,20 @@ _AIRFLOW = [
     "airflow-dag-processor",
     "airflow-triggerer",
     "airflow-housekeeping",
+    "watch",
     "airflow-worker",
 ]
 
 
 def test_every_service_becomes_healthy_by_its_own_check(stack: Containers) -> None:
     for name in stack.names():
-        if name != "airflow-housekeeping":
+        if name not in UNASKED:
             stack.wait_until_healthy(name)
     stack.check_running()
+
+
+def test_the_watch_sees_the_broker_and_the_warehouse(shop: Shop) -> None:
+    until(shop.is_watched, "a look of the watch")
 
 
 def test_orders_become_marts(shop: Shop) -> None:
@@ -90,6 +96,7 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
         line.partition("=")[2] for line in new.splitlines()
     }
     shop.check()
+    until(shop.is_watched, "a look of the watch")
     for door in ("kafka:9094", "rediss://", "sslmode=verify-full"):
         assert door in new
 

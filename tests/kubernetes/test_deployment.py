@@ -46,7 +46,9 @@ def test_values_are_those_that_were_rendered(rendered: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["secrets.example.yaml", "network-policy.yaml"])
+@pytest.mark.parametrize(
+    "name", ["secrets.example.yaml", "network-policy.yaml", "watch.yaml"]
+)
 def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
     objects = list(yaml.safe_load_all((chart.FOLDER / name).read_text()))
     for one in objects:
@@ -118,6 +120,24 @@ def test_everything_that_stays_has_probes_and_limits(rendered: dict[str, Any]) -
     for where, container in lasting.items():
         assert "livenessProbe" in container["probes"], where
         assert {"requests", "limits"} <= container["resources"].keys(), where
+
+
+def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
+    rendered: dict[str, Any],
+) -> None:
+    watch = yaml.safe_load((chart.FOLDER / "watch.yaml").read_text())
+    pod = watch["spec"]["template"]["spec"]
+    values = yaml.safe_load(chart.files("celery")[0].read_text())
+    (container,) = pod["containers"]
+    shared = rendered["ways"]["celery"]["shared environment"]
+    own = chart.environment(container)
+    assert own.items() <= shared.items()
+    connections = {name for name in shared if name.startswith("AIRFLOW_CONN_")}
+    assert connections - own.keys() == {"AIRFLOW_CONN_AIRFLOW_DB"}  # the chart's alone
+    assert pod["securityContext"] == values["securityContexts"]["pod"]
+    assert container["securityContext"] == values["securityContexts"]["containers"]
+    assert pod["volumes"] == values["volumes"]
+    assert container["volumeMounts"] == values["volumeMounts"]
 
 
 @pytest.fixture(scope="module")
