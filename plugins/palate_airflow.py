@@ -140,7 +140,8 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     """Run a stage for the current task; return what it did, for XCom.
 
     The same stands in the event of the task's asset. Another run that holds the stage
-    is no error: it takes what is waiting, and this task says so.
+    is no error: it takes what is waiting, and this task says so. But nobody else does
+    what a backfill is to heal, so its task is tried again.
 
     :param module: the part of the library that has the stage, such as ``vault``
     :param function: what runs it
@@ -149,13 +150,17 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     from palate.errors import PalateError, StageBusyError
 
     context = get_current_context()
+    me = caller(context)
     logging.getLogger("kafka").setLevel(logging.WARNING)
     with palate_metrics.timed(context["ti"]) as outcome:
         try:
             stage = getattr(importlib.import_module(f"palate.{module}"), function)
-            found = stage(task_settings(), caller=caller(context), **arguments)
+            found = stage(task_settings(), caller=me, **arguments)
             outcome |= found.as_dict()
         except StageBusyError as error:
+            if me.interval:
+                log.error("%s What this backfill is to heal waits for it.", error)
+                raise as_failure(error) from None
             log.warning("%s", error)
             outcome |= {"outcome": "busy", "note": str(error)}
         except PalateError as error:

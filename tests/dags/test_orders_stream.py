@@ -5,8 +5,9 @@ How a scheduler runs it is tested in ``tests/e2e``.
 
 import json
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from kafka import KafkaProducer
 from psycopg import Connection
 from sqlalchemy import select
 
+import palate_airflow
 from palate.settings import Settings
 from palate.stage import open_run, shell_caller
+from palate_airflow import StageFailedError, StageStuckError, run_stage
 from tests.dags.connections import variables
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
@@ -147,6 +150,36 @@ def test_stage_that_another_run_holds_is_green_and_says_so(
     assert run.state == "success"
     assert _outcomes(run)["vault"]["outcome"] == "busy"
     assert "another run has held its lock" in _outcomes(run)["vault"]["note"]
+
+
+def test_backfill_that_another_one_holds_up_is_tried_again(
+    warehouse: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALATE_LOCK_WAIT", "0.1")
+    end = datetime.now(UTC)
+    # `dag.test` makes no backfill.
+    run = SimpleNamespace(
+        run_type="backfill",
+        data_interval_start=end - timedelta(minutes=5),
+        data_interval_end=end,
+    )
+    task = SimpleNamespace(
+        dag_id="orders_stream",
+        run_id="backfill",
+        task_id="vault",
+        map_index=-1,
+        try_number=1,
+    )
+    context = {"ti": task, "dag_run": run}
+    monkeypatch.setattr(palate_airflow, "get_current_context", lambda: context)
+
+    with (
+        open_run(warehouse, "vault:reload", shell_caller("vault")),
+        pytest.raises(StageFailedError, match="another run has held") as failure,
+    ):
+        run_stage("vault")
+
+    assert not isinstance(failure.value, StageStuckError)
 
 
 def test_marts_run_without_redis_and_the_run_is_red(
