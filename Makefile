@@ -7,6 +7,8 @@
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
+# Two processes, each with services of its own; what shares a fixture stays together.
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
@@ -44,12 +46,12 @@ lint: install-dev  ## check style and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/yamllint --strict .
-	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q tests/sql/test_lint.py)
+	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q -n 2 tests/sql/test_lint.py)
 
 test: lint  ## everything that CI runs
-	$(PYTHON) -m pytest tests --ignore=tests/faults --ignore=tests/compose \
+	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
 		--ignore=tests/sql/test_lint.py $(PYTEST)
-	$(PYTHON) -m pytest tests/faults -m "not slow" $(PYTEST)
+	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine
 	$(PYTHON) -m tests.compose.docker_compose

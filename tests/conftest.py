@@ -9,17 +9,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
+from rich.console import Console
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from palate.settings import Settings
 from tests import profiles  # noqa: F401 - says how much hypothesis tries
-from tests.warehouses import MakeWarehouse, Warehouses
+from tests.faults.table import Tables
+from tests.sharing import BySharing
+from tests.warehouses import MakeWarehouse, Warehouses, spare_the_disk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +32,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in ("services", "airflow"):
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(name)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests together that share something, with ``--dist loadscope``."""
+    return BySharing(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the faults came to, and write it down if asked to."""
+    tables = Tables(
+        (name, tuple(row))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, row in report.user_properties
+    )
+    if tables.faults or tables.bugs:
+        terminalreporter.section("faults")
+        tables.show(Console(width=100))
+    if page := os.environ.get("PALATE_FAULTS_REPORT"):
+        tables.write(Path(page))
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +69,7 @@ def services() -> Iterator[Stack]:
         if not kept:
             last.callback(stack.down, wipe=True)
         stack.up_services()
+        spare_the_disk(stack)
         yield stack
 
 

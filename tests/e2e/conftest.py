@@ -20,6 +20,7 @@ from deploy.local.stack import Stack
 from tests.e2e.airflow_api import DAG, AirflowApi, until
 from tests.e2e.shop import Guest
 from tests.e2e.statsd import Receiver
+from tests.warehouses import spare_the_disk
 
 # What the watch promises here, and by whom it tells. Where to, the Connection says.
 WATCH = {
@@ -65,6 +66,8 @@ def stack(var: Path, statsd: Receiver) -> Iterator[Stack]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in WATCH.items():
                 patch.setenv(name, value)
+            found.up_services()
+            spare_the_disk(found)
             found.up_airflow()
         yield found
     finally:

@@ -1,6 +1,7 @@
 """Fixtures of the fault harness.
 
-``PALATE_FAULTS_REPORT=<page> pytest tests/faults`` writes the tables into the page.
+``PALATE_FAULTS_REPORT=<page> pytest tests/faults`` writes the tables into the page
+(``tests/conftest.py`` does it: the one that starts two processes loads no other).
 """
 
 import os
@@ -14,7 +15,6 @@ import psycopg
 import pytest
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
-from rich.console import Console
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
@@ -28,22 +28,11 @@ MakeGround = Callable[..., AbstractContextManager[Ground]]
 # A worker in a test waits for no service as long as one in production does.
 _IMPATIENT = {"palate_lock_wait": 5.0, "palate_kafka_timeout": 4.0}
 
-_RESULTS = Results()
 
-
-@pytest.fixture(scope="session")
-def results() -> Iterator[Results]:
-    """Collect what the scenarios find; at the end write it down if asked to."""
-    yield _RESULTS
-    page = os.environ.get("PALATE_FAULTS_REPORT")
-    if page:
-        _RESULTS.write(Path(page))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _RESULTS.faults or _RESULTS.bugs:
-        terminalreporter.section("faults")
-        _RESULTS.show(Console(width=100))
+@pytest.fixture
+def results(record_property: Callable[[str, object], None]) -> Results:
+    """Take what the scenarios find; at the end of the session all is shown."""
+    return Results(record_property)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The table of all scenarios: in the terminal, and in docs/reliability.md."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -14,16 +15,19 @@ _FAULTS = ("Fault", "Times", "Lost", "Doubled", "Wrong")
 _BUGS = ("Planted bug", "Caught by")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Results:
-    """What the scenarios of a session found."""
+    """Enters what a test found, so that the session's report has it.
 
-    faults: list[tuple[str, int, Verdict]] = field(default_factory=list)
-    bugs: list[tuple[str, str]] = field(default_factory=list)
+    :param record: keeps a named row with the test's report
+    """
+
+    record: Callable[[str, tuple[str, ...]], None]
 
     def add(self, fault: str, times: int, verdict: Verdict) -> None:
         """Enter a scenario, and fail if anything is lost, doubled or wrong."""
-        self.faults.append((fault, times, verdict))
+        found = (times, verdict.lost, verdict.doubled, verdict.wrong)
+        self.record("fault", (fault, *map(str, found)))
         if not verdict.is_clean:
             raise AssertionError("\n".join([f"{fault}: {verdict}", *verdict.notes]))
 
@@ -40,11 +44,21 @@ class Results:
             )
             if number
         ]
-        self.bugs.append((bug, ", ".join(found)))
+        self.record("bug", (bug, ", ".join(found)))
+
+
+class Tables:
+    """The tables of a session: its rows by their kind, ``fault`` or ``bug``."""
+
+    def __init__(self, rows: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        """Sort the rows that the tests have entered into the tables."""
+        found = list(rows)
+        self.faults = [row for kind, row in found if kind == "fault"]
+        self.bugs = [row for kind, row in found if kind == "bug"]
 
     def show(self, console: Console) -> None:
         """Print both tables."""
-        for head, rows in ((_FAULTS, self._fault_rows()), (_BUGS, self.bugs)):
+        for head, rows in ((_FAULTS, self.faults), (_BUGS, self.bugs)):
             if rows:
                 table = Table(*head)
                 for row in rows:
@@ -55,7 +69,7 @@ class Results:
         """Put both tables into a page; what this session did not try stays there."""
         text = path.read_text()
         for name, head, rows in (
-            ("faults", _FAULTS, self._fault_rows()),
+            ("faults", _FAULTS, self.faults),
             ("bugs", _BUGS, self.bugs),
         ):
             place = re.escape(_PLACE.format(name=name))
@@ -71,9 +85,3 @@ class Results:
             table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
             text = text[: found.start(2)] + table + text[found.end(2) :]
         path.write_text(text)
-
-    def _fault_rows(self) -> list[tuple[str, ...]]:
-        return [
-            (fault, str(times), str(v.lost), str(v.doubled), str(v.wrong))
-            for fault, times, v in self.faults
-        ]
