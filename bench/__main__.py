@@ -23,7 +23,7 @@ from bench import sustained as sustaining
 from bench import tags as tagging
 from bench import workers as working
 from bench.results import Report
-from bench.services import console, now, running
+from bench.services import Services, console, now, running
 from bench.store import stage, staged
 from deploy.local.errors import StackError
 from palate.errors import PalateError
@@ -209,7 +209,7 @@ def bloat(
 
     Messages are put into STG directly; the drain makes no temporary tables.
     """
-    with _explained(), running(var, keep=keep) as services:
+    with _measuring(var, keep) as services:
         found = []
         for look in bloating.measure(
             services, batches=batches, size=size, looks=looks, seconds=minutes * 60
@@ -230,7 +230,7 @@ def move(
 
     Half of its orders are concerned; another number that is touched is an error.
     """
-    with _explained(), running(var, keep=keep) as services:
+    with _measuring(var, keep) as services:
         found = moving.measure(services, number=orders, repetitions=repetitions)
         moving.show(found)
 
@@ -246,11 +246,9 @@ def publish(
 
     Beside it a bare producer loop sends the same messages: the ratio is to that.
     """
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = publishing.measure(services, guests=guests, repetitions=repetitions)
         publishing.show(found, guests)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -265,10 +263,8 @@ def tags(
     keep: Keep = False,
 ) -> None:
     """Print what a changed rule costs that concerns very many guests."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         tagging.show(tagging.measure(services, guests=guests, things=things))
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -285,10 +281,8 @@ def idle(
     CPU of each part, runs that were started, versions of DAGs that were written, and
     how long a file with DAGs takes to parse.
     """
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         idling.show(idling.measure(services, minutes=minutes, settle=settle))
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -299,11 +293,9 @@ def reload(
     keep: Keep = False,
 ) -> None:
     """Print what the reload of a week costs, as a multiple of its first load."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -319,13 +311,11 @@ def beside(
     keep: Keep = False,
 ) -> None:
     """Print how long messages take beside a large backfill, and without one."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = backfilling.measure(
             services, messages=messages, every=every, hours=hours
         )
         backfilling.show(found)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command("layouts")
@@ -342,11 +332,9 @@ def lay_out(
 
     Takes about half an hour and 10 GB of disk.
     """
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = layouts.measure(services, of, orders=orders, repetitions=repetitions)
         layouts.show(list(found), orders)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -357,11 +345,9 @@ def workers(
     keep: Keep = False,
 ) -> None:
     """Print what a second worker gains on one backlog, stage by stage."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = working.measure(services, messages=messages, repetitions=repetitions)
         working.show(found, messages)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -372,11 +358,9 @@ def replica(
     keep: Keep = False,
 ) -> None:
     """Print how far a streaming replica is behind, alone and beside reports on it."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = replicating.measure(services, orders=orders, batches=batches)
         replicating.show(found)
-        console.print(f"Other load: {_load(others.share())}")
 
 
 @app.command()
@@ -387,10 +371,17 @@ def sustained(
     keep: Keep = False,
 ) -> None:
     """Print how far the running Airflow falls behind under a steady load."""
-    with _explained(), running(var, keep=keep) as services:
-        others = machine.OtherLoad(services)
+    with _measuring(var, keep) as services:
         found = sustaining.measure(services, rate=rate, minutes=minutes)
         sustaining.show(found)
+
+
+@contextmanager
+def _measuring(var: Path, keep: bool) -> Iterator[Services]:
+    """Run services; at the end say how much of the machine others have used."""
+    with _explained(), running(var, keep=keep) as services:
+        others = machine.OtherLoad(services)
+        yield services
         console.print(f"Other load: {_load(others.share())}")
 
 
