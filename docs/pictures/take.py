@@ -2,7 +2,8 @@
 
 After `make demo`, in the checkout's folder: `.venv/bin/python -m docs.pictures.take`,
 with names for some of them. It needs Debian's package `chromium`; the state folder is
-that of `PALATE_VAR`, as for `make`.
+that of `PALATE_VAR`, as for `make`. For `rebuild_approval` it makes a counter wrong, and
+rejects what it is asked: `palate rebuild user_category_counters` puts that right.
 """
 
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from playwright.sync_api import Page, sync_playwright
 
 from deploy.local.__main__ import local_stack
@@ -20,6 +22,7 @@ _FOLDER = Path(__file__).parent
 _BROWSER = "/usr/bin/chromium"
 _SIZE = {"width": 1400, "height": 850}
 _DAG = "/dags/orders_stream"
+_RELOAD = "orders_history_reload"
 
 
 def main() -> None:
@@ -88,6 +91,39 @@ def _assets(page: Page) -> None:
     page.wait_for_timeout(2_000)
 
 
+def _report(page: Page) -> None:
+    """Look at the last week, and at what `report` says of it."""
+    run = _trigger(page, {})
+    path = f"/dags/{_RELOAD}/dagRuns/{run}"
+    while _ask(page, path)["state"] not in ("success", "failed"):
+        page.wait_for_timeout(500)
+    _open(page, f"/dags/{_RELOAD}/runs/{run}/tasks/report")
+    page.get_by_text("differ").first.wait_for()
+
+
+def _approval(page: Page) -> None:
+    """Build anew what has one wrong counter; stop where a person is asked."""
+    with psycopg.connect(local_stack().env()["DWH_DSN"]) as conn:
+        conn.execute(
+            "UPDATE cdm.user_category_counters SET amount = amount + 1 WHERE ctid ="
+            " (SELECT ctid FROM cdm.user_category_counters LIMIT 1)"
+        )
+    run = _trigger(page, {"mode": "rebuild"})
+    task = f"/dags/{_RELOAD}/dagRuns/{run}/taskInstances/approve"
+    while _ask(page, task)["state"] != "awaiting_input":
+        page.wait_for_timeout(500)
+    _open(page, f"/dags/{_RELOAD}/runs/{run}/tasks/approve/required_actions")
+    page.get_by_text("Let the rebuilt").first.wait_for()
+
+
+def _trigger(page: Page, conf: dict[str, Any]) -> str:
+    """Start a run of the reload; return its id."""
+    found = page.request.post(
+        f"/api/v2/dags/{_RELOAD}/dagRuns", data={"logical_date": None, "conf": conf}
+    )
+    return str(found.json()["dag_run_id"])
+
+
 def _told(page: Page, part: str) -> Any:
     return page.expect_response(lambda response: part in response.url)
 
@@ -102,6 +138,8 @@ _PICTURES: dict[str, Callable[[Page], None]] = {
     "orders_stream_form": _form,
     "orders_stream_backfill": _backfill,
     "assets": _assets,
+    "reload_report": _report,
+    "rebuild_approval": _approval,
 }
 
 if __name__ == "__main__":

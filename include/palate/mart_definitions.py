@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any, Literal
 
 import yaml
@@ -76,6 +77,26 @@ class Mart(BaseModel):
             **values,
         )
 
+    def recomputed(self) -> str:
+        """Return the query for the whole mart as it follows from the vault."""
+        if self.label.table == f"cdm.{self.reference.table}":
+            label_query = self.query("reference", products=None)
+        else:
+            label_query = (
+                f"SELECT\n    {self.label.key},\n    {self.label.column}\n"
+                f"FROM {self.label.table}"
+            )
+        return self.shared(
+            "recomputed",
+            all_contributions=self.query(
+                "contributions",
+                orders=_subquery(self.shared("all_orders")),
+                reference=_subquery(self.query("reference", products=None)),
+            ),
+            label_query=label_query,
+            label_key=self.label.key,
+        )
+
 
 @lru_cache(maxsize=2)
 def load_marts(folder: Path = SQL_FOLDER / "cdm") -> dict[str, Mart]:
@@ -102,3 +123,7 @@ def _read(path: Path) -> Mart:
         )
         message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
         raise DefinitionError(message) from None
+
+
+def _subquery(query: str) -> str:
+    return f"(\n{indent(query, '    ')}\n)"

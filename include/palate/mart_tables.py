@@ -1,10 +1,10 @@
 """The tables of the marts, made from their definitions."""
 
-from palate import registry
 from palate.database import Connection
 from palate.mart_definitions import Mart, load_marts
-from palate.marts import COUNTED, recomputed
-from palate.registry import Meaning, fingerprint
+from palate.marts import COUNTED
+from palate.meanings import of_mart
+from palate.registry import register
 
 
 def make_tables(conn: Connection) -> list[str]:
@@ -14,21 +14,12 @@ def make_tables(conn: Connection) -> list[str]:
     """
     made = []
     for mart in load_marts().values():
-        path = f"sql/cdm/{mart.name}"
-        if registry.register(conn, "mart", mart.name, meaning(mart), path):
+        if register(conn, of_mart(mart.name)):
             for statement in table_statements(mart):
                 conn.execute(statement)
             made.append(mart.name)
         conn.execute(comment(mart))
     return made
-
-
-def meaning(mart: Mart) -> Meaning:
-    """Return what a mart's rows stand for, its queries among it."""
-    fields = mart.model_dump(
-        mode="json", exclude={"description", "fillfactor", "tag_kind"}
-    )
-    return fields | {"query": fingerprint(recomputed(mart))}
 
 
 def tables(mart: Mart) -> tuple[str, str, str]:

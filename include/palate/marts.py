@@ -6,7 +6,6 @@ in), the rebuild and the reconciliation. The cost of a refresh depends on the ba
 """
 
 from functools import lru_cache
-from textwrap import indent
 from typing import Any
 
 import psycopg
@@ -16,10 +15,12 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
 from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
+from palate.registry import refuse_changed
 from palate.render import count_rows, execute_step, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
@@ -40,9 +41,12 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
 
     A cleared task, and a backfill, count the guests of their own ranges anew; what was
     right stays as it is.
+
+    :raises DefinitionError: if its folder means something else than the mart
     """
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
+        refuse_changed(attempt.conn, [of_mart(name)])
         own = attempt.own_ranges()
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
@@ -59,6 +63,7 @@ def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count the guests of the positions anew that the caller's run has planned."""
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
+        refuse_changed(attempt.conn, [of_mart(name)])
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         else:
@@ -135,6 +140,7 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
     """
     mart = load_marts()[name]
     with open_run(settings, mart.stage, caller) as attempt:
+        refuse_changed(attempt.conn, [of_mart(name)])
         # The watermarks and what they stand for must come from one snapshot.
         attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with attempt.batch([]) as batch:
@@ -265,7 +271,7 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
     return [
         (
             "recomputed",
-            f"CREATE TEMP TABLE recomputed ON COMMIT DROP AS\n{recomputed(mart)}",
+            f"CREATE TEMP TABLE recomputed ON COMMIT DROP AS\n{mart.recomputed()}",
         ),
         (
             "emptied",
@@ -292,36 +298,10 @@ def rebuild_statements(name: str) -> list[tuple[str, str]]:
     ]
 
 
-def recomputed(mart: Mart) -> str:
-    """Return the query for the whole mart as it follows from the vault."""
-    if mart.label.table == f"cdm.{mart.reference.table}":
-        label_query = mart.query("reference", products=None)
-    else:
-        label_query = (
-            f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
-            f"FROM {mart.label.table}"
-        )
-    reference = _subquery(mart.query("reference", products=None))
-    return mart.shared(
-        "recomputed",
-        all_contributions=mart.query(
-            "contributions",
-            orders=_subquery(mart.shared("all_orders")),
-            reference=reference,
-        ),
-        label_query=label_query,
-        label_key=mart.label.key,
-    )
-
-
 def let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
     """Let every guest wait who has rows in a mart, if counters are published."""
     if settings.palate_publish_counters_to:
         exchange.enter_all_counters(conn, name)
-
-
-def _subquery(query: str) -> str:
-    return f"(\n{indent(query, '    ')}\n)"
 
 
 def differences(
@@ -348,7 +328,7 @@ def comparison(name: str, *, is_behind: bool) -> str:
         mart=name,
         keys=mart.keys,
         columns=[*mart.keys, mart.label.column, *_COUNTERS],
-        recomputed=recomputed(mart),
+        recomputed=mart.recomputed(),
         is_behind=is_behind,
         is_label_looked_up=mart.label.column in mart.reference.columns,
     )

@@ -18,8 +18,9 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
+from palate.meanings import of_vault
 from palate.names import SQL_FOLDER
-from palate.registry import Meaning, register
+from palate.registry import register
 from palate.render import execute, render
 from palate.settings import Settings
 
@@ -75,10 +76,9 @@ def _run_migrations(settings: Settings) -> None:
 def _make_vault(conn: Connection) -> list[str]:
     made = []
     definitions = load_vault()
-    for item in definitions.in_load_order:
+    for item, meant in zip(definitions.in_load_order, of_vault(), strict=True):
         context = definitions.context(item)
-        meant = meaning(item, context["typed_columns"])
-        if register(conn, item.kind.value, item.table, meant, path_of(item)):
+        if register(conn, meant):
             made.append(item.table)
             with _blamed(item):
                 for statement in table_statements(context):
@@ -169,14 +169,6 @@ def table_statements(context: dict[str, Any]) -> list[str]:
         for columns in context["unique"]
     ]
     return statements
-
-
-def meaning(item: Definition, columns: dict[str, str]) -> Meaning:
-    """Return what the rows of one table of the vault stand for."""
-    fields = item.model_dump(
-        mode="json", exclude={"description", "table", "kind", "index"}
-    )
-    return {"columns": columns} | fields
 
 
 def view_statements() -> list[str]:

@@ -9,11 +9,12 @@ import psycopg
 
 from palate import mart_tables, marts, migrate, registry, roles, vault
 from palate.database import Connection
-from palate.definitions import load_vault, path_of
+from palate.definitions import load_vault
 from palate.errors import RebuildRefusedError
 from palate.mart_definitions import Mart, load_marts
+from palate.meanings import all_meant
 from palate.place import Place
-from palate.registry import Meaning
+from palate.registry import Meant, is_changed
 from palate.settings import Settings
 
 
@@ -23,7 +24,7 @@ def check_files(conn: Connection) -> None:
     :raises RebuildRefusedError: names the one that has none
     """
     known = {name for (name,) in conn.execute("SELECT name FROM ops.definitions")}
-    files = {name for _, name, _, _ in _meanings()}
+    files = {meant.name for meant in all_meant()}
     for names, what in (
         (
             known - files,
@@ -56,7 +57,7 @@ def statements_hash(settings: Settings) -> str:
             for name in load_marts()
             for _, statement in marts.refresh_statements(name)
         ),
-        *(json.dumps(meaning, sort_keys=True) for _, _, meaning, _ in _meanings()),
+        *(json.dumps(one.meaning, sort_keys=True) for one in all_meant()),
         *migrate.view_statements(),
     ]
     return registry.fingerprint("\n".join(texts))
@@ -73,13 +74,13 @@ def make_redefined(conn: Connection) -> None:
     definitions = load_vault()
     try:
         with conn.transaction():
-            for kind, name, _, _ in changed:
-                if kind == "mart":
-                    _remake_mart(conn, load_marts()[name])
+            for one in changed:
+                if one.kind == "mart":
+                    _remake_mart(conn, load_marts()[one.name])
                 else:
-                    context = definitions.context(definitions.tables[name])
+                    context = definitions.context(definitions.tables[one.name])
                     schema = f"{context['schema']}{Place.REBUILT.value}"
-                    conn.execute(f"DROP TABLE {schema}.{name} CASCADE")
+                    conn.execute(f"DROP TABLE {schema}.{one.name} CASCADE")
                     for statement in migrate.table_statements(
                         context | {"schema": schema}
                     ):
@@ -88,7 +89,7 @@ def make_redefined(conn: Connection) -> None:
             for statement in migrate.view_statements():
                 conn.execute(Place.REBUILT.of(statement))
     except psycopg.errors.InsufficientPrivilege:
-        paths = ", ".join(path for _, _, _, path in changed)
+        paths = ", ".join(one.path for one in changed)
         message = (
             f"{paths}: what it says differs from what its table was made from. Only "
             "the owner of the warehouse can have it built anew: run `palate rebuild "
@@ -102,8 +103,8 @@ def accept(conn: Connection) -> None:
     changed = _changed(conn)
     if not changed:
         return
-    for kind, name, meaning, _ in changed:
-        registry.accept(conn, kind, name, meaning)
+    for one in changed:
+        registry.accept(conn, one)
     for statement in migrate.view_statements():
         conn.execute(statement)
     roles.grant(conn)
@@ -112,13 +113,13 @@ def accept(conn: Connection) -> None:
 def redefined_tables(conn: Connection) -> set[str]:
     """Return the tables whose definition says something else by now."""
     found: set[str] = set()
-    for kind, name, _, _ in _changed(conn):
-        if kind == "mart":
+    for one in _changed(conn):
+        if one.kind == "mart":
             found |= {
-                f"cdm.{table}" for table in mart_tables.tables(load_marts()[name])
+                f"cdm.{table}" for table in mart_tables.tables(load_marts()[one.name])
             }
         else:
-            found.add(f"dds.{name}")
+            found.add(f"dds.{one.name}")
     return found
 
 
@@ -129,27 +130,5 @@ def _remake_mart(conn: Connection, mart: Mart) -> None:
         conn.execute(Place.REBUILT.of(statement))
 
 
-def _changed(conn: Connection) -> list[tuple[str, str, Meaning, str]]:
-    return [
-        (kind, name, meaning, path)
-        for kind, name, meaning, path in _meanings()
-        if registry.is_changed(conn, kind, name, meaning)
-    ]
-
-
-def _meanings() -> list[tuple[str, str, Meaning, str]]:
-    definitions = load_vault()
-    found = [
-        (
-            item.kind.value,
-            item.table,
-            migrate.meaning(item, definitions.context(item)["typed_columns"]),
-            path_of(item),
-        )
-        for item in definitions.in_load_order
-    ]
-    found += [
-        ("mart", mart.name, mart_tables.meaning(mart), f"sql/cdm/{mart.name}")
-        for mart in load_marts().values()
-    ]
-    return found
+def _changed(conn: Connection) -> list[Meant]:
+    return [meant for meant in all_meant() if is_changed(conn, meant)]

@@ -6,7 +6,8 @@ than the table was made from is refused; only a rebuild accepts it (ADR 0016).
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -20,57 +21,73 @@ _REMARK = re.compile(r"--[^\n]*")
 Meaning = dict[str, Any]
 
 
-def register(
-    conn: Connection, kind: str, name: str, meaning: Meaning, path: str
-) -> bool:
+@dataclass(frozen=True)
+class Meant:
+    """What a definition says that the rows of its table mean.
+
+    ``path`` is where the definition stands, for messages.
+    """
+
+    kind: str
+    name: str
+    meaning: Meaning
+    path: str
+
+
+def register(conn: Connection, meant: Meant) -> bool:
     """Enter what a table is made from; return whether it is new.
 
-    :param path: where the definition stands, for the message
     :raises DefinitionError: if the table was made from another meaning
     """
-    row = conn.execute(
-        "SELECT definition FROM ops.definitions WHERE (kind, name) = (%s, %s)",
-        (kind, name),
-    ).fetchone()
-    if row is None:
+    if (meant.kind, meant.name) not in _stored(conn):
         conn.execute(
             # Where nothing is loaded yet, there is no history to fill it from.
             "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
             " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
             " (SELECT 1 FROM ops.watermarks WHERE stage = 'vault') THEN now() END",
-            {"kind": kind, "name": name, "definition": Jsonb(meaning)},
+            {
+                "kind": meant.kind,
+                "name": meant.name,
+                "definition": Jsonb(meant.meaning),
+            },
         )
         return True
-    changes = list(_changes(_known(row[0], meaning), meaning))
-    if changes:
-        message = (
-            f"{path} differs from what {name} was made from ({'; '.join(changes)}), "
-            "and its rows would change their meaning. Put the old definition back and "
-            "add a new one beside it, which is filled from the history; or have all "
-            "tables built anew by what the files say now: docs/operations.md, 'A "
-            "definition changes its meaning'."
-        )
-        raise DefinitionError(message)
-    if row[0] != meaning:
-        accept(conn, kind, name, meaning)
+    refuse_changed(conn, [meant])
+    accept(conn, meant)
     return False
 
 
-def accept(conn: Connection, kind: str, name: str, meaning: Meaning) -> None:
+def refuse_changed(conn: Connection, definitions: Iterable[Meant]) -> None:
+    """See that tables still mean what they were made from, before rows are added.
+
+    :raises DefinitionError: if a definition says something else by now
+    """
+    stored = _stored(conn)
+    for meant in definitions:
+        changes = list(_changes(_known(stored, meant), meant.meaning))
+        if changes:
+            message = (
+                f"{meant.path} differs from what {meant.name} was made from "
+                f"({'; '.join(changes)}), and its rows would change their meaning. Put "
+                "the old definition back and add a new one beside it, which is filled "
+                "from the history; or have all tables built anew by what the files say "
+                "now: docs/operations.md, 'A definition changes its meaning'."
+            )
+            raise DefinitionError(message)
+
+
+def accept(conn: Connection, meant: Meant) -> None:
     """Note that a table's rows have this meaning from now on."""
     conn.execute(
-        "UPDATE ops.definitions SET definition = %s WHERE (kind, name) = (%s, %s)",
-        (Jsonb(meaning), kind, name),
+        "UPDATE ops.definitions SET definition = %(definition)s"
+        " WHERE (kind, name) = (%(kind)s, %(name)s) AND definition <> %(definition)s",
+        {"kind": meant.kind, "name": meant.name, "definition": Jsonb(meant.meaning)},
     )
 
 
-def is_changed(conn: Connection, kind: str, name: str, meaning: Meaning) -> bool:
+def is_changed(conn: Connection, meant: Meant) -> bool:
     """Tell whether a table was made from another meaning."""
-    row = conn.execute(
-        "SELECT definition FROM ops.definitions WHERE (kind, name) = (%s, %s)",
-        (kind, name),
-    ).fetchone()
-    return row is not None and _known(row[0], meaning) != meaning
+    return _known(_stored(conn), meant) != meant.meaning
 
 
 def fingerprint(query: str) -> str:
@@ -79,10 +96,19 @@ def fingerprint(query: str) -> str:
     return hashlib.md5(words.encode(), usedforsecurity=False).hexdigest()
 
 
-def _known(stored: Meaning, meaning: Meaning) -> Meaning:
-    """Take over the fields that an older version of the program did not note."""
-    unnoted = {"source", "query"} - stored.keys()
-    return stored | {name: meaning[name] for name in unnoted if name in meaning}
+def _stored(conn: Connection) -> dict[tuple[str, str], Meaning]:
+    rows = conn.execute("SELECT kind, name, definition FROM ops.definitions")
+    return {(kind, name): definition for kind, name, definition in rows}
+
+
+def _known(stored: dict[tuple[str, str], Meaning], meant: Meant) -> Meaning:
+    """Return what a table was made from; what is meant if it is not there yet.
+
+    Fields that an older version of the program did not note are taken over.
+    """
+    found = stored.get((meant.kind, meant.name), meant.meaning)
+    unnoted = {"source", "query"} - found.keys()
+    return found | {k: meant.meaning[k] for k in unnoted if k in meant.meaning}
 
 
 def _changes(old: Meaning, new: Meaning) -> Iterator[str]:

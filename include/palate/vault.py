@@ -21,6 +21,7 @@ from palate.database import Connection, connect
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.intervals import planned, rounds
 from palate.lanes import Queue
+from palate.meanings import of_vault
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
@@ -32,6 +33,7 @@ from palate.names import (
 from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks, without
 from palate.refused_share import check_share
+from palate.registry import refuse_changed
 from palate.render import execute, execute_step, render
 from palate.settings import Settings
 from palate.shape import load_shapes
@@ -65,6 +67,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
     there, and puts back what is missing.
 
     :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
+    :raises DefinitionError: if a definition means something else than its table
     """
     outcome = Outcome(STAGE)
     if caller.interval:
@@ -73,6 +76,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
             if not open_ranges(conn, STAGE, UPSTREAM):
                 return outcome
     with open_run(settings, STAGE, caller) as attempt:
+        refuse_changed(attempt.conn, of_vault())
         if not caller.interval:
             own = readable(settings, attempt.own_ranges())
             load_all(settings, attempt, own, is_repeat=True)
@@ -96,6 +100,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
     is held that a live run needs: whoever adds a row second leaves it alone.
     """
     with open_run(settings, RELOAD, caller) as attempt:
+        refuse_changed(attempt.conn, of_vault())
         plan = planned(attempt.conn, caller)
         done = watermarks(attempt.conn, STAGE)
         for ranges in rounds(plan.below(done) if plan else []):

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from deploy.local import airflow_server
 from deploy.local.ports import Ports
 from deploy.local.signals import Signals
 from deploy.local.stack import Stack
@@ -58,14 +59,25 @@ def statsd(var: Path) -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="package")
-def stack(var: Path, statsd: Receiver) -> Iterator[Stack]:
-    """Run everything, Airflow included, on free ports."""
+def checkout(var: Path) -> Path:
+    """Give a copy of what is deployed, whose files a test may change."""
+    found = var / "checkout"
+    shutil.rmtree(found, ignore_errors=True)
+    for name in ("dags", "plugins", "include", "sql"):
+        shutil.copytree(airflow_server.REPOSITORY / name, found / name)
+    return found
+
+
+@pytest.fixture(scope="package")
+def stack(var: Path, statsd: Receiver, checkout: Path) -> Iterator[Stack]:
+    """Run everything, Airflow included, on free ports; Airflow runs the copy."""
     signals = Signals(statsd=f"127.0.0.1:{statsd.port}")
     found = Stack(var, Ports.read(var / "ports.json") or Ports.free(), signals)
     try:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in WATCH.items():
                 patch.setenv(name, value)
+            patch.setattr(airflow_server, "REPOSITORY", checkout)
             found.up_services()
             spare_the_disk(found)
             found.up_airflow()

@@ -47,8 +47,12 @@ def watermarks(dwh: Dwh) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def damage(dwh: Dwh, guest: Guest) -> None:
-    """Take a guest's orders out of every layer."""
+def damage(dwh: Dwh, guest: Guest, *, staged: bool = True) -> None:
+    """Take a guest's orders out of every layer.
+
+    :param staged: out of STG too; the broker's index of times does not find a record
+        that is older than the one before it, so STG has to
+    """
     of_guest = "h_user_pk IN (SELECT h_user_pk FROM dds.h_user WHERE user_id = %s)"
     query = f"SELECT order_id FROM dds.s_order_version WHERE {of_guest}"
     orders = [row[0] for row in dwh.execute(query, (guest.id,))]
@@ -59,10 +63,11 @@ def damage(dwh: Dwh, guest: Guest) -> None:
         "DELETE FROM cdm.user_product_counters_counted WHERE order_id = ANY(%s)",
     ):
         dwh.execute(statement, (orders,))
-    dwh.execute(
-        "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
-        (guest.id.encode(),),
-    )
+    if staged:
+        dwh.execute(
+            "DELETE FROM stg.order_events WHERE position(%s::bytea IN message) > 0",
+            (guest.id.encode(),),
+        )
     dwh.execute(
         "UPDATE cdm.user_category_counters SET amount = amount + 1 WHERE user_id = %s",
         (key(guest.id),),

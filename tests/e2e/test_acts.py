@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.airflow_api import AirflowApi, until
+from tests.e2e.airflow_api import AirflowApi, Json, until
 from tests.e2e.runs import Dwh, damage, going, watermarks
 from tests.e2e.shop import TOPIC, Guest
 from tests.model.compare import actual, assert_equal
@@ -74,27 +74,34 @@ def test_reload_of_bytes_that_differ_is_red_and_changes_nothing(
     )
 
 
-@pytest.mark.parametrize("backwards", [False, True])
-def test_reload_is_backfilled_over_three_months(
-    airflow: AirflowApi, dwh: Dwh, guest: Guest, backwards: bool
+def test_reload_is_backfilled_over_three_months_and_backwards(
+    airflow: AirflowApi, dwh: Dwh, guest: Guest
 ) -> None:
-    guest.order([guest.pizza])
+    now = datetime.now(UTC)
+    guest.order([guest.pizza], broker_dt=now - timedelta(days=10))
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
     until(lambda: not going(airflow), "the end of the runs that go on")
     before, marks = actual(dwh), watermarks(dwh)
-    now = datetime.now(UTC)
-    # A run is named after the end of its week: this week's would be in the future.
     of_reload = airflow.of(RELOAD)
-    backfill = of_reload.backfill(
-        now - timedelta(weeks=_WEEKS), now, "completed", backwards=backwards
-    )
-    of_reload.backfilled(backfill)
 
-    runs = [run for run in of_reload.runs() if run["run_type"] == "backfill"]
-    assert len(runs) == _WEEKS
-    assert {run["state"] for run in runs} == {"success"}
-    assert_equal(before, actual(dwh))
-    assert watermarks(dwh) == marks
+    def backfill(weeks: int, reprocess: str, *, backwards: bool) -> list[Json]:
+        damage(dwh, guest, staged=False)
+        # A run is named after the end of its week: this week's is in the future.
+        start = now - timedelta(weeks=weeks)
+        of_reload.backfilled(
+            of_reload.backfill(start, now, reprocess, backwards=backwards)
+        )
+        runs = [run for run in of_reload.runs() if run["run_type"] == "backfill"]
+        assert {run["state"] for run in runs} == {"success"}
+        assert_equal(before, actual(dwh))
+        assert watermarks(dwh) == marks
+        return sorted(runs, key=lambda run: str(run["start_date"]))
+
+    assert len(backfill(_WEEKS, "none", backwards=False)) == _WEEKS
+
+    last = backfill(3, "completed", backwards=True)[-3:]
+    ends = [run["run_after"] for run in last]
+    assert ends == sorted(ends, reverse=True)
 
 
 def test_backlog_of_a_pause_goes_through_in_one_run(

@@ -63,7 +63,7 @@ def _of_marts() -> Iterator[Statement]:
         for made, statement in recount.recount_statements(mart, dict(steps)):
             if dict(steps).get(made) != statement:
                 yield f"recount {name} {made}", statement
-        yield f"recompute {name}", marts.recomputed(mart)
+        yield f"recompute {name}", mart.recomputed()
 
 
 def _of_publishing() -> Iterator[Statement]:
