@@ -2,8 +2,8 @@
 
 After `make demo`, in the checkout's folder: `.venv/bin/python -m docs.pictures.take`,
 with names for some of them. It needs Debian's package `chromium`; the state folder is
-that of `PALATE_VAR`, as for `make`. For `rebuild_approval` it makes a counter wrong, and
-rejects what it is asked: `palate rebuild user_category_counters` puts that right.
+that of `PALATE_VAR`, as for `make`. For `rebuild_approval` it makes a counter wrong;
+approve the rebuild, and it is right again.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Other definitions are deployed while orders come: new ones, and one that may not be."""
+"""Other definitions are deployed while orders come: new ones, and refused ones."""
 
 import os
 import shutil
