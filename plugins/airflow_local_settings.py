@@ -1,13 +1,15 @@
 """Load what every task needs once, and let backfills leave room for live runs.
 
 Airflow imports this module whenever one of its parts starts. Each task is a fork of
-such a part, and to import the library and its clients takes it longer than its work.
+such a part, and to import the library and its clients, and to compile the templates of
+the SQL, takes it longer than its work.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,9 +54,11 @@ def task_instance_mutation_hook(
         task_instance.priority_weight = 0
 
 
+@cache
 def _load() -> None:
     for name in _NEEDED_BY_TASKS:
         importlib.import_module(name)
+    importlib.import_module("palate.render").compile_all()
 
 
 # Not now: this part of Airflow is only half imported yet, and may never fork.

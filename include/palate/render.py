@@ -41,6 +41,15 @@ def _template(path: str) -> jinja2.Template:
     return _ENVIRONMENT.get_template(path)
 
 
+def compile_all() -> None:
+    """Compile every file, for the processes that will be forked from this one.
+
+    One that is changed afterwards is compiled again where it is needed.
+    """
+    for name in _ENVIRONMENT.list_templates(extensions=["sql"]):
+        _ENVIRONMENT.get_template(name)
+
+
 def render(path: str, **values: Any) -> str:
     """Return the SQL of a file below ``sql/``.
 
