@@ -43,7 +43,7 @@ def orders_history_reload():
         return tell_report()
 
     mode, found = task.branch(rebuild.choose_mode)(), report()
-    layers = [layer.override(task_id=name)(name) for name in ("vault", *assets.MARTS)]
+    layers = [layer.override(task_id=name)(name) for name in ("vault", *assets.marts())]
     mode >> messages() >> layers[0] >> layers[1:] >> found
     built, compared, swapped, dropped = rebuild.steps()
     mode >> [found, built]

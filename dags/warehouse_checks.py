@@ -30,7 +30,7 @@ from palate_airflow import DAG_DEFAULTS, run_stage
     **DAG_DEFAULTS,
 )
 def warehouse_checks():
-    @task(inlets=list(assets.MARTS.values()))
+    @task(inlets=list(assets.marts().values()))
     def check(name: str):
         """Look for rows that break a rule."""
         return run_stage("checks", names=[name])

@@ -53,11 +53,20 @@ DICTIONARY_ENTRIES = table("stg.dictionary_entries")
 VAULT = table("dds.v_order")
 # What the marts are made of: the orders, and the names and categories beside them.
 COUNTED = [VAULT, DICTIONARY_ENTRIES]
-# One per folder below sql/cdm.
-MARTS = {
-    path.parent.name: table(f"cdm.{path.parent.name}")
-    for path in sorted(SQL_FOLDER.glob("cdm/*/mart.yaml"))
-}
+
+
+def marts() -> dict[str, Asset]:
+    """Return the assets of the marts by their names: one per folder below ``sql/cdm``.
+
+    A file with a DAG asks whenever it is read. This module is loaded once, as long as
+    Airflow runs, and a new mart is to have its task without a restart.
+    """
+    return {
+        path.parent.name: table(f"cdm.{path.parent.name}")
+        for path in sorted(SQL_FOLDER.glob("cdm/*/mart.yaml"))
+    }
+
+
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")
 # What goes out, and what it is made of; two feeds are there on request only.
@@ -70,5 +79,5 @@ if _SETTINGS.palate_publish_orders_to:
     PUBLISHED_FROM += COUNTED
     PUBLISHED.append(topic(_SETTINGS.palate_publish_orders_to))
 if _SETTINGS.palate_publish_counters_to:
-    PUBLISHED_FROM += MARTS.values()
+    PUBLISHED_FROM += marts().values()
     PUBLISHED.append(topic(_SETTINGS.palate_publish_counters_to))

@@ -21,7 +21,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
         """Count the orders that changed, and only those."""
         return run_stage("marts", name=name)
 
-    @task(inlets=[*assets.MARTS.values(), assets.TAG_RULES], outlets=[assets.TAGS])
+    @task(inlets=[*assets.marts().values(), assets.TAG_RULES], outlets=[assets.TAGS])
     def tags() -> dict[str, Any]:
         """Give and take the tags that changed counters and changed rules ask for."""
         return run_stage("tags")
@@ -34,7 +34,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
 
     counted = [
         mart.override(task_id=name, outlets=[asset])(name)
-        for name, asset in assets.MARTS.items()
+        for name, asset in assets.marts().items()
     ]
     tagged, published = tags(), publish()
     counted >> tagged >> published

@@ -55,14 +55,14 @@ def deployment(stack: Stack, checkout: Path, dwh: Dwh) -> Iterator[Deployment]:
     yield Deployment(checkout, stack.env())
     shutil.rmtree(checkout / "sql")
     kept.rename(checkout / "sql")
-    query = "SELECT name FROM ops.definitions WHERE name IN (%s, 's_order_bonus')"
-    if dwh.execute(query, (MART,)).fetchall():
-        dwh.execute("DROP TABLE dds.s_order_bonus")
-        for end in ("", "_counted", "_names"):
-            dwh.execute(f"DROP TABLE cdm.{MART}{end}")
-        for stage in (MART, f"mart:{MART}", "s_order_bonus", "vault:s_order_bonus"):
-            dwh.execute("DELETE FROM ops.definitions WHERE name = %s", (stage,))
-            dwh.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
+    pattern = f"{MART}|s_order_bonus"
+    made = (
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relname ~ %s"
+    )
+    for (table,) in dwh.execute(made, (pattern,)).fetchall():
+        dwh.execute(f"DROP TABLE {table}")
+    dwh.execute("DELETE FROM ops.definitions WHERE name ~ %s", (pattern,))
+    dwh.execute("DELETE FROM ops.watermarks WHERE stage ~ %s", (pattern,))
 
 
 def test_new_satellite_and_mart_are_filled_while_orders_come(
