@@ -58,8 +58,8 @@ test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run with
 	unshare --map-root-user --net --fork --kill-child \
 		$(PYTHON) -m pytest tests/compose $(PYTEST)
 
-test-faults: install-dev  ## all faults; writes docs/reliability.md (an hour or so)
-	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest tests/faults $(PYTEST)
+test-faults: install-dev  ## all faults; writes docs/reliability.md (half an hour)
+	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest $(PARALLEL) tests/faults $(PYTEST)
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }

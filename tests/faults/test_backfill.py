@@ -82,10 +82,9 @@ def test_backfill_of_a_day_beside_a_live_stream_ends_with_the_truth(
 ) -> None:
     env = stack.env()
     day = ("--days", "1")
-    late = ("--late", "0.05")
-    subprocess.run(_palate("simulate", "dictionaries", *day, *late), check=True)
+    subprocess.run(_palate("simulate", "dictionaries", *day), check=True)
     history = ("--orders", str(_ORDERS), "--own-time", "--demo")
-    subprocess.run(_palate("simulate", "history", *history, *day, *late), check=True)
+    subprocess.run(_palate("simulate", "history", *history, *day), check=True)
     until(_is_all_counted, "the day in the marts", seconds=900)
     with psycopg.connect(env["DWH_DSN"], autocommit=True) as dwh:
         lost = [dwh.execute(statement).rowcount for statement in _DAMAGE]

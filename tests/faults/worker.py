@@ -138,6 +138,7 @@ def work(job: Job) -> None:
         time.sleep(job.pause)
     log.info("peak memory %s MB", getrusage(RUSAGE_SELF).ru_maxrss // 1024)
     logging.shutdown()
+    points.wait_for_the_end()
     os._exit(1 if failed else 0)
 
 
