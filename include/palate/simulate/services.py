@@ -60,6 +60,7 @@ class Kafka:
                 "linger.ms": 20,
                 "delivery.timeout.ms": _DELIVERY_SECONDS * 1000,
                 "message.max.bytes": 16 * 2**20,
+                "log_level": 3,  # what it tries again by itself is no warning
             },
             logger=log,
         )
