@@ -25,6 +25,10 @@ from tests.faults.table import Tables
 from tests.sharing import BySharing
 from tests.warehouses import MakeWarehouse, Warehouses, spare_the_disk
 
+# A process that xdist starts has a width, which the command would take for a person's.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs real parts by the fixtures it asks for."""

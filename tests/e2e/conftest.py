@@ -73,19 +73,21 @@ def stack(var: Path, statsd: Receiver, checkout: Path) -> Iterator[Stack]:
     """Run everything, Airflow included, on free ports; Airflow runs the copy."""
     signals = Signals(statsd=f"127.0.0.1:{statsd.port}")
     found = Stack(var, Ports.read(var / "ports.json") or Ports.free(), signals)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in WATCH.items():
-                patch.setenv(name, value)
-            patch.setattr(airflow_server, "REPOSITORY", checkout)
-            found.up_services()
-            spare_the_disk(found)
-            found.up_airflow()
-        yield found
-    finally:
-        if not os.environ.get("PALATE_TEST_E2E_VAR"):
-            found.down(wipe=True)
-            shutil.rmtree(var, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as lasting:
+        # A test may start Airflow again: it then runs the copy too.
+        lasting.setattr(airflow_server, "REPOSITORY", checkout)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in WATCH.items():
+                    patch.setenv(name, value)
+                found.up_services()
+                spare_the_disk(found)
+                found.up_airflow()
+            yield found
+        finally:
+            if not os.environ.get("PALATE_TEST_E2E_VAR"):
+                found.down(wipe=True)
+                shutil.rmtree(var, ignore_errors=True)
 
 
 @pytest.fixture(scope="package")
