@@ -73,6 +73,11 @@ class Containers:
         """
         self._asked = set(names)
         waiting = self._needed(names)
+        for name in waiting:
+            # What waits for one that is done again waits for its new end.
+            for one in self._of(name):
+                if one.process.poll() is not None:
+                    del self._running[one.name]
         deadline = time.monotonic() + _PATIENCE_SECONDS
         healthy: set[str] = set()
         while waiting:
