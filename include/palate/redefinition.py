@@ -14,7 +14,6 @@ from palate.errors import RebuildRefusedError
 from palate.mart_definitions import Mart, load_marts
 from palate.meanings import all_meant
 from palate.place import Place
-from palate.registry import Meant, is_changed
 from palate.settings import Settings
 
 
@@ -68,7 +67,7 @@ def make_redefined(conn: Connection) -> None:
 
     :raises RebuildRefusedError: if this account may not
     """
-    changed = _changed(conn)
+    changed = registry.changed(conn, all_meant())
     if not changed:
         return
     definitions = load_vault()
@@ -100,7 +99,7 @@ def make_redefined(conn: Connection) -> None:
 
 def accept(conn: Connection) -> None:
     """Note that the tables just swapped in have the new meaning."""
-    changed = _changed(conn)
+    changed = registry.changed(conn, all_meant())
     if not changed:
         return
     for one in changed:
@@ -113,7 +112,7 @@ def accept(conn: Connection) -> None:
 def redefined_tables(conn: Connection) -> set[str]:
     """Return the tables whose definition says something else by now."""
     found: set[str] = set()
-    for one in _changed(conn):
+    for one in registry.changed(conn, all_meant()):
         if one.kind == "mart":
             found |= {
                 f"cdm.{table}" for table in mart_tables.tables(load_marts()[one.name])
@@ -128,7 +127,3 @@ def _remake_mart(conn: Connection, mart: Mart) -> None:
         conn.execute(f"DROP TABLE IF EXISTS {Place.REBUILT.of(f'cdm.{table}')}")
     for statement in (*mart_tables.table_statements(mart), mart_tables.comment(mart)):
         conn.execute(Place.REBUILT.of(statement))
-
-
-def _changed(conn: Connection) -> list[Meant]:
-    return [meant for meant in all_meant() if is_changed(conn, meant)]

@@ -39,20 +39,17 @@ def register(conn: Connection, meant: Meant) -> bool:
 
     :raises DefinitionError: if the table was made from another meaning
     """
-    if (meant.kind, meant.name) not in _stored(conn):
-        conn.execute(
-            # Where nothing is loaded yet, there is no history to fill it from.
-            "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
-            " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
-            " (SELECT 1 FROM ops.watermarks WHERE stage = 'vault') THEN now() END",
-            {
-                "kind": meant.kind,
-                "name": meant.name,
-                "definition": Jsonb(meant.meaning),
-            },
-        )
-        return True
     refuse_changed(conn, [meant])
+    entered = conn.execute(
+        # Where nothing is loaded yet, there is no history to fill it from.
+        "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
+        " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
+        " (SELECT 1 FROM ops.watermarks WHERE stage = 'vault') THEN now() END"
+        " ON CONFLICT (kind, name) DO NOTHING",
+        _values(meant),
+    )
+    if entered.rowcount:
+        return True
     accept(conn, meant)
     return False
 
@@ -81,19 +78,25 @@ def accept(conn: Connection, meant: Meant) -> None:
     conn.execute(
         "UPDATE ops.definitions SET definition = %(definition)s"
         " WHERE (kind, name) = (%(kind)s, %(name)s) AND definition <> %(definition)s",
-        {"kind": meant.kind, "name": meant.name, "definition": Jsonb(meant.meaning)},
+        _values(meant),
     )
 
 
-def is_changed(conn: Connection, meant: Meant) -> bool:
-    """Tell whether a table was made from another meaning."""
-    return _known(_stored(conn), meant) != meant.meaning
+def changed(conn: Connection, definitions: Iterable[Meant]) -> list[Meant]:
+    """Return the definitions whose table was made from another meaning."""
+    stored = _stored(conn)
+    return [one for one in definitions if _known(stored, one) != one.meaning]
 
 
 def fingerprint(query: str) -> str:
     """Return a hash of what a query says; remarks and spaces say nothing."""
     words = " ".join(_REMARK.sub("", query).split())
     return hashlib.md5(words.encode(), usedforsecurity=False).hexdigest()
+
+
+def _values(meant: Meant) -> dict[str, Any]:
+    definition = Jsonb(meant.meaning)
+    return {"kind": meant.kind, "name": meant.name, "definition": definition}
 
 
 def _stored(conn: Connection) -> dict[tuple[str, str], Meaning]:

@@ -1,9 +1,6 @@
 """Other definitions are deployed while orders come: new ones, and refused ones."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.local.stack import Stack
+from palate.settings import load_settings
+from tests.checkout import Checkout
 from tests.e2e.airflow_api import AirflowApi, until
 from tests.e2e.runs import Dwh
 from tests.e2e.shop import Guest
@@ -28,31 +27,13 @@ payload:
 MART = "dishes_of_guests"
 
 
-class Deployment:
-    """What Airflow runs, as somebody deploys it."""
-
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        """Describe it."""
-        self.sql = folder / "sql"
-        self._env = os.environ | env | {"PYTHONPATH": str(folder / "include")}
-
-    def palate(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run its command, as the owner of the warehouse."""
-        code = "from palate.cli import app; app()"
-        return subprocess.run(
-            [sys.executable, "-c", code, *words],
-            env=self._env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-
 @pytest.fixture
-def deployment(stack: Stack, checkout: Path, dwh: Dwh) -> Iterator[Deployment]:
+def deployment(stack: Stack, checkout: Path, dwh: Dwh) -> Iterator[Checkout]:
     """Give the deployment, and take back whatever the test does to it."""
     shutil.copytree(checkout / "sql", kept := checkout / "sql before")
-    yield Deployment(checkout, stack.env())
+    env = stack.env()
+    names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
+    yield Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
     shutil.rmtree(checkout / "sql")
     kept.rename(checkout / "sql")
     pattern = f"{MART}|s_order_bonus"
@@ -69,18 +50,13 @@ def test_new_satellite_and_mart_are_filled_while_orders_come(
     airflow: AirflowApi,
     dwh: Dwh,
     guest: Guest,
-    deployment: Deployment,
+    deployment: Checkout,
     stack: Stack,
 ) -> None:
     guest.order([guest.pizza])
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    satellites = deployment.sql / "dds" / "satellites"
-    (satellites / "s_order_bonus.yaml").write_text(SATELLITE)
-    mart = deployment.sql / "cdm" / MART
-    shutil.copytree(mart.with_name("user_product_counters"), mart)
-    for path in mart.iterdir():
-        text = path.read_text().replace("user_product_", f"{MART}_")
-        path.write_text(text.replace("tag_kind: product\n", ""))
+    deployment.write("satellites/s_order_bonus.yaml", SATELLITE)
+    deployment.add_mart(MART)
 
     made = deployment.palate("migrate")
 
@@ -130,7 +106,7 @@ def test_definition_that_changes_a_meaning_is_refused_before_a_row_is_added(
     airflow: AirflowApi,
     dwh: Dwh,
     guest: Guest,
-    deployment: Deployment,
+    deployment: Checkout,
     file: str,
     old: str,
     new: str,
@@ -139,10 +115,9 @@ def test_definition_that_changes_a_meaning_is_refused_before_a_row_is_added(
     guest.order([guest.pizza])
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
     before = actual(dwh)
-    path = deployment.sql / file
-    text = path.read_text()
+    text = (path := deployment.root / "sql" / file).read_text()
     assert old in text
-    path.write_text(text.replace(old, new))
+    deployment.change(file, old, new)
 
     run_id = airflow.trigger({}).json()["dag_run_id"]
 

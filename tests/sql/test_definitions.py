@@ -1,11 +1,6 @@
 """Definition files: wrong ones are named with their field, new ones are enough."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,6 +12,7 @@ from palate.errors import DefinitionError
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from tests.checkout import Checkout
 from tests.unit.model.stories import line, raw
 
 HUB = (
@@ -121,42 +117,6 @@ def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     assert message in str(error.value)
 
 
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the program whose SQL files a test may change."""
-
-    root: Path
-    settings: Settings
-
-    def write(self, file: str, text: str) -> None:
-        """Write a file below ``sql/dds``."""
-        (self.root / "sql" / "dds" / file).write_text(text, encoding="utf-8")
-
-    def change(self, file: str, old: str, new: str) -> None:
-        """Replace text in a file below ``sql``."""
-        path = self.root / "sql" / file
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run the copy's command."""
-        return subprocess.run(
-            [sys.executable, "-c", "from palate.cli import app; app()", *arguments],
-            env={
-                **os.environ,
-                "PYTHONPATH": str(self.root / "include"),
-                "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
-                "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
-                "REDIS_URL": self.settings.redis_url.get_secret_value(),
-                "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
-                "COLUMNS": "1000",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-
 @pytest.fixture
 def checkout(tmp_path: Path, warehouse: Settings) -> Checkout:
     for name in ("include", "sql"):
@@ -203,13 +163,7 @@ def test_new_mart_is_a_folder_and_counts_the_history(
         producer.send(topic, raw(number, [line("d"), line(f"dish {number}")]).value)
     producer.flush()
     assert checkout.palate("run").returncode == 0
-    marts = checkout.root / "sql" / "cdm"
-    shutil.copytree(marts / "user_product_counters", marts / "dishes_of_guests")
-    for path in (marts / "dishes_of_guests").iterdir():
-        checkout.change(
-            f"cdm/dishes_of_guests/{path.name}", "user_product_", "dishes_of_guests_"
-        )
-    checkout.change("cdm/dishes_of_guests/mart.yaml", "tag_kind: product\n", "")
+    checkout.add_mart("dishes_of_guests")
 
     made = checkout.palate("migrate")
     assert made.stdout == "Made dishes_of_guests.\n", made.stderr

@@ -1,0 +1,55 @@
+"""A copy of the program, as somebody deploys it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from palate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the program whose SQL files a test may change."""
+
+    root: Path
+    settings: Settings
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file below ``sql/dds``."""
+        (self.root / "sql" / "dds" / file).write_text(text, encoding="utf-8")
+
+    def change(self, file: str, old: str, new: str) -> None:
+        """Replace text in a file below ``sql``."""
+        path = self.root / "sql" / file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the copy's command."""
+        return subprocess.run(
+            [sys.executable, "-c", "from palate.cli import app; app()", *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.root / "include"),
+                "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
+                "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+                "REDIS_URL": self.settings.redis_url.get_secret_value(),
+                "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
+                "COLUMNS": "1000",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def add_mart(self, name: str) -> None:
+        """Add a mart that counts what ``user_product_counters`` counts."""
+        marts = self.root / "sql" / "cdm"
+        shutil.copytree(marts / "user_product_counters", marts / name)
+        for path in (marts / name).iterdir():
+            self.change(f"cdm/{name}/{path.name}", "user_product_", f"{name}_")
+        self.change(f"cdm/{name}/mart.yaml", "tag_kind: product\n", "")
