@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.25
 _LONGEST_PAUSE = 15.0
 _SECONDS_BETWEEN_METRICS = 10.0
 # The broker answers in milliseconds or not at all, and the end of a trigger waits for
@@ -63,6 +62,8 @@ class KafkaBell(BaseEventTrigger):
                     if watch is None:
                         settings = await _settings()
                         watch = await loop.run_in_executor(thread, self._open, settings)
+                    else:
+                        await loop.run_in_executor(thread, watch.wait)
                     if loop.time() >= tell_from:
                         tell_from = loop.time() + _SECONDS_BETWEEN_METRICS
                         await loop.run_in_executor(thread, _tell, settings)
@@ -86,7 +87,6 @@ class KafkaBell(BaseEventTrigger):
                         failures = 0
                     if is_ringing:
                         yield TriggerEvent(None)
-                    await asyncio.sleep(_POLL_SECONDS)
         finally:
             if watch is not None:
                 thread.submit(watch.close)

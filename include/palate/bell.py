@@ -23,6 +23,9 @@ _SECONDS_BETWEEN_LOOKS_AT_ENTRIES = 5
 # While the ends of the broker stay as they are, nothing new waits; but a topic may be
 # made anew, or a partition be added.
 _SECONDS_BETWEEN_CLOSE_LOOKS = 5
+_SECONDS_BETWEEN_LOOKS = 0.25
+# The end of a trigger waits for the look that is going on.
+_LONGEST_WAIT = 1.0
 
 
 @dataclass
@@ -76,7 +79,9 @@ class Watch:
         self._look_closely_from = 0.0
         with ExitStack() as opened:
             self._conn = opened.enter_context(connect(settings))
-            self._reader = opened.enter_context(open_reader(settings))
+            self._reader = opened.enter_context(
+                open_reader(settings, patience_ms=int(_LONGEST_WAIT * 1000))
+            )
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -98,6 +103,16 @@ class Watch:
         """
         now = time.monotonic()
         return self._orders_wait(now) or self._entries_are_due(now)
+
+    def wait(self) -> None:
+        """Wait until another look is worth it; when all is calm, for a message.
+
+        :raises PalateError: if the broker does not answer
+        """
+        if self._calm_ends is None:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        else:
+            self._reader.wait(self._calm_ends, _LONGEST_WAIT)
 
     def _orders_wait(self, now: float) -> bool:
         ends = self._reader.ends(self._topics)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import kafka.codec
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import OffsetOutOfRangeError
 
 from palate.errors import (
     AccessDeniedError,
@@ -109,6 +110,23 @@ class Reader:
             )
         return {tp.partition: at.offset if at else None for tp, at in found.items()}
 
+    def wait(self, ends: dict[tuple[str, int], int], seconds: float) -> None:
+        """Wait until something stands at one of these ends, or for so many seconds.
+
+        The broker answers at once when a message comes, so nothing has to be asked
+        again and again. What came is left unread.
+        """
+        at = {TopicPartition(*key): offset for key, offset in ends.items()}
+        if self._consumer.assignment() != set(at):
+            self._consumer.assign(list(at))
+        for partition, offset in at.items():
+            self._consumer.seek(partition, offset)
+        with explained(self._settings):
+            try:
+                self._consumer.poll(int(seconds * 1000), max_records=1)
+            except OffsetOutOfRangeError:  # made anew: a reason to look, too
+                time.sleep(seconds)
+
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Read these partitions, each from the given offset on."""
         gc.freeze()  # what is loaded by now is not garbage: reads a tenth faster
@@ -163,9 +181,10 @@ class Reader:
 
 
 @contextmanager
-def open_reader(settings: Settings) -> Iterator[Reader]:
+def open_reader(settings: Settings, *, patience_ms: int = 100) -> Iterator[Reader]:
     """Connect to the broker for reading; close the connection at the end.
 
+    :param patience_ms: how long the broker may keep a request for what is not there yet
     :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
     :raises AccessDeniedError: if it refuses the login, or is not trusted
     :raises SettingsError: if a setting of the connection can't be used
@@ -173,14 +192,14 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
     for missing in missing_codecs():
         log.warning("%s", missing)
     with explained(settings):
-        consumer = _connected(settings)
+        consumer = _connected(settings, patience_ms)
     try:
         yield Reader(consumer, settings)
     finally:
         consumer.close()
 
 
-def _connected(settings: Settings) -> KafkaConsumer:
+def _connected(settings: Settings, patience_ms: int) -> KafkaConsumer:
     timeout_ms = max(int(settings.palate_kafka_timeout * 1000), 1)
     try:
         consumer = KafkaConsumer(
@@ -195,7 +214,7 @@ def _connected(settings: Settings) -> KafkaConsumer:
             bootstrap_timeout_ms=timeout_ms,
             request_timeout_ms=max(timeout_ms, 1000),
             reconnect_backoff_max_ms=1_000,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=patience_ms,
             max_partition_fetch_bytes=8 * 2**20,
         )
     except ValueError as error:

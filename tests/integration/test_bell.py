@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from palate import bell, dictionaries, staging
 from palate.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
 from palate.settings import Settings
 from palate.stage import open_run, shell_caller
+from tests.integration.broker import Broker
 
 Send = Callable[..., None]
 ME = shell_caller("drain")
@@ -25,6 +27,9 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
 @pytest.fixture
@@ -108,6 +113,35 @@ def test_rings_again_with_growing_pauses_while_nobody_comes(
         assert not watch.should_ring()
         clock.seconds += 1
         assert watch.should_ring()
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_a_message_ends_the_wait_for_one(
+    watch: Watch, send: Send, monkeypatch: pytest.MonkeyPatch, partition: int
+) -> None:
+    monkeypatch.setattr(bell, "_LONGEST_WAIT", 86_400.0)
+    assert not watch.should_ring()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(watch.wait)
+        assert not waiting.done()
+        send(partition=partition)
+        waiting.result(timeout=60)
+    assert watch.should_ring()
+
+
+def test_a_topic_made_anew_does_not_end_the_waiting(
+    broker: Broker, clock: Clock
+) -> None:
+    broker.send([b"connection test"] * 3)
+    staging.run(broker.settings, ME)
+    with Watch(broker.settings, [broker.raw]) as watch:
+        assert not watch.should_ring()
+        broker.make_anew()
+        broker.send([b"connection test"])
+        deadline = time.monotonic() + 60
+        while not watch.should_ring():
+            assert time.monotonic() < deadline
+            watch.wait()
 
 
 def test_entries_that_stay_due_ring(

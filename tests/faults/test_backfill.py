@@ -1,0 +1,116 @@
+"""A day of 50,000 orders is backfilled beside a live stream, on a damaged warehouse.
+
+The simulator knows what the marts must be. ``PALATE_TEST_ORDERS`` gives another number.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.local.ports import Ports
+from deploy.local.stack import Stack
+from palate.settings import load_settings
+from palate.status import status
+from tests.e2e.airflow_api import AirflowApi, until
+
+_ORDERS = int(os.environ.get("PALATE_TEST_ORDERS", "50000"))
+_LIVE_ORDERS_A_MINUTE = 60
+_DAY = timedelta(days=1)
+_TICK = timedelta(minutes=5)
+
+# Of each layer a part is lost, and counters are wrong.
+_DAMAGE = (
+    "DELETE FROM stg.order_events WHERE kafka_offset % 97 = 0",
+    "DELETE FROM dds.s_order_version WHERE order_id % 89 = 0",
+    "DELETE FROM dds.s_order_item WHERE order_id % 83 = 0",
+    "UPDATE cdm.user_product_counters SET order_cnt = order_cnt + 1"
+    " WHERE hashtext(product_id::text) % 7 = 0",
+    "DELETE FROM cdm.user_category_counters WHERE hashtext(user_id::text) % 11 = 0",
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """Run everything, Airflow included, and let the shell's commands find it."""
+    var = Path(tempfile.mkdtemp(prefix="palate-"))
+    var.chmod(0o755)
+    found = Stack(var, Ports.free())
+    try:
+        found.up_airflow()
+        for name, value in (found.env() | {"PALATE_VAR": str(var)}).items():
+            monkeypatch.setenv(name, value)
+        yield found
+    finally:
+        found.down(wipe=True)
+        shutil.rmtree(var, ignore_errors=True)
+
+
+def _palate(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("palate")), *arguments]
+
+
+@contextmanager
+def _live_stream() -> Iterator[None]:
+    rate = ("--demo", "--rate", str(_LIVE_ORDERS_A_MINUTE), "--json")
+    with subprocess.Popen(_palate("simulate", "live", *rate)) as live:
+        try:
+            yield
+            assert live.poll() is None, "the live stream has ended"
+        finally:
+            live.send_signal(signal.SIGINT)
+
+
+def _is_all_counted() -> bool:
+    logs = status(load_settings()).logs
+    return sum(log.staged for log in logs) > 0 and not any(log.lag for log in logs)
+
+
+def test_backfill_of_a_day_beside_a_live_stream_ends_with_the_truth(
+    stack: Stack,
+) -> None:
+    env = stack.env()
+    now = datetime.now(UTC)
+    # A run looks at what is before its tick; the simulator's last are at the very end.
+    end = now - timedelta(seconds=now.timestamp() % _TICK.total_seconds())
+    until_dt = end - timedelta(seconds=1)
+    day = ("--days", f"{_DAY / timedelta(days=1)}", "--until", f"{until_dt:%F %T}")
+    subprocess.run(_palate("simulate", "dictionaries", *day), check=True)
+    history = ("--orders", str(_ORDERS), "--own-time", "--demo")
+    subprocess.run(_palate("simulate", "history", *history, *day), check=True)
+    until(_is_all_counted, "the day in the marts", seconds=900)
+    with psycopg.connect(env["DWH_DSN"], autocommit=True) as dwh:
+        lost = [dwh.execute(statement).rowcount for statement in _DAMAGE]
+    assert all(lost), lost
+
+    api = AirflowApi(env["AIRFLOW_URL"], env["AIRFLOW_USER"], env["AIRFLOW_PASSWORD"])
+    begun = datetime.now(UTC)
+    with _live_stream():
+        backfill = api.backfill(end - _DAY, end, "completed")
+        until(
+            lambda: api.get(f"/backfills/{backfill['id']}")["completed_at"],
+            "the end of the backfill",
+            seconds=6_000,
+        )
+    took = datetime.now(UTC) - begun
+    until(_is_all_counted, "the live orders in the marts", seconds=300)
+
+    runs = api.get("/dags/orders_stream/dagRuns", run_type="backfill", limit=1)
+    red = api.get("/dags/orders_stream/dagRuns", run_type="backfill", state="failed")
+    print(f"{runs['total_entries']} runs in {took}; damaged rows: {lost}")
+    assert runs["total_entries"] >= _DAY / _TICK - 1
+    assert red["total_entries"] == 0
+    compare = _palate("simulate", "truth", "--compare", "--wait", "60")
+    subprocess.run(compare, check=True)
+    subprocess.run(_palate("reconcile"), check=True)
