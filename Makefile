@@ -12,7 +12,7 @@ PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-compose test-faults test-kubernetes demo bench pin
+.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes demo bench pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,7 +59,11 @@ test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run with
 		$(PYTHON) -m pytest tests/compose $(PYTEST)
 
 test-faults: install-dev  ## all faults; writes docs/reliability.md (half an hour)
-	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest $(PARALLEL) tests/faults $(PYTEST)
+	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest $(PARALLEL) tests/faults \
+		--ignore=tests/faults/test_backfill.py $(PYTEST)
+
+test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
+	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }

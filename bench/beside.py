@@ -1,7 +1,5 @@
 """How long a message takes to both marts beside a large backfill, and without one."""
 
-import os
-import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,16 +25,18 @@ class Beside:
 def measure(services: Services, *, messages: int, every: float, hours: int) -> Beside:
     """Send messages alone; then start a backfill and send as many again.
 
-    :raises RuntimeError: if a message does not arrive
+    :raises RuntimeError: if a message does not arrive, or Airflow refuses the backfill
     """
     alone = latency.measure(services, messages=messages, every=every)
     end = now()
-    _airflow(
-        services,
+    done = airflow_server.run(
+        services.stack.var,
         *("backfill", "create", f"--dag-id={_DAG}"),
         f"--from-date={(end - timedelta(hours=hours)).isoformat()}",
         f"--to-date={end.isoformat()}",
     )
+    if done.returncode:
+        raise RuntimeError(f"The backfill was not made: {done.stdout[-2000:]}")
     console.print(f"A backfill of {hours * _RUNS_AN_HOUR} runs has begun.")
     beside = latency.measure(services, messages=messages, every=every)
     with services.superuser("airflow") as conn:
@@ -57,16 +57,3 @@ def show(found: Beside) -> None:
             f"{beside / alone:.1f} times"
         )
     print(f"Meanwhile {found.over} of {found.runs} runs of the backfill were over.")
-
-
-def _airflow(services: Services, *arguments: str) -> None:
-    done = subprocess.run(
-        [str(airflow_server.COMMAND), *arguments],
-        env={**os.environ, "PALATE_VAR": str(services.stack.var)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"airflow {arguments}: {done.stdout[-2000:]}")

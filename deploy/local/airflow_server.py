@@ -98,6 +98,18 @@ def is_watching(settings: Settings) -> bool:
         return False
 
 
+def run(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command `airflow` on a stack; what it prints is in ``stdout``."""
+    return subprocess.run(
+        [str(COMMAND), *arguments],
+        env={**os.environ, "PALATE_VAR": str(var)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 def _connections(ports: Ports, secrets: Secrets) -> dict[str, dict[str, object]]:
     return {
         "dwh": {
@@ -128,14 +140,7 @@ def _migrate(var: Path) -> None:
     wanted = version("apache-airflow-core")
     if done_for.exists() and done_for.read_text() == wanted:
         return
-    done = subprocess.run(
-        [str(COMMAND), "db", "migrate"],
-        env={**os.environ, "PALATE_VAR": str(var)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = run(var, "db", "migrate")
     (var / "log" / "airflow-db-migrate.log").write_text(done.stdout)
     if done.returncode:
         raise StackError(f"`airflow db migrate` failed: {done.stdout[-2000:].strip()}")

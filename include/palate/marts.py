@@ -5,6 +5,8 @@ refresh (what the touched orders had added is taken out, what they add now is pu
 in), the rebuild and the reconciliation. The cost of a refresh depends on the batch.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -44,9 +46,7 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
 
     :raises DefinitionError: if its folder means something else than the mart
     """
-    mart = load_marts()[name]
-    with open_run(settings, mart.stage, caller) as attempt:
-        refuse_changed(attempt.conn, [of_mart(name)])
+    with _open_run(settings, name, caller) as (attempt, mart):
         own = attempt.own_ranges()
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
@@ -61,14 +61,26 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
 
 def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count the guests of the positions anew that the caller's run has planned."""
-    mart = load_marts()[name]
-    with open_run(settings, mart.stage, caller) as attempt:
-        refuse_changed(attempt.conn, [of_mart(name)])
+    with _open_run(settings, name, caller) as (attempt, mart):
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         else:
             _reload(settings, attempt, mart)
         return attempt.outcome
+
+
+@contextmanager
+def _open_run(
+    settings: Settings, name: str, caller: Caller
+) -> Iterator[tuple[StageRun, Mart]]:
+    """Begin a run of a mart whose folder means what the mart was made from.
+
+    :raises DefinitionError: if it means something else
+    """
+    mart = load_marts()[name]
+    with open_run(settings, mart.stage, caller) as attempt:
+        refuse_changed(attempt.conn, [of_mart(name)])
+        yield attempt, mart
 
 
 def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
@@ -138,9 +150,7 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
 
     Readers see the old mart until it commits; they wait while it is written.
     """
-    mart = load_marts()[name]
-    with open_run(settings, mart.stage, caller) as attempt:
-        refuse_changed(attempt.conn, [of_mart(name)])
+    with _open_run(settings, name, caller) as (attempt, mart):
         # The watermarks and what they stand for must come from one snapshot.
         attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with attempt.batch([]) as batch:

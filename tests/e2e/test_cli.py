@@ -1,7 +1,5 @@
 """Acts of a person by the command ``airflow``, where people use that."""
 
-import os
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,14 +14,9 @@ from tests.model.compare import actual, assert_equal
 pytestmark = pytest.mark.slow
 
 
-def _airflow(stack: Stack, *words: str) -> str:
-    return subprocess.run(
-        [str(airflow_server.COMMAND), *words],
-        env=os.environ | {"PALATE_VAR": str(stack.var)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
+def _airflow(stack: Stack, *words: str) -> None:
+    done = airflow_server.run(stack.var, *words)
+    assert done.returncode == 0, done.stdout
 
 
 def test_runs_and_backfills_of_the_shell_do_what_those_of_the_ui_do(
