@@ -124,7 +124,7 @@ class Reader:
         with explained(self._settings):
             try:
                 self._consumer.poll(int(seconds * 1000), max_records=1)
-            except OffsetOutOfRangeError:  # made anew: a reason to look, too
+            except OffsetOutOfRangeError:  # made anew, which the next look sees
                 time.sleep(seconds)
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
