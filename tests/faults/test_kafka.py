@@ -6,8 +6,11 @@ import time
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from deploy.local.stack import Stack
+from palate.errors import PalateError
+from palate.kafka import open_reader
 from tests.corpus.case import example
 from tests.faults.conftest import MakeGround
 from tests.faults.ground import Ground
@@ -258,6 +261,8 @@ def test_broker_pauses(ground: Ground, services: Stack, results: Results) -> Non
     ground.send_traffic(30)
     with stopped(service(services, "kafka")):
         code, made = ground.run(stages=("drain",))
+    # It stood still for so long that its controller may have given it up.
+    _wait_until_it_leads(ground)
 
     assert code == 1
     assert "ServiceUnavailableError" in made.log.read_text()
@@ -297,6 +302,18 @@ def test_broker_down(
         assert code == 1
         assert "ServiceUnavailableError" in made.log.read_text()
         results.add("broker down", 1, ground.verdict())
+
+
+@retry(
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.1),
+    retry=retry_if_exception_type(PalateError),
+    reraise=True,
+)
+def _wait_until_it_leads(ground: Ground) -> None:
+    with open_reader(ground.settings) as reader:
+        for topic in _topics(ground):
+            reader.state(topic)
 
 
 def _topics(ground: Ground) -> tuple[str, str]:
