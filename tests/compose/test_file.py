@@ -99,15 +99,12 @@ def test_all_parts_of_airflow_have_the_same_settings() -> None:
 
 
 def test_settings_shared_with_the_local_stack_are_in_one_file() -> None:
-    """What both name beside that file differs: addresses, executor, how many tasks.
-
-    The local executor takes over the scheduler's sleep (ADR 0019).
-    """
+    """What both name beside that file differs: addresses, executor, how many tasks."""
     names = re.compile("^(AIRFLOW__[A-Z_]+)=", re.MULTILINE)
     template = REPOSITORY / "deploy/local/settings/airflow.env.j2"
     local = set(names.findall(template.read_text()))
     shared = set(names.findall((REPOSITORY / "deploy/airflow.env").read_text()))
-    assert shared & local == {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"}
+    assert not shared & local
     for name in _AIRFLOW:
         assert shared <= _ALL[name]["environment"].keys()
 
