@@ -1,9 +1,10 @@
 """Take the pictures of docs/operations.md from a running stack.
 
-After `make demo`, in the checkout's folder: `.venv/bin/python -m docs.pictures.take`,
-with names for some of them. It needs Debian's package `chromium`; the state folder is
-that of `PALATE_VAR`, as for `make`. For `rebuild_approval` it makes a counter wrong;
-approve the rebuild, and it is right again.
+After `make install-dev demo`, in the checkout's folder:
+`.venv/bin/python -m docs.pictures.take`, with names for some of them. It needs
+Debian's package `chromium`; the state folder is that of `PALATE_VAR`, as for `make`.
+For `rebuild_approval` it makes a counter wrong; approve the rebuild, and it is right
+again.
 """
 
 import sys

@@ -35,6 +35,21 @@ def results(record_property: Callable[[str, object], None]) -> Results:
     return Results(record_property)
 
 
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Run everything, Airflow included, on free ports."""
+    with ExitStack() as last:
+        kept = os.environ.get("PALATE_TEST_E2E_VAR")
+        var = Path(kept or tempfile.mkdtemp(prefix="palate-"))
+        var.mkdir(parents=True, exist_ok=True)
+        var.chmod(0o755)
+        found = Stack(var, Ports.read(var / "ports.json") or Ports.free())
+        if not kept:
+            last.callback(found.down, wipe=True)
+        found.up_airflow()
+        yield found
+
+
 @pytest.fixture
 def make_ground(make_warehouse: MakeWarehouse, tmp_path: Path) -> MakeGround:
     """Return what makes a fresh warehouse on the session's services."""

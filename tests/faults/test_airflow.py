@@ -4,19 +4,15 @@ The stack is these tests' own. Airflow itself has to take the messages to the ma
 only then does the checker look.
 """
 
-import os
 import signal
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 import psutil
 import psycopg
 import pytest
 
 from deploy.local import postgres
-from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.mart_definitions import load_marts
@@ -28,21 +24,6 @@ from tests.faults.table import Results
 from tests.faults.traffic import Traffic
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """Run everything, Airflow included, on free ports."""
-    with ExitStack() as last:
-        kept = os.environ.get("PALATE_TEST_E2E_VAR")
-        var = Path(kept or tempfile.mkdtemp(prefix="palate-"))
-        var.mkdir(parents=True, exist_ok=True)
-        var.chmod(0o755)
-        found = Stack(var, Ports.read(var / "ports.json") or Ports.free())
-        if not kept:
-            last.callback(found.down, wipe=True)
-        found.up_airflow()
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ The simulator knows what the marts must be. ``PALATE_TEST_ORDERS`` gives another
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +15,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from palate.settings import load_settings
 from palate.status import status
@@ -42,19 +39,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """Run everything, Airflow included, and let the shell's commands find it."""
-    var = Path(tempfile.mkdtemp(prefix="palate-"))
-    var.chmod(0o755)
-    found = Stack(var, Ports.free())
-    try:
-        found.up_airflow()
-        for name, value in (found.env() | {"PALATE_VAR": str(var)}).items():
-            monkeypatch.setenv(name, value)
-        yield found
-    finally:
-        found.down(wipe=True)
-        shutil.rmtree(var, ignore_errors=True)
+def env(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Let the shell's commands find the stack."""
+    found = stack.env()
+    for name, value in (found | {"PALATE_VAR": str(stack.var)}).items():
+        monkeypatch.setenv(name, value)
+    return found
 
 
 def _palate(*arguments: str) -> list[str]:
@@ -78,9 +68,8 @@ def _is_all_counted() -> bool:
 
 
 def test_backfill_of_a_day_beside_a_live_stream_ends_with_the_truth(
-    stack: Stack,
+    env: dict[str, str],
 ) -> None:
-    env = stack.env()
     now = datetime.now(UTC)
     # A run looks at what is before its tick; the simulator's last are at the very end.
     end = now - (now - datetime.min.replace(tzinfo=UTC)) % _TICK
