@@ -12,6 +12,7 @@ from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
 from palate import marts, publish, tags
+from palate.counted import counted
 from palate.mart_definitions import load_marts
 from palate.run import run_pipeline
 from palate.settings import Settings
@@ -97,5 +98,6 @@ def check(settings: Settings) -> None:
     for name in load_marts():
         number, examples = marts.differences(settings, name)
         if number:
-            message = f"{name}: {number} rows differ from the vault, such as {examples}"
+            differing = counted(number, "row differs", "rows differ")
+            message = f"{name}: {differing} from the vault, such as {examples}"
             raise RuntimeError(message)

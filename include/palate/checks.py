@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 from palate import incidents, marts, storage, tags, vault
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
 from palate.errors import CheckFailedError, NotFoundError
@@ -75,7 +76,8 @@ class Result:
 
     def __str__(self) -> str:
         """Return the one line that a person reads in the task's log."""
-        found = f"{self.found} rows break it" if self.found else self.outcome
+        breaking = counted(self.found, "row breaks it", "rows break it")
+        found = breaking if self.found else self.outcome
         note = f" {self.note}" if self.note else ""
         return f"{self.check} {self.subject}: {found} ({self.seconds:.1f} s).{note}"
 
@@ -223,7 +225,7 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
         return "Entries of dictionaries are not counted yet.", True
     number = sum(len(item) for item in waiting)
     if number > settings.palate_chunk_positions:
-        return f"It has not counted {number} positions yet.", True
+        return f"It has not counted {counted(number, 'position')} yet.", True
     if waiting:
         marts.gather(conn, settings, name, waiting)
     return "", bool(waiting)
@@ -301,8 +303,9 @@ def _keep(conn: Connection, caller: Caller, result: Result) -> None:
     name = f"{result.check} {result.subject}"
     if result.has_failed:
         message = (
-            f"{result.found} rows break what must hold: {result.rule} `palate check "
-            f"{result.check}` shows some; see docs/operations.md, 'A check found rows'."
+            f"{counted(result.found, 'row breaks', 'rows break')} what must hold: "
+            f"{result.rule} `palate check {result.check}` shows some; see "
+            "docs/operations.md, 'A check found rows'."
         )
         incidents.begin(conn, Kind.CHECK, name, message)
     elif not result.is_skipped:

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from palate import marts, tags
 from palate import publish as publish_stage
 from palate.checks_cli import check
+from palate.counted import counted
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
@@ -122,7 +123,10 @@ def reconcile(as_json: AsJson = False) -> None:
         for name, (number, rows) in report.items():
             if not as_json:
                 source = "vault" if name in load_marts() else "counters and rules"
-                out.print(f"{name}: {number} rows differ from the {source}.")
+                out.print(
+                    f"{name}: {counted(number, 'row differs', 'rows differ')} from"
+                    f" the {source}."
+                )
                 for row in rows:
                     out.print(f"  {row}", markup=False)
         wrong = [name for name, (number, _) in report.items() if number]

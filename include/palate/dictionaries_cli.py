@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import dictionaries
+from palate.counted import counted
 from palate.dictionary_entry import Entry, look
 from palate.readable import harmless
 from palate.run import follow_vault
@@ -59,7 +60,7 @@ def _print(found: Entry) -> None:
     for one in found.waiting:
         out.print(
             f"Asked for again for {one['for']}: {one['problem']}; tried "
-            f"{one['tried_cnt']} times, next at {_time(one['next_try_dt'])}."
+            f"{counted(one['tried_cnt'], 'time')}, next at {_time(one['next_try_dt'])}."
         )
     if not found.versions:
         out.print("No version is staged.")

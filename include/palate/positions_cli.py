@@ -11,6 +11,7 @@ from rich.text import Text
 
 from palate import gaps
 from palate.accept_gap import accept_gap
+from palate.counted import counted
 from palate.database import connect
 from palate.decisions import person, stated
 from palate.positions import Log
@@ -94,7 +95,8 @@ def accept(
             print(json.dumps(outcome.as_dict()))
         else:
             number = outcome.counts["given_up"]
-            out.print(f"{number} offsets are given up. The next run goes on at {to}.")
+            given_up = counted(number, "offset is", "offsets are")
+            out.print(f"{given_up} given up. The next run goes on at {to}.")
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:

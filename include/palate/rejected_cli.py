@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import rejected, vault
+from palate.counted import counted
 from palate.decisions import person, stated
 from palate.errors import NotFoundError, SettingsError
 from palate.positions import Log
@@ -203,7 +204,7 @@ def dismiss(
         if as_json:
             print(json.dumps({"dismissed": number}))
         else:
-            out.print(f"Dismissed {number} refused messages.")
+            out.print(f"Dismissed {counted(number, 'refused message')}.")
         if not number:
             message = (
                 "No refused message matches, or they are dismissed already. `palate "

@@ -17,6 +17,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from palate import incidents, marts, restaging, vault
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
 from palate.errors import HistoryDiffersError, NotFoundError
@@ -126,9 +127,9 @@ class Report:
     def alarm(self) -> str:
         """Return what is told of rows that differ."""
         return (
-            f"{self.differing} rows differ from what they follow from and were "
-            "left as they are; all else is right. The tasks' logs name them; see "
-            "docs/operations.md, 'The vault differs'."
+            f"{counted(self.differing, 'row differs', 'rows differ')} from the layer "
+            "before. What differs was left as it is; all else is right. The tasks' "
+            "logs name it; see docs/operations.md, 'The vault differs'."
         )
 
     def _verdict(self) -> str:
@@ -137,13 +138,12 @@ class Report:
             sentences.append(f"**Not done: {', '.join(self.missing)}.**")
         if self.differing:
             sentences.append(
-                f"**Alarm: {self.differing:,} rows differ and were left as they are;"
-                " the tasks' logs name them.**"
+                f"**Alarm: {counted(self.differing, 'row differs', 'rows differ')}. "
+                "What differs was left as it is; the tasks' logs name it.**"
             )
         if self.healed:
-            sentences.append(
-                f"{self.healed:,} rows were missing or wrong and are right now."
-            )
+            healed = counted(self.healed, "missing or wrong row")
+            sentences.append(f"Put right: {healed}.")
         return " ".join(sentences) or "Every layer is equal to the one before it."
 
 

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from palate import dropped
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import ServiceUnavailableError, StageBusyError
 from palate.place import Place
@@ -114,7 +115,7 @@ class Outcome:
         ranges = ", ".join(str(item) for item in self.as_ranges())
         counts = ", ".join(f"{name} {number}" for name, number in self.counts.items())
         repeated = f" ({self.repeated} repeated)" if self.repeated else ""
-        batches = f"{self.batches} batches{repeated}"
+        batches = counted(self.batches, "batch", "batches") + repeated
         did = "; ".join(filter(None, (batches, counts, ranges)))
         return f"{self.stage}: {did}. {self.note}".rstrip()
 

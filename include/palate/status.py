@@ -7,6 +7,7 @@ from typing import Any
 
 from palate import staging, vault
 from palate.alarms import untold
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.epochs import known_epoch
 from palate.errors import PalateError, PromiseBrokenError
@@ -177,8 +178,8 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
     patience = timedelta(seconds=promise.promised_seconds)
     if since and promise.watched_dt and promise.watched_dt - since > patience:
         yield (
-            f"{number} alarms wait to be told, the first since {since:%F %T} UTC. The "
-            "log of the watch says why."
+            f"{counted(number, 'alarm waits', 'alarms wait')} to be told, the first "
+            f"since {since:%F %T} UTC. The log of the watch says why."
         )
 
 

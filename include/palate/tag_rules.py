@@ -12,6 +12,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from palate import tags
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import AlreadyThereError, NotFoundError, SettingsError
 from palate.render import execute, render
@@ -35,8 +36,8 @@ class Rule:
         """Return the rule as a sentence's part."""
         state = "" if self.active else " (switched off)"
         return (
-            f"{self.tag!r} from {self.threshold} orders of the {KINDS[self.kind]}"
-            f" {self.name!r} on{state}"
+            f"{self.tag!r} from {counted(self.threshold, 'order')} of the"
+            f" {KINDS[self.kind]} {self.name!r} on{state}"
         )
 
 

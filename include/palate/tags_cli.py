@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import tag_rules
+from palate.counted import counted
 from palate.errors import SettingsError
 from palate.readable import harmless
 from palate.settings import load_settings
@@ -137,7 +138,8 @@ def who(
         for one in holders:
             print(f"{harmless(one.user_id)}  since {one.since_dt:%F %T} UTC")
         shown = f", {len(holders)} of them shown" if len(holders) < number else ""
-        out.print(f"{number} guests have {harmless(tag)}{shown}.")
+        having = counted(number, "guest has", "guests have")
+        out.print(f"{having} {harmless(tag)}{shown}.")
 
 
 @app.command()
@@ -159,7 +161,7 @@ def of(
                 thing = f"{KINDS[why.kind]} {why.name!r}"
                 own = f" ({why.own_id})" if why.kind == "product" else ""
                 line = (
-                    f"  {why.order_cnt} orders of the {thing}{own};"
+                    f"  {counted(why.order_cnt, 'order')} of the {thing}{own};"
                     f" rule {why.rule_id} asks for {why.threshold}"
                 )
                 print(harmless(line))

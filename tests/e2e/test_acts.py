@@ -65,7 +65,7 @@ def test_reload_of_bytes_that_differ_is_red_and_changes_nothing(
 
     assert run["state"] == "failed"
     assert of_reload.tasks(run["dag_run_id"])[REPORT]["state"] == "failed"
-    assert "1 rows differ" in of_reload.log(run["dag_run_id"], REPORT)
+    assert "1 row differs" in of_reload.log(run["dag_run_id"], REPORT)
     assert_equal(before, actual(dwh))
     dwh.execute(
         f"UPDATE stg.order_events SET message = rtrim(message, ' '::bytea)"

@@ -69,7 +69,7 @@ def test_a_message_rings_the_bell_and_the_run_tells_what_it_took(
     assert events["dds.v_order"] == outcomes["vault"]
     for mart in MARTS:
         assert events[f"cdm.{mart}"] == airflow.outcome(run["dag_run_id"], mart)
-    assert "drain: 1 batches; messages" in airflow.log(run["dag_run_id"], "drain")
+    assert "drain: 1 batch; messages" in airflow.log(run["dag_run_id"], "drain")
 
 
 def test_a_manual_run_keeps_to_its_form_while_the_bell_is_away(

@@ -106,7 +106,7 @@ def test_run_and_status(shell: Shell, broker: Broker) -> None:
         *("drain", "vault", "dictionaries"),
         *("mart", "mart", "tags", "publish"),
     ]
-    assert lines[0] == f"drain: 1 batches; messages 4; {broker.raw}[1] 0..3."
+    assert lines[0] == f"drain: 1 batch; messages 4; {broker.raw}[1] 0..3."
     assert lines[2].startswith("dictionaries: nothing to do.")
 
     after = json.loads(shell.lines("status", "--json")[0])

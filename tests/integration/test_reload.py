@@ -212,12 +212,12 @@ def test_bytes_that_differ_are_an_alarm_and_stay(
 
     assert [layer.differing for layer in found.layers] == [1, 0, 0, 0]
     assert "[0] offset 1: the broker's bytes differ" in caplog.text
-    assert "**Alarm: 1 rows differ" in found.markdown()
+    assert "**Alarm: 1 row differs" in found.markdown()
     with pytest.raises(HistoryDiffersError):
         found.check()
     (incident,) = open_incidents(shop.conn)
     assert incident.kind is Kind.HISTORY
-    assert incident.message.startswith("1 rows differ from what they follow from")
+    assert incident.message.startswith("1 row differs from the layer before")
     (kept,) = shop.all(f"SELECT message FROM stg.order_events WHERE {of_one}")
     assert kept[0] == bytes_before[0] + b" "
     shop.conn.execute(

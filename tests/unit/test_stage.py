@@ -33,7 +33,7 @@ def test_outcome_tells_repeats_and_its_note() -> None:
     outcome = Outcome("vault", note="broker time ...")
     outcome.add(batch(0, 5, is_repeat=True, orders=0))
     assert str(outcome) == (
-        "vault: 1 batches (1 repeated); orders 0; orders[1] 0..4. broker time ..."
+        "vault: 1 batch (1 repeated); orders 0; orders[1] 0..4. broker time ..."
     )
     assert outcome.as_dict() == {
         "stage": "vault",

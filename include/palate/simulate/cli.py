@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from palate.counted import counted
 from palate.settings import load_settings
 from palate.simulate import display, options
 from palate.simulate.compare import Comparison, compare
@@ -231,9 +232,11 @@ def reset(
     journal = Journal(options.state_folder(state))
     runs = len(journal.runs())
     if runs and not yes:
-        typer.confirm(f"Forget {runs} runs noted in {journal.folder}?", abort=True)
+        typer.confirm(
+            f"Forget {counted(runs, 'run')} noted in {journal.folder}?", abort=True
+        )
     journal.forget()
-    typer.echo(f"Forgot {runs} runs.")
+    typer.echo(f"Forgot {counted(runs, 'run')}.")
 
 
 def _send_history(
