@@ -286,22 +286,4 @@ def _redis_url(connection: Connection) -> str:
 
 def as_failure(error: PalateError) -> StageFailedError:
     """Return what ends a task with an error's sentence, and whether to try again."""
-    from palate import errors
-
-    is_stuck = isinstance(
-        error,
-        errors.DefinitionError
-        | errors.SettingsError
-        | errors.AccessDeniedError
-        | errors.TopicMissingError
-        | errors.PositionGapError
-        | errors.CodecMissingError
-        | errors.NotFoundError
-        | errors.HistoryDiffersError
-        | errors.RebuildRefusedError
-        | errors.ApprovalNeededError
-        | errors.CheckFailedError
-        # What is right is loaded: another attempt would find nothing, and be green.
-        | errors.RefusedShareError,
-    )
-    return StageStuckError(error) if is_stuck else StageFailedError(error)
+    return (StageFailedError if error.is_worth_retrying else StageStuckError)(error)

@@ -2,21 +2,28 @@
 
 
 class PalateError(Exception):
-    """Raised when a stage can't go on; the text names the thing and what to do."""
+    """Raised when a stage can't go on; the text names the thing and what to do.
+
+    ``is_worth_retrying`` is false where somebody has to mend something first: another
+    attempt would fail the same way.
+    """
 
     exit_code = 1
+    is_worth_retrying = True
 
 
 class DefinitionError(PalateError):
     """Raised when a definition file is wrong; the text names the file and the field."""
 
     exit_code = 2
+    is_worth_retrying = False
 
 
 class SettingsError(PalateError):
     """Raised when a setting is missing or can't be used."""
 
     exit_code = 2
+    is_worth_retrying = False
 
 
 class ServiceUnavailableError(PalateError):
@@ -29,18 +36,21 @@ class TopicMissingError(PalateError):
     """Raised when a topic that is to be read does not exist on the broker."""
 
     exit_code = 4
+    is_worth_retrying = False
 
 
 class PositionGapError(PalateError):
     """Raised when offsets that were not read yet are gone from the broker."""
 
     exit_code = 5
+    is_worth_retrying = False
 
 
 class CodecMissingError(PalateError):
     """Raised when messages are compressed by a codec that isn't installed."""
 
     exit_code = 6
+    is_worth_retrying = False
 
 
 class StageBusyError(PalateError):
@@ -62,21 +72,27 @@ class MartDifferenceError(PalateError):
 
 
 class RefusedShareError(PalateError):
-    """Raised when much of a new batch was refused; what is right in it is loaded."""
+    """Raised when much of a new batch was refused; what is right in it is loaded.
+
+    Another attempt would find nothing, and be green.
+    """
 
     exit_code = 10
+    is_worth_retrying = False
 
 
 class NotFoundError(PalateError):
     """Raised when what a person named is not there."""
 
     exit_code = 11
+    is_worth_retrying = False
 
 
 class AccessDeniedError(PalateError):
     """Raised when a service refuses a login or a permission, or is not trusted."""
 
     exit_code = 12
+    is_worth_retrying = False
 
 
 class AlreadyThereError(PalateError):
@@ -89,24 +105,28 @@ class HistoryDiffersError(PalateError):
     """Raised when a reload found rows that differ and are never overwritten."""
 
     exit_code = 14
+    is_worth_retrying = False
 
 
 class RebuildRefusedError(PalateError):
     """Raised when a rebuild can't begin or be swapped in; nothing was changed."""
 
     exit_code = 15
+    is_worth_retrying = False
 
 
 class ApprovalNeededError(PalateError):
     """Raised when a rebuild differs from what is there, and nobody has approved."""
 
     exit_code = 16
+    is_worth_retrying = False
 
 
 class CheckFailedError(PalateError):
     """Raised when rows break a rule that must hold."""
 
     exit_code = 17
+    is_worth_retrying = False
 
 
 class PromiseBrokenError(PalateError):
@@ -119,3 +139,30 @@ class AlarmNotToldError(PalateError):
     """Raised when nobody could be told of an incident; it is tried again."""
 
     exit_code = 19
+
+
+class UnreadableRecordError(PalateError):
+    """Raised when the broker's bytes at a position are no record that can be read."""
+
+    exit_code = 20
+    is_worth_retrying = False
+
+
+class WarehouseError(PalateError):
+    """Raised when PostgreSQL refuses something that time won't heal."""
+
+    exit_code = 21
+    is_worth_retrying = False
+
+
+class LockLostError(PalateError):
+    """Raised when a run no longer holds its stage's lock; nothing was committed."""
+
+    exit_code = 22
+
+
+class DefinitionInUseError(PalateError):
+    """Raised when a definition can't go, since others or rows need it."""
+
+    exit_code = 23
+    is_worth_retrying = False
