@@ -4,7 +4,7 @@ FROM apache/airflow:slim-3.3.2-python3.11
 
 # The packages first: they change less often than the code.
 COPY requirements.txt /tmp/requirements.txt
-RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
+RUN pip install --no-cache-dir --require-hashes --requirement /tmp/requirements.txt
 
 WORKDIR /opt/airflow
 ENV PYTHONPATH=/opt/airflow/include:/opt/airflow/plugins:/opt/airflow \

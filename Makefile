@@ -9,7 +9,8 @@ STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
 # Two processes, each with services of its own; what shares a fixture stays together.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
-PIN := uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links
+PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
 .PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes demo bench pin
@@ -79,4 +80,5 @@ pin: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 pin: install-dev  ## compile requirements*.txt from requirements*.in; bring the Dockerfile along
 	$(PIN) requirements.in -o requirements.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
+	$(PIN) requirements-build.in -o requirements-build.txt
 	sed -i "s/slim-[0-9.]*-/slim-$$(sed -n 's/^apache-airflow==//p' requirements.txt)-/" Dockerfile

@@ -41,7 +41,7 @@ class KafkaBell(BaseEventTrigger):
 
         :param topics: they are part of the trigger's identity (apache/airflow #71460)
         """
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.topics = topics
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -7,12 +7,13 @@ pipeline runs, and a DAG file needs no Connection to be read.
 from datetime import timedelta
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+from pydantic import SecretStr
 
 from kafka_bell import KafkaBell
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 
-_SETTINGS = Settings(dwh_dsn="")
+_SETTINGS = Settings(dwh_dsn=SecretStr(""))
 TOPICS = sorted(_SETTINGS.palate_topics)
 
 

@@ -33,14 +33,14 @@ class AssetExtractor:
         """Return the class of ``@task``."""
         return ["_PythonDecoratedOperator"]
 
-    def extract(self) -> OperatorLineage:
+    def extract(self) -> OperatorLineage[Any, Any]:
         """Return what the task reads and writes."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
         inlets, outlets = self._operator.inlets, self._operator.outlets
         return OperatorLineage(inputs=_datasets(inlets), outputs=_datasets(outlets))
 
-    def extract_on_complete(self, _task: Any) -> OperatorLineage:
+    def extract_on_complete(self, _task: Any) -> OperatorLineage[Any, Any]:
         """Return the same at the task's end."""
         return self.extract()
 

@@ -37,6 +37,6 @@ class PromptExecutor(LocalExecutor):
         if not self._has_taken_work:
             pause = _SECONDS_AT_WORK if self.running else _SECONDS_IDLE
             # It has no other way to wait, but for ever.
-            self.result_queue._reader.poll(pause)
+            self.result_queue._reader.poll(pause)  # type: ignore[attr-defined]
         self._has_taken_work = False
         super().sync()

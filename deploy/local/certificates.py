@@ -1,4 +1,8 @@
-"""An authority of the stack's own, and what it vouches for."""
+"""An authority of the stack's own, and what it vouches for.
+
+Not by trustme: its keys are not PKCS #8, which is all that Kafka reads, and what it
+issues may sign code too.
+"""
 
 import ipaddress
 from collections.abc import Sequence

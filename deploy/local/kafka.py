@@ -16,6 +16,7 @@ from deploy.local.ports import Ports
 from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
+CHECKSUMS = HERE / "jars.sha256"
 USER = "palate"
 TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
 
@@ -35,20 +36,20 @@ def command(var: Path) -> list[str]:
 
 
 def jars() -> Path:
-    """Return the folder of the jars; it is named after what ``pom.xml`` asks for.
+    """Return the folder of the jars; it is named after the list of their checksums.
 
     It lies in the user's cache, so that a second stack downloads nothing.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    pom = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()[:12]
-    return cache / "palate" / f"kafka-{pom}"
+    listed = hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
+    return cache / "palate" / f"kafka-{listed}"
 
 
 def fetch_jars(report: Callable[[str], None]) -> None:
     """Download the jars by Maven unless they are in the cache.
 
     :param report: gets a line if there is something to download
-    :raises StackError: if Maven is missing or fails
+    :raises StackError: if Maven is missing or fails, or a jar is not the known one
     """
     target = jars()
     if target.exists():
@@ -62,6 +63,7 @@ def fetch_jars(report: Callable[[str], None]) -> None:
                 maven,
                 "--quiet",
                 "--batch-mode",
+                "--strict-checksums",
                 f"--file={HERE / 'pom.xml'}",
                 "dependency:copy-dependencies",
                 f"-DoutputDirectory={draft}/jars",
@@ -75,9 +77,30 @@ def fetch_jars(report: Callable[[str], None]) -> None:
             raise StackError(
                 f"Maven couldn't fetch Kafka's jars: {done.stdout[-2000:]}"
             )
+        check_jars(Path(draft) / "jars")
         # Another process may have been faster: then its folder is as good.
         if not target.exists():
             (Path(draft) / "jars").rename(target)
+
+
+def check_jars(folder: Path) -> None:
+    """Compare what was downloaded with the checksums that the repository keeps.
+
+    :raises StackError: names the jars that differ, or that only one of them has
+    """
+    lines = CHECKSUMS.read_text().splitlines()
+    known = {name: checksum for checksum, name in map(str.split, lines)}
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+    }
+    differing = sorted({name for name, _ in known.items() ^ found.items()})
+    if differing:
+        raise StackError(
+            f"Kafka's jars are not those of {CHECKSUMS}: {', '.join(differing)}. "
+            "None of them was kept. If pom.xml was changed on purpose, write the list "
+            "anew (`sha256sum *.jar`) after a look at what is new."
+        )
 
 
 def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
