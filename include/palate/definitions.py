@@ -32,6 +32,11 @@ class Kind(StrEnum):
     LINK = "links"
     SATELLITE = "satellites"
 
+    @property
+    def template(self) -> str:
+        """Return the name of the template that loads a table of this kind."""
+        return self.value.removesuffix("s")
+
 
 class Grain(StrEnum):
     """What one row of a satellite stands for.

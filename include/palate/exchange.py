@@ -10,7 +10,7 @@ from functools import lru_cache
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.names import SQL_FOLDER
-from palate.render import execute, execute_step, render
+from palate.render import Step, execute, execute_step, render, step
 from palate.settings import Settings
 from palate.stage import Batch
 
@@ -33,9 +33,9 @@ def orders(conn: Connection, settings: Settings, batch: Batch) -> Messages:
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     values = {"topic": settings.palate_publish_orders_to}
-    for statement in order_steps():
-        made, number = execute_step(conn, statement, values, analyze=True)
-        if made == "due_orders":
+    for one in order_steps():
+        number = execute_step(conn, one, values)
+        if one.makes == "due_orders":
             batch.counts["orders_due"] += number
     yield from _messages(conn, render("publish/orders/messages.sql"))
 
@@ -72,11 +72,11 @@ def enter_all_counters(conn: Connection, mart: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def order_steps() -> tuple[str, ...]:
+def order_steps() -> tuple[Step, ...]:
     """Return the statements that find the due orders, in order."""
     folder = SQL_FOLDER / "publish" / "orders"
     return tuple(
-        render(str(path.relative_to(SQL_FOLDER)))
+        step(str(path.relative_to(SQL_FOLDER)))
         for path in sorted(folder.glob("[0-9]*.sql"))
     )
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
-from palate.render import render
+from palate.render import Step, render, step
 
 # Judge the tags of every guest anew, where a change of a mart may concern any of them.
 ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
@@ -63,19 +63,27 @@ class Mart(BaseModel):
         return render(f"cdm/{self.name}/{file}.sql", **values)
 
     def shared(self, file: str, **values: Any) -> str:
-        """Return a statement that all marts share, for this one."""
-        return render(
-            f"cdm/_templates/{file}.sql",
-            mart=self.name,
-            keys=list(self.keys),
-            label=self.label,
-            changes=self.reference.changes,
-            tag_kind=self.tag_kind,
-            reference_table=self.reference.table,
-            reference_columns=list(self.reference.columns),
-            reference_key=list(self.reference.key),
-            **values,
-        )
+        """Return a query that all marts share, for this one."""
+        return render(_template(file), **self._names(), **values)
+
+    def step(self, file: str, name: str | None = None, **values: Any) -> Step:
+        """Return a statement that all marts share, for this one.
+
+        :param name: what it is counted by; without one, what it makes
+        """
+        return step(_template(file), name, **self._names(), **values)
+
+    def _names(self) -> dict[str, Any]:
+        return {
+            "mart": self.name,
+            "keys": list(self.keys),
+            "label": self.label,
+            "changes": self.reference.changes,
+            "tag_kind": self.tag_kind,
+            "reference_table": self.reference.table,
+            "reference_columns": list(self.reference.columns),
+            "reference_key": list(self.reference.key),
+        }
 
     def recomputed(self) -> str:
         """Return the query for the whole mart as it follows from the vault."""
@@ -123,6 +131,10 @@ def _read(path: Path) -> Mart:
         )
         message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
         raise DefinitionError(message) from None
+
+
+def _template(file: str) -> str:
+    return f"cdm/_templates/{file}.sql"
 
 
 def _subquery(query: str) -> str:

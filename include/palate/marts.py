@@ -7,6 +7,7 @@ in), the rebuild and the reconciliation. The cost of a refresh depends on the ba
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,7 @@ from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks
 from palate.recount import recount
 from palate.registry import refuse_changed
-from palate.render import count_rows, execute_step, render
+from palate.render import Step, count_rows, execute_step, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
@@ -125,7 +126,7 @@ def _recount(
         settings,
         mart,
         ranges,
-        dict(refresh_statements(mart.name)),
+        refresh_statements(mart.name),
         lambda: catch_up(settings, attempt, mart),
     )
 
@@ -163,9 +164,8 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
             let_all_be_published(attempt.conn, settings, name)  # who leaves, too
-            for made, statement in rebuild_statements(name):
-                _, number = execute_step(attempt.conn, statement, analyze=True)
-                batch.counts[made] += number
+            for one in rebuild_statements(name):
+                batch.counts[one.name] += execute_step(attempt.conn, one)
             let_all_be_published(attempt.conn, settings, name)
         return attempt.outcome
 
@@ -189,122 +189,104 @@ def refresh(
     # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
-    for relation, statement in refresh_statements(mart.name):
-        if relation in _FOR_TAGS and not is_shown:
+    for one in refresh_statements(mart.name):
+        if one.name in _FOR_TAGS and not is_shown:
             continue
-        _, number = execute_step(conn, place.of(statement), values, analyze=True)
-        if relation in ("touched_orders", "new_orders", "old_orders", "deltas"):
-            batch.counts[relation] += number
+        here = replace(one, statement=place.of(one.statement))
+        number = execute_step(conn, here, values)
+        if one.name in ("touched_orders", "new_orders", "old_orders", "deltas"):
+            batch.counts[one.name] += number
     if settings.palate_publish_counters_to and is_shown:
         exchange.enter_counters(conn, mart.name, mart.reference.changes)
 
 
 @lru_cache(maxsize=8)
-def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
-    """Return (what it makes, statement) of a refresh, in order."""
+def refresh_statements(name: str) -> tuple[Step, ...]:
+    """Return the statements of a refresh, in order."""
     mart = load_marts()[name]
     reference = f"cdm.{mart.reference.table}"
-    batch = [
-        ("batch_menu_products", mart.shared("1_batch_menu_products")),
-        ("batch_orders", mart.shared("2_batch_orders")),
-    ]
+    batch = [mart.step("1_batch_menu_products"), mart.step("2_batch_orders")]
     changes = [
-        (
-            "affected_products",
-            "CREATE TEMP TABLE affected_products ON COMMIT DROP AS\n"
-            + mart.query("affected"),
+        mart.step("affected_products", affected=mart.query("affected")),
+        mart.step(
+            "3_reference_now",
+            reference_query=mart.query("reference", products="affected_products"),
         ),
-        (
-            "reference_now",
-            mart.shared(
-                "3_reference_now",
-                reference_query=mart.query("reference", products="affected_products"),
-            ),
-        ),
-        ("changed_products", mart.shared("4_changed_products")),
+        mart.step("4_changed_products"),
     ]
     orders = [
-        ("touched_orders", mart.shared("touched_orders")),
-        ("new_orders", mart.shared("new_orders")),
-        ("old_orders", mart.shared("old_orders")),
-        ("unchanged_orders", mart.shared("unchanged_orders")),
-        (
+        mart.step("touched_orders"),
+        mart.step("new_orders"),
+        mart.step("old_orders"),
+        mart.step("unchanged_orders", "unchanged_orders"),
+        mart.step(
             "old_contributions",
-            mart.shared(
-                "old_contributions",
-                old_contributions=mart.query(
-                    "contributions", orders="old_orders", reference=reference
-                ),
+            old_contributions=mart.query(
+                "contributions", orders="old_orders", reference=reference
             ),
         ),
     ]
     moved = [
-        ("dropped_reference", mart.shared("drop_reference")),
-        ("added_reference", mart.shared("add_reference")),
+        mart.step("drop_reference", "dropped_reference"),
+        mart.step("add_reference", "added_reference"),
     ]
-    deltas = (
+    deltas = mart.step(
         "deltas",
-        mart.shared(
-            "deltas",
-            new_contributions=mart.query(
-                "contributions", orders="new_orders", reference=reference
-            ),
+        new_contributions=mart.query(
+            "contributions", orders="new_orders", reference=reference
         ),
     )
     if mart.reference.changes == "labels":
         # The reference tells how what is counted is called.
-        relabelled = ("relabelled", mart.shared("relabel"))
+        relabelled = mart.step("relabel", "relabelled")
         steps = [*batch, *orders, deltas, *changes, *moved, relabelled]
     else:
         # It tells what is counted: what was counted by it is taken out before it
         # moves on, what counts now is put in after.
         steps = [*batch, *changes, *orders, *moved, deltas]
     steps += [
-        ("applied", mart.shared("apply")),
-        ("kept", mart.shared("keep_counted")),
-        ("dropped", mart.shared("drop_counted")),
+        mart.step("apply", "applied"),
+        mart.step("keep_counted", "kept"),
+        mart.step("drop_counted", "dropped"),
     ]
     if mart.tag_kind:
         steps += [
-            ("conditions_kept", mart.shared("keep_conditions")),
-            ("waiting_for_tags", mart.shared("wait_for_tags")),
+            mart.step("keep_conditions", "conditions_kept"),
+            mart.step("wait_for_tags", "waiting_for_tags"),
         ]
     return tuple(steps)
 
 
-def rebuild_statements(name: str) -> list[tuple[str, str]]:
-    """Return (what it makes, statement) of a rebuild, in order."""
+def rebuild_statements(name: str) -> list[Step]:
+    """Return the statements of a rebuild, in order."""
     mart = load_marts()[name]
     columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
     reference = ", ".join(mart.reference.columns)
     counted = ", ".join(COUNTED)
     return [
-        (
-            "recomputed",
-            f"CREATE TEMP TABLE recomputed ON COMMIT DROP AS\n{mart.recomputed()}",
-        ),
-        (
+        mart.step("recomputed_rows", query=mart.recomputed()),
+        Step(
             "emptied",
             f"TRUNCATE cdm.{name}, cdm.{name}_counted, cdm.{mart.reference.table}",
         ),
-        (
+        Step(
             "reference",
             f"INSERT INTO cdm.{mart.reference.table} ({reference})"
             f" SELECT {reference} FROM ({mart.query('reference', products=None)}) AS r"
             f" ORDER BY {', '.join(mart.reference.key)}",
         ),
-        (
+        Step(
             "counted_orders",
             f"INSERT INTO cdm.{name}_counted ({counted})"
             f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
             " ORDER BY order_id",
         ),
-        (
+        Step(
             "rows",
             f"INSERT INTO cdm.{name} ({columns})"
             f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
         ),
-        ("waiting_for_tags", ALL_TAGS_WAIT),
+        Step("waiting_for_tags", ALL_TAGS_WAIT),
     ]
 
 
@@ -350,6 +332,5 @@ def gather(
     """Find the orders of ranges, and their dishes, for a comparison without them."""
     mart = load_marts()[name]
     make_ranges(conn, settings, ranges)
-    for step in ("1_batch_menu_products", "2_batch_orders", "recount_products"):
-        values = {"dictionary_feed": DICTIONARY_FEED}
-        execute_step(conn, mart.shared(step), values, analyze=True)
+    for file in ("1_batch_menu_products", "2_batch_orders", "recount_products"):
+        execute_step(conn, mart.step(file), {"dictionary_feed": DICTIONARY_FEED})

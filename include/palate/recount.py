@@ -17,7 +17,7 @@ from palate.intervals import rounds
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED
 from palate.positions import Range, first, open_ranges, without
-from palate.render import execute, execute_step
+from palate.render import Step, execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, StageRun
 
@@ -28,7 +28,7 @@ _CHUNK = 20_000
 _EXAMPLES = 20
 _UPSTREAM = "vault"
 
-Steps = dict[str, str]
+Steps = tuple[Step, ...]
 
 
 def recount(
@@ -44,7 +44,7 @@ def recount(
     Right rows stay as they are. Between two chunks other runs of the stage go first.
     A chunk reads every version of every order once, whatever its size.
 
-    :param steps: the statements of a refresh, by what they make
+    :param steps: the statements of a refresh
     :param catch_up: counts what the vault has and the mart has not counted yet
     :return: some of the counters that were wrong, and by how much
     """
@@ -87,27 +87,29 @@ def _recount_chunk(
     return True
 
 
-def recount_statements(mart: Mart, steps: Steps) -> list[tuple[str, str]]:
-    """Return (what it makes, statement) of a recount, in order."""
+def recount_statements(mart: Mart, steps: Steps) -> list[Step]:
+    """Return the statements of a recount, in order."""
     reference = f"cdm.{mart.reference.table}"
-    own = {
-        "affected_products": mart.shared("recount_products"),
-        "touched_guests": mart.shared("recount_guests"),
-        "touched_orders": mart.shared("recount_touched"),
-        "guest_orders": mart.shared("recount_orders"),
-        "recounted": "CREATE TEMP TABLE recounted ON COMMIT DROP AS\n"
-        + mart.shared(
-            "recomputed",
-            all_contributions=mart.query(
-                "contributions", orders="guest_orders", reference=reference
+    own = [
+        mart.step("recount_products"),
+        mart.step("recount_guests"),
+        mart.step("recount_touched"),
+        mart.step("recount_orders"),
+        mart.step(
+            "recounted_rows",
+            query=mart.shared(
+                "recomputed",
+                all_contributions=mart.query(
+                    "contributions", orders="guest_orders", reference=reference
+                ),
+                label_query=f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
+                f"FROM {mart.label.table}",
+                label_key=mart.label.key,
             ),
-            label_query=f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
-            f"FROM {mart.label.table}",
-            label_key=mart.label.key,
         ),
-        "deltas": mart.shared("recount_deltas"),
-        "relabelled": mart.shared("recount_labels"),
-    }
+        mart.step("recount_deltas"),
+        mart.step("recount_labels", "relabelled"),
+    ]
     order = (
         *("batch_menu_products", "batch_orders", "affected_products"),
         *("reference_now", "changed_products", "dropped_reference", "added_reference"),
@@ -115,7 +117,8 @@ def recount_statements(mart: Mart, steps: Steps) -> list[tuple[str, str]]:
         *("recounted", "deltas", "applied", "relabelled"),
         *("old_orders", "unchanged_orders", "kept", "dropped"),
     )
-    return [(name, own.get(name) or steps[name]) for name in order]
+    by_name = {one.name: one for one in (*steps, *own)}
+    return [by_name[name] for name in order]
 
 
 def _recount(
@@ -129,19 +132,18 @@ def _recount(
     made: dict[str, int] = {}
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
-    for name, statement in recount_statements(mart, steps):
-        if name == "touched_orders":
+    for one in recount_statements(mart, steps):
+        if one.name == "touched_orders":
             # The versions have no index by guest: all of them are read.
             conn.execute("SET LOCAL enable_seqscan = on")
-        _, made[name] = execute_step(
-            conn, statement, {"dictionary_feed": DICTIONARY_FEED}, analyze=True
-        )
+        values = {"dictionary_feed": DICTIONARY_FEED}
+        made[one.name] = execute_step(conn, one, values)
     conn.execute(
         "INSERT INTO recounted_guests SELECT h_user_pk FROM touched_guests"
         " ON CONFLICT DO NOTHING"
     )
     corrected = made["deltas"] + made["relabelled"]
-    if corrected and "waiting_for_tags" in steps:
+    if corrected and mart.tag_kind:
         conn.execute(ALL_TAGS_WAIT)
     batch.counts["guests"] = made["touched_guests"]
     batch.counts["compared"] = made["recounted"]

@@ -49,12 +49,16 @@ def statements_hash(settings: Settings) -> str:
     )
     texts = [
         json.dumps(settings.palate_topics, sort_keys=True),
-        *(step for source in migrate.sources() for step in vault.parse_steps(source)),
+        *(
+            one.statement
+            for source in migrate.sources()
+            for one in vault.parse_steps(source)
+        ),
         *(statement for _, statement in vault.load_statements(relations)),
         *(
-            statement
+            one.statement
             for name in load_marts()
-            for _, statement in marts.refresh_statements(name)
+            for one in marts.refresh_statements(name)
         ),
         *(json.dumps(one.meaning, sort_keys=True) for one in all_meant()),
         *migrate.view_statements(),

@@ -1,6 +1,7 @@
 """SQL files and their templates: names are Jinja, values are parameters."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,8 @@ from palate import names
 from palate.database import Connection
 from palate.names import SQL_FOLDER
 
-_MADE = re.compile(r"^CREATE TEMP TABLE (\w+)", re.MULTILINE)
+# The head of a file: what its statement does to the relations of an open batch.
+_HEAD = re.compile(r"^\{#- (makes|drops from): (\w+) #\}$", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_FOLDER),
     undefined=jinja2.StrictUndefined,
@@ -34,6 +36,20 @@ _ENVIRONMENT.globals |= {
         for column in names.VERSION_RANK
     ),
 }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a batch, and what the head of its file says that it does.
+
+    ``makes`` is the relation that it makes: a temporary table. ``drops_from`` is the
+    one that it takes rows from.
+    """
+
+    name: str
+    statement: str
+    makes: str | None = None
+    drops_from: str | None = None
 
 
 @lru_cache(maxsize=512)
@@ -90,20 +106,30 @@ def count_rows(
     return (numbers[0] if numbers else 0), rows
 
 
-def execute_step(
-    conn: Connection,
-    statement: str,
-    values: dict[str, Any] | None = None,
-    *,
-    analyze: bool,
-) -> tuple[str | None, int]:
-    """Run one statement of a batch; return the temporary table it made, and its rows.
+def step(path: str, name: str | None = None, **values: Any) -> Step:
+    """Return the statement of a file below ``sql/``, with what its head says.
 
-    ``analyze`` where the table will be joined with large ones: without statistics a
-    few rows are joined with a large table by reading all of it.
+    :param name: what it is counted by; without one, what it makes
     """
-    number = execute(conn, statement, values).rowcount
-    made = _MADE.search(statement)
-    if made and analyze:
-        execute(conn, f"ANALYZE {made[1]}")
-    return (made[1] if made else None), number
+    made, left = _head(path)
+    return Step(name or made or path, render(path, **values), made, left)
+
+
+@lru_cache(maxsize=128)
+def _head(path: str) -> tuple[str | None, str | None]:
+    said = dict(_HEAD.findall((SQL_FOLDER / path).read_text(encoding="utf-8")))
+    return said.get("makes"), said.get("drops from")
+
+
+def execute_step(
+    conn: Connection, one: Step, values: dict[str, Any] | None = None
+) -> int:
+    """Run one step of a batch; return its number of rows.
+
+    The temporary table that it makes will be joined with large ones: without
+    statistics a few rows are joined with a large table by reading all of it.
+    """
+    number = execute(conn, one.statement, values).rowcount
+    if one.makes:
+        execute(conn, f"ANALYZE {one.makes}")
+    return number

@@ -20,7 +20,7 @@ from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.positions import Range, open_ranges
-from palate.render import count_rows, execute, execute_step, render
+from palate.render import count_rows, execute, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
@@ -208,7 +208,8 @@ def _judge(conn: Connection, batch: Batch) -> None:
     conn.execute("ANALYZE concerned")
     conn.execute("CREATE TEMP TABLE changed_guests (user_id uuid) ON COMMIT DROP")
     values = {"load_dt": batch.load_dt}
-    execute_step(conn, statements()["due"], analyze=True)
+    execute(conn, statements()["due"])
+    conn.execute("ANALYZE due")
     for name in ("lost", "gained"):
         batch.counts[name] += _run(conn, name, values).rowcount
     if batch.counts["lost"] or batch.counts["gained"]:

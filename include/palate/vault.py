@@ -5,7 +5,6 @@ them by the template of its kind. Loading a batch again adds nothing.
 """
 
 import logging
-import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ import psycopg
 from palate import filling
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
-from palate.definitions import Hub, Kind, Link, Satellite, load_vault
+from palate.definitions import Hub, Link, Satellite, load_vault
 from palate.intervals import planned, rounds
 from palate.lanes import Queue
 from palate.meanings import of_vault
@@ -34,7 +33,7 @@ from palate.place import Place
 from palate.positions import Range, first, open_ranges, watermarks, without
 from palate.refused_share import check_share
 from palate.registry import refuse_changed
-from palate.render import execute, execute_step, render
+from palate.render import Step, execute, render, step
 from palate.settings import Settings
 from palate.shape import load_shapes
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
@@ -54,10 +53,6 @@ _WORTH_A_LANE = 2_000
 
 # How often a batch is tried while other sessions add the same keys.
 _TRIES = 5
-
-_LEFT_OUT = re.compile(r"^DELETE FROM batch_(\w+)", re.MULTILINE)
-
-_TEMPLATES = {Kind.HUB: "hub", Kind.LINK: "link", Kind.SATELLITE: "satellite"}
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
@@ -259,8 +254,7 @@ def load(
         loaded = execute(conn, place.of(statement), {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
     if batch.is_repeat:
-        loads = load_statements(frozenset(parsed))
-        batch.counts["differing"] += count_differing(conn, loads, batch.load_dt)
+        batch.counts["differing"] += count_differing(conn, parsed)
 
 
 def make_known(
@@ -292,25 +286,23 @@ def parse(
     }
     rows = {}
     for source in sources:
-        for statement in parse_steps(source):
-            made, number = execute_step(
-                conn, place.of(statement), values, analyze=False
-            )
-            if made:
-                rows[made.removeprefix("batch_")] = number
-            elif left := _LEFT_OUT.search(statement):
-                rows[left[1]] -= number
+        for one in parse_steps(source):
+            number = execute(conn, place.of(one.statement), values).rowcount
+            if one.makes:
+                rows[one.makes] = number
+            if one.drops_from:
+                rows[one.drops_from] -= number
     return rows
 
 
 @lru_cache(maxsize=8)
-def parse_steps(source: str) -> tuple[str, ...]:
+def parse_steps(source: str) -> tuple[Step, ...]:
     """Return the statements that parse one source's messages, in order."""
     folder = SQL_FOLDER / "stg" / source
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
     return tuple(
-        render(str(path.relative_to(SQL_FOLDER)), shapes=shapes)
+        step(str(path.relative_to(SQL_FOLDER)), shapes=shapes)
         for path in sorted((folder / "parse").glob("*.sql"))
     )
 
@@ -348,7 +340,7 @@ def render_load(
     """
     context: dict[str, Any] = load_vault().context(item)
     context["sources"] = list(sources or item.source)
-    return render(f"dds/_templates/{_TEMPLATES[item.kind]}.sql", **context)
+    return render(f"dds/_templates/{item.kind.template}.sql", **context)
 
 
 def _sources(topics: set[str]) -> list[str]:

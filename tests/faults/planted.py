@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from palate import (
     tags,
     vault,
 )
+from palate.render import Step
 from palate.sending import COMPACTED, open_sender
 from palate.stage import Batch, StageRun
 
@@ -113,17 +115,16 @@ def _counter_plus_one() -> None:
     """Add what an order counts now, and never take out what it had counted."""
     original = marts.refresh_statements
 
-    def refresh_statements(name: str) -> tuple[tuple[str, str], ...]:
-        steps = [
-            (made, f"{text}\nWHERE FALSE" if made == "old_contributions" else text)
-            for made, text in original(name)
-        ]
-        if all(
-            text == old
-            for (_, text), (_, old) in zip(steps, original(name), strict=True)
-        ):
+    def refresh_statements(name: str) -> tuple[Step, ...]:
+        steps = original(name)
+        if not any(step.name == "old_contributions" for step in steps):
             raise RuntimeError("The refresh changed: plant the bug anew.")
-        return tuple(steps)
+        return tuple(
+            replace(step, statement=f"{step.statement}\nWHERE FALSE")
+            if step.name == "old_contributions"
+            else step
+            for step in steps
+        )
 
     marts.refresh_statements = refresh_statements  # type: ignore[assignment]
 

@@ -201,8 +201,8 @@ def _parsed_alone(
             log = Log(_topic("alone", CASES[number].form), 0, 0)
             with conn.transaction(force_rollback=True):
                 make_ranges(conn, settings, [Range(log, number, number + 1)])
-                for statement in vault.parse_steps("orders"):
-                    execute(conn, statement, PARAMETERS)
+                for step in vault.parse_steps("orders"):
+                    execute(conn, step.statement, PARAMETERS)
                 rows = conn.execute(
                     "SELECT 'accepted' FROM batch_orders"
                     " UNION ALL SELECT reason FROM stg.rejected_messages"

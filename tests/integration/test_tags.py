@@ -285,7 +285,9 @@ def test_mart_that_tells_nothing_is_seen(
     monkeypatch.setattr(
         marts,
         "refresh_statements",
-        lambda name: [one for one in statements(name) if one[0] != "waiting_for_tags"],
+        lambda name: [
+            one for one in statements(name) if one.name != "waiting_for_tags"
+        ],
     )
     shop.rule(LOBIO)
     shop.run()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from palate import marts, migrate, recount, tags, vault
+from palate import marts, migrate, recount, tags, vault, vault_check
 from palate.check_definitions import load_checks
 from palate.check_subjects import query, subjects
 from palate.definitions import Hub, load_vault
@@ -38,6 +38,9 @@ def _of_definitions() -> Iterator[Statement]:
     definitions = load_vault()
     for item in definitions.in_load_order:
         yield f"load {item.table}", vault.render_load(item)
+        differing = vault_check.differing_statement(item.table, item.source)
+        if differing:
+            yield f"differing {item.table}", differing
         make, *_ = migrate.table_statements(definitions.context(item))
         yield f"make {item.table}", make
     relations = frozenset(
@@ -49,8 +52,8 @@ def _of_definitions() -> Iterator[Statement]:
 
 def _of_sources() -> Iterator[Statement]:
     for folder in sorted((SQL_FOLDER / "stg").iterdir()):
-        for number, statement in enumerate(vault.parse_steps(folder.name), start=1):
-            yield f"parse {folder.name} {number}", statement
+        for number, step in enumerate(vault.parse_steps(folder.name), start=1):
+            yield f"parse {folder.name} {number}", step.statement
         for path in sorted(folder.glob("*.sql")):
             yield f"{folder.name} {path.stem}", render(f"stg/{folder.name}/{path.name}")
 
@@ -58,12 +61,13 @@ def _of_sources() -> Iterator[Statement]:
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
         steps = marts.refresh_statements(name)
-        for made, statement in steps:
-            yield f"refresh {name} {made}", statement
-        for made, statement in recount.recount_statements(mart, dict(steps)):
-            if dict(steps).get(made) != statement:
-                yield f"recount {name} {made}", statement
+        for step in steps:
+            yield f"refresh {name} {step.name}", step.statement
+        for step in recount.recount_statements(mart, steps):
+            if step not in steps:
+                yield f"recount {name} {step.name}", step.statement
         yield f"recompute {name}", mart.recomputed()
+        yield f"rebuild {name}", marts.rebuild_statements(name)[0].statement
 
 
 def _of_publishing() -> Iterator[Statement]:

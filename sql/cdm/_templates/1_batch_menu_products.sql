@@ -1,5 +1,6 @@
 -- The dishes of the menus that came in this range, with those of other contents of the
 -- same version of an entry: the one staged later, menu or not, puts them out of force.
+{#- makes: batch_menu_products #}
 CREATE TEMP TABLE batch_menu_products ON COMMIT DROP AS
 SELECT DISTINCT line.h_product_pk
 FROM batch_ranges AS r

@@ -1,4 +1,5 @@
 -- The orders that messages of this range are about.
+{#- makes: batch_orders #}
 CREATE TEMP TABLE batch_orders ON COMMIT DROP AS
 SELECT DISTINCT v.order_id
 FROM batch_ranges AS r

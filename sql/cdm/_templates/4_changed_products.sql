@@ -1,4 +1,5 @@
 -- The dishes for which that differs from what the mart has counted with.
+{#- makes: changed_products #}
 CREATE TEMP TABLE changed_products ON COMMIT DROP AS
 (
     (

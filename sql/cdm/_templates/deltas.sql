@@ -1,4 +1,5 @@
 -- By how much each counter moves: what the orders add now, less what they had added.
+{#- makes: deltas #}
 CREATE TEMP TABLE deltas ON COMMIT DROP AS
 SELECT
     {{ keys | join(",\n    ") }},

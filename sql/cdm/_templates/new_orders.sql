@@ -1,4 +1,5 @@
 -- The newest version of each of them, where it counts.
+{#- makes: new_orders #}
 CREATE TEMP TABLE new_orders ON COMMIT DROP AS
 SELECT
     t.order_id,

@@ -1,4 +1,5 @@
 -- What the orders had added, as they were counted, to be taken out.
+{#- makes: old_contributions #}
 CREATE TEMP TABLE old_contributions ON COMMIT DROP AS
 SELECT
     {{ keys | join(",\n    ") }},

@@ -1,4 +1,5 @@
 -- The version of each of them that was counted.
+{#- makes: old_orders #}
 CREATE TEMP TABLE old_orders ON COMMIT DROP AS
 SELECT
     t.order_id,

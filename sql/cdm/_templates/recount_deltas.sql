@@ -1,4 +1,5 @@
 -- By how much each counter of these guests is wrong.
+{#- makes: deltas #}
 CREATE TEMP TABLE deltas ON COMMIT DROP AS
 SELECT
     coalesce(s.{{ keys[0] }}, m.{{ keys[0] }}) AS {{ keys[0] }},

@@ -1,5 +1,6 @@
 -- The guests that any version of these orders names
 {%- if changes == "orders" %}, and those who had a dish that was looked up wrong{% endif %}.
+{#- makes: touched_guests #}
 CREATE TEMP TABLE touched_guests ON COMMIT DROP AS
 SELECT v.h_user_pk
 FROM batch_orders AS o

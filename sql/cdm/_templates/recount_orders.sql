@@ -1,4 +1,5 @@
 -- Those of them that count for one of these guests.
+{#- makes: guest_orders #}
 CREATE TEMP TABLE guest_orders ON COMMIT DROP AS
 SELECT
     o.order_id,

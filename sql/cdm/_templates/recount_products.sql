@@ -1,4 +1,5 @@
 -- The dishes that the orders and menus of this range are about.
+{#- makes: affected_products #}
 CREATE TEMP TABLE affected_products ON COMMIT DROP AS
 SELECT h_product_pk
 FROM batch_menu_products

@@ -1,4 +1,5 @@
 -- Every order that any of its versions ties to one of these guests.
+{#- makes: touched_orders #}
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT DISTINCT
     v.order_id,

@@ -1,6 +1,7 @@
 -- The orders to count anew: those of the batch
 {%- if changes == "orders" %}, and those that were counted with a
 -- dish whose category at their time is another one now{% endif %}.
+{#- makes: touched_orders #}
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT
     order_id,

@@ -1,4 +1,5 @@
 -- The guests, restaurants and dishes of which this range tells a name or a category.
+{#- makes: told_keys #}
 CREATE TEMP TABLE told_keys ON COMMIT DROP AS
 SELECT DISTINCT told.key
 FROM batch_ranges AS r

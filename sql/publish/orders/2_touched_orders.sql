@@ -1,5 +1,6 @@
 -- The orders that messages of this range are about, and those that waited for what it
 -- tells.
+{#- makes: touched_orders #}
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT
     v.order_id,

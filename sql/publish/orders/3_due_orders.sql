@@ -1,5 +1,6 @@
 -- The newest version of each, where it came in this range or waits since an earlier
 -- one; what came on the very topic is there already.
+{#- makes: due_orders #}
 CREATE TEMP TABLE due_orders ON COMMIT DROP AS
 SELECT
     t.order_id,

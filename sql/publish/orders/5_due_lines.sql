@@ -1,4 +1,5 @@
 -- The lines of these orders: the category is the line's own, else that of the menus.
+{#- makes: due_lines #}
 CREATE TEMP TABLE due_lines ON COMMIT DROP AS
 SELECT
     o.order_id,

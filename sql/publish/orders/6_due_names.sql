@@ -1,4 +1,5 @@
 -- The names of the guests and restaurants of these orders.
+{#- makes: due_names #}
 CREATE TEMP TABLE due_names ON COMMIT DROP AS
 SELECT
     TRUE AS is_guest,

@@ -1,4 +1,5 @@
 -- One row per entry of a guest.
+{#- makes: users #}
 CREATE TEMP TABLE batch_users ON COMMIT DROP AS
 SELECT
     topic,

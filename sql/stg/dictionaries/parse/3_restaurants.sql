@@ -1,4 +1,5 @@
 -- One row per entry of a restaurant.
+{#- makes: restaurants #}
 CREATE TEMP TABLE batch_restaurants ON COMMIT DROP AS
 SELECT
     topic,

@@ -1,4 +1,5 @@
 -- One row per usable line of a menu; a line needs an id and a name.
+{#- makes: menu_lines #}
 CREATE TEMP TABLE batch_menu_lines ON COMMIT DROP AS
 WITH told AS (
     SELECT

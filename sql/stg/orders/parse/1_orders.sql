@@ -1,4 +1,5 @@
 -- Judge each message of the batch, and read what an accepted one tells of its order.
+{#- makes: orders #}
 CREATE TEMP TABLE batch_orders ON COMMIT DROP AS
 {%- for shape in shapes %}
 {%- set raw = shape.form == "raw" %}

@@ -1,5 +1,6 @@
 -- The batch's messages, and which of them were refused before: only a replay judges
 -- those again.
+{#- makes: documents #}
 CREATE TEMP TABLE batch_documents ON COMMIT DROP AS
 SELECT
     d.topic,

@@ -1,4 +1,5 @@
 -- Keep the orders of the messages that are accepted.
+{#- drops from: orders #}
 DELETE FROM batch_orders AS o
 WHERE
     o.reason IS NOT NULL

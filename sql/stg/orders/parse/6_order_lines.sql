@@ -1,4 +1,5 @@
 -- One row per line of an accepted message, with the keys of all it names.
+{#- makes: order_lines #}
 CREATE TEMP TABLE batch_order_lines ON COMMIT DROP AS
 SELECT
     o.topic,

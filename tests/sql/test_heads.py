@@ -1,0 +1,41 @@
+"""What the head of a file says that its statement does is what it does."""
+
+import re
+
+import pytest
+
+from palate import exchange, marts, recount, vault
+from palate.mart_definitions import load_marts
+from palate.render import Step
+
+PARSE = [
+    (source, step)
+    for source in ("orders", "dictionaries")
+    for step in vault.parse_steps(source)
+]
+STEPS = [
+    *exchange.order_steps(),
+    *(
+        step
+        for name, mart in load_marts().items()
+        for step in (
+            *marts.refresh_statements(name),
+            *recount.recount_statements(mart, marts.refresh_statements(name)),
+            *marts.rebuild_statements(name),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_head_names_the_temporary_table_that_is_made(step: Step) -> None:
+    made = re.findall(r"^CREATE TEMP TABLE (\w+)", step.statement, re.MULTILINE)
+    assert made == ([step.makes] if step.makes else [])
+
+
+@pytest.mark.parametrize(("source", "step"), PARSE)
+def test_head_of_a_parse_names_its_relation(source: str, step: Step) -> None:
+    made = re.findall(r"^CREATE TEMP TABLE batch_(\w+)", step.statement, re.MULTILINE)
+    assert made == ([step.makes] if step.makes else []), source
+    left = re.findall(r"^DELETE FROM batch_(\w+)", step.statement, re.MULTILINE)
+    assert left == ([step.drops_from] if step.drops_from else []), source
