@@ -4,6 +4,7 @@ Whoever finds something wrong begins an incident, however often it is found, and
 it when all is well again, in the transaction that found it. ``alarms`` tells of both.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ class Kind(StrEnum):
     FRESHNESS = "freshness"
     WATCH = "watch"
     GAP = "gap"
+    UNREADABLE = "unreadable"
     REFUSED_SHARE = "refused_share"
     HISTORY = "history"
     CHECK = "check"
@@ -57,6 +59,23 @@ def end(conn: Connection, kind: Kind, subject: str) -> bool:
             (kind, subject),
         ).rowcount
     )
+
+
+def keep(
+    conn: Connection, kind: Kind, looked_at: Iterable[str], found: Mapping[str, str]
+) -> None:
+    """Enter what was found among the subjects looked at; end what is over.
+
+    :param found: the message of each subject that something is wrong with
+    """
+    over = sorted(set(looked_at) - found.keys())
+    conn.execute(
+        "UPDATE ops.incidents SET ended_dt = clock_timestamp()"
+        " WHERE kind = %s AND subject = ANY(%s) AND ended_dt IS NULL",
+        (kind, over),
+    )
+    for subject, message in found.items():
+        begin(conn, kind, subject, message)
 
 
 def is_open(conn: Connection, kind: Kind, subject: str) -> bool:

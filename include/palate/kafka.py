@@ -1,18 +1,17 @@
 """Read Kafka by position: no group, no committed offsets (ADR 0002)."""
 
-import gc
 import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import kafka.codec
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import OffsetOutOfRangeError
+from kafka.protocol.consumer import OffsetSpec
 
 from palate.errors import (
     AccessDeniedError,
@@ -20,6 +19,7 @@ from palate.errors import (
     SettingsError,
     TopicMissingError,
 )
+from palate.fetching import PatientFetcher, Unreadable, high_watermarks_of
 from palate.kafka_connection import connection_options, denied, explained, is_denied
 from palate.settings import Settings
 
@@ -35,13 +35,26 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 class TopicState:
     """What the broker says of a topic: its id, and the ends of each partition.
 
-    ``begin`` is the first offset still kept, ``end`` the one the next message gets.
+    ``begin`` is the first offset still kept, ``high`` the one that the next message
+    gets. What can be read ends at ``end``: it is less than ``high`` while a transaction
+    is open, which began there. ``leaderless`` partitions have none of these.
     """
 
     topic: str
     topic_id: UUID | None
     begin: dict[int, int]
     end: dict[int, int]
+    high: dict[int, int] = field(default_factory=dict)
+    leaderless: tuple[int, ...] = ()
+
+    @property
+    def open_transactions(self) -> dict[int, int]:
+        """Return where the first open transaction of each partition begins."""
+        return {
+            partition: end
+            for partition, end in self.end.items()
+            if end < self.high.get(partition, end)
+        }
 
 
 class Reader:
@@ -55,6 +68,8 @@ class Reader:
         """
         self.poll_records = POLL_RECORDS
         self._consumer = consumer
+        self._fetcher = PatientFetcher.within(consumer)
+        self._high_watermarks = high_watermarks_of(consumer)
         self._timeout = settings.palate_kafka_timeout
         self._bootstrap = settings.kafka_bootstrap
         self._settings = settings
@@ -79,13 +94,18 @@ class Reader:
                 raise TopicMissingError(message)
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             timeout = int(self._timeout * 1000)
-            begin = self._consumer.beginning_offsets(partitions, timeout_ms=timeout)
-            end = self._consumer.end_offsets(partitions, timeout_ms=timeout)
+            begin = self._fetcher.offsets(partitions, OffsetSpec.EARLIEST, timeout)
+            # Before the end: a message that comes meanwhile is in no transaction.
+            high = self._high_watermarks.offsets(partitions, OffsetSpec.LATEST, timeout)
+            end = self._fetcher.offsets(partitions, OffsetSpec.LATEST, timeout)
+        there = [tp for tp in partitions if tp in begin and tp in high and tp in end]
         return TopicState(
             topic,
             self._topic_id(topic),
-            {tp.partition: offset for tp, offset in begin.items()},
-            {tp.partition: offset for tp, offset in end.items()},
+            {tp.partition: begin[tp] for tp in there},
+            {tp.partition: end[tp] for tp in there},
+            {tp.partition: max(high[tp], end[tp]) for tp in there},
+            tuple(tp.partition for tp in partitions if tp not in there),
         )
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
@@ -97,7 +117,7 @@ class Reader:
                 for number in self._consumer.partitions_for_topic(topic) or ()
             ]
             timeout = int(self._timeout * 1000)
-            found = self._consumer.end_offsets(partitions, timeout_ms=timeout)
+            found = self._fetcher.offsets(partitions, OffsetSpec.LATEST, timeout)
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def offsets_at(self, topic: str, moment: datetime) -> dict[int, int | None]:
@@ -117,22 +137,28 @@ class Reader:
         again and again. What came is left unread.
         """
         at = {TopicPartition(*key): offset for key, offset in ends.items()}
+        self._fetcher.unreadable.clear()
         if self._consumer.assignment() != set(at):
             self._consumer.assign(list(at))
         for partition, offset in at.items():
             self._consumer.seek(partition, offset)
         with explained(self._settings):
-            try:
-                self._consumer.poll(int(seconds * 1000), max_records=1)
-            except OffsetOutOfRangeError:  # made anew, which the next look sees
-                time.sleep(seconds)
+            self._consumer.poll(int(seconds * 1000), max_records=1)
+        if self._fetcher.unreadable:  # it would be sent again at once
+            time.sleep(seconds)
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Read these partitions, each from the given offset on."""
-        gc.freeze()  # what is loaded by now is not garbage: reads a tenth faster
+        self._fetcher.unreadable.clear()
         self._consumer.assign([TopicPartition(*key) for key in positions])
         for key, offset in positions.items():
             self._consumer.seek(TopicPartition(*key), offset)
+
+    @property
+    def unreadable(self) -> dict[tuple[str, int], Unreadable]:
+        """Return the partitions that gave no more records since ``seek``, and why."""
+        found = self._fetcher.unreadable
+        return {(tp.topic, tp.partition): why for tp, why in found.items()}
 
     def position(self, key: tuple[str, int]) -> int:
         """Return the next offset of a partition, past markers and compaction gaps."""
@@ -143,14 +169,19 @@ class Reader:
         """Yield polls of records until every partition is at its bound.
 
         An empty poll means nothing, so only ``position`` tells the end. The caller
-        may stop between two polls.
-
-        :raises ServiceUnavailableError: if nothing comes for ``PALATE_KAFKA_TIMEOUT``
+        may stop between two polls. A partition that can't be read on is left where it
+        stands, see ``unreadable``; also one that sends nothing for
+        ``PALATE_KAFKA_TIMEOUT``.
         """
         waiting = dict(until)
         last_progress = time.monotonic()
         while True:
-            done = [key for key, end in waiting.items() if self.position(key) >= end]
+            unreadable = self.unreadable
+            done = [
+                key
+                for key, end in waiting.items()
+                if key in unreadable or self.position(key) >= end
+            ]
             for key in done:
                 del waiting[key]
             if done:
@@ -163,16 +194,17 @@ class Reader:
                 last_progress = time.monotonic()
                 yield [record for batch in polled.values() for record in batch]
             elif time.monotonic() - last_progress > self._timeout:
-                behind = ", ".join(
-                    f"{topic}[{number}] at {self.position((topic, number))} of {end}"
-                    for (topic, number), end in waiting.items()
-                )
-                message = (
-                    f"Kafka at {self._bootstrap} has sent nothing for "
-                    f"{self._timeout:g} s: {behind}. What was read is kept; the next "
-                    "run goes on there. Check the broker (`make status`)."
-                )
-                raise ServiceUnavailableError(message)
+                for key, end in waiting.items():
+                    self._note_silence(key, end)
+
+    def _note_silence(self, key: tuple[str, int], end: int) -> None:
+        cause = (
+            f"Kafka at {self._bootstrap} has sent nothing for {self._timeout:g} s, but "
+            f"its log ends at {end}"
+        )
+        self._fetcher.unreadable[TopicPartition(*key)] = Unreadable(
+            self.position(key), None, cause, ServiceUnavailableError
+        )
 
     def _topic_id(self, topic: str) -> UUID | None:
         # The consumer has no public call for it, and a second client costs 0.1 s.
@@ -252,9 +284,12 @@ def missing_codecs() -> list[str]:
 
 
 def broker_time(record: Any) -> datetime:
-    """Return the record's timestamp, clamped to what a timestamptz of Python holds."""
+    """Return the record's timestamp, clamped to what a timestamptz of Python holds.
+
+    A record without one has -1, and so a time just before 1970.
+    """
     try:
-        moment = _EPOCH_START + timedelta(milliseconds=record.timestamp or 0)
+        moment = _EPOCH_START + timedelta(milliseconds=record.timestamp)
     except OverflowError:
         return _LATEST if record.timestamp > 0 else _EARLIEST
     return min(max(moment, _EARLIEST), _LATEST)

@@ -45,6 +45,7 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     missing in STG is put back, and what is there must have the same bytes.
 
     :raises PositionGapError: if the broker no longer has what was not read yet
+    :raises UnreadableRecordError: if a partition can't be read on; the others were
     """
     limits = limits or Limits()
     if caller.interval:
@@ -139,8 +140,31 @@ def _drain(
             batch.ranges = reading.taken()
             batch.counts["messages"] = number
         left -= number
+    _settle_unreadable(attempt.conn, bounds, reading)
     if not reading.is_done:
         attempt.outcome.note = "Stopped at a limit: the next run takes what is waiting."
+
+
+def _settle_unreadable(
+    conn: Connection, looked_at: Iterable[Log], reading: Reading
+) -> None:
+    """Open and close the incidents of partitions that can't be read on.
+
+    :raises PalateError: if there is one
+    """
+    unreadable = reading.unreadable
+    sentences = {
+        item: why.sentence(item.topic, item.partition)
+        for item, why in unreadable.items()
+    }
+    incidents.keep(
+        conn,
+        Kind.UNREADABLE,
+        map(str, looked_at),
+        {str(i): sentences[i] for i, why in unreadable.items() if why.is_lasting},
+    )
+    for why in unreadable.values():
+        raise why.error("\n".join(sentences.values()))
 
 
 def _check_gap(conn: Connection, item: Log, start: int, begin: int, end: int) -> None:

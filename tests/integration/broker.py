@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer, TopicPartition
@@ -10,6 +11,33 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from palate.kafka import TopicState, open_reader
 from palate.settings import Form, Settings
+
+
+class RawName(str):
+    """A header's name as a client in C or Go may write it."""
+
+    raw: bytes
+
+    def __new__(cls, raw: bytes) -> "RawName":
+        """Make one that kafka-python's producer sends as these bytes."""
+        made = super().__new__(cls, repr(raw))
+        made.raw = raw
+        return made
+
+    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+        """Return the bytes."""
+        return self.raw
+
+
+def change_on_disk(
+    var: Path, topic: str, partition: int, found: bytes, put: bytes
+) -> None:
+    """Change bytes in the log of a broker of the local stack, as a bad disk does."""
+    (log,) = (var / "kafka" / "data" / f"{topic}-{partition}").glob("*.log")
+    with log.open("r+b") as file:
+        at = file.read().index(found)
+        file.seek(at)
+        file.write(put)
 
 
 @dataclass(frozen=True)

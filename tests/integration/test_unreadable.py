@@ -1,0 +1,100 @@
+"""What the broker has and nobody can parse: staged if it has bytes, else one stands."""
+
+import json
+
+import pytest
+from psycopg import Connection
+
+from deploy.local.stack import Stack
+from palate import staging
+from palate.errors import UnreadableRecordError
+from palate.positions import Log, watermarks
+from palate.settings import Settings
+from palate.stage import Caller, Outcome
+from tests.integration.broker import Broker, RawName, change_on_disk
+
+
+def drain(settings: Settings, run_id: str) -> Outcome:
+    return staging.run(settings, Caller("test", run_id, "drain"))
+
+
+def staged(connection: Connection) -> list[tuple]:
+    return connection.execute(
+        "SELECT kafka_partition, kafka_offset, message FROM stg.order_events"
+        " ORDER BY topic, kafka_partition, kafka_offset"
+    ).fetchall()
+
+
+@pytest.fixture
+def corrupt(broker: Broker, services: Stack) -> None:
+    """Let offset 1 of partition 0 have a byte that its producer didn't send."""
+    for value in (b"zero", b"to be changed", b"two"):
+        broker.send([value])
+    broker.send([b"other"], partition=1)
+    change_on_disk(services.var, broker.raw, 0, b"to be changed", b"to be broken!")
+    return
+
+
+def test_header_name_that_is_no_text_is_staged(
+    broker: Broker, connection: Connection
+) -> None:
+    broker.send([b"odd"], headers=[(RawName(b"trace\xff\xfe"), b"1"), ("b", b"2")])
+    broker.send([b"own"], headers=[("a\0b", b""), ("palate-origin", b"")])
+
+    drain(broker.settings, "run")
+
+    rows = connection.execute(
+        "SELECT convert_from(headers, 'UTF8'),"
+        " stg.has_header(headers, 'palate-origin'), stg.has_header(headers, 'b')"
+        " FROM stg.order_events ORDER BY kafka_offset"
+    ).fetchall()
+    assert [(json.loads(packed), *has) for packed, *has in rows] == [
+        ([["trace\ufffd\ufffd", "MQ==", "dHJhY2X//g=="], ["b", "Mg=="]], False, True),
+        ([["a\ufffdb", "", "YQBi"], ["palate-origin", ""]], True, False),
+    ]
+
+
+@pytest.mark.usefixtures("corrupt")
+def test_changed_byte_stops_its_partition_only(
+    broker: Broker, connection: Connection
+) -> None:
+    for run_id in ("first", "second"):
+        with pytest.raises(UnreadableRecordError) as raised:
+            drain(broker.settings, run_id)
+        assert raised.value.exit_code == 20
+        assert f"{broker.raw}[0]: offset 1 can't be read: the checksum" in str(
+            raised.value
+        )
+    broker.send([b"later"], partition=1)
+    with pytest.raises(UnreadableRecordError):
+        drain(broker.settings, "third")
+
+    assert staged(connection) == [(0, 0, b"zero"), (1, 0, b"other"), (1, 1, b"later")]
+    marks = watermarks(connection, staging.STAGE)
+    assert marks == {Log(broker.raw, 0, 0): 1, Log(broker.raw, 0, 1): 2}
+    incidents = connection.execute(
+        "SELECT kind, subject, ended_dt FROM ops.incidents"
+    ).fetchall()
+    assert incidents == [("unreadable", f"{broker.raw}[0]", None)]
+
+
+@pytest.mark.usefixtures("corrupt")
+def test_mended_bytes_are_read_and_the_incident_ends(
+    broker: Broker, connection: Connection, services: Stack
+) -> None:
+    with pytest.raises(UnreadableRecordError):
+        drain(broker.settings, "broken")
+    change_on_disk(services.var, broker.raw, 0, b"to be broken!", b"to be changed")
+
+    drain(broker.settings, "mended")
+
+    assert [row[2] for row in staged(connection)] == [
+        b"zero",
+        b"to be changed",
+        b"two",
+        b"other",
+    ]
+    open_ones = connection.execute(
+        "SELECT count(*) FROM ops.incidents WHERE ended_dt IS NULL"
+    ).fetchone()
+    assert open_ones == (0,)
