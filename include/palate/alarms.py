@@ -1,19 +1,23 @@
 """Who is told of incidents: one alarm when one begins, one all-clear when it is over.
 
-The table of incidents is the outbox. What was told is noted after it was told, so a
-process that dies in between tells once more; nothing is told never.
+The table of incidents is the outbox. What was told is noted after it was told: no alarm
+is lost, and one may be sent twice.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from palate.database import Connection
+from palate.errors import AlarmNotToldError
 from palate.incidents import Incident, Kind
 
 log = logging.getLogger(__name__)
+
+_UNTOLD = "(told_dt IS NULL OR (ended_dt IS NOT NULL AND end_told_dt IS NULL))"
 
 
 @dataclass(frozen=True)
@@ -57,38 +61,75 @@ Tell = Callable[[Alarm], None]
 
 
 def tell_all(conn: Connection, tell: Tell) -> int:
-    """Tell what was not told yet, each in a transaction of its own; return how many.
+    """Tell what was not told yet, the oldest first; return how many.
 
-    Several processes may do it at once: each alarm is told by one.
+    Several processes may do it at once: each alarm is told by one. No transaction and
+    no row is held while somebody is told; what can't be told lets the others go first.
 
     :param tell: sends one alarm, or raises
+    :raises AlarmNotToldError: if one could not be told, once all others are
     """
     number = 0
-    while True:
-        with conn.transaction():
-            row = conn.execute(
-                "SELECT incident_id, told_dt, kind, subject, message, began_dt,"
-                " ended_dt FROM ops.incidents WHERE told_dt IS NULL"
-                " OR (ended_dt IS NOT NULL AND end_told_dt IS NULL)"
-                " ORDER BY incident_id LIMIT 1 FOR UPDATE SKIP LOCKED"
-            ).fetchone()
-            if row is None:
-                return number
-            incident_id, told_dt, kind, *rest = row
-            tell(Alarm(Incident(Kind(kind), *rest), is_over=told_dt is not None))
-            column = "told_dt" if told_dt is None else "end_told_dt"
-            conn.execute(
-                f"UPDATE ops.incidents SET {column} = clock_timestamp()"
-                " WHERE incident_id = %s",
-                (incident_id,),
-            )
-        number += 1
+    failures: dict[int, AlarmNotToldError] = {}
+    left_to_others: list[int] = []
+    while incident_id := _next(conn, [*failures, *left_to_others]):
+        with _claimed(conn, incident_id) as is_mine:
+            if not is_mine:
+                left_to_others.append(incident_id)
+                continue
+            try:
+                number += _tell(conn, tell, incident_id)
+            except AlarmNotToldError as error:
+                failures[incident_id] = error
+    if failures:
+        raise AlarmNotToldError(" ".join(str(error) for error in failures.values()))
+    return number
 
 
 def untold(conn: Connection) -> tuple[int, datetime | None]:
     """Return how many alarms wait to be told, and since when."""
     return conn.execute(
         "SELECT count(*), min(CASE WHEN told_dt IS NULL THEN began_dt ELSE ended_dt"
-        " END) FROM ops.incidents WHERE told_dt IS NULL"
-        " OR (ended_dt IS NOT NULL AND end_told_dt IS NULL)"
+        f" END) FROM ops.incidents WHERE {_UNTOLD}"
     ).fetchone() or (0, None)
+
+
+def _next(conn: Connection, passed_over: list[int]) -> int | None:
+    row = conn.execute(
+        f"SELECT min(incident_id) FROM ops.incidents WHERE {_UNTOLD}"
+        " AND incident_id <> ALL(%s)",
+        (passed_over,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def _claimed(conn: Connection, incident_id: int) -> Iterator[bool]:
+    """Keep other processes from an alarm, as long as this session lives."""
+    key = (f"palate alarm {incident_id}",)
+    row = conn.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key
+    ).fetchone()
+    is_mine = bool(row and row[0])
+    yield is_mine
+    if is_mine:
+        conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+
+
+def _tell(conn: Connection, tell: Tell, incident_id: int) -> bool:
+    """Tell one alarm, and note it; return False if somebody else was faster."""
+    row = conn.execute(
+        "SELECT told_dt IS NOT NULL, kind, subject, message, began_dt, ended_dt"
+        f" FROM ops.incidents WHERE incident_id = %s AND {_UNTOLD}",
+        (incident_id,),
+    ).fetchone()
+    if row is None:
+        return False
+    is_over, kind, *rest = row
+    tell(Alarm(Incident(Kind(kind), *rest), is_over=is_over))
+    column = "end_told_dt" if is_over else "told_dt"
+    conn.execute(
+        f"UPDATE ops.incidents SET {column} = clock_timestamp() WHERE incident_id = %s",
+        (incident_id,),
+    )
+    return True

@@ -15,7 +15,7 @@ from palate.database import Connection, connect
 from palate.kafka import open_reader
 from palate.positions import watermarks
 from palate.settings import Settings
-from palate.stage import lock_key
+from palate.stage_lock import lock_key
 
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0

@@ -1,12 +1,26 @@
-"""Connections to the warehouse."""
+"""Connections to the warehouse.
 
+No startup option is sent, so that a pooler in session mode needs no setting of its own:
+what a session needs is set once it is open. Locks and temporary tables live as long as
+a session, so a pooler that shares out its sessions by transaction is refused.
+"""
+
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from palate.errors import ServiceUnavailableError, SettingsError
+from palate.database_errors import (
+    PoolerError,
+    explain,
+    explain_refusal,
+    note_statement,
+    refuse_wrong_address,
+)
 from palate.settings import Settings
 
 Connection = psycopg.Connection[TupleRow]
@@ -28,54 +42,154 @@ _SESSION = {
     "client_encoding": "UTF8",
 }
 
-_NOT_MIGRATED = (
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.UndefinedFunction,
+# Names without a schema are temporary tables, the catalog's, or of this extension.
+_SEARCH_PATH = (
+    "coalesce((SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e"
+    " INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace"
+    " WHERE e.extname = 'uuid-ossp'), 'public')"
 )
+# How long a pooler may take to end what a session has left behind, in seconds.
+_RESET_WAIT = 2.0
+_CONNECT_TIMEOUT = 10
+
+
+class _Noting:
+    """Notes with an error which statement it came from."""
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().execute(query, *args, **kwargs)  # type: ignore[misc]
+        except psycopg.Error as error:
+            note_statement(error, str(query))
+            raise
+
+    @contextmanager
+    def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            with super().copy(statement, *args, **kwargs) as copy:  # type: ignore[misc]
+                yield copy
+        except psycopg.Error as error:
+            note_statement(error, str(statement))
+            raise
+
+
+class Cursor(_Noting, psycopg.Cursor[Any]):
+    """The cursor of every connection."""
+
+
+class ClientCursor(_Noting, psycopg.ClientCursor[Any]):
+    """A cursor that quotes the values itself, for statements that take none."""
 
 
 @contextmanager
-def connect(settings: Settings) -> Iterator[Connection]:
+def connect(settings: Settings, who: str = "") -> Iterator[Connection]:
     """Open a session in autocommit mode, and close it, with its locks, at the end.
 
-    :raises ServiceUnavailableError: if PostgreSQL does not answer or refuses
-    :raises SettingsError: if DWH_DSN is no address, or the tables are not there yet
+    Every error of PostgreSQL leaves it as a sentence (``database_errors``).
+
+    :param who: for whom, such as ``Stage vault``; errors begin with it
+    :raises ServiceUnavailableError: if PostgreSQL does not answer, or can't now
+    :raises AccessDeniedError: if it refuses the login or a right
+    :raises SettingsError: if DWH_DSN is no address, or leads to a pooler that shares
+        out its sessions by transaction; or the tables are not there yet
+    :raises WarehouseError: if it refuses something else
     """
-    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
-    try:
-        connection = psycopg.connect(
-            settings.dwh_dsn.get_secret_value(),
-            options=options,
-            autocommit=True,
-            connect_timeout=10,
-        )
-    except psycopg.OperationalError as error:
-        message = (
-            f"PostgreSQL (the warehouse) can't be reached: {_first_line(error)}. "
-            "Check that it runs (`make status`) and that DWH_DSN or the Airflow "
-            "Connection `dwh` is right."
-        )
-        raise ServiceUnavailableError(message) from None
-    except psycopg.ProgrammingError as error:
-        message = (
-            f"DWH_DSN is no address of a database: {_first_line(error)}. Set it to "
-            "postgresql://user:password@host:port/database, or correct the Airflow "
-            "Connection `dwh`."
-        )
-        raise SettingsError(message) from None
+    connection = open_session(settings)
     try:
         yield connection
-    except _NOT_MIGRATED as error:
-        message = (
-            f"The warehouse is not what this version expects: {_first_line(error)}. "
-            "Run `palate migrate`."
-        )
-        raise SettingsError(message) from error
+    except psycopg.Error as error:
+        found = explain(error, connection, who)
+        if found is None:  # not PostgreSQL's, but a mistake of ours
+            raise
+        raise found from error
     finally:
         connection.close()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]
+def idle_seconds() -> float:
+    """Return after how many seconds the server ends a session that is idle."""
+    return float(_SESSION["idle_session_timeout"].removesuffix("s"))
+
+
+def open_session(settings: Settings) -> Connection:
+    """Open a session with all its settings; the caller closes it."""
+    dsn = settings.dwh_dsn.get_secret_value()
+    limits = refuse_wrong_address(dsn)
+    try:
+        connection = _open(dsn, limits)
+        try:
+            if _set_up(connection) != connection.info.backend_pid:
+                # Somebody else has answered: a pooler.
+                connection = _proven(connection, dsn, limits)
+        except BaseException:
+            connection.close()
+            raise
+    except psycopg.Error as error:
+        raise explain_refusal(error, dsn) from None
+    return connection
+
+
+def _open(dsn: str, limits: dict[str, Any]) -> Connection:
+    connect_timeout = limits.get("connect_timeout") or _CONNECT_TIMEOUT
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=int(connect_timeout),
+        cursor_factory=Cursor,
+    )
+
+
+def _set_up(connection: Connection, marker: str = "") -> int:
+    """Set what a session needs; return the process that serves it."""
+    try:
+        return _set(connection, _SESSION, marker)
+    except psycopg.errors.InvalidParameterValue:
+        # A pooler's session may have had temporary tables: their buffers are given.
+        others = {n: v for n, v in _SESSION.items() if n != "temp_buffers"}
+        return _set(connection, others, marker)
+
+
+def _set(connection: Connection, values: dict[str, str], marker: str) -> int:
+    settings = values | {"palate.session": marker}
+    made = ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
+    )
+    row = connection.execute(
+        f"SELECT pg_backend_pid(), set_config('search_path', {_SEARCH_PATH}, false),"
+        f" {made}"
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _proven(probe: Connection, dsn: str, limits: dict[str, Any]) -> Connection:
+    """Return a session by a pooler whose locks end with it, and whose state stays.
+
+    One session takes a lock and ends. Where the lock outlives it, or the next session
+    does not find what it has just set, the pooler does not keep sessions apart.
+
+    :raises PoolerError: if it doesn't
+    """
+    key = secrets.randbits(62)
+    probe.execute("SELECT pg_advisory_lock(%s)", (key,))
+    probe.close()
+    connection = _open(dsn, limits)
+    try:
+        marker = secrets.token_hex(8)
+        pid = _set_up(connection, marker)
+        deadline = time.monotonic() + _RESET_WAIT
+        while True:
+            is_same, is_left = connection.execute(
+                "SELECT pg_backend_pid() = %s"
+                " AND current_setting('palate.session', true) = %s,"
+                " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
+                " AND (classid::bigint << 32 | objid::bigint) = %s)",
+                (pid, marker, key),
+            ).fetchone() or (False, True)
+            if not is_same or (is_left and time.monotonic() > deadline):
+                raise PoolerError
+            if not is_left:
+                return connection
+            time.sleep(0.01)
+    except BaseException:
+        connection.close()
+        raise

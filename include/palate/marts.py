@@ -110,7 +110,7 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
         found = filling.among(attempt.conn, [mart.name])
         attempt.outcome.note = " ".join(str(item) for item in found)
         return
-    with attempt.conn.transaction():
+    with attempt.transaction():
         filling.end(attempt.conn, mart.name)
         let_all_be_published(attempt.conn, settings, mart.name)
         if mart.tag_kind:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from palate import mart_tables, roles, vault
 from palate.batch_ranges import make_ranges
-from palate.database import Connection, connect
+from palate.database import Connection, connect, open_session
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
 from palate.meanings import of_vault
@@ -60,12 +60,12 @@ def _wait_for_others(conn: Connection) -> None:
 
 def _run_migrations(settings: Settings) -> None:
     # SQLAlchemy only lends Alembic a connection; it is psycopg's own.
-    dsn = settings.dwh_dsn.get_secret_value()
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(dsn),
-        poolclass=NullPool,
-    )
+    def opened() -> Connection:
+        connection = open_session(settings)
+        connection.autocommit = False
+        return connection
+
+    engine = create_engine("postgresql+psycopg://", creator=opened, poolclass=NullPool)
     config = Config()
     config.set_main_option("script_location", str(SQL_FOLDER / "ops"))
     with engine.begin() as connection:

@@ -32,7 +32,8 @@ from palate.rebuild_report import (
     read_open,
 )
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, open_run
+from palate.stage import Caller, Outcome, StageRun, open_run
+from palate.stage_lock import kept_awake
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +82,15 @@ def compare(settings: Settings, caller: Caller) -> Report:
 
 def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
     _catch_up(settings, caller)
-    with connect(settings) as conn, ExitStack() as stack:
-        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with _standing_still(settings, caller):
+    with ExitStack() as stack:
+        with _standing_still(settings, caller) as running:
+            conn = stack.enter_context(connect(settings))
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             stack.enter_context(conn.transaction())
             conn.execute("SELECT 1")  # the snapshot in which both are at one point
+            for run in running:  # they were, if nobody has lost a lock until now
+                with run.transaction():
+                    pass
         return compare_tables(conn)
 
 
@@ -129,11 +134,13 @@ def swap(settings: Settings, caller: Caller, *, is_approved: bool = False) -> Re
             raise ApprovalNeededError(message)
     _catch_up(settings, caller)
     with (
-        _refusals_told(),
-        _standing_still(settings, caller),
+        _standing_still(settings, caller) as running,
         connect(settings) as conn,
+        _refusals_told(),
         conn.transaction(),
     ):
+        for run in running:
+            run.on(conn).prove()
         _swap(conn, settings, seen)
     with connect(settings) as conn:
         return read(conn, caller.dag_id, caller.run_id, "swapped") or seen
@@ -203,24 +210,26 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
 
 
 @contextmanager
-def _standing_still(settings: Settings, caller: Caller) -> Iterator[None]:
+def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRun]]:
     """Hold all stages that write the vault or a mart, at one and the same point.
 
     What is here is short, if the new tables have caught up just before.
     """
     with ExitStack() as stack:
-        running = {
-            stage: stack.enter_context(open_run(settings, stage, caller))
-            for stage in (
-                vault.RELOAD,
-                *(mart.stage for mart in load_marts().values()),
-                vault.STAGE,  # the last: it is the one that has the least patience
-            )
-        }
+        running: dict[str, StageRun] = {}
+        for stage in (
+            vault.RELOAD,
+            *(mart.stage for mart in load_marts().values()),
+            vault.STAGE,  # the last: it is the one that has the least patience
+        ):
+            held = [run.conn for run in running.values()]
+            with kept_awake(held):  # each may have to be waited for
+                running[stage] = stack.enter_context(open_run(settings, stage, caller))
+        stack.enter_context(kept_awake(run.conn for run in running.values()))
         for mart in load_marts().values():
             marts.catch_up(settings, running[mart.stage], mart)
         _catch_up(settings, caller)
-        yield
+        yield list(running.values())
 
 
 @contextmanager

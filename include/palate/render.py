@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import jinja2
-import psycopg
 
 from palate import names
-from palate.database import Connection
+from palate.database import ClientCursor, Connection
 from palate.names import SQL_FOLDER
 
 # The head of a file: what its statement does to the relations of an open batch.
@@ -76,13 +75,13 @@ def render(path: str, **values: Any) -> str:
 
 def execute(
     conn: Connection, statement: str, values: dict[str, Any] | None = None
-) -> psycopg.ClientCursor[Any]:
+) -> ClientCursor:
     """Run one rendered statement with its values.
 
     The values are quoted by the client, since ``CREATE TABLE AS`` takes no
     parameters from the server's protocol.
     """
-    cursor = psycopg.ClientCursor(conn)
+    cursor = ClientCursor(conn)
     cursor.execute(statement, values or {})
     return cursor
 

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,23 +17,15 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import dropped
+from palate import dropped, stage_lock
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.errors import ServiceUnavailableError, StageBusyError
 from palate.place import Place
 from palate.positions import Log, Range, advance
 from palate.settings import Settings
+from palate.stage_lock import Proof
 
 log = logging.getLogger(__name__)
-
-
-def lock_key(stage: str) -> str:
-    """Return SQL for the key of the lock of the stage that an SQL expression names."""
-    return f"hashtextextended('palate stage ' || {stage}, 0)"
-
-
-_LOCK_KEY = lock_key("%(stage)s")
 
 
 @dataclass(frozen=True)
@@ -145,13 +137,19 @@ class StageRun:
         stage: str,
         caller: Caller,
         place: Place = Place.LIVING,
+        token: str = "",
     ) -> None:
-        """Enter the attempt in ``ops.stage_runs``."""
+        """Enter the attempt in ``ops.stage_runs``.
+
+        :param token: what the session took the lock by
+        """
         self.conn = conn
         self.stage = stage
         self.caller = caller
         self.place = place
         self.outcome = Outcome(stage)
+        self._token = token
+        self._proof = Proof.FIRST
         (self.stage_run_id,) = conn.execute(
             "INSERT INTO ops.stage_runs"
             " (stage, dag_id, run_id, task_id, map_index, try_number)"
@@ -161,13 +159,37 @@ class StageRun:
         ).fetchone() or (0,)
 
     def on(self, conn: Connection) -> "StageRun":
-        """Return the same attempt with a second connection, to work side by side.
+        """Return the same attempt with a second session, to work side by side.
 
-        The lock stays with the first one.
+        The lock stays with the first one; each transaction proves that it is there.
         """
         other = copy(self)
         other.conn = conn
+        other._proof = Proof.BESIDE
         return other
+
+    @contextmanager
+    def beside(self, settings: Settings) -> Iterator["StageRun"]:
+        """Open a second session for the same attempt."""
+        with connect(settings, _who(self.stage)) as conn:
+            yield self.on(conn)
+
+    @contextmanager
+    def transaction(self) -> Iterator[datetime]:
+        """Open a transaction that commits only while the lock is held; give its time.
+
+        :raises LockLostError: if the lock has gone; nothing was written
+        """
+        with self.conn.transaction():
+            yield self.prove()
+
+    def prove(self) -> datetime:
+        """Prove in an open transaction that the lock is held, and keep it to its end.
+
+        :return: when the transaction began
+        :raises LockLostError: if the lock has gone
+        """
+        return stage_lock.prove(self.conn, self._proof, self.stage, self._token)
 
     def own_ranges(self) -> list[Range]:
         """Return the ranges that earlier attempts of this very task committed.
@@ -221,7 +243,7 @@ class StageRun:
         is_repeat: bool = False,
         has_ranges: bool = True,
     ) -> Iterator[Batch]:
-        """Open a transaction; at its end enter the batch and commit.
+        """Open a transaction that proves the lock; at its end enter the batch.
 
         The body may narrow ``batch.ranges`` to what it really took; with no range
         left nothing is entered. A repeat moves no watermark.
@@ -229,9 +251,8 @@ class StageRun:
         :param has_ranges: false for work that may belong to no position: then the batch
             is entered if it has counted anything
         """
-        with self.conn.transaction():
-            row = self.conn.execute("SELECT now()").fetchone()
-            batch = Batch(ranges, is_repeat, row[0] if row else datetime.now(UTC))
+        with self.transaction() as load_dt:
+            batch = Batch(ranges, is_repeat, load_dt)
             yield batch
             if not batch.ranges and (has_ranges or not batch.counts.total()):
                 return
@@ -245,10 +266,9 @@ class StageRun:
 
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
-        self.conn.execute(
-            f"SELECT pg_advisory_unlock({_LOCK_KEY})", {"stage": self.stage}
-        )
-        _lock(self.conn, self.stage, settings.palate_lock_wait)
+        stage_lock.release(self.conn)
+        wait = settings.palate_lock_wait
+        self._token = stage_lock.take(self.conn, self.stage, wait)
 
     def finish(self, outcome: str, error: str | None = None) -> None:
         """Close the attempt in ``ops.stage_runs``."""
@@ -311,77 +331,19 @@ def open_run(
     :raises ServiceUnavailableError: if PostgreSQL goes away meanwhile; what was
         not committed is rolled back
     """
-    try:
-        with connect(settings) as conn:
-            _lock(conn, stage, settings.palate_lock_wait)
-            run = StageRun(conn, stage, caller, place)
-            try:
-                yield run
-            except Exception as error:
-                if not conn.closed:
-                    run.finish("failed", str(error))
-                raise
-            run.finish("done" if run.outcome.batches else "nothing")
-            log.info("%s", run.outcome)
-    except (
-        psycopg.OperationalError,
-        # The server ended a session that had hung, and its lock with it.
-        psycopg.errors.IdleInTransactionSessionTimeout,
-    ) as error:
-        if error.sqlstate and not error.sqlstate.startswith(("08", "57P", "25P03")):
+    with connect(settings, _who(stage)) as conn:
+        token = stage_lock.take(conn, stage, settings.palate_lock_wait)
+        run = StageRun(conn, stage, caller, place, token)
+        try:
+            yield run
+        except Exception as error:
+            # The session may have gone; what is to be told is why the run failed.
+            with suppress(psycopg.Error):
+                run.finish("failed", str(error))
             raise
-        message = (
-            f"Stage {stage}: the connection to PostgreSQL was lost ({error}). What was "
-            "not committed is rolled back; the next run takes the same positions."
-        )
-        raise ServiceUnavailableError(message) from error
+        run.finish("done" if run.outcome.batches else "nothing")
+        log.info("%s", run.outcome)
 
 
-def _lock(conn: Connection, stage: str, wait: float) -> None:
-    conn.execute(
-        "SELECT set_config('lock_timeout', %s, false)", (f"{int(wait * 1000) or 1}ms",)
-    )
-    if _is_locked(conn, stage) or (_end_hung(conn, stage) and _is_locked(conn, stage)):
-        return
-    message = (
-        f"Stage {stage} is busy: another run has held its lock for {wait:g} s. "
-        "Nothing is lost: that run, or the next one, takes what is waiting."
-    )
-    raise StageBusyError(message)
-
-
-def _is_locked(conn: Connection, stage: str) -> bool:
-    """Wait for the stage's lock, and tell whether it was free in time."""
-    try:
-        # A session's lock: taken before the first snapshot, gone with the session.
-        conn.execute(f"SELECT pg_advisory_lock({_LOCK_KEY})", {"stage": stage})
-    except psycopg.errors.LockNotAvailable:
-        return False
-    return True
-
-
-def _end_hung(conn: Connection, stage: str) -> bool:
-    """End the session that holds the lock, if its process hangs in a statement.
-
-    PostgreSQL ends a session that is left idle in a transaction. It does not end one
-    whose process stands still while it sends rows or should take them: that is for
-    those who wait. A chunk is short, so one that lives takes no statement so long.
-    """
-    ended = conn.execute(
-        "SELECT pg_terminate_backend(a.pid, 5000) FROM pg_locks AS l"
-        " INNER JOIN pg_stat_activity AS a USING (pid)"
-        " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-        " AND a.datname = current_database() AND a.datid = l.database"
-        " AND (l.classid::bigint << 32 | l.objid::bigint)"
-        f" = {_LOCK_KEY} AND a.usename = current_user AND a.state = 'active'"
-        " AND a.wait_event_type = 'Client' AND a.query_start < clock_timestamp()"
-        " - current_setting('idle_in_transaction_session_timeout')::interval",
-        {"stage": stage},
-    ).rowcount
-    if ended:
-        log.error(
-            "Stage %s: the run that held its lock hung in a statement. Its session was"
-            " ended, and what it had not committed is rolled back.",
-            stage,
-        )
-    return bool(ended)
+def _who(stage: str) -> str:
+    return f"Stage {stage}"

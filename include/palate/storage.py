@@ -15,7 +15,7 @@ import psycopg
 from palate.database import Connection, connect
 from palate.positions import Log, Range
 from palate.settings import Settings
-from palate.stage import Caller, open_run
+from palate.stage import Caller, StageRun, open_run
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
         looked_at = (
             _kept(conn, settings)
             if dry_run
-            else _drop_all(conn, settings, f"{caller.dag_id} {caller.run_id}")
+            else _drop_all(attempt, settings, f"{caller.dag_id} {caller.run_id}")
         )
         for item in looked_at:
             (found.kept if item.kept else found.dropped).append(item)
@@ -181,19 +181,20 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
         return found
 
 
-def _drop_all(conn: Connection, settings: Settings, who: str) -> Iterator[Partition]:
+def _drop_all(attempt: StageRun, settings: Settings, who: str) -> Iterator[Partition]:
     """Drop from each log's beginning on, up to the first partition that is needed."""
     before = _age(settings)
     held: set[Log] = set()
-    for item in _partitions(conn):
+    for item in _partitions(attempt.conn):
         if before is None:
             return
         if item.range.log in held:
             continue
         try:
-            row = conn.execute(
-                "SELECT stg.drop_partition(%s, %s, %s)", (item.id, before, who)
-            ).fetchone()
+            with attempt.transaction():
+                row = attempt.conn.execute(
+                    "SELECT stg.drop_partition(%s, %s, %s)", (item.id, before, who)
+                ).fetchone()
             kept = row[0] if row else None
         except psycopg.errors.LockNotAvailable:
             kept = f"somebody has been reading STG for {_LOCK_TIMEOUT}"

@@ -15,7 +15,7 @@ import psycopg
 
 from palate import filling, outbox
 from palate.batch_ranges import make_ranges
-from palate.database import Connection, connect
+from palate.database import ClientCursor, Connection, connect
 from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
@@ -37,25 +37,16 @@ def run(settings: Settings, caller: Caller) -> Outcome:
     :raises StageBusyError: if a mart is being rebuilt for longer than
         ``PALATE_LOCK_WAIT`` seconds
     """
-    try:
-        with open_run(settings, STAGE, caller) as attempt:
-            new = filling.among(attempt.conn, [mart.name for mart in marts().values()])
-            if new:
-                attempt.outcome.note = f"Tags stay as they are. {new[0]}"
-                return attempt.outcome
-            for item in attempt.own_ranges():
-                with attempt.batch([item], is_repeat=True) as batch:
-                    _look_again(attempt.conn, settings, batch)
-            _follow_rules(attempt)
-            while _judge_waiting(attempt, settings.palate_chunk_positions):
-                pass
-            return attempt.outcome
-    except psycopg.errors.LockNotAvailable:
-        message = (
-            "Stage tags waits for a mart that is being rebuilt. Nothing is lost: the "
-            "next run takes what is waiting."
-        )
-        raise StageBusyError(message) from None
+    with open_run(settings, STAGE, caller) as attempt:
+        try:
+            _run_stage(settings, attempt)
+        except psycopg.errors.LockNotAvailable:
+            message = (
+                "Stage tags waits for a mart that is being rebuilt. Nothing is lost: "
+                "the next run takes what is waiting."
+            )
+            raise StageBusyError(message) from None
+        return attempt.outcome
 
 
 def rebuild(settings: Settings, caller: Caller) -> Outcome:
@@ -143,6 +134,19 @@ def waits(conn: Connection) -> bool:
 def waits_for_all(conn: Connection) -> bool:
     """Tell whether rules changed, and whom that concerns is not found yet."""
     return any(_run(conn, "changed_rules").fetchone() or ())
+
+
+def _run_stage(settings: Settings, attempt: StageRun) -> None:
+    new = filling.among(attempt.conn, [mart.name for mart in marts().values()])
+    if new:
+        attempt.outcome.note = f"Tags stay as they are. {new[0]}"
+        return
+    for item in attempt.own_ranges():
+        with attempt.batch([item], is_repeat=True) as batch:
+            _look_again(attempt.conn, settings, batch)
+    _follow_rules(attempt)
+    while _judge_waiting(attempt, settings.palate_chunk_positions):
+        pass
 
 
 def _due(conditions: str, concerned: str | None) -> str:
@@ -235,5 +239,5 @@ def _counted_ranges(conn: Connection) -> list[Range]:
 
 def _run(
     conn: Connection, name: str, values: dict[str, Any] | None = None
-) -> psycopg.ClientCursor[Any]:
+) -> ClientCursor:
     return execute(conn, statements()[name], VALUES | (values or {}))

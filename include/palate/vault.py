@@ -37,6 +37,7 @@ from palate.render import Step, execute, render, step
 from palate.settings import Settings
 from palate.shape import load_shapes
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.stage_lock import kept_awake
 from palate.vault_check import count_differing
 
 log = logging.getLogger(__name__)
@@ -187,8 +188,10 @@ def _load_alike(
 
     with ThreadPoolExecutor(lanes) as pool, ExitStack() as stack:
         runs = [attempt] + [
-            attempt.on(stack.enter_context(connect(settings))) for _ in range(lanes - 1)
+            stack.enter_context(attempt.beside(settings)) for _ in range(lanes - 1)
         ]
+        # A lane may have nothing left to do while another one is at a long log.
+        stack.enter_context(kept_awake(run.conn for run in runs))
         list(pool.map(work, runs))
 
 

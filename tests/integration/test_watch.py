@@ -14,10 +14,11 @@ from deploy.local import postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import staging
+from palate import alarms, staging
 from palate.accept_gap import accept_gap
 from palate.alarms import Alarm
 from palate.cli import app
+from palate.database import connect
 from palate.errors import AlarmNotToldError, PositionGapError
 from palate.incidents import Kind, begin, end
 from palate.run import run_pipeline
@@ -253,3 +254,44 @@ def _status(settings: Settings) -> Any:
         "PALATE_FRESHNESS_SECONDS": str(settings.palate_freshness_seconds),
     }
     return CliRunner().invoke(app, ["status", "--json"], env=environment)
+
+
+def test_alarm_that_can_not_be_told_holds_up_no_other(
+    warehouse: Settings, connection: Connection
+) -> None:
+    """Nor is a row locked while somebody is told."""
+    for subject in ("a", "b", "c"):
+        begin(connection, Kind.CHECK, subject, subject)
+    told = []
+
+    def tell(alarm: Alarm) -> None:
+        if alarm.incident.subject == "a":
+            raise AlarmNotToldError(alarm.title)
+        with connection.transaction():
+            connection.execute("SELECT FROM ops.incidents FOR UPDATE NOWAIT")
+        told.append(alarm.incident.subject)
+
+    for _ in range(2):
+        with connect(warehouse) as conn, pytest.raises(AlarmNotToldError):
+            alarms.tell_all(conn, tell)
+
+    assert told == ["b", "c"]
+    untold, _ = alarms.untold(connection)
+    assert untold == 1
+
+
+def test_alarm_is_told_by_one_of_two_processes(
+    warehouse: Settings, connection: Connection
+) -> None:
+    begin(connection, Kind.CHECK, "a", "a")
+    told = []
+
+    def tell(alarm: Alarm) -> None:
+        told.append(alarm.title)
+        with connect(warehouse) as other:
+            assert alarms.tell_all(other, tell) == 0
+
+    with connect(warehouse) as conn:
+        assert alarms.tell_all(conn, tell) == 1
+
+    assert told == ["Palate alarm: check a"]
