@@ -9,14 +9,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-
 from palate import vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range, first, open_ranges, watermarks
-from palate.redis_connection import open_redis
+from palate.redis_connection import open_redis, read_values
 from palate.render import execute, render
 from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, open_run
@@ -26,7 +24,6 @@ log = logging.getLogger(__name__)
 STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = Log(DICTIONARY_FEED, 0, 0)
-_MGET_KEYS = 500
 _NOTED = {"unknown": "unknown_ids", "lacking": "dishes_not_on_menu"}
 _BATCH_KEYS = 2_000
 _DUE = (
@@ -39,7 +36,7 @@ _ALL = (
 )
 _REDIS = (
     "the dictionaries",
-    "Orders load without it; names and categories follow.",
+    "Orders load without it; names and categories follow once it is mended.",
 )
 
 
@@ -91,9 +88,9 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             with open_redis(settings, *_REDIS) as client:
                 for start in range(0, len(ids), _BATCH_KEYS):
                     keys = ids[start : start + _BATCH_KEYS]
-                    values = _values(client, keys)
+                    found = read_values(client, keys)
                     with attempt.batch([]) as batch:
-                        problems |= _stage(attempt.conn, batch, keys, values)
+                        problems |= _stage(attempt.conn, batch, keys, found)
                     attempt.outcome.counts["asked"] += len(keys)
         attempt.outcome.counts["not_found"] = len(problems)
         outcome = attempt.outcome
@@ -111,31 +108,23 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
     return outcome
 
 
-def _values(client: "redis.Redis", keys: Sequence[str]) -> list[Any]:
-    # In pieces: Redis serves nobody else while it answers one request.
-    found: list[Any] = []
-    for start in range(0, len(keys), _MGET_KEYS):
-        found += client.mget(keys[start : start + _MGET_KEYS])
-    return found
-
-
-def judge(conn: Connection, keys: Sequence[str], values: Sequence[Any]) -> None:
+def judge(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
     """Make ``found_entries`` and ``judged_entries`` in an open transaction."""
     conn.execute(
         'CREATE TEMP TABLE found_entries (id text COLLATE "C", value bytea)'
         " ON COMMIT DROP"
     )
     with conn.cursor() as cursor, cursor.copy("COPY found_entries FROM STDIN") as copy:
-        for row in zip(keys, values, strict=True):
+        for row in zip(keys, found, strict=True):
             copy.write_row(row)
     conn.execute(render("stg/dictionaries/judged_entries.sql"))
 
 
 def _stage(
-    conn: Connection, batch: Batch, keys: Sequence[str], values: Sequence[Any]
+    conn: Connection, batch: Batch, keys: Sequence[str], found: Sequence[Any]
 ) -> dict[str, str]:
     """Stage what is usable and new; return the problem of each id that is not."""
-    judge(conn, keys, values)
+    judge(conn, keys, found)
     next_offset = watermarks(conn, STAGE).get(_FEED, 0)
     rows = execute(
         conn,
@@ -151,8 +140,8 @@ def _stage(
         batch.ranges = [Range(_FEED, next_offset, next_offset + staged)]
     batch.counts["staged"] = staged
     problems = {id: problem for id, problem, _ in rows if problem}
-    found = [id for id, problem, _ in rows if not problem]
-    conn.execute("DELETE FROM ops.dictionary_lookups WHERE id = ANY(%s)", (found,))
+    usable = [id for id, problem, _ in rows if not problem]
+    conn.execute("DELETE FROM ops.dictionary_lookups WHERE id = ANY(%s)", (usable,))
     for statement in ("menu_has", "menu_lacks"):
         execute(
             conn,

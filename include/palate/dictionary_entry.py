@@ -9,7 +9,7 @@ from palate import dictionaries
 from palate.database import Connection, connect
 from palate.errors import NotFoundError, PalateError
 from palate.names import DICTIONARY_FEED
-from palate.redis_connection import open_redis
+from palate.redis_connection import open_redis, read_values
 from palate.render import execute, render
 from palate.settings import Settings
 
@@ -102,7 +102,7 @@ def _named(conn: Connection, id: str) -> tuple[str, str | None, str | None]:
 def _said_by_redis(settings: Settings, conn: Connection, id: str) -> str | None:
     try:
         with open_redis(settings, "the dictionaries", "The rest is shown.") as client:
-            (value,) = client.mget([id])
+            (value,) = read_values(client, [id])
     except PalateError as error:
         return str(error)
     if value is None:

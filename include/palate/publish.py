@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from palate import exchange, filling, outbox, tag_keys, vault
-from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
+from palate.errors import PalateError, StageBusyError
 from palate.mart_definitions import load_marts
 from palate.positions import first, open_ranges
 from palate.redis_connection import open_redis
@@ -31,7 +31,7 @@ _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
 
 _REDIS = (
     "the tags of the app",
-    "Marts and tags are kept up to date; the next run publishes what waits.",
+    "Marts and tags are kept up to date; what waits is published once it is mended.",
 )
 
 # A kill costs at most so many messages that are sent again.
@@ -57,10 +57,10 @@ def run(settings: Settings, caller: Caller) -> Outcome:
             failures.append(error)
     # An outlet that another run is at is no failure where another one fails.
     failures = [f for f in failures if not isinstance(f, StageBusyError)] or failures
-    if len(failures) > 1:
-        raise ServiceUnavailableError(" ".join(str(error) for error in failures))
     if failures:
-        raise failures[0]
+        # Worth another attempt if one of them is.
+        failures.sort(key=lambda error: not error.is_worth_retrying)
+        raise type(failures[0])(" ".join(str(error) for error in failures))
     return outcome
 
 

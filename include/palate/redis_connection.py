@@ -1,125 +1,176 @@
-"""Connections to Redis, and a sentence for whoever it refuses."""
+"""Connections to Redis, one server or a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
-from redis.connection import SSLConnection
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
 
 from palate import tls
-from palate.errors import AccessDeniedError, ServiceUnavailableError, SettingsError
+from palate.errors import ServiceUnavailableError, SettingsError
+from palate.redis_refusals import Place, why
 from palate.settings import Settings
 
+Client = redis.Redis | redis.RedisCluster
+# RedisClusterException is none of the others.
+ERRORS = (redis.RedisError, RedisClusterException)
+
 _SECONDS = 10
-_WHERE = "REDIS_URL or the Airflow Connection `redis`"
+_ATTEMPTS = 3
+_EXAMPLE = "redis://[user:password@]host:port/0, or rediss://... for TLS"
+# In one round trip; in pieces, since Redis serves nobody else while it answers one.
+_MGET_KEYS = 500
 
 
 @contextmanager
-def open_redis(
-    settings: Settings, purpose: str, meanwhile: str
-) -> Iterator["redis.Redis"]:
+def open_redis(settings: Settings, purpose: str, meanwhile: str) -> Iterator[Client]:
     """Connect to Redis; close the connection at the end.
 
     :param purpose: what it is for, such as ``the dictionaries``, for the messages
     :param meanwhile: a sentence on what goes on without it
-    :raises ServiceUnavailableError: if it does not answer
+    :raises ServiceUnavailableError: if it does not answer, or takes nothing now
     :raises AccessDeniedError: if it refuses the login or a command, or is not trusted
     :raises SettingsError: if ``REDIS_URL`` can't be used
     """
-    client = redis_client(settings)
+    place = place_of(settings)
     try:
-        yield client
-    except redis.RedisError as error:
-        raise why(client, error, purpose, meanwhile) from None
-    finally:
-        client.close()
+        client = connect(settings)
+        try:
+            yield client
+        finally:
+            client.close()
+    except ERRORS as error:
+        raise why(place, error, purpose, meanwhile) from None
 
 
-def redis_client(settings: Settings) -> "redis.Redis":
-    """Return a client, which is not connected yet; the caller closes it.
+def connect(settings: Settings) -> Client:
+    """Return a connected client; the caller closes it.
+
+    Whether it is a node of a cluster, the server says.
 
     :raises PalateError: if ``REDIS_URL`` is missing or can't be used
+    :raises redis.RedisError: if it can't be reached, or refuses the login
+    """
+    place_of(settings)
+    url = settings.redis_url.get_secret_value()
+    options = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
+    client = redis.Redis.from_url(url, **options)
+    try:
+        if not _is_cluster(client):
+            return client
+        # RedisCluster asks it too, and would keep a refusal to itself.
+        client.execute_command("CLUSTER SLOTS")
+    except BaseException:
+        client.close()
+        raise
+    client.close()
+    retry = Retry(ExponentialBackoff(cap=1), _ATTEMPTS)
+    return redis.RedisCluster.from_url(url, retry=retry, **options)
+
+
+def place_of(settings: Settings) -> Place:
+    """Return where ``REDIS_URL`` leads, without its password.
+
+    :raises ServiceUnavailableError: if it is not set
+    :raises SettingsError: if it can't be used; its words are not repeated, since a
+        mistyped one may show its password anywhere
     """
     url = settings.redis_url.get_secret_value()
     if not url:
         message = (
-            "REDIS_URL is not set. Set it to redis://host:port/0, or set the Airflow "
+            f"REDIS_URL is not set. Set it to {_EXAMPLE}, or set the Airflow "
             "Connection `redis`."
         )
         raise ServiceUnavailableError(message)
-    try:
-        client = redis.Redis.from_url(
-            url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
-        )
-    except ValueError as error:
+    if problem := _problem(url):
         message = (
-            f"REDIS_URL is no URL of a Redis: {error}. Set it to redis://host:port/0, "
-            "or to rediss://... for TLS, or correct the Airflow Connection `redis`."
-        )
-        raise ServiceUnavailableError(message) from None
-    ca = _ca(client)
-    if ca and (problem := tls.file_problem(ca)):
-        message = (
-            f"{ca}, the authority of Redis, can't be used: {problem}. Name a file with "
-            "its certificate (PEM): ssl_ca_certs in REDIS_URL or in the extra of the "
+            f"REDIS_URL can't be used: {problem}. Set it to {_EXAMPLE}, or correct the "
             "Airflow Connection `redis`."
         )
         raise SettingsError(message)
-    return client
-
-
-def why(
-    client: "redis.Redis", error: redis.RedisError, purpose: str, meanwhile: str
-) -> AccessDeniedError | ServiceUnavailableError:
-    """Return the error, as a sentence for the person who has to act.
-
-    :param purpose: what it is for, such as ``the dictionaries``
-    :param meanwhile: a sentence on what goes on without it
-    """
-    name = f"Redis ({purpose})"
-    options = client.connection_pool.connection_kwargs
-    host, port = options.get("host", "localhost"), options.get("port", 6379)
-    user = options.get("username") or "default"
-    if isinstance(error, redis.AuthenticationError):
-        return AccessDeniedError(
-            f"{name} at {host}:{port} refuses the login of user {user}: the user is "
-            f"unknown there, or the password is wrong or missing. Correct {_WHERE}."
+    with redis.Redis.from_url(url) as client:
+        options = client.connection_pool.connection_kwargs
+        ca = options.get("ssl_ca_certs")
+        place = Place(
+            host=options.get("host", options.get("path", "localhost")),
+            port=options.get("port", 6379),
+            user=options.get("username") or "default",
+            database=options.get("db", 0),
+            is_encrypted=url.lower().startswith("rediss:"),
+            ca=Path(ca) if ca else None,
         )
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        return AccessDeniedError(
-            f"{name} at {host}:{port} does not let user {user} do it: {error}. The "
-            "dictionaries need GET and MGET on all keys, publishing needs SCRIPT, "
-            "EVALSHA, GET, SET and DEL on tags:* and palate-version:*; have them "
-            "granted (ACL SETUSER), or use another user."
+    if place.ca and (problem := tls.file_problem(place.ca)):
+        message = (
+            f"{place.ca}, the authority of Redis, can't be used: {problem}. Name a "
+            "file with its certificate (PEM): ssl_ca_certs in REDIS_URL or in the "
+            "extra of the Airflow Connection `redis`."
         )
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-        if _is_encrypted(client):
-            problem = tls.problem(host, port, _ca(client))
-            if problem:
-                return AccessDeniedError(
-                    f"{name}: no trusted connection to {host}:{port}: {problem}. "
-                    "ssl_ca_certs is the file with the authority's certificate; "
-                    f"rediss:// means TLS. Correct {_WHERE}."
-                )
-        elif tls.is_spoken(host, port):
-            return AccessDeniedError(
-                f"{name} speaks TLS at {host}:{port}, but is spoken to without. Say "
-                "rediss:// and ssl_ca_certs in REDIS_URL, or ssl and ssl_ca_certs in "
-                "the extra of the Airflow Connection `redis`."
+        raise SettingsError(message)
+    return place
+
+
+def read_values(client: Client, keys: Sequence[str]) -> list[Any]:
+    """Return the value of each key, None where there is none, or another type."""
+    found: list[Any] = []
+    for start in range(0, len(keys), _MGET_KEYS):
+        some = keys[start : start + _MGET_KEYS]
+        if isinstance(client, redis.RedisCluster):
+            # A cluster takes no keys of several slots in one command.
+            with client.pipeline(transaction=False) as pipeline:
+                for key in some:
+                    pipeline.execute_command("MGET", key)
+                found += [value for (value,) in pipeline.execute()]
+        else:
+            found += client.mget(some)
+    return found
+
+
+def _is_cluster(client: "redis.Redis") -> bool:
+    connection = client.connection_pool.get_connection()
+    try:
+        # Permitted to every user; a proxy or a Redis before 6.0 doesn't know it.
+        connection.send_command("HELLO")
+        answer = connection.read_response()
+    except redis.AuthenticationError:
+        raise
+    except redis.ResponseError:
+        return False
+    finally:
+        client.connection_pool.release(connection)
+    if isinstance(answer, list):
+        answer = dict(zip(answer[::2], answer[1::2], strict=True))
+    return answer.get(b"mode", answer.get("mode")) in (b"cluster", "cluster")
+
+
+def _problem(url: str) -> str | None:
+    """Return what is wrong with an address; nothing of it is repeated."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in ("redis", "rediss", "unix"):
+            return "it does not begin with redis:// or rediss://"
+        if "@" in parts.path + parts.query + parts.fragment:
+            return (
+                "it has a / ? or # before its @. In a user or a password write %2F, "
+                "%3F, %23"
             )
-    return ServiceUnavailableError(
-        f"{name} can't be used: {error}. Check that it runs (`make status`) and that "
-        f"{_WHERE} is right. {meanwhile}"
-    )
-
-
-def _is_encrypted(client: "redis.Redis") -> bool:
-    return issubclass(client.connection_pool.connection_class, SSLConnection)
-
-
-def _ca(client: "redis.Redis") -> Path | None:
-    options: dict[str, Any] = client.connection_pool.connection_kwargs
-    found = options.get("ssl_ca_certs")
-    return Path(found) if found else None
+        if parts.scheme != "unix" and not parts.hostname:
+            return "it names no host"
+        _ = parts.port
+    except ValueError:
+        return "its host or port can't be read; a password stands before an @"
+    if parts.fragment:
+        return "it has a #. In a password write %23"
+    number = parts.path.strip("/")
+    if parts.scheme != "unix" and number and not number.isdecimal():
+        return "what follows the port is no number of a database"
+    try:
+        with redis.Redis.from_url(url) as client:
+            client.connection_pool.make_connection()
+    except (ValueError, TypeError, redis.RedisError):
+        return "an option after its ? is not known, or has a value that can't be used"
+    return None

@@ -205,8 +205,8 @@ class Sender:
         message = (
             f"Kafka at {bootstrap} has not taken what is to be published to "
             f"{self._topic} ({error.str()}). Check that the broker runs (`make "
-            "status`). Marts and tags are kept up to date; the next run publishes what "
-            "waits."
+            "status`). Marts and tags are kept up to date; what waits is published "
+            "once it is mended."
         )
         return ServiceUnavailableError(message)
 

@@ -7,10 +7,14 @@ written: two publishers, or one that slept, can't put an old state over a new on
 
 import logging
 from collections.abc import Sequence
+from functools import cache
+from itertools import count
 
 import redis
+from redis.crc import key_slot
 
 from palate.outbox import State, as_json
+from palate.redis_connection import Client
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +22,11 @@ log = logging.getLogger(__name__)
 _PIPELINED = 500
 
 # KEYS: the tags, their version. ARGV: the version, the list. The same version again is
-# written again: that mends a key which somebody has removed.
+# written again: that mends a key which somebody has removed. A version that is no
+# number counts as none.
 _SET_TAGS = """
-local known = redis.call('GET', KEYS[2])
-if known and tonumber(known) > tonumber(ARGV[1]) then
+local known = tonumber(redis.pcall('GET', KEYS[2]))
+if known and known > tonumber(ARGV[1]) then
     return 0
 end
 redis.call('SET', KEYS[2], ARGV[1])
@@ -42,38 +47,64 @@ def tags_key(guest_id: str) -> str:
 def version_key(guest_id: str) -> str:
     """Return the key of the version of those tags.
 
-    The braces put both keys on one node of a Redis cluster, and no guest's id can make
-    it a key of tags.
+    The braces put both keys into one slot of a Redis cluster, and no guest's id can
+    make it a key of tags.
     """
-    return f"palate-version:{{{tags_key(guest_id)}}}"
+    key = tags_key(guest_id)
+    if "{" in key or "}" in key:
+        # What is between the first braces is all that a cluster looks at.
+        return f"palate-version:{{{_number_for(key_slot(key.encode()))}}}:{key}"
+    return f"palate-version:{{{key}}}"
 
 
-def write(client: "redis.Redis", states: Sequence[State]) -> int:
+@cache
+def _number_for(slot: int) -> int:
+    """Return the smallest number that belongs to a slot."""
+    return next(n for n in count() if key_slot(str(n).encode()) == slot)
+
+
+def write(client: Client, states: Sequence[State]) -> int:
     """Write the states that are not older than what is there; return how many.
 
     :raises redis.RedisError: if Redis does not take them; to write all again is right
     """
-    set_tags = client.register_script(_SET_TAGS)
     written = 0
     for start in range(0, len(states), _PIPELINED):
         with client.pipeline(transaction=False) as pipeline:
             for state in states[start : start + _PIPELINED]:
                 keys = [tags_key(state.guest_id), version_key(state.guest_id)]
                 args: list[int | str] = [state.version, as_json(state.names)]
-                set_tags(keys=keys, args=args, client=pipeline)
-            written += sum(pipeline.execute())
+                # By its text: a cluster's pipeline has no EVALSHA.
+                pipeline.execute_command("EVAL", _SET_TAGS, len(keys), *keys, *args)
+            # Else the error's text would have the command: a guest and the tags.
+            answers = pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        written += sum(answers)
     return written
 
 
-def warn_of_eviction(client: "redis.Redis") -> None:
+def warn_of_eviction(client: Client) -> None:
     """Log a warning if Redis may drop keys that have no time to live: versions too."""
     try:
-        policy = client.info("memory").get("maxmemory_policy", "")
+        policies = _memory_policies(client)
     except redis.exceptions.NoPermissionError:
         return  # writing needs no INFO
-    if str(policy).startswith("allkeys"):
+    evicting = sorted(policy for policy in policies if policy.startswith("allkeys"))
+    if evicting:
         log.warning(
             "Redis evicts any key when it is full (maxmemory-policy %s): guests would "
             "lose their tags, and their versions. Set it to noeviction.",
-            policy,
+            ", ".join(evicting),
         )
+
+
+def _memory_policies(client: Client) -> set[str]:
+    if isinstance(client, redis.RedisCluster):
+        primaries = redis.RedisCluster.PRIMARIES
+        nodes = client.info("memory", target_nodes=primaries)
+        found = nodes.values() if "maxmemory_policy" not in nodes else [nodes]
+    else:
+        found = [client.info("memory")]
+    return {str(one.get("maxmemory_policy", "")) for one in found}

@@ -194,7 +194,7 @@ def _sleeper_is_not_shut_out() -> None:
 
 def _redis_without_version() -> None:
     """Write whatever comes to Redis, also an older state."""
-    compared = "if known and tonumber(known) > tonumber(ARGV[1]) then"
+    compared = "if known and known > tonumber(ARGV[1]) then"
     if compared not in tag_keys._SET_TAGS:
         raise RuntimeError("The script changed: plant the bug anew.")
     tag_keys._SET_TAGS = tag_keys._SET_TAGS.replace(compared, "if false then")

@@ -19,6 +19,7 @@ from palate.errors import (
     NotFoundError,
     PalateError,
     ServiceUnavailableError,
+    SettingsError,
 )
 from palate.mart_definitions import load_marts
 from palate.marts import differences
@@ -386,7 +387,10 @@ def test_redis_that_can_not_be_read_stops_nothing_else(
     with pytest.raises(PalateError, match=r"Redis|REDIS_URL") as error:
         dictionaries.run(settings, caller("dictionaries", "down"))
 
-    expected_error = AccessDeniedError if ":wrong@" in url else ServiceUnavailableError
+    expected_error = {
+        ":wrong@" in url: AccessDeniedError,
+        url == "no url": SettingsError,
+    }.get(True, ServiceUnavailableError)
     assert type(error.value) is expected_error
     assert "wrong@" not in str(error.value)
     assert pantry.lookups("id, tried_cnt") == [("r", 0), ("u", 0)]

@@ -43,7 +43,7 @@ from palate.errors import (
 )
 from palate.kafka import open_reader
 from palate.kafka_connection import connection_options
-from palate.redis_connection import open_redis
+from palate.redis_connection import open_redis, read_values
 from palate.sending import open_sender
 from palate.settings import Settings
 from palate.simulate.services import Kafka
@@ -385,7 +385,7 @@ def _redis_refuses(settings: Settings, sentence: str, services: Stack) -> None:
         pytest.raises((AccessDeniedError, SettingsError)) as error,
         open_redis(settings, "the dictionaries", "") as client,
     ):
-        client.mget(["one", "two"])
+        read_values(client, ["one", "two"])
     assert sentence in str(error.value)
     for secret in _secrets(services):
         assert secret not in str(error.value)

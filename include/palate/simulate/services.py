@@ -7,7 +7,6 @@ from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
-from redis.exceptions import RedisError
 
 from palate.errors import (
     AccessDeniedError,
@@ -20,7 +19,8 @@ from palate.kafka_connection import (
     denied,
     librdkafka_options,
 )
-from palate.redis_connection import redis_client, why
+from palate.redis_connection import ERRORS, connect, place_of
+from palate.redis_refusals import why
 from palate.settings import Settings
 from palate.simulate.errors import SendError
 from palate.simulate.model import Entry, Message, Position
@@ -155,10 +155,10 @@ class Dictionaries:
 
         :raises PalateError: if Redis does not answer, or refuses
         """
-        self._redis = redis_client(settings)
+        self._place = place_of(settings)
         try:
-            self._redis.ping()
-        except RedisError as error:
+            self._redis = connect(settings)
+        except ERRORS as error:
             raise self._why(error) from None
 
     def write(self, entry: Entry) -> None:
@@ -168,12 +168,12 @@ class Dictionaries:
         """
         try:
             self._redis.set(entry.id, entry.to_json())
-        except RedisError as error:
+        except ERRORS as error:
             raise self._why(error) from None
 
     def close(self) -> None:
         """End the connection."""
         self._redis.close()
 
-    def _why(self, error: RedisError) -> PalateError:
-        return why(self._redis, error, "the dictionaries", "Nothing more is sent.")
+    def _why(self, error: Exception) -> PalateError:
+        return why(self._place, error, "the dictionaries", "Nothing more is sent.")
