@@ -11,7 +11,7 @@ from tests.corpus.case import (
     Case,
     example,
 )
-from tests.model.history import Form
+from tests.model.history import NO_TIME, Form
 from tests.model.render import Literal
 
 NOON = datetime(2023, 8, 12, 12, tzinfo=UTC)
@@ -54,6 +54,13 @@ LEADS: list[tuple[str, str, datetime, frozenset[str], str]] = [
         datetime(1970, 1, 1, tzinfo=UTC),
         FUTURE,
         "the broker time decides, whoever set it",
+    ),
+    (
+        "record_without_a_time",
+        "2023-08-12 12:00:00",
+        NO_TIME,
+        ACCEPTED,
+        "where there is no broker time, nothing is compared with it",
     ),
     (
         "no_such_day_in_future",

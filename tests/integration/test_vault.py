@@ -12,6 +12,7 @@ from palate.errors import WarehouseError
 from palate.positions import Log, watermarks
 from palate.run import run_pipeline
 from palate.settings import Form, Settings
+from tests.integration.broker import Broker
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
     caller,
@@ -134,6 +135,26 @@ def test_failing_lane_fails_the_run_and_the_next_one_goes_on(
     load(settings, "task")
 
     assert_equal(expected(History(tuple(messages))), actual(emptied.conn))
+
+
+def test_time_of_a_record_is_compared_where_there_is_one(
+    warehouse: Settings, connection: Connection, broker: Broker
+) -> None:
+    """A client that sends seconds is told by what it sent."""
+    broker.send([raw(1).value], timestamp_ms=1_691_820_435)
+    broker.send([raw(2).value], timestamp_ms=-1)
+
+    list(run_pipeline(warehouse))
+
+    rows = connection.execute("SELECT reason, detail FROM stg.rejected_messages")
+    assert rows.fetchall() == [
+        (
+            "version_in_future",
+            "the version time 2023-08-01 10:00:00 is more than one day after the"
+            " broker time 1970-01-20 13:57:00",
+        )
+    ]
+    assert connection.execute("SELECT order_id FROM dds.h_order").fetchall() == [(2,)]
 
 
 def test_message_that_palate_published_itself_is_refused(

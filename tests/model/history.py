@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 RAW_TOPIC = "order-service_orders"
 ENRICHED_TOPIC = "stg-service-orders"
+# What a record without a timestamp has: -1 ms of Kafka's clock.
+NO_TIME = datetime(1969, 12, 31, 23, 59, 59, 999_000, UTC)
 
 
 class Form(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.model import fields
 from tests.model.fields import Broken, optional, required
-from tests.model.history import Form, Message
+from tests.model.history import NO_TIME, Form, Message
 from tests.model.jsonb import NotJson, Value, parse
 
 CLOSED = "CLOSED"
@@ -128,7 +128,7 @@ def _read_value(message: Message, form: Form, broken: Broken) -> Version | None:
         _check_payload_id(document.get("object_id"), payload.get("id"), broken)
         lines = _read_lines(payload, "products", form, broken)
 
-    if version_dt is not None:
+    if version_dt is not None and message.broker_dt != NO_TIME:
         lead = version_dt.replace(tzinfo=UTC) - message.broker_dt
         if lead > MOST_VERSION_LEAD:
             broken.add(fields.IN_FUTURE)

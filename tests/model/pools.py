@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.model.history import NO_TIME
 from tests.model.render import Literal
 
 # 2^53 + 1 is the first whole number that a double can't hold.
@@ -43,6 +44,7 @@ BROKER_TIMES = st.sampled_from(
         _BROKER_DT - timedelta(milliseconds=1),
         _BROKER_DT,
         *[_BROKER_DT + timedelta(days=2)] * 4,
+        NO_TIME,
     ]
 )
 

@@ -12,7 +12,7 @@ SELECT
     m.form,
     m.reason,
     {#- To say what is wrong with it. #}
-    CASE WHEN m.reason = 'unfit' THEN m.doc END AS doc,
+    CASE WHEN m.reason IN ('unfit', 'version_in_future') THEN m.doc END AS doc,
     m.topic AS load_src,
     o.order_id,
     o.h_order_pk,
@@ -47,7 +47,9 @@ FROM (
             WHEN ({{ shape.accepts() }}) IS NOT TRUE
                 THEN 'unfit'
             WHEN
-                e.{{ shape.version_time }}::timestamp
+                -- The time of a record that has none, which is -1 in Kafka.
+                e.broker_dt <> '1969-12-31 23:59:59.999+00'
+                AND e.{{ shape.version_time }}::timestamp
                 > e.broker_dt AT TIME ZONE 'UTC' + interval '1 day'
                 THEN 'version_in_future'
         END AS reason

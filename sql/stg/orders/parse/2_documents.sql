@@ -7,6 +7,7 @@ SELECT
     d.epoch,
     d.kafka_partition,
     d.kafka_offset,
+    d.broker_dt,
     d.form,
     d.reason,
     d.doc,

@@ -20,7 +20,17 @@ SELECT
             WHEN 'not_an_order'
                 THEN 'it is no object whose object_type is the text order'
             WHEN 'version_in_future'
-                THEN 'the version time is more than one day after the broker time'
+                THEN
+                    'the version time ' || CASE d.form
+                        {%- for shape in shapes %}
+                        WHEN '{{ shape.form }}'
+                            THEN {{ shape.texts[shape.version_time]
+                                | replace("doc #", "d.doc #") }}
+                        {%- endfor %}
+                    END || ' is more than one day after the broker time '
+                    || to_char(
+                        d.broker_dt AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'
+                    )
         END
     ) AS detail,
     %(load_dt)s AS rejected_dt
