@@ -26,7 +26,7 @@ NOBODY = Ports.free()
 SENTENCES = {
     "postgres": "PostgreSQL (the warehouse) can't be reached: ",
     "kafka": f"Kafka at 127.0.0.1:{NOBODY.kafka} does not answer",
-    "redis": "Redis (the dictionaries) can't be used: ",
+    "redis": "Redis (the dictionaries) at ",
 }
 DOWN = {
     "postgres": {"DWH_DSN": f"postgresql://a:b@127.0.0.1:{NOBODY.postgres}/dwh"},
