@@ -1,12 +1,16 @@
-"""Move the drain over offsets that nobody has any more: an operator's decision."""
+"""Let the drain go on where a broker's logs are not what was read: a person decides."""
 
-from palate import gaps, staging
-from palate.epochs import known_epoch
-from palate.errors import NotFoundError
-from palate.kafka import open_reader
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from palate import gaps, incidents, staging, tails
+from palate.epochs import begin_epoch, known
+from palate.errors import NotFoundError, PositionGapError
+from palate.incidents import Kind
+from palate.kafka import Reader, TopicState, open_reader
 from palate.positions import Log, Range, watermarks
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, open_run
+from palate.stage import Caller, Outcome, StageRun, open_run
 
 
 def accept_gap(
@@ -26,18 +30,10 @@ def accept_gap(
     :raises NotFoundError: if these offsets are not all gone from the broker, or were
         read already
     """
-    with (
-        open_run(settings, staging.STAGE, caller) as attempt,
-        open_reader(settings) as r,
-    ):
-        state = r.state(topic)
-        log = Log(topic, known_epoch(attempt.conn, state), partition)
-        begin = state.begin.get(partition)
-        if begin is None:
-            numbers = ", ".join(str(number) for number in sorted(state.begin))
-            message = f"{topic} has no partition {partition}. It has: {numbers}."
-            raise NotFoundError(message)
-        start = watermarks(attempt.conn, staging.STAGE).get(log, begin)
+    with _deciding(settings, caller, topic) as (attempt, _, state):
+        log, first = _log(attempt, state, partition)
+        begin = state.begin[partition]
+        start = watermarks(attempt.conn, staging.STAGE).get(log, first)
         if start >= begin:
             message = (
                 f"{log} has no gap: the broker still has offset {begin} and all after "
@@ -55,3 +51,80 @@ def accept_gap(
             batch.counts["given_up"] = end - start
             gaps.note_accepted(attempt.conn, log, start, end, who, why)
         return attempt.outcome
+
+
+def accept_lost_tail(
+    settings: Settings, caller: Caller, topic: str, partition: int, who: str, why: str
+) -> tuple[Log, int]:
+    """Let a partition that lost its tail begin an epoch where it differs.
+
+    What was staged keeps its positions; what is on the broker now is taken in by the
+    next run, under new ones. Return the new log, and the offset that it begins at.
+
+    :raises NotFoundError: if the partition has not lost its tail
+    """
+    with _deciding(settings, caller, topic) as (attempt, reader, state):
+        conn = attempt.conn
+        log, first = _log(attempt, state, partition)
+        ends = (state.begin[partition], state.end[partition])
+        watermark = watermarks(conn, staging.STAGE).get(log, first)
+        tail = tails.tails(conn, {log: watermark}).get(log)
+        found = tails.examine(conn, reader, log, ends, first, watermark, tail)
+        if found.lost_from is None:
+            message = (
+                f"{log} has not lost its tail: the broker has what was read last, as "
+                "far as it still has it. Nothing was changed."
+            )
+            raise NotFoundError(message)
+        with attempt.batch([], has_ranges=False) as batch:
+            epoch = begin_epoch(conn, state, who, why, (log, found.lost_from))
+            batch.counts["replaced"] = watermark - found.lost_from
+            new = Log(topic, epoch, partition)
+            tails.note(conn, {new: found.tail} if found.tail else {})
+            incidents.end(conn, Kind.GAP, str(log))
+        return new, found.lost_from
+
+
+def accept_cluster(
+    settings: Settings, caller: Caller, topic: str, who: str, why: str
+) -> int:
+    """Let a topic that is another cluster's begin an epoch; return its number.
+
+    :raises NotFoundError: if the topic is not refused
+    """
+    with _deciding(settings, caller, topic) as (attempt, _, state):
+        if not known(attempt.conn, state).refusal:
+            message = (
+                f"Topic {topic} is on the cluster that it was read from, or was not "
+                "read yet. Nothing was changed."
+            )
+            raise NotFoundError(message)
+        with attempt.batch([], has_ranges=False) as batch:
+            epoch = begin_epoch(attempt.conn, state, who, why)
+            batch.counts["clusters_accepted"] = 1
+            incidents.end(attempt.conn, Kind.CLUSTER, topic)
+        return epoch
+
+
+@contextmanager
+def _deciding(
+    settings: Settings, caller: Caller, topic: str
+) -> Iterator[tuple[StageRun, Reader, TopicState]]:
+    with (
+        open_run(settings, staging.STAGE, caller) as attempt,
+        open_reader(settings) as reader,
+    ):
+        yield attempt, reader, reader.state(topic)
+
+
+def _log(attempt: StageRun, state: TopicState, partition: int) -> tuple[Log, int]:
+    """Return the log that a partition is, and where it begins."""
+    if partition not in state.begin:
+        numbers = ", ".join(str(number) for number in sorted(state.begin))
+        message = f"{state.topic} has no partition {partition}. It has: {numbers}."
+        raise NotFoundError(message)
+    epochs = known(attempt.conn, state)
+    if epochs.refusal:
+        raise PositionGapError(epochs.refusal)
+    log = epochs.logs[partition]
+    return log, epochs.first[log]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from palate import incidents, staging, vault
 from palate.database import Connection
-from palate.epochs import known_epoch
+from palate.epochs import known
 from palate.incidents import Kind
 from palate.kafka import Reader
 from palate.mart_definitions import load_marts
@@ -46,11 +46,11 @@ def look(conn: Connection, reader: Reader, settings: Settings) -> Freshness:
     counted = [watermarks(conn, mart.stage) for mart in load_marts().values()]
     logs: list[tuple[Log, int, int]] = []
     for state in states:
-        epoch = known_epoch(conn, state)
-        for partition, end in state.end.items():
-            log = Log(state.topic, epoch, partition)
-            begin = state.begin[partition]
-            logs.append((log, end, min(marks.get(log, begin) for marks in counted)))
+        epochs = known(conn, state)
+        for partition, log in epochs.logs.items():
+            first = epochs.first[log]
+            reached = min(marks.get(log, first) for marks in counted)
+            logs.append((log, state.end[partition], reached))
     with conn.transaction():
         _note(conn, logs)
         found = freshness(conn, settings)

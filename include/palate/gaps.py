@@ -1,7 +1,6 @@
-"""Offsets that were gone from the broker before they were read.
+"""Logs that can't be read on until a person decides: offsets gone, or a tail lost.
 
-The drain notes a gap and stands before it, until a person has decided that nobody has
-these messages any more.
+The drain notes it, reads all other logs, and fails at its end.
 """
 
 from dataclasses import dataclass
@@ -57,6 +56,35 @@ def note_accepted(
             "who": who,
             "why": why,
         },
+    )
+
+
+def gone(item: Log, start: int, begin: int) -> str:
+    """Say that offsets were gone before they were read."""
+    return (
+        f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
+        "they were read; its retention took them. Nothing of this partition is skipped "
+        "or read until that is settled. If nobody has them any more: `palate "
+        f"positions accept-gap {item.topic} {item.partition} --to {begin} --reason "
+        "...`; see docs/operations.md, 'Offsets are gone'."
+    )
+
+
+def lost_tail(item: Log, lost_from: int, watermark: int, end: int) -> str:
+    """Say that the broker's log is no longer the one that was read."""
+    now = (
+        f"it ends at offset {end} now"
+        if end < watermark
+        else f"other messages stand there now, and it ends at offset {end}"
+    )
+    return (
+        f"{item}: the broker has lost the log from offset {lost_from} on, of which "
+        f"{watermark - 1} was the last one read; {now}. The cause may be an unclean "
+        "leader election, a crash before a flush, or a restored backup. What was "
+        "staged stays; nothing of this partition is read until that is settled. To "
+        "take in what is there now: `palate positions accept-lost-tail "
+        f"{item.topic} {item.partition} --reason ...`; see docs/operations.md, 'A log "
+        "lost its tail'."
     )
 
 

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     FRESHNESS = "freshness"
     WATCH = "watch"
     GAP = "gap"
+    CLUSTER = "cluster"
     UNREADABLE = "unreadable"
     REFUSED_SHARE = "refused_share"
     HISTORY = "history"

@@ -51,7 +51,7 @@ class Plan:
 
     def below(self, done: dict[Log, int]) -> list[Range]:
         """Return the ranges as far as a stage is; what is above it will take."""
-        return _cut({item: (0, end) for item, end in done.items()}, self.ranges)
+        return cut({item: (0, end) for item, end in done.items()}, self.ranges)
 
 
 def enter(
@@ -66,8 +66,8 @@ def enter(
     :param found: the positions of the interval, as STG and the broker tell
     :param states: the first offset that the broker keeps of each log, and its end
     """
-    ranges = _cut(_done(conn), merged(found))
-    compared = _cut(states, ranges)
+    ranges = cut(_done(conn), merged(found))
+    compared = cut(states, ranges)
     with conn.transaction():
         (reload_id,) = conn.execute(
             "INSERT INTO ops.reloads (dag_id, run_id, from_dt, to_dt, source)"
@@ -175,9 +175,11 @@ def on_broker_at(
         starts, ends = reader.offsets_at(topic, start), reader.offsets_at(topic, end)
         for item in (item for item in states if item.topic == topic):
             low, high = starts.get(item.partition), ends.get(item.partition)
-            after[item] = states[item][1] if high is None else high
-            if low is not None and low < after[item]:
-                found.append(Range(item, low, after[item]))
+            # The broker's partition may be two logs: one below the other's beginning.
+            begin, last = states[item]
+            after[item] = last if high is None else min(high, last)
+            if low is not None and max(low, begin) < after[item]:
+                found.append(Range(item, max(low, begin), after[item]))
     return found, after
 
 
@@ -193,14 +195,19 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def rounds(ranges: Iterable[Range]) -> list[list[Range]]:
-    """Return the ranges in lists that have at most one of each log."""
+    """Return the ranges in lists that have at most one of each partition."""
     found: list[list[Range]] = []
-    for _, items in groupby(sorted(ranges), key=lambda item: item.log):
+    by_partition = sorted(ranges, key=_partition)
+    for _, items in groupby(by_partition, key=lambda item: _partition(item)[:2]):
         for number, item in enumerate(items):
             if number == len(found):
                 found.append([])
             found[number].append(item)
     return found
+
+
+def _partition(item: Range) -> tuple[str, int, int, int]:
+    return item.log.topic, item.log.partition, item.log.epoch, item.start
 
 
 def _done(conn: Connection) -> dict[Log, tuple[int, int]]:
@@ -212,7 +219,8 @@ def _done(conn: Connection) -> dict[Log, tuple[int, int]]:
     return {Log(*log): (first, after) for *log, first, after in rows}
 
 
-def _cut(bounds: dict[Log, tuple[int, int]], ranges: Iterable[Range]) -> list[Range]:
+def cut(bounds: dict[Log, tuple[int, int]], ranges: Iterable[Range]) -> list[Range]:
+    """Return the ranges as far as they are between the bounds of their logs."""
     found = []
     for item in ranges:
         low, high = bounds.get(item.log, (0, 0))

@@ -25,7 +25,7 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-POLL_RECORDS = 2_000
+_POLL_RECORDS = 2_000
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -37,7 +37,8 @@ class TopicState:
 
     ``begin`` is the first offset still kept, ``high`` the one that the next message
     gets. What can be read ends at ``end``: it is less than ``high`` while a transaction
-    is open, which began there. ``leaderless`` partitions have none of these.
+    is open, which began there. ``leaderless`` partitions have none of these. The ids of
+    topic and cluster are None where a broker is too old to tell.
     """
 
     topic: str
@@ -46,6 +47,7 @@ class TopicState:
     end: dict[int, int]
     high: dict[int, int] = field(default_factory=dict)
     leaderless: tuple[int, ...] = ()
+    cluster_id: str | None = None
 
     @property
     def open_transactions(self) -> dict[int, int]:
@@ -61,15 +63,11 @@ class Reader:
     """A consumer that is told where to read, and never jumps by itself."""
 
     def __init__(self, consumer: KafkaConsumer, settings: Settings) -> None:
-        """Wrap a connected consumer.
-
-        ``poll_records`` is the most that the next poll takes; lower it to end a chunk
-        at a number of messages.
-        """
-        self.poll_records = POLL_RECORDS
+        """Wrap a connected consumer."""
         self._consumer = consumer
         self._fetcher = PatientFetcher.within(consumer)
         self._high_watermarks = high_watermarks_of(consumer)
+        self._left: set[tuple[str, int]] = set()
         self._timeout = settings.palate_kafka_timeout
         self._bootstrap = settings.kafka_bootstrap
         self._settings = settings
@@ -106,6 +104,7 @@ class Reader:
             {tp.partition: end[tp] for tp in there},
             {tp.partition: max(high[tp], end[tp]) for tp in there},
             tuple(tp.partition for tp in partitions if tp not in there),
+            self._consumer._client.cluster.cluster_id,
         )
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
@@ -150,9 +149,16 @@ class Reader:
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Read these partitions, each from the given offset on."""
         self._fetcher.unreadable.clear()
-        self._consumer.assign([TopicPartition(*key) for key in positions])
+        self._left.clear()
+        partitions = [TopicPartition(*key) for key in positions]
+        self._consumer.assign(partitions)
+        self._consumer.resume(*partitions)  # an earlier pass has paused them at its end
         for key, offset in positions.items():
             self._consumer.seek(TopicPartition(*key), offset)
+
+    def leave(self, key: tuple[str, int]) -> None:
+        """Read no further in a partition, until the next ``seek``."""
+        self._left.add(key)
 
     @property
     def unreadable(self) -> dict[tuple[str, int], Unreadable]:
@@ -176,11 +182,11 @@ class Reader:
         waiting = dict(until)
         last_progress = time.monotonic()
         while True:
-            unreadable = self.unreadable
+            ended = self.unreadable.keys() | self._left
             done = [
                 key
                 for key, end in waiting.items()
-                if key in unreadable or self.position(key) >= end
+                if key in ended or self.position(key) >= end
             ]
             for key in done:
                 del waiting[key]
@@ -189,7 +195,7 @@ class Reader:
             if not waiting:
                 return
             with explained(self._settings):
-                polled = self._consumer.poll(200, max_records=self.poll_records)
+                polled = self._consumer.poll(200, max_records=_POLL_RECORDS)
             if polled:
                 last_progress = time.monotonic()
                 yield [record for batch in polled.values() for record in batch]

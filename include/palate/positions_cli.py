@@ -10,10 +10,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from palate import gaps
-from palate.accept_gap import accept_gap
+from palate.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import person, stated
+from palate.epochs import accepted_epochs
 from palate.positions import Log
 from palate.settings import load_settings
 from palate.stage import shell_caller
@@ -36,6 +37,7 @@ def list_positions(as_json: AsJson = False) -> None:
             " FROM ops.watermarks ORDER BY topic, epoch, kafka_partition, stage"
         ).fetchall()
         found = gaps.known(conn)
+        decisions = accepted_epochs(conn)
     marks: dict[Log, dict[str, int]] = {}
     for topic, epoch, partition, stage, offset in rows:
         marks.setdefault(Log(topic, epoch, partition), {})[stage] = offset
@@ -44,13 +46,28 @@ def list_positions(as_json: AsJson = False) -> None:
         gap_rows = [asdict(gap.log) | asdict(gap) for gap in found]
         for row in gap_rows:
             del row["log"]
-        print(json.dumps({"positions": positions, "gaps": gap_rows}, default=str))
+        values = {"positions": positions, "gaps": gap_rows}
+        values["epochs"] = [asdict(one) for one in decisions]
+        print(json.dumps(values, default=str))
         return
     stages = sorted({stage for at in marks.values() for stage in at})
     _print(
         ["next offset of", *stages],
         [[str(k), *[str(at.get(s, "-")) for s in stages]] for k, at in marks.items()],
     )
+    if decisions:
+        _print(
+            ["epoch", "begins at", "decision"],
+            [
+                [
+                    one.name,
+                    str(one.first_offset),
+                    f"accepted {one.accepted_dt:%F %T} by {one.accepted_by}:"
+                    f" {one.accepted_why}",
+                ]
+                for one in decisions
+            ],
+        )
     if not found:
         out.print("No gaps.")
         return
@@ -97,6 +114,55 @@ def accept(
             number = outcome.counts["given_up"]
             given_up = counted(number, "offset is", "offsets are")
             out.print(f"{given_up} given up. The next run goes on at {to}.")
+
+
+@app.command("accept-lost-tail")
+def accept_tail(
+    topic: Annotated[str, typer.Argument(help="The topic that lost messages.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Its partition.")],
+    reason: Annotated[str, typer.Option(help="Why the log is what it is now.")],
+    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in what is there now, where a broker lost the end of a partition's log.
+
+    What was staged of it stays.
+    """
+    with told():
+        log, first = accept_lost_tail(
+            load_settings(),
+            shell_caller("accept-lost-tail"),
+            topic,
+            partition,
+            who or person(),
+            stated(reason, "--reason"),
+        )
+        if as_json:
+            print(json.dumps(asdict(log) | {"first_offset": first}))
+        else:
+            out.print(f"{log} begins at offset {first}. The next run reads it.")
+
+
+@app.command("accept-cluster")
+def accept_other_cluster(
+    topic: Annotated[str, typer.Argument(help="The topic, as the cluster has it.")],
+    reason: Annotated[str, typer.Option(help="Why another cluster takes over.")],
+    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a topic from another cluster than before, in a new epoch of positions."""
+    with told():
+        epoch = accept_cluster(
+            load_settings(),
+            shell_caller("accept-cluster"),
+            topic,
+            who or person(),
+            stated(reason, "--reason"),
+        )
+        if as_json:
+            print(json.dumps({"topic": topic, "epoch": epoch}))
+        else:
+            out.print(f"Epoch {epoch} of {topic} begins. The next run reads it.")
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:

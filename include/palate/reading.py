@@ -1,20 +1,20 @@
 """Records of the broker on their way to STG: in chunks that know their ranges."""
 
-import base64
 import gc
-import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from palate.database import Connection
+from palate.errors import UnreadableRecordError
 from palate.fetching import Unreadable
-from palate.kafka import POLL_RECORDS, Reader, broker_time
+from palate.kafka import Reader, broker_time
 from palate.positions import Log, Range
-from palate.record_batches import Header
+from palate.record_batches import pack_headers
 from palate.settings import Settings
+from palate.tails import Tail
 
 COLUMNS = (
     "topic, epoch, kafka_partition, kafka_offset, broker_dt, message, kafka_key,"
@@ -30,27 +30,46 @@ _CHUNK_SECONDS = 20.0
 
 
 class Reading:
-    """One pass over the broker, taken in chunks that each know their ranges."""
+    """One pass over the broker, taken in chunks that each know their ranges.
+
+    A log with a tail is read from there, and nothing of it is given out before that
+    record has come and is the same, and nothing else stands between it and the start.
+    """
 
     def __init__(
-        self, reader: Reader, starts: dict[Log, int], bounds: dict[Log, int]
+        self,
+        reader: Reader,
+        starts: dict[Log, int],
+        bounds: dict[Log, int],
+        heads: Mapping[Log, tuple[int, Tail | None]] | None = None,
     ) -> None:
+        """Go to where reading begins.
+
+        :param heads: where below its start a log is to be proven from, and its tail if
+            it has to be there
+        """
+        self.doubted: set[Log] = set()
         self._reader = reader
         self._at = dict(starts)
         self._bounds = bounds
         self._logs = {(item.topic, item.partition): item for item in starts}
+        heads = heads or {}
+        self._unproven = {i: starts[i] for i in heads}
+        self._tails = {item: tail for item, (_, tail) in heads.items() if tail}
+        self._held: list[tuple[Log, Any]] = []
+        self._newest: dict[Log, Any] = {}
         if starts:
             _freeze()
-            reader.seek({(i.topic, i.partition): at for i, at in starts.items()})
+            begins = starts | {item: at for item, (at, _) in heads.items()}
+            reader.seek({(i.topic, i.partition): at for i, at in begins.items()})
         self._polls = reader.records({key: bounds[i] for key, i in self._logs.items()})
 
     @property
     def is_done(self) -> bool:
-        """Tell whether every partition is at its bound, or can't be read on."""
-        unreadable = self.unreadable
+        """Tell whether all was taken, but for what is doubted or can't be read."""
+        stands = self.doubted | self.unreadable.keys()
         return all(
-            at >= self._bounds[item] or item in unreadable
-            for item, at in self._at.items()
+            at >= self._bounds[item] or item in stands for item, at in self._at.items()
         )
 
     @property
@@ -58,42 +77,125 @@ class Reading:
         """Return the logs that can't be read on below their bounds, and why."""
         return {
             item: why
-            for key, why in self._reader.unreadable.items()
-            if (item := self._logs[key]) and why.start < self._bounds[item]
+            for item, why in self._unreadable().items()
+            if why.start < self._bounds[item] and item not in self.doubted
         }
 
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether positions were passed since the last chunk."""
+        return any(at > self._at[item] for item, at in self._reached().items())
+
+    def ahead(self) -> dict[Log, int]:
+        """Wait for what comes next; return the first offset of each log in it.
+
+        Nothing is ahead when all is read. Then every log that could not be proven is
+        among the doubted ones.
+        """
+        self._wait()
+        return {item: record.offset for item, record in reversed(self._held)}
+
     def take(
-        self, messages: int, settings: Settings, deadline: float | None
+        self,
+        messages: int,
+        settings: Settings,
+        deadline: float | None,
+        room: Mapping[Log, int] | None = None,
     ) -> Iterator[tuple[Log, Any]]:
-        """Yield records up to a number; bytes and time end a chunk after a poll."""
+        """Yield records up to a number; bytes and time end a chunk after a poll.
+
+        :param room: the offset of each log at which a chunk has to end
+        """
         number = size = 0
         ends = time.monotonic() + _CHUNK_SECONDS
         if deadline is not None:
             ends = min(ends, deadline)
-        while True:
-            self._reader.poll_records = min(messages - number, POLL_RECORDS)
-            polled = next(self._polls, None)
-            if polled is None:
-                return
-            for record in polled:
-                item = self._logs[record.topic, record.partition]
-                if record.offset < self._bounds[item]:
-                    size += len(record.value or b"")
-                    number += 1
-                    yield item, record
+        while self._wait():
+            records, self._held = self._held, []
+            for index, (item, record) in enumerate(records):
+                if number >= messages or (
+                    room is not None and record.offset >= room.get(item, 0)
+                ):
+                    self._held = records[index:]
+                    break
+                size += len(record.value or b"")
+                number += 1
+                yield item, record
+            self._newest.update(records[: len(records) - len(self._held)])
             late = time.monotonic() >= ends
-            if number >= messages or size >= settings.palate_drain_bytes or late:
+            is_full = number >= messages or size >= settings.palate_drain_bytes
+            if self._held or is_full or late:
                 return
 
     def taken(self) -> list[Range]:
         """Return what was taken since the last call."""
         ranges = []
-        for key, item in self._logs.items():
-            at = min(self._reader.position(key), self._bounds[item])
+        for item, at in self._reached().items():
             if at > self._at[item]:
                 ranges.append(Range(item, self._at[item], at))
                 self._at[item] = at
         return ranges
+
+    def newest(self) -> dict[Log, Any]:
+        """Return the last record of each log that was given out since the last call."""
+        found, self._newest = self._newest, {}
+        return found
+
+    def _reached(self) -> dict[Log, int]:
+        """Return the next offset of each log that was neither given out nor passed."""
+        held = {item: record.offset for item, record in reversed(self._held)}
+        return {
+            item: min(held.get(item, self._reader.position(key)), self._bounds[item])
+            for key, item in self._logs.items()
+            if item not in self.doubted
+        }
+
+    def _wait(self) -> bool:
+        """Wait until records are held; tell whether there are any."""
+        while not self._held:
+            polled = next(self._polls, None)
+            if polled is None:
+                self._doubt_the_rest()
+                return False
+            self._held = list(self._given_out(polled))
+        return True
+
+    def _doubt_the_rest(self) -> None:
+        """Doubt what was not proven, unless it was not sent for a passing reason."""
+        unreadable = self._unreadable()
+        broken = {
+            item
+            for item, why in unreadable.items()
+            if why.start < self._unproven.get(item, 0)
+            and why.error is UnreadableRecordError
+        }
+        self.doubted |= broken | (self._tails.keys() - unreadable.keys())
+
+    def _unreadable(self) -> dict[Log, Unreadable]:
+        return {self._logs[key]: why for key, why in self._reader.unreadable.items()}
+
+    def _given_out(self, polled: list[Any]) -> Iterator[tuple[Log, Any]]:
+        for record in polled:
+            item = self._logs[record.topic, record.partition]
+            if record.offset >= self._bounds[item]:
+                continue
+            if item not in self._unproven or self._is_proven(item, record):
+                yield item, record
+
+    def _is_proven(self, item: Log, record: Any) -> bool:
+        """Look at a record of a log that is not proven yet; tell whether it is now."""
+        if item in self.doubted:
+            return False
+        tail = self._tails.get(item)
+        if tail and tail.is_same(record):
+            del self._tails[item]
+        elif tail or record.offset < self._unproven[item]:
+            self.doubted.add(item)
+            self._reader.leave((item.topic, item.partition))
+        else:
+            del self._unproven[item]
+            return True
+        return False
 
 
 def copy_records(
@@ -117,27 +219,11 @@ def copy_records(
                     broker_time(record),
                     record.value,
                     record.key,
-                    pack_headers(record.headers) if record.headers else None,
+                    pack_headers(record.headers),
                     load_dt,
                 )
             )
     return number
-
-
-def pack_headers(headers: Iterable[Header]) -> bytes:
-    """Return headers as STG keeps them: a JSON list of [name, value in base64 or null].
-
-    A name that is no text as ``jsonb`` takes it (not UTF-8, or with a NUL) has U+FFFD
-    for what is wrong, and itself in base64 as a third element: nothing is lost.
-    """
-    packed: list[list[str | None]] = []
-    for name, value in headers:
-        text = name.decode("utf-8", "replace").replace("\0", "\ufffd")
-        pair = [text, None if value is None else base64.b64encode(value).decode()]
-        if text.encode() != name:
-            pair.append(base64.b64encode(name).decode())
-        packed.append(pair)
-    return json.dumps(packed).encode()
 
 
 @cache

@@ -4,8 +4,10 @@ kafka-python's own parser raises at a header name that isn't UTF-8, and unpacks 
 compressed batch however large it becomes.
 """
 
+import base64
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -97,6 +99,25 @@ def records(batch: DefaultRecordBatch) -> Iterator[Record]:
             f"{len(buffer) - at} bytes follow the last of its {batch.records_count} "
             "records"
         )
+
+
+def pack_headers(headers: list[Header]) -> bytes | None:
+    """Return headers as STG keeps them: a JSON list of [name, value in base64 or null].
+
+    A name that is no text as ``jsonb`` takes it (not UTF-8, or with a NUL) has U+FFFD
+    for what is wrong, and itself in base64 as a third element: nothing is lost. Without
+    headers it is None.
+    """
+    if not headers:
+        return None
+    packed: list[list[str | None]] = []
+    for name, value in headers:
+        text = name.decode("utf-8", "replace").replace("\0", "\ufffd")
+        pair = [text, None if value is None else base64.b64encode(value).decode()]
+        if text.encode() != name:
+            pair.append(base64.b64encode(name).decode())
+        packed.append(pair)
+    return json.dumps(packed).encode()
 
 
 def _record(

@@ -126,10 +126,12 @@ class Report:
     @property
     def alarm(self) -> str:
         """Return what is told of rows that differ."""
+        of_broker = any(one.differing and one.name == MESSAGES for one in self.layers)
+        page = "Messages differ from the broker" if of_broker else "The vault differs"
         return (
             f"{counted(self.differing, 'row differs', 'rows differ')} from the layer "
             "before. What differs was left as it is; all else is right. The tasks' "
-            "logs name it; see docs/operations.md, 'The vault differs'."
+            f"logs name it; see docs/operations.md, '{page}'."
         )
 
     def _verdict(self) -> str:

@@ -4,13 +4,13 @@ What STG lost is put back at its position; what is there must be what the broker
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from palate import intervals
-from palate.epochs import look
-from palate.errors import TopicMissingError
+from palate.epochs import Look, look
+from palate.errors import AccessDeniedError, PalateError
 from palate.intervals import Request, Source
 from palate.kafka import Reader, open_reader
 from palate.positions import Log, Range, watermarks
@@ -54,16 +54,18 @@ def run(
     Notes for the stages behind which positions the interval means. Live runs are not
     kept waiting: what they stage is above all that this reads.
 
-    :raises TopicMissingError: if the broker does not know a topic, unless STG alone is
-        asked for, or enough
+    :raises PalateError: if the broker does not know a topic, or it is another
+        cluster's, unless STG alone is asked for, or enough
     """
     topics = tuple(topics or settings.palate_topics)
     with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
         reader: Reader | None = None
-        states: dict[Log, tuple[int, int]] = {}
+        looked = Look()
         if request.source is not Source.STG:
             reader = stack.enter_context(open_reader(settings))
-            states = look(attempt.conn, reader, _there(reader, topics, request.source))
+            looked = look(attempt.conn, reader, topics)
+            _refuse(looked.problems, request.source)
+        states = looked.states | looked.former
         found = intervals.staged_at(attempt.conn, topics, request.start, request.end)
         ends: dict[Log, int] = {}
         if reader:
@@ -73,29 +75,25 @@ def run(
             found += there
         plan = intervals.enter(attempt.conn, caller, request, found, states)
         if reader:
-            for ranges in intervals.rounds(plan.compared):
-                repeat(attempt, reader, settings, states, ranges)
+            repeat(attempt, reader, settings, states, plan.compared)
         attempt.outcome.note = (
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
             f"{attempt.outcome.note}"
         ).rstrip()
         done = watermarks(attempt.conn, "drain")
         waiting = sum(
-            max(end - done.get(item, states[item][0]), 0) for item, end in ends.items()
+            max(end - done.get(item, looked.first[item]), 0)
+            for item, end in ends.items()
         )
         return Found(attempt.outcome, ends, waiting)
 
 
-def _there(reader: Reader, topics: Iterable[str], source: Source) -> Iterator[str]:
-    for topic in topics:
-        try:
-            reader.state(topic)
-        except TopicMissingError as error:
-            if source is Source.KAFKA:
-                raise
-            log.warning("%s What STG has of it is taken from there.", error)
-        else:
-            yield topic
+def _refuse(problems: dict[str, PalateError], source: Source) -> None:
+    """Go on without the topics that can't be read, if STG is enough."""
+    for error in problems.values():
+        if source is Source.KAFKA or isinstance(error, AccessDeniedError):
+            raise error
+        log.warning("%s What STG has of it is taken from there.", error)
 
 
 def repeat(
@@ -112,15 +110,22 @@ def repeat(
 
     :param states: the first offset that the broker keeps of each log, and its end
     """
-    kept = [
-        Range(item.log, max(item.start, states[item.log][0]), item.end)
-        for item in attempt.without_dropped(ranges)
-        if item.log in states and states[item.log][0] < item.end
-    ]
+    for some in intervals.rounds(attempt.without_dropped(ranges)):
+        _repeat(attempt, reader, settings, states, some)
+
+
+def _repeat(
+    attempt: StageRun,
+    reader: Reader,
+    settings: Settings,
+    states: dict[Log, tuple[int, int]],
+    ranges: list[Range],
+) -> None:
+    kept = intervals.cut(states, ranges)
     reading = Reading(
         reader, {r.log: r.start for r in kept}, {r.log: r.end for r in kept}
     )
-    while not reading.is_done:
+    while reading.ahead() or reading.has_moved:
         with attempt.batch([], is_repeat=True) as batch:
             attempt.conn.execute(
                 "CREATE TEMP TABLE repeated_events (LIKE stg.order_events)"
@@ -157,7 +162,8 @@ def _compare(attempt: StageRun, batch: Batch) -> None:
     for topic, epoch, partition, offset in differing[:20]:
         log.error(
             "%s offset %s: the broker's bytes differ from those in STG; STG keeps what "
-            "it staged first.",
+            "it staged first. See docs/operations.md, 'Messages differ from the "
+            "broker'.",
             Log(topic, epoch, partition),
             offset,
         )

@@ -1,13 +1,13 @@
 """Partitions of STG, made before the messages that belong there come (ADR 0011)."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psycopg
 
 from palate.database import Connection
 from palate.errors import SettingsError
-from palate.positions import Range
+from palate.positions import Log, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,38 @@ def make_room(conn: Connection, settings: Settings, ranges: Iterable[Range]) -> 
     made = sum(_make(conn, settings, item) for item in ranges)
     if made:
         log.info("Made %s partitions of stg.order_events.", made)
+
+
+def room_for(
+    conn: Connection, settings: Settings, offsets: Mapping[Log, int]
+) -> dict[Log, int]:
+    """Make room for one offset of each log; return up to where there is room then.
+
+    Only offsets that messages have are asked for: a log may have gaps of millions.
+    """
+    found = _rooms(conn, offsets)
+    missing = {item: at for item, at in offsets.items() if item not in found}
+    if missing:
+        make_room(conn, settings, [Range(i, at, at + 1) for i, at in missing.items()])
+        found |= _rooms(conn, missing)
+    return found
+
+
+def _rooms(conn: Connection, offsets: Mapping[Log, int]) -> dict[Log, int]:
+    rows = conn.execute(
+        "SELECT p.topic, p.epoch, p.kafka_partition, p.to_offset"
+        " FROM ops.event_partitions AS p INNER JOIN unnest(%s::text[], %s::integer[],"
+        " %s::integer[], %s::bigint[]) AS o (topic, epoch, kafka_partition, at)"
+        " USING (topic, epoch, kafka_partition)"
+        " WHERE p.from_offset <= o.at AND o.at < p.to_offset AND p.dropped_dt IS NULL",
+        (
+            [item.topic for item in offsets],
+            [item.epoch for item in offsets],
+            [item.partition for item in offsets],
+            list(offsets.values()),
+        ),
+    )
+    return {Log(*log): end for *log, end in rows}
 
 
 def _make(conn: Connection, settings: Settings, item: Range) -> int:

@@ -1,31 +1,32 @@
 """The drain stage: from the ledger's positions to the broker's end, into STG.
 
 Every message is kept as its bytes, with its position. Rows and watermark commit
-together, chunk by chunk; memory is bounded by a chunk.
+together, chunk by chunk; memory is bounded by a chunk. A partition that can't be read
+on holds up no other one.
 """
 
-import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from palate import gaps, incidents, restaging
+from palate import gaps, incidents, restaging, tails
 from palate.database import Connection
-from palate.epochs import known_epoch, look
-from palate.errors import PositionGapError
+from palate.epochs import Look, known, look
+from palate.errors import PalateError, PositionGapError, UnreadableRecordError
+from palate.fetching import Unreadable
 from palate.incidents import Kind
 from palate.intervals import Request
 from palate.kafka import Reader, TopicState, open_reader
-from palate.positions import Log, Range, watermarks
+from palate.positions import Log, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat
-from palate.room import make_room
+from palate.room import room_for
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, StageRun, open_run
-
-log = logging.getLogger(__name__)
+from palate.tails import Tail
 
 STAGE = "drain"
+_FOR_A_PERSON = (PositionGapError, UnreadableRecordError)
 
 
 @dataclass(frozen=True)
@@ -41,24 +42,24 @@ class Limits:
 def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Outcome:
     """Stage what is waiting on the broker, up to its end offsets at the start.
 
-    A repeated task, and a backfill, first read their own ranges again: what is
-    missing in STG is put back, and what is there must have the same bytes.
+    A cleared task, and a backfill, first read their own ranges again: what is missing
+    in STG is put back, and what is there must have the same bytes.
 
-    :raises PositionGapError: if the broker no longer has what was not read yet
-    :raises UnreadableRecordError: if a partition can't be read on; the others were
+    :raises PalateError: if a log or a topic can't be read on, once all others are: a
+        PositionGapError, an UnreadableRecordError, or what the broker says
     """
     limits = limits or Limits()
     if caller.interval:
         return _backfill(settings, caller, Request(*caller.interval), limits)
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
-        states = look(
-            attempt.conn, reader, limits.topics or tuple(settings.palate_topics)
-        )
-        own = attempt.own_ranges()
-        repeat(attempt, reader, settings, states, own)
-        if not attempt.was_finished():
-            bounds = _bounds(states, limits)
-            _drain(attempt, reader, settings, states, bounds, limits)
+        topics = limits.topics or tuple(settings.palate_topics)
+        found = look(attempt.conn, reader, topics)
+        if attempt.was_finished():
+            states = found.states | found.former
+            repeat(attempt, reader, settings, states, attempt.own_ranges())
+        else:
+            bounds = _bounds(found, limits)
+            _Drain(attempt, reader, settings, found, bounds).run(limits)
         return attempt.outcome
 
 
@@ -67,17 +68,17 @@ def waiting(conn: Connection, states: Iterable[TopicState]) -> int:
     done = watermarks(conn, STAGE)
     number = 0
     for state in states:
-        epoch = known_epoch(conn, state)
-        for partition, end in state.end.items():
-            start = done.get(Log(state.topic, epoch, partition), state.begin[partition])
-            number += max(end - start, 0)
+        epochs = known(conn, state)
+        for partition, item in epochs.logs.items():
+            start = done.get(item, epochs.first[item])
+            number += max(state.end[partition] - start, 0)
     return number
 
 
-def _bounds(states: dict[Log, tuple[int, int]], limits: Limits) -> dict[Log, int]:
+def _bounds(found: Look, limits: Limits) -> dict[Log, int]:
     return {
         item: end
-        for item, (_, end) in states.items()
+        for item, (_, end) in found.states.items()
         if limits.partitions is None or item.partition in limits.partitions
     }
 
@@ -89,101 +90,177 @@ def _backfill(
 
     The first part holds no lock that a live run needs.
     """
-    found = restaging.run(settings, caller, request, limits.topics)
-    if found.waiting:
+    again = restaging.run(settings, caller, request, limits.topics)
+    if again.waiting:
         with (
             open_run(settings, STAGE, caller) as attempt,
             open_reader(settings) as reader,
         ):
-            states = look(attempt.conn, reader, sorted({i.topic for i in found.ends}))
+            found = look(attempt.conn, reader, sorted({i.topic for i in again.ends}))
             bounds = {
-                item: min(found.ends[item], end)
-                for item, end in _bounds(states, limits).items()
-                if item in found.ends
+                item: min(again.ends[item], end)
+                for item, end in _bounds(found, limits).items()
+                if item in again.ends
             }
-            _drain(attempt, reader, settings, states, bounds, limits)
-            found.outcome.include(attempt.outcome)
-    return found.outcome
+            _Drain(attempt, reader, settings, found, bounds).run(limits)
+            again.outcome.include(attempt.outcome)
+    return again.outcome
 
 
-def _drain(
-    attempt: StageRun,
-    reader: Reader,
-    settings: Settings,
-    states: dict[Log, tuple[int, int]],
-    bounds: dict[Log, int],
-    limits: Limits,
-) -> None:
-    done = watermarks(attempt.conn, STAGE)
-    reached = {item: done.get(item, states[item][0]) for item in bounds}
-    for item, start in reached.items():
-        gaps.note(attempt.conn, item, start, states[item][0])
-    for item, start in reached.items():
-        _check_gap(attempt.conn, item, start, *states[item])
-    starts = {i: start for i, start in reached.items() if start < bounds[i]}
-    make_room(
-        attempt.conn, settings, [Range(i, at, bounds[i]) for i, at in starts.items()]
-    )
-    left = limits.messages or sum(bounds.values())
-    deadline = time.monotonic() + (limits.seconds or settings.palate_drain_seconds)
-    reading = Reading(reader, starts, bounds)
-    while not reading.is_done and left > 0 and time.monotonic() < deadline:
-        with attempt.batch([]) as batch:
-            number = copy_records(
-                attempt.conn,
-                "stg.order_events",
-                batch.load_dt,
-                reading.take(
-                    min(left, settings.palate_drain_messages), settings, deadline
-                ),
+@dataclass
+class _Drain:
+    """One run's look at some logs; ``gaps`` says of a log why it stands."""
+
+    attempt: StageRun
+    reader: Reader
+    settings: Settings
+    found: Look
+    bounds: dict[Log, int]
+    gaps: dict[Log, str] = field(default_factory=dict)
+    unreadable: dict[Log, Unreadable] = field(default_factory=dict)
+
+    def run(self, limits: Limits) -> None:
+        """Read every log that can be read on; then fail if there is another one."""
+        left = limits.messages or sum(self.bounds.values())
+        seconds = limits.seconds or self.settings.palate_drain_seconds
+        deadline = time.monotonic() + seconds
+        starts = self._starts()
+        known = tails.tails(self.attempt.conn, starts)
+        whole = {i: at for i, at in starts.items() if at <= self.found.states[i][1]}
+        reading = self._reading(whole, self._heads(whole, known))
+        left = self._take(reading, left, deadline)
+        is_done = reading.is_done
+        doubted = (starts.keys() - whole.keys()) | reading.doubted
+        sound = {
+            item: starts[item]
+            for item in sorted(doubted)
+            if self._is_sound(item, starts[item], known.get(item))
+        }
+        if sound:
+            reading = self._reading(sound, {})
+            self._take(reading, left, deadline)
+            is_done = is_done and reading.is_done
+        if not is_done:
+            note = "Stopped at a limit: the next run takes what is waiting."
+            self.attempt.outcome.note = note
+        self._settle()
+
+    def _starts(self) -> dict[Log, int]:
+        """Return where each log is to be read on, without those that have a gap."""
+        done = watermarks(self.attempt.conn, STAGE)
+        starts = {}
+        for item in self.bounds:
+            start = done.get(item, self.found.first[item])
+            begin, _ = self.found.states[item]
+            if start < begin:
+                gaps.note(self.attempt.conn, item, start, begin)
+                self.gaps[item] = gaps.gone(item, start, begin)
+            else:
+                starts[item] = start
+        return starts
+
+    def _heads(
+        self, starts: dict[Log, int], known: dict[Log, Tail]
+    ) -> dict[Log, tuple[int, Tail | None]]:
+        """Return from where on each log is to be proven, as far as it is there."""
+        heads: dict[Log, tuple[int, Tail | None]] = {}
+        for item, tail in known.items():
+            begin, _ = self.found.states[item]
+            at = max(tail.offset, begin)
+            if at < starts.get(item, 0) <= self.bounds[item]:
+                heads[item] = (at, tail if at == tail.offset else None)
+        return heads
+
+    def _reading(
+        self, starts: dict[Log, int], heads: dict[Log, tuple[int, Tail | None]]
+    ) -> Reading:
+        asked = {
+            item: at
+            for item, at in starts.items()
+            if item in heads or at < self.bounds[item]
+        }
+        return Reading(self.reader, asked, self.bounds, heads)
+
+    def _take(self, reading: Reading, left: int, deadline: float) -> int:
+        """Stage what a pass gives; return how many more messages may be taken."""
+        conn = self.attempt.conn
+        room: dict[Log, int] = {}
+        while left > 0 and time.monotonic() < deadline:
+            ahead = reading.ahead()
+            if not ahead and not reading.has_moved:
+                break
+            short = {i: at for i, at in ahead.items() if at >= room.get(i, 0)}
+            if short:
+                room |= room_for(conn, self.settings, short)
+            with self.attempt.batch([]) as batch:
+                number = copy_records(
+                    conn,
+                    "stg.order_events",
+                    batch.load_dt,
+                    reading.take(
+                        min(left, self.settings.palate_drain_messages),
+                        self.settings,
+                        deadline,
+                        room,
+                    ),
+                )
+                batch.ranges = reading.taken()
+                batch.counts["messages"] = number
+                newest = reading.newest()
+                tails.note(conn, {i: tails.of_record(r) for i, r in newest.items()})
+            left -= number
+        self.unreadable |= reading.unreadable
+        return left
+
+    def _is_sound(self, item: Log, watermark: int, tail: Tail | None) -> bool:
+        """Look closely at a log; tell whether it is the one that was read."""
+        state, first = self.found.states[item], self.found.first[item]
+        conn = self.attempt.conn
+        found = tails.examine(conn, self.reader, item, state, first, watermark, tail)
+        if found.lost_from is None:
+            tails.note(conn, {item: found.tail})
+            return True
+        self.gaps[item] = gaps.lost_tail(item, found.lost_from, watermark, state[1])
+        return False
+
+    def _settle(self) -> None:
+        """Open and close the incidents of what was looked at.
+
+        :raises PalateError: if anything stands; it tells all that does
+        """
+        conn, found = self.attempt.conn, self.found
+        unreadable = {
+            item: why.sentence(item.topic, item.partition)
+            for item, why in self.unreadable.items()
+        }
+        lasting = [item for item, why in self.unreadable.items() if why.is_lasting]
+        refused = {
+            topic: str(error)
+            for topic, error in found.problems.items()
+            if isinstance(error, PositionGapError)
+        }
+        # Also of earlier epochs, which nobody reads on.
+        names = [
+            str(Log(item.topic, epoch, item.partition))
+            for item in self.bounds
+            for epoch in range(found.newest[item.topic] + 1)
+        ]
+        for kind, looked_at, stands in (
+            (Kind.GAP, names, {str(item): why for item, why in self.gaps.items()}),
+            (Kind.UNREADABLE, names, {str(item): unreadable[item] for item in lasting}),
+            (Kind.CLUSTER, [*found.newest], refused),
+        ):
+            incidents.keep(conn, kind, looked_at, stands)
+        problems: list[PalateError] = [
+            *found.problems.values(),
+            *(PositionGapError(why) for why in self.gaps.values()),
+            *(why.error(unreadable[item]) for item, why in self.unreadable.items()),
+        ]
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            # The one that needs a person gives its exit code.
+            worst = min(
+                problems, key=lambda error: not isinstance(error, _FOR_A_PERSON)
             )
-            batch.ranges = reading.taken()
-            batch.counts["messages"] = number
-        left -= number
-    _settle_unreadable(attempt.conn, bounds, reading)
-    if not reading.is_done:
-        attempt.outcome.note = "Stopped at a limit: the next run takes what is waiting."
-
-
-def _settle_unreadable(
-    conn: Connection, looked_at: Iterable[Log], reading: Reading
-) -> None:
-    """Open and close the incidents of partitions that can't be read on.
-
-    :raises PalateError: if there is one
-    """
-    unreadable = reading.unreadable
-    sentences = {
-        item: why.sentence(item.topic, item.partition)
-        for item, why in unreadable.items()
-    }
-    incidents.keep(
-        conn,
-        Kind.UNREADABLE,
-        map(str, looked_at),
-        {str(i): sentences[i] for i, why in unreadable.items() if why.is_lasting},
-    )
-    for why in unreadable.values():
-        raise why.error("\n".join(sentences.values()))
-
-
-def _check_gap(conn: Connection, item: Log, start: int, begin: int, end: int) -> None:
-    message = None
-    if start < begin:
-        message = (
-            f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
-            "they were read; its retention took them. Nothing was skipped and nothing "
-            "is read until that is settled. If nobody has them any more: `palate "
-            f"positions accept-gap {item.topic} {item.partition} --to {begin} --reason "
-            "...`; see docs/operations.md, 'Offsets are gone'."
-        )
-    if end < start:
-        message = (
-            f"{item}: the broker ends at offset {end}, but {start} were staged "
-            "already. It lost messages (an unclean leader election, or a restored "
-            "backup). See docs/operations.md, 'Offsets are gone'."
-        )
-    if message:
-        incidents.begin(conn, Kind.GAP, str(item), message)
-        raise PositionGapError(message)
-    incidents.end(conn, Kind.GAP, str(item))
+            raise type(worst)("\n".join(str(error) for error in problems))

@@ -9,7 +9,7 @@ from palate import staging, vault
 from palate.alarms import untold
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.epochs import known_epoch
+from palate.epochs import known
 from palate.errors import PalateError, PromiseBrokenError
 from palate.filling import Filling, all_filling
 from palate.freshness import Freshness, freshness
@@ -220,10 +220,9 @@ def _logs(
     ends: dict[Log, int] = {}
     begins: dict[Log, int] = {}
     for state in states:
-        epoch = known_epoch(conn, state)
-        for partition, end in state.end.items():
-            ends[Log(state.topic, epoch, partition)] = end
-            begins[Log(state.topic, epoch, partition)] = state.begin[partition]
+        epochs = known(conn, state)
+        begins |= epochs.first
+        ends |= {item: state.end[number] for number, item in epochs.logs.items()}
     found = []
     for item in sorted(staged.keys() | ends.keys()):
         done = staged.get(item, begins.get(item, 0))

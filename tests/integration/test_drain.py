@@ -165,7 +165,7 @@ def test_broker_that_does_not_answer_is_named(warehouse: Settings) -> None:
     assert error.value.exit_code == 3
 
 
-def test_offsets_that_are_gone_stop_the_run(
+def test_offsets_that_are_gone_stop_their_partition_only(
     broker: Broker, connection: Connection
 ) -> None:
     broker.send(numbered(10))
@@ -179,8 +179,11 @@ def test_offsets_that_are_gone_stop_the_run(
 
     assert f"{broker.raw}[0]: offsets 10 to 14 are gone" in str(error.value)
     assert error.value.exit_code == 5
-    assert len(staged(connection)) == 10
-    assert watermarks(connection, staging.STAGE) == {Log(broker.raw, 0, 0): 10}
+    assert len(staged(connection)) == 13
+    assert watermarks(connection, staging.STAGE) == {
+        Log(broker.raw, 0, 0): 10,
+        Log(broker.raw, 0, 1): 3,
+    }
 
 
 def test_first_run_begins_where_the_broker_begins(
@@ -417,8 +420,7 @@ def test_retry_of_a_failed_task_goes_on(broker: Broker, connection: Connection) 
 
     outcome = drain(settings, "task", try_number=2)
 
-    assert outcome.counts["compared"] == 20
-    assert outcome.counts["messages"] == 10
+    assert outcome.counts == {"messages": 10}
     assert [value for (value,) in staged(connection)] == numbered(30)
     runs = connection.execute("SELECT try_number, outcome FROM ops.stage_runs")
     assert runs.fetchall() == [(1, "failed"), (2, "done")]

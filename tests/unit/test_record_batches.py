@@ -15,7 +15,7 @@ from kafka.record.util import calc_crc32c, encode_varint
 from palate import record_batches
 from palate.errors import CodecMissingError, UnreadableRecordError
 from palate.fetching import _PartitionRecords
-from palate.reading import pack_headers
+from palate.record_batches import pack_headers
 from tests.integration.broker import RawName
 
 PARTITION = TopicPartition("orders", 0)

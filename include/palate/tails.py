@@ -1,0 +1,204 @@
+"""The tail of a log: the last record that was staged, which proves the log (ADR 0022).
+
+A broker may lose the end of a log and give its offsets to other messages. Offsets alone
+don't tell; the record below the watermark does, since it was read once before.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from palate.database import Connection
+from palate.dropped import kept_from
+from palate.errors import UnreadableRecordError
+from palate.kafka import Reader, broker_time
+from palate.positions import Log
+from palate.record_batches import pack_headers
+
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_WINDOW = 64
+# So far back a record is looked for that compaction has left, if nothing is wrong.
+_FAR_ENOUGH = 5_000
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last record of a log that was staged; its leader epoch is -1 if not known."""
+
+    offset: int
+    leader_epoch: int
+    digest: bytes
+
+    def is_same(self, record: Any) -> bool:
+        """Tell whether the broker's record is the one that was staged."""
+        epochs = {self.leader_epoch, record.leader_epoch}
+        return (
+            record.offset == self.offset
+            and (len(epochs) == 1 or min(epochs) < 0)
+            and of_record(record).digest == self.digest
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a close look at a log found.
+
+    ``lost_from`` is the first offset that was lost or replaced, None if none was;
+    ``tail`` the newest record that is on the broker as it was staged.
+    """
+
+    lost_from: int | None
+    tail: Tail | None
+
+
+def of_record(record: Any) -> Tail:
+    """Return what proves a record of the broker."""
+    digest = _digest(
+        record.value, record.key, pack_headers(record.headers), broker_time(record)
+    )
+    return Tail(record.offset, record.leader_epoch, digest)
+
+
+def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
+    """Return the tail of each log that has one.
+
+    Where none was kept, STG's newest row below the log's watermark stands for it.
+    """
+    found: dict[Log, Tail] = {}
+    unproven = set()
+    for *log, offset, leader_epoch, digest in conn.execute(
+        "SELECT topic, epoch, kafka_partition, last_offset, last_leader_epoch,"
+        " last_digest FROM ops.logs WHERE last_offset IS NOT NULL"
+        " AND topic = ANY(%s)",
+        (list({item.topic for item in logs}),),
+    ):
+        if digest is None:
+            unproven.add(Log(*log))
+        elif Log(*log) in logs:
+            found[Log(*log)] = Tail(offset, leader_epoch, digest)
+    for item in logs.keys() - found.keys() - unproven:
+        row = conn.execute(
+            "SELECT kafka_offset, message, kafka_key, headers, broker_dt"
+            " FROM stg.order_events WHERE topic = %s AND epoch = %s"
+            " AND kafka_partition = %s AND kafka_offset < %s"
+            " ORDER BY kafka_offset DESC LIMIT 1",
+            (item.topic, item.epoch, item.partition, logs[item]),
+        ).fetchone()
+        if row:
+            found[item] = Tail(row[0], -1, _digest(*row[1:]))
+            note(conn, {item: found[item]})
+    return found
+
+
+def note(conn: Connection, found: Mapping[Log, Tail | None]) -> None:
+    """Keep the tails of logs; None for one of which nothing can be proven."""
+    if not found:
+        return
+    kept = found.values()
+    conn.execute(
+        "INSERT INTO ops.logs AS l (topic, epoch, kafka_partition, last_offset,"
+        " last_leader_epoch, last_digest) SELECT * FROM unnest(%s::text[],"
+        " %s::integer[], %s::integer[], %s::bigint[], %s::integer[], %s::bytea[])"
+        " ON CONFLICT (topic, epoch, kafka_partition) DO UPDATE"
+        " SET last_offset = excluded.last_offset,"
+        " last_leader_epoch = excluded.last_leader_epoch,"
+        " last_digest = excluded.last_digest",
+        (
+            [item.topic for item in found],
+            [item.epoch for item in found],
+            [item.partition for item in found],
+            [tail.offset if tail else -1 for tail in kept],
+            [tail.leader_epoch if tail else -1 for tail in kept],
+            [tail.digest if tail else None for tail in kept],
+        ),
+    )
+
+
+def examine(
+    conn: Connection,
+    reader: Reader,
+    item: Log,
+    state: tuple[int, int],
+    first: int,
+    watermark: int,
+    tail: Tail | None,
+) -> Finding:
+    """Compare a log with what was staged of it, from the watermark downward.
+
+    The log is as it was up to the newest record that is the same; a record that only
+    the broker lacks may have been compacted away, and says nothing.
+
+    :param state: the first offset that the broker keeps, and its end
+    :param first: where the log began to be read
+    """
+    begin, end = state
+    floor = max(begin, first, kept_from(conn).get(item, 0))
+    if tail and tail.offset >= begin:
+        floor = min(floor, tail.offset)
+    lost_from = end if end < watermark else None
+    high, width = watermark, _FIRST_WINDOW
+    while high > floor and (lost_from is not None or watermark - high < _FAR_ENOUGH):
+        low = max(high - width, floor)
+        there = _on_broker(reader, item, low, min(high, end))
+        staged = _staged(conn, item, low, high)
+        if tail and low <= tail.offset < high:
+            staged[tail.offset] = tail.digest
+        for offset in sorted(there.keys() | staged.keys(), reverse=True):
+            found = there.get(offset)
+            if found is None:
+                if offset >= end:
+                    lost_from = offset
+            elif found.digest != staged.get(offset):
+                lost_from = offset
+            elif tail is None or not 0 <= tail.leader_epoch < found.leader_epoch:
+                # What was appended under a later leader was sent again.
+                return Finding(None if lost_from is None else offset + 1, found)
+        high, width = low, width * 4
+    if lost_from is None:
+        return Finding(None, None)
+    return Finding(min(floor, lost_from), None)
+
+
+def _on_broker(reader: Reader, item: Log, low: int, high: int) -> dict[int, Tail]:
+    """Read a part of a log; what is broken there is left out.
+
+    :raises PalateError: if the broker does not send it
+    """
+    key = (item.topic, item.partition)
+    found: dict[int, Tail] = {}
+    at: int | None = low
+    while at is not None and at < high:
+        reader.seek({key: at})
+        for polled in reader.records({key: high}):
+            found |= {r.offset: of_record(r) for r in polled if r.offset < high}
+        why = reader.unreadable.get(key)
+        if why and why.error is not UnreadableRecordError:
+            raise why.error(why.sentence(*key))
+        at = why.end if why else None
+    return found
+
+
+def _staged(conn: Connection, item: Log, low: int, high: int) -> dict[int, bytes]:
+    rows: Iterable[Any] = conn.execute(
+        "SELECT kafka_offset, message, kafka_key, headers, broker_dt"
+        " FROM stg.order_events WHERE topic = %s AND epoch = %s"
+        " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s",
+        (item.topic, item.epoch, item.partition, low, high),
+    )
+    return {offset: _digest(*values) for offset, *values in rows}
+
+
+def _digest(
+    value: bytes | None,
+    key: bytes | None,
+    headers: bytes | None,
+    broker_dt: datetime,
+) -> bytes:
+    found = sha256(b"%d" % ((broker_dt - _EPOCH_START) // timedelta(microseconds=1)))
+    for part in (value, key, headers):
+        # The length first: no two records may come to the same bytes.
+        found.update(b"|null" if part is None else b"|%d|" % len(part))
+        found.update(part or b"")
+    return found.digest()
