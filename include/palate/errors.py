@@ -166,3 +166,10 @@ class DefinitionInUseError(PalateError):
 
     exit_code = 23
     is_worth_retrying = False
+
+
+class BrokerRefusedError(PalateError):
+    """Raised when Kafka refuses something that time won't heal."""
+
+    exit_code = 24
+    is_worth_retrying = False

@@ -20,7 +20,13 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.fetching import PatientFetcher, Unreadable, high_watermarks_of
-from palate.kafka_connection import connection_options, denied, explained, is_denied
+from palate.kafka_connection import (
+    connection_options,
+    denied,
+    explained,
+    is_denied,
+    unreachable,
+)
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,6 +86,8 @@ class Reader:
         """
         with explained(self._settings):
             numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers and (problem := unreachable(self._settings)):
+                raise ServiceUnavailableError(problem)
             if not numbers and is_denied(self._settings, topic):
                 raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
             if not numbers:

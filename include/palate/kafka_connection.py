@@ -11,10 +11,12 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import errors as kafka_errors
 
-from palate import tls
+from palate import advertised, tls
 from palate.errors import (
     AccessDeniedError,
+    BrokerRefusedError,
     CodecMissingError,
+    PalateError,
     PositionGapError,
     ServiceUnavailableError,
     SettingsError,
@@ -83,7 +85,8 @@ def explained(settings: Settings) -> Iterator[None]:
     """Turn what a client raises into a sentence for the person who has to act.
 
     :raises AccessDeniedError: if the broker refuses the login or a topic
-    :raises ServiceUnavailableError: if it does not answer, or not as expected
+    :raises ServiceUnavailableError: if it does not answer, or can't do it now
+    :raises BrokerRefusedError: if it refuses what it will refuse again
     :raises PositionGapError: if offsets are gone
     :raises CodecMissingError: if a message can't be decompressed
     """
@@ -106,29 +109,47 @@ def explained(settings: Settings) -> Iterator[None]:
         raise PositionGapError(message) from error
     except kafka_errors.SaslAuthenticationFailedError:
         raise AccessDeniedError(refused(settings)) from None
-    except (
-        kafka_errors.TopicAuthorizationFailedError,
-        kafka_errors.ClusterAuthorizationFailedError,
-        kafka_errors.TransactionalIdAuthorizationFailedError,
-    ) as error:
+    except kafka_errors.AuthorizationError as error:
         raise AccessDeniedError(denied(settings, _named(error))) from None
     except (kafka_errors.KafkaTimeoutError, kafka_errors.KafkaConnectionError) as error:
-        if reason := connection_problem(settings):
-            raise AccessDeniedError(reason) from None
+        meanwhile = "Nothing is lost: the next run takes the same positions."
+        raise away(settings, type(error).__name__, meanwhile) from error
+    except kafka_errors.RetriableError as error:
         message = (
-            f"Kafka at {bootstrap} does not answer ({type(error).__name__}). Check "
-            "that the broker runs (`make status`) and that KAFKA_BOOTSTRAP, "
-            f"KAFKA_SECURITY_PROTOCOL ({settings.kafka_security_protocol.value}) or "
-            "the Airflow Connection `kafka` is right. Nothing is lost: the next run "
-            "takes the same positions."
+            f"Kafka at {bootstrap} can't do it now: {_words(error)}. Nothing is lost: "
+            "the next run takes the same positions."
         )
         raise ServiceUnavailableError(message) from error
     except kafka_errors.KafkaError as error:
         message = (
-            f"Kafka at {bootstrap} can't be used: {error}. Nothing is lost: the next "
-            "run takes the same positions."
+            f"Kafka at {bootstrap} refuses: {_words(error)}. Nothing of it was taken, "
+            "and each run fails so until that is mended, at the broker or in the "
+            "settings of the connection."
         )
-        raise ServiceUnavailableError(message) from error
+        raise BrokerRefusedError(message) from error
+
+
+def away(settings: Settings, said: str, meanwhile: str) -> PalateError:
+    """Return why a broker does not answer, as a sentence.
+
+    :param said: the client's word for it
+    :param meanwhile: a sentence on what goes on without it
+    """
+    if reason := connection_problem(settings):
+        return AccessDeniedError(reason)
+    if reason := unreachable(settings):
+        return ServiceUnavailableError(f"{reason} {meanwhile}")
+    return ServiceUnavailableError(
+        f"Kafka at {settings.kafka_bootstrap} does not answer ({said}). Check that the "
+        "broker runs (`make status`) and that KAFKA_BOOTSTRAP, KAFKA_SECURITY_PROTOCOL "
+        f"({settings.kafka_security_protocol.value}) or the Airflow Connection `kafka` "
+        f"is right. {meanwhile}"
+    )
+
+
+def unreachable(settings: Settings) -> str | None:
+    """Return which brokers advertise an address that leads nowhere, or None."""
+    return advertised.problem(connection_options(settings), settings.kafka_bootstrap)
 
 
 def denied(settings: Settings, what: str) -> str:
@@ -248,6 +269,10 @@ def _login_problem(settings: Settings) -> str | None:
         "KAFKA_SECURITY_PROTOCOL, or sasl.mechanism and security.protocol in the "
         "Airflow Connection `kafka`."
     )
+
+
+def _words(error: kafka_errors.KafkaError) -> str:
+    return f"{type(error).__name__.removesuffix('Error')}: {error}".rstrip(": .")
 
 
 def _named(error: kafka_errors.KafkaError) -> str:

@@ -24,7 +24,7 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.kafka_connection import (
-    connection_problem,
+    away,
     denied,
     librdkafka_options,
     refused,
@@ -200,15 +200,11 @@ class Sender:
                 "sends it again, and what waits behind it."
             )
             return ServiceUnavailableError(message)
-        if problem := connection_problem(self._settings):
-            return AccessDeniedError(problem)
-        message = (
-            f"Kafka at {bootstrap} has not taken what is to be published to "
-            f"{self._topic} ({error.str()}). Check that the broker runs (`make "
-            "status`). Marts and tags are kept up to date; what waits is published "
-            "once it is mended."
+        meanwhile = (
+            f"It has not taken what is to be published to {self._topic}. Marts and "
+            "tags are kept up to date; what waits is published once it is mended."
         )
-        return ServiceUnavailableError(message)
+        return away(self._settings, error.str(), meanwhile)
 
 
 @contextmanager

@@ -37,7 +37,6 @@ from palate.database import connect
 from palate.errors import (
     AccessDeniedError,
     PalateError,
-    ServiceUnavailableError,
     SettingsError,
     TopicMissingError,
 )
@@ -329,7 +328,7 @@ def test_postgres_is_checked_as_its_address_says(
                 "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
             ).fetchone() == (True,)
         with (
-            pytest.raises(ServiceUnavailableError, match="certificate verify failed"),
+            pytest.raises(AccessDeniedError, match="certificate verify failed"),
             connect(_demanding(secured, other)),
         ):
             pass

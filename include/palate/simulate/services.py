@@ -11,11 +11,10 @@ from confluent_kafka import Message as Record
 from palate.errors import (
     AccessDeniedError,
     PalateError,
-    ServiceUnavailableError,
     TopicMissingError,
 )
 from palate.kafka_connection import (
-    connection_problem,
+    away,
     denied,
     librdkafka_options,
 )
@@ -106,10 +105,8 @@ class Kafka:
             raise AccessDeniedError(denied(self._settings, "a topic that it writes to"))
         if self._lost is not None or left:
             reason = self._lost.str() if self._lost is not None else "no answer"
-            raise SendError(
-                f"Kafka at {self._bootstrap} did not take all messages ({reason}). "
-                "Check that it runs (`make status`)."
-            )
+            why_not = away(self._settings, reason, "Not all messages were taken.")
+            raise SendError(str(why_not))
 
     def _delivered(
         self, message: Message, error: KafkaError | None, record: Record
@@ -127,13 +124,8 @@ class Kafka:
         try:
             found = self._producer.list_topics(topic, timeout=timeout).topics[topic]
         except KafkaException as error:
-            if reason := connection_problem(self._settings):
-                raise AccessDeniedError(reason) from None
-            raise ServiceUnavailableError(
-                f"Kafka can't be reached at {self._bootstrap or '(no address)'}: "
-                f"{error.args[0].str()}. Check that it runs (`make status`) and that "
-                "KAFKA_BOOTSTRAP is right."
-            ) from None
+            said = error.args[0].str()
+            raise away(self._settings, said, "Nothing was sent.") from None
         if found.error is not None and _is_denied(found.error):
             raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
         if found.error is not None:

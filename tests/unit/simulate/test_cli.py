@@ -35,8 +35,8 @@ def sent(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["history", "--orders", "1"], f"Kafka can't be reached at {NOBODY}"),
-        (["live", "--count", "1"], f"Kafka can't be reached at {NOBODY}"),
+        (["history", "--orders", "1"], f"Kafka at {NOBODY} does not answer"),
+        (["live", "--count", "1"], f"Kafka at {NOBODY} does not answer"),
         (["dictionaries"], "Redis (the dictionaries) at"),
         (["demo"], "Redis (the dictionaries) at"),
         (["truth", "--compare"], "PostgreSQL (the warehouse) can't be reached"),
