@@ -147,7 +147,7 @@ class Reading:
         return {
             item: min(held.get(item, self._reader.position(key)), self._bounds[item])
             for key, item in self._logs.items()
-            if item not in self.doubted
+            if item not in self.doubted and item not in self._tails
         }
 
     def _wait(self) -> bool:
