@@ -21,7 +21,7 @@ COPY dags dags
 RUN printf '#!/bin/sh\nexec python -m palate "$@"\n' > /home/airflow/.local/bin/palate \
     && chmod +x /home/airflow/.local/bin/palate \
     && mkdir -p var logs secrets/kept secrets/postgres secrets/redis secrets/kafka \
-        secrets/airflow secrets/owner \
+        secrets/airflow secrets/owner secrets/simulator \
     && chmod -R g=u var logs secrets
 
 USER 50000:0

@@ -13,13 +13,13 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local import airflow_server, kafka, postgres
+from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 POSTGRES, REDIS, KAFKA = "postgres", "redis", "kafka"
-# The broker of Celery and the dictionaries don't share a number.
+# The broker of Celery and the dictionaries share neither a number nor a user.
 _CELERY_DATABASE = 1
 # The superuser's password stands in PostgreSQL alone, from its first start on.
 _RENEWABLE = sorted({item.name for item in fields(Secrets)} - {"postgres"})
@@ -84,6 +84,8 @@ def _write_servers(folder: Path, secrets: Secrets, authority: Authority) -> None
             certificate=own / "server.pem",
             authority=own / "ca.pem",
             password=secrets.redis,
+            users=redis_server.users(secrets),
+            rights=redis_server.RIGHTS,
             folder="/data",
         ),
     )
@@ -96,25 +98,28 @@ def _write_clients(
     ca = airflow / "ca.pem"
     _hand_over(ca, authority.certificate.read_text())
     _hand_over(airflow / "passwords.json", _login(secrets), mode=0o660)
-    redis = _redis(secrets, ca, secured)
     metadata = _dsn("airflow", secrets.airflow, "airflow", ca, secured)
     sqlalchemy = metadata.replace("postgresql:", "postgresql+psycopg2:")
     connections = _connections(secrets, ca, secured)
     environment = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": sqlalchemy,
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{sqlalchemy}",
-        "AIRFLOW__CELERY__BROKER_URL": redis.format(database=_CELERY_DATABASE),
+        "AIRFLOW__CELERY__BROKER_URL": _redis(
+            redis_server.CELERY, secrets, ca, secured, database=_CELERY_DATABASE
+        ),
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         "AIRFLOW__API__SECRET_KEY": secrets.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
         **{f"AIRFLOW_CONN_{name}": json.dumps(c) for name, c in connections.items()},
         "DWH_DSN": _dsn(postgres.TASKS, secrets.tasks, "dwh", ca, secured),
-        "REDIS_URL": redis.format(database=0),
+        "REDIS_URL": _redis(redis_server.PALATE, secrets, ca, secured),
         **_kafka(secrets, ca, secured),
     }
     owner = {"DWH_DSN": _dsn("palate", secrets.palate, "dwh", ca, secured)}
     _hand_over(airflow / "airflow.env", _lines(environment))
     _hand_over(folder / "owner" / "owner.env", _lines(owner))
+    simulator = {"REDIS_URL": _redis(redis_server.SIMULATOR, secrets, ca, secured)}
+    _hand_over(folder / "simulator" / "simulator.env", _lines(simulator))
 
 
 def _login(secrets: Secrets) -> str:
@@ -127,11 +132,14 @@ def _dsn(user: str, password: str, database: str, ca: Path, secured: bool) -> st
     return dsn + tls if secured else dsn
 
 
-def _redis(secrets: Secrets, ca: Path, secured: bool) -> str:
+def _redis(
+    user: str, secrets: Secrets, ca: Path, secured: bool, database: int = 0
+) -> str:
+    login = f"{user}:{redis_server.users(secrets)[user]}"
     if not secured:
-        return f"redis://:{secrets.redis}@{REDIS}:6379/{{database}}"
+        return f"redis://{login}@{REDIS}:6379/{database}"
     return (
-        f"rediss://:{secrets.redis}@{REDIS}:6380/{{database}}"
+        f"rediss://{login}@{REDIS}:6380/{database}"
         f"?ssl_cert_reqs=required&ssl_ca_certs={quote(str(ca))}"
     )
 
@@ -183,7 +191,8 @@ def _connections(
             "conn_type": "redis",
             "host": REDIS,
             "port": 6380 if secured else 6379,
-            "password": secrets.redis,
+            "login": redis_server.PALATE,
+            "password": secrets.redis_palate,
             "extra": {"db": 0, **redis_tls},
         },
     }

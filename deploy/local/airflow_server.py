@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import urllib.request
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 
+from deploy.local import redis_server
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import TASKS, dsn
@@ -84,9 +86,10 @@ def answers(ports: Ports, component: str) -> bool:
             f"{url(ports)}/api/v2/monitor/health", timeout=5
         ) as response:
             health = json.load(response)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
+        # On a port of outgoing connections this one may have met itself.
         return False
-    return bool(health[component]["status"] == "healthy")
+    return bool(health.get(component, {}).get("status") == "healthy")
 
 
 def is_watching(settings: Settings) -> bool:
@@ -128,7 +131,8 @@ def _connections(ports: Ports, secrets: Secrets) -> dict[str, dict[str, object]]
             "conn_type": "redis",
             "host": HOST,
             "port": ports.redis,
-            "password": secrets.redis,
+            "login": redis_server.PALATE,
+            "password": secrets.redis_palate,
             "extra": {"db": 0},
         },
     }

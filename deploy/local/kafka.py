@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.ports import Ports
+from deploy.local.secrets import write_private
 from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
@@ -126,6 +127,9 @@ def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
     if (folder / "meta.properties").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
+    # Not among the arguments, which everybody sees in `ps`.
+    login = folder.parent / "login"
+    write_private(login, f"--add-scram=SCRAM-SHA-512=[name={USER},password={password}]")
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
         [
@@ -137,13 +141,14 @@ def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
             "format",
             f"--cluster-id={cluster_id}",
             f"--config={_properties(var)}",
-            f"--add-scram=SCRAM-SHA-512=[name={USER},password={password}]",
+            f"@{login}",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+    login.unlink()
     if done.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise StackError(f"Kafka's storage can't be formatted: {done.stdout.strip()}")

@@ -97,7 +97,8 @@ def make_databases(superuser: str, passwords: dict[str, str]) -> None:
             if not _exists(connection, "pg_roles", "rolname", owner):
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                        sql.Identifier(owner), sql.Literal(passwords[owner])
+                        sql.Identifier(owner),
+                        _verifier(connection, owner, passwords[owner]),
                     )
                 )
             if not _exists(connection, "pg_database", "datname", database):
@@ -115,7 +116,7 @@ def make_databases(superuser: str, passwords: dict[str, str]) -> None:
             connection.execute(
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
                     sql.Identifier(TASKS),
-                    sql.Literal(passwords[TASKS]),
+                    _verifier(connection, TASKS, passwords[TASKS]),
                     sql.Identifier("palate_loader"),
                 )
             )
@@ -136,7 +137,7 @@ def set_passwords(superuser: str, passwords: dict[str, str]) -> None:
         for role, password in passwords.items():
             connection.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                    sql.Identifier(role), sql.Literal(password)
+                    sql.Identifier(role), _verifier(connection, role, password)
                 )
             )
 
@@ -217,6 +218,16 @@ def _as_server_user(command: list[str]) -> list[str]:
         return command
     account = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     return ["setpriv", *account, "--", *command]
+
+
+def _verifier(
+    connection: psycopg.Connection[TupleRow], role: str, password: str
+) -> sql.Literal:
+    """Return what the server keeps of a password: its log never has the password."""
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    )
+    return sql.Literal(verifier.decode())
 
 
 def _exists(

@@ -10,13 +10,32 @@ from redis.retry import Retry
 from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, Ports
-from deploy.local.secrets import write_private
+from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 _ONCE = Retry(NoBackoff(), 0)
+PALATE, SIMULATOR, CELERY = "palate", "simulator", "celery"
+# What each user may do, in the words of ACL SETUSER.
+RIGHTS = {
+    PALATE: "%R~* ~tags:* ~palate-version:* +mget +eval +get +set +del +info +ping",
+    # Eight digits of an id: the queue `default` begins with four of them.
+    SIMULATOR: f"%W~{'[0-9a-f]' * 8}* +set +ping",
+    CELERY: (
+        "~default* ~*celery* ~_kombu.* ~unacked* &* +@all -@admin -@dangerous +info"
+    ),
+}
 
 
-def prepare(var: Path, ports: Ports, authority: Authority, password: str) -> None:
+def users(secrets: Secrets) -> dict[str, str]:
+    """Return the password of each user, but for the administrator."""
+    return {
+        PALATE: secrets.redis_palate,
+        SIMULATOR: secrets.redis_simulator,
+        CELERY: secrets.redis_celery,
+    }
+
+
+def prepare(var: Path, ports: Ports, authority: Authority, secrets: Secrets) -> None:
     """Write the settings."""
     folder = _settings(var).parent
     folder.mkdir(exist_ok=True)
@@ -27,7 +46,9 @@ def prepare(var: Path, ports: Ports, authority: Authority, password: str) -> Non
         secured_port=ports.redis_secured,
         certificate=authority.server,
         authority=authority.certificate,
-        password=password,
+        password=secrets.redis,
+        users=users(secrets),
+        rights=RIGHTS,
         folder=folder,
     )
     write_private(_settings(var), text)

@@ -1,6 +1,7 @@
 """The settings of each part, rendered from the templates in ``settings/``."""
 
 import shlex
+from hashlib import sha256
 from pathlib import Path
 
 import jinja2
@@ -12,6 +13,7 @@ _TEMPLATES = jinja2.Environment(
     autoescape=False,
 )
 _TEMPLATES.filters["sh"] = lambda value: shlex.quote(str(value))
+_TEMPLATES.filters["sha256"] = lambda value: sha256(value.encode()).hexdigest()
 
 
 def render(name: str, **values: object) -> str:

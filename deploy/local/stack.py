@@ -30,17 +30,20 @@ from pydantic import SecretStr
 
 from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
-from deploy.local.errors import StackError
+from deploy.local.errors import NotYetError, StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
 from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.signals import Signals
-from deploy.local.supervision import State, Supervisor, end_leftovers
+from deploy.local.supervision import State, Supervisor, cpu_seconds, end_leftovers
 from palate.settings import Settings
 
-_SECONDS_TO_ANSWER = 300
+# A part that had no second of the processor for so long will not answer any more.
+_SECONDS_TO_WORK = 300
+_SECONDS_TO_ANSWER = 1_800
 # What a stack writes into its folder, beside the supervisor's own files.
-_FOLDERS = ("postgres", "redis", "kafka", "airflow", "log", "tls")
+_PRIVATE = ("redis", "kafka", "airflow", "log", "tls")
+_FOLDERS = ("postgres", *_PRIVATE)
 _FILES = (
     "ports.json",
     "secrets.json",
@@ -83,7 +86,8 @@ class Stack:
 
         :param report: gets a line per part
         :raises StackError: if something is missing, a port is taken, or a part doesn't
-            answer; then nothing runs that didn't run before
+            run; then nothing runs that didn't run before
+        :raises NotYetError: if a part runs and doesn't answer; it is left running
         """
         with self._lock(), self._undone_on_error():
             self._check_ports(SERVICES)
@@ -222,8 +226,10 @@ class Stack:
             )
             kafka.prepare(var, ports, self.authority.server, secrets.kafka)
             cluster.result()
-        redis_server.prepare(var, ports, self.authority, secrets.redis)
+        redis_server.prepare(var, ports, self.authority, secrets)
         configure_supervisor(self.supervisor, var)
+        for name in _PRIVATE:
+            (var / name).chmod(0o700)
         ports.write(var / "ports.json")
         for file, env in (("stack", self.env()), ("secured", self.secured_env())):
             lines = [f"{name}={value}\n" for name, value in env.items()]
@@ -245,9 +251,10 @@ class Stack:
         report(_line("palate migrate", "done", time.monotonic() - start))
 
     def _wait_until_answering(self, group: str, report: Report) -> None:
-        start = time.monotonic()
+        start = looked = time.monotonic()
         checks = self._checks()
         waiting = [one.name for one in self.states() if one.group == group]
+        worked = self._work(waiting)
         while waiting:
             for name in list(waiting):
                 if name == "postgres":
@@ -257,14 +264,32 @@ class Stack:
                         kafka.make_topics(self.env()["KAFKA_BOOTSTRAP"])
                     waiting.remove(name)
                     report(_line(name, "answers", time.monotonic() - start))
-            late = time.monotonic() - start > _SECONDS_TO_ANSWER
             for one in self.states():
-                if one.name in waiting and (late or not one.is_up):
+                if one.name in waiting and not one.is_up:
                     raise StackError(
-                        f"{one.name} doesn't answer. {self.var}/log/{one.name}.log "
-                        f"ends with:\n{self.supervisor.last_lines(one.name)}"
+                        f"{one.name} doesn't run. {self._log_of(one.name)}"
                     )
+            if waiting and time.monotonic() - looked > _SECONDS_TO_WORK:
+                # On a busy machine it may take longer, but it gets on.
+                before, worked = worked, self._work(waiting)
+                if worked - before < 1 or time.monotonic() - start > _SECONDS_TO_ANSWER:
+                    raise NotYetError(
+                        f"{waiting[0]} doesn't answer after "
+                        f"{time.monotonic() - start:.0f} s. All parts were left "
+                        "running: `make status` shows them, `make up` waits for them "
+                        f"again, `make down` stops them. {self._log_of(waiting[0])}"
+                    )
+                looked = time.monotonic()
             time.sleep(0.1 if waiting else 0)
+
+    def _work(self, names: list[str]) -> float:
+        """Return how many seconds of the processor these parts have had."""
+        return sum(cpu_seconds(s.pid) for s in self.states() if s.name in names)
+
+    def _log_of(self, name: str) -> str:
+        return (
+            f"{self.var}/log/{name}.log ends with:\n{self.supervisor.last_lines(name)}"
+        )
 
     def _make_databases(self) -> None:
         secrets = self._secrets()
@@ -292,6 +317,8 @@ class Stack:
     def _lock(self) -> Iterator[None]:
         """Let one command at a time change this stack."""
         self.var.mkdir(parents=True, exist_ok=True)
+        # Others may go through it: PostgreSQL's account has its folder below.
+        self.var.chmod(self.var.stat().st_mode & ~0o066)
         with (self.var / "stack.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -302,6 +329,8 @@ class Stack:
         ran_before = self.supervisor.is_up()
         try:
             yield
+        except NotYetError:
+            raise
         except BaseException:
             if not ran_before and self.supervisor.is_up():
                 self.supervisor.shut_down()

@@ -190,3 +190,13 @@ def end_leftovers(directory: Path) -> None:
             if Path(process.cwd()) == directory:
                 process.kill()
                 process.wait(10)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how long a process and its children have had the processor."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        times = [one.cpu_times() for one in family if one.is_running()]
+        return float(sum(one.user + one.system for one in times))
+    return 0

@@ -1,5 +1,6 @@
 """Where the services are and how much a stage takes at once."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pydantic_settings
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from palate import local_stack
 from palate.errors import SettingsError
 from palate.names import DICTIONARY_FEED, REPLAY_FEED, TAG_FEED
 
@@ -139,6 +141,15 @@ class Settings(BaseSettings):
     def _is_none_if_empty(cls, path: str | Path | None) -> str | Path | None:
         return path or None
 
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _is_list_of_addresses(cls, servers: str) -> str:
+        # Nothing of it is repeated: another service's address has a password.
+        if re.search(r"[/@?#\s]|://", servers.replace(", ", ",")):
+            message = "it is no list of host:port[,host:port]"
+            raise ValueError(message)
+        return servers
+
     @field_validator("palate_topics")
     @classmethod
     def _are_no_feeds(cls, topics: dict[str, Form]) -> dict[str, Form]:
@@ -152,18 +163,21 @@ class Settings(BaseSettings):
 def load_settings(**values: Any) -> Settings:
     """Return the settings from ``values`` and the environment.
 
+    Without values, and where the environment names no service, the stack of this
+    checkout is meant, if it has been started.
+
     :raises SettingsError: names each setting that is missing or wrong
     """
     try:
-        return Settings(**values)
+        return Settings(**(values or local_stack.addresses()))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
             for item in error.errors()
         )
         message = (
-            f"Settings can't be used: {problems}. Run `make up`, then "
-            "`set -a; . var/stack.env; set +a`, or set them in the environment."
+            f"Settings can't be used: {problems}. Set them in the environment, or "
+            "start the stack of this checkout (`make up`), which is found without."
         )
         raise SettingsError(message) from None
     except pydantic_settings.SettingsError as error:

@@ -85,7 +85,17 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
     stack.stop(*_AIRFLOW[:-1])  # the scheduler and its workers have ended already
     shop.send(500)
     old = (stack.volume("secrets-airflow") / "airflow.env").read_text()
-    names = ("palate", "tasks", "airflow", "redis", "kafka", "admin", "jwt_secret")
+    names = (
+        "palate",
+        "tasks",
+        "airflow",
+        "redis",
+        "redis_palate",
+        "redis_celery",
+        "kafka",
+        "admin",
+        "jwt_secret",
+    )
     stack.run("secrets", "--renew", *names, "fernet_key", "api_secret")
     stack.stop("redis")
 
