@@ -135,6 +135,30 @@ def test_outlet_down_while_publishing(
         results.add(f"{name} down while publishing", 1, app.verdict())
 
 
+@pytest.mark.parametrize("state", ["full", "a replica"])
+def test_redis_takes_no_writes_while_publishing(
+    app: App, results: Results, state: str
+) -> None:
+    """It runs, and refuses each write: what changed waits until it takes them again."""
+
+    @contextmanager
+    def refusing() -> Iterator[None]:
+        with app.ground.redis() as client:
+            if state == "full":
+                client.config_set("maxmemory", 1)
+            else:
+                client.replicaof("127.0.0.1", "1")
+            try:
+                yield
+            finally:
+                client.config_set("maxmemory", 0)
+                client.replicaof("NO", "ONE")
+
+    _break_while_publishing(app, "redis", refusing)
+
+    results.add(f"redis {state} while publishing", 1, app.verdict())
+
+
 def _break_while_publishing(
     app: App, name: str, broken: Callable[[], AbstractContextManager[None]]
 ) -> None:
