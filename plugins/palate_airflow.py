@@ -245,10 +245,11 @@ def _dsn(connection: Connection) -> str:
             dbname=connection.schema,
             **connection.extra_dejson,
         )
-    except ProgrammingError as error:
+    except ProgrammingError:
+        # The driver's words may hold a piece of a password.
         message = (
-            f"The Airflow Connection `dwh` can't be used: {str(error).strip()}. Its "
-            "extra takes libpq's parameters only, such as sslmode."
+            "The Airflow Connection `dwh` can't be used: its extra takes libpq's "
+            "parameters only, such as sslmode."
         )
         raise SettingsError(message) from None
 

@@ -26,6 +26,8 @@ install_packages() {
         command -v dumb-init >/dev/null || packages+=(dumb-init)
         command -v ip >/dev/null || packages+=(iproute2)
         command -v curl >/dev/null || packages+=(curl)
+        # The tests run the warehouse behind it, too.
+        [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
     fi
     [ ${#packages[@]} -eq 0 ] && return
 

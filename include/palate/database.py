@@ -44,9 +44,8 @@ _SESSION = {
 
 # Names without a schema are temporary tables, the catalog's, or of this extension.
 _SEARCH_PATH = (
-    "coalesce((SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e"
-    " INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace"
-    " WHERE e.extname = 'uuid-ossp'), 'public')"
+    "coalesce((SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension"
+    " WHERE extname = 'uuid-ossp'), 'public')"
 )
 # How long a pooler may take to end what a session has left behind, in seconds.
 _RESET_WAIT = 2.0
@@ -184,6 +183,7 @@ def _proven(probe: Connection, dsn: str, limits: dict[str, Any]) -> Connection:
                 " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
                 " AND (classid::bigint << 32 | objid::bigint) = %s)",
                 (pid, marker, key),
+                prepare=False,  # the next one may be for another session
             ).fetchone() or (False, True)
             if not is_same or (is_left and time.monotonic() > deadline):
                 raise PoolerError

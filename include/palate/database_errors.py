@@ -16,7 +16,6 @@ from palate.errors import (
     PalateError,
     ServiceUnavailableError,
     SettingsError,
-    StageBusyError,
     WarehouseError,
 )
 
@@ -220,19 +219,19 @@ def _for_now(
     conn: "psycopg.Connection[Any] | None",
 ) -> PalateError | None:
     """Explain what another attempt may find mended."""
-    if state == "55P03":
-        limit = schema_state.setting(conn, "lock_timeout")
-        return StageBusyError(
-            f"{start}another session has held a lock that this needs for longer than "
-            f"lock_timeout ({limit}). {_ROLLED_BACK} pg_stat_activity and pg_blocking_"
-            "pids() show who holds it."
-        )
     cause = None
     if state == "25006":
         cause = (
             "PostgreSQL is read-only here: a standby, as after a failover, or "
             "default_transaction_read_only is on. Let DWH_DSN lead to the primary, "
             "best by all hosts with target_session_attrs=read-write."
+        )
+    elif state == "55P03":
+        limit = schema_state.setting(conn, "lock_timeout")
+        cause = (
+            "another session has held a lock that this needs for longer than "
+            f"lock_timeout ({limit}). pg_stat_activity and pg_blocking_pids() show "
+            "who holds it."
         )
     elif state in ("40001", "40P01"):
         cause = "another session has changed or locked the same rows at the same time."

@@ -11,11 +11,13 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from palate import mart_tables, roles, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect, open_session
+from palate.database_errors import note_statement
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
 from palate.meanings import of_vault
@@ -23,6 +25,7 @@ from palate.names import SQL_FOLDER
 from palate.registry import register
 from palate.render import execute, render
 from palate.settings import Settings
+from palate.stage_lock import kept_awake
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ def migrate(settings: Settings) -> list[str]:
     with connect(settings) as conn:
         _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
-        _run_migrations(settings)
+        with kept_awake([conn]):  # others wait for this session's lock
+            _run_migrations(settings)
         with conn.transaction():
             made = _make_vault(conn) + mart_tables.make_tables(conn)
             _try_loads(conn, settings)
@@ -68,9 +72,15 @@ def _run_migrations(settings: Settings) -> None:
     engine = create_engine("postgresql+psycopg://", creator=opened, poolclass=NullPool)
     config = Config()
     config.set_main_option("script_location", str(SQL_FOLDER / "ops"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:  # in it is what PostgreSQL says
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        note_statement(error.orig, error.statement or "")
+        raise error.orig from None
 
 
 def _make_vault(conn: Connection) -> list[str]:

@@ -1,4 +1,4 @@
-"""The lock of a stage: taken by a session, and proven by every transaction (ADR 0021).
+"""The lock of a stage: taken by a session, and proven by every transaction (ADR 0023).
 
 A session's lock goes with the session, and nobody tells the process. So a transaction
 that is to commit proves first that its run still holds the lock, and takes another one

@@ -30,6 +30,7 @@ from palate.settings import Settings
 from palate.stage import Caller
 from tests.faults import worker
 from tests.faults.check import check
+from tests.faults.harm import wait_for
 from tests.faults.points import Trip
 from tests.faults.traffic import Traffic
 from tests.faults.verdict import Verdict
@@ -270,7 +271,7 @@ class Ground:
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(f"{made.name} took more than {seconds:g} s: {made.log}")
-        _refuse_crash(process.exitcode, made)
+        worker.refuse_crash(process.exitcode, made)
         return process.exitcode, made
 
     def try_run(self, seconds: float = 60, **job: Any) -> int:
@@ -291,18 +292,32 @@ class Ground:
         return subprocess.run(command, env={**os.environ, **values}).returncode
 
     def run_interrupted(
-        self, trip: Trip, act: Callable[[], object], **job: Any
+        self,
+        trip: Trip,
+        act: Callable[[], object],
+        *,
+        may_end_before: bool = False,
+        **job: Any,
     ) -> tuple[int, Job]:
-        """Put a worker to sleep at a point, act, wake it; return what ``run`` does."""
+        """Put a worker to sleep at a point, act, wake it; return what ``run`` does.
+
+        :param may_end_before: it may also end without reaching the point
+        """
         sleeper, made = self.start(trip=replace(trip, stop=True), **job)
         known = psutil.Process(sleeper.pid)
-        _wait(lambda: known.status() == psutil.STATUS_STOPPED)
-        act()
-        known.send_signal(signal.SIGCONT)
+        wait_for(
+            lambda: (
+                known.status() == psutil.STATUS_STOPPED
+                or (may_end_before and not sleeper.is_alive())
+            )
+        )
+        if sleeper.is_alive():
+            act()
+            known.send_signal(signal.SIGCONT)
         sleeper.join(60)
         if sleeper.exitcode is None:
             raise TimeoutError(f"{made.name} sleeps on: {made.log}")
-        _refuse_crash(sleeper.exitcode, made)
+        worker.refuse_crash(sleeper.exitcode, made)
         return sleeper.exitcode, made
 
     def kill_workers(self) -> None:
@@ -316,6 +331,15 @@ class Ground:
         """Run a worker to its end; return the names of the points it reached."""
         _, made = self.run(**job)
         return made.trace.read_text().splitlines()
+
+    def statements(self, stages: tuple[str, ...]) -> list[str]:
+        """Name every statement that a run in an ordinary moment has."""
+        self.stir()
+        self.run()
+        self.stir()
+        if "drain" not in stages:
+            self.run(stages=("drain",))
+        return self.points(stages=stages)
 
     def run_killed(self, trip: Trip, **job: Any) -> bool:
         """Run a worker that is to be killed; tell whether it came to that."""
@@ -372,19 +396,3 @@ class Ground:
         """Say the same of the warehouse as it is."""
         with self.connect() as conn:
             return check(conn, self.settings, self.history, tuple(self.entries))
-
-
-def _refuse_crash(code: int, job: Job) -> None:
-    if code not in (0, 1, -signal.SIGKILL):
-        lines = job.log.read_text().splitlines()[-8:]
-        raise RuntimeError(
-            "\n".join([f"{job.name} ended by {code}: {job.log}", *lines])
-        )
-
-
-def _wait(until: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited for {seconds:g} s.")
-        time.sleep(0.02)

@@ -2,8 +2,9 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 
 import psutil
 
@@ -40,3 +41,23 @@ def stopped(process: psutil.Process) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGCONT)
+
+
+def is_asleep(process: BaseProcess) -> bool:
+    """Tell whether a worker was stopped."""
+    try:
+        return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(until: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something is so.
+
+    :raises TimeoutError: if it is not in time
+    """
+    deadline = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Waited for {seconds:g} s.")
+        time.sleep(0.02)

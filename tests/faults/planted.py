@@ -8,12 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 from palate import (
+    database,
     marts,
     outbox,
     publish,
     render,
     sending,
     stage,
+    stage_lock,
     tag_keys,
     tags,
     vault,
@@ -51,7 +53,42 @@ def _offset_in_its_own_transaction() -> None:
 
 def _no_lock() -> None:
     """Neither lock the stage nor compare the watermark before it is moved."""
-    stage._lock = lambda *_: None
+    stage_lock.take = lambda *_: ""
+    _believed_lock()
+    _watermark_that_is_not_compared()
+
+
+def _believed_lock() -> None:
+    """Believe that the stage's lock is still held."""
+
+    def prove(conn: Any, *_: Any) -> Any:
+        return (conn.execute("SELECT now()").fetchone() or (None,))[0]
+
+    stage_lock.prove = prove
+
+
+def _pooler_is_not_proven() -> None:
+    """Take whatever a pooler gives for a session."""
+    original = database._open
+
+    def open_any(probe: Any, dsn: str, limits: Any) -> Any:
+        probe.close()
+        connection = original(dsn, limits)
+        database._set_up(connection)
+        return connection
+
+    database._proven = open_any
+
+
+def _believed_lock_behind_a_pooler() -> None:
+    """Believe in a pooler's session, and in its locks."""
+    _pooler_is_not_proven()
+    _believed_lock()
+    _watermark_that_is_not_compared()
+
+
+def _watermark_that_is_not_compared() -> None:
+    """Move a watermark wherever it stands: the last guard that a lock has."""
 
     def advance(conn: Any, name: str, ranges: Any, moved_dt: Any) -> None:
         for item in ranges:
@@ -203,6 +240,10 @@ def _redis_without_version() -> None:
 BUGS: dict[str, Callable[[], None]] = {
     "offset in its own transaction": _offset_in_its_own_transaction,
     "no lock": _no_lock,
+    "a lock is believed, not proven": _believed_lock,
+    "a lock is believed behind PgBouncer": _believed_lock_behind_a_pooler,
+    # No bug by itself: the proof of the lock is what is left.
+    "no look at the pooler": _pooler_is_not_proven,
     "arrival order instead of version time": _arrival_order,
     "insert if different from latest": _insert_if_different_from_latest,
     "counter += 1 without taking out": _counter_plus_one,

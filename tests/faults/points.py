@@ -1,4 +1,4 @@
-"""The points at which a worker can be killed or stopped: at every statement.
+"""The points at which a worker can be killed, stopped or cut off: at every statement.
 
 Each call of the driver that says something to PostgreSQL is a point: a statement, the
 begin and the commit of a transaction, rows of a COPY and its end; and the first
@@ -7,6 +7,7 @@ its name, which has the stage and how often the stage said the same before, or b
 its text begins. The product's code knows nothing of it.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -36,6 +37,8 @@ class Trip:
     :param nth: which of the points with this text
     :param inside: not before the statement but once it was sent
     :param stop: SIGSTOP instead of SIGKILL
+    :param cut: the server ends a session instead: ``own``, the one that is about to say
+        something, or ``others``, all the others of this process
     """
 
     name: str = ""
@@ -43,6 +46,7 @@ class Trip:
     nth: int = 1
     inside: bool = False
     stop: bool = False
+    cut: str = ""
 
 
 class Points:
@@ -56,7 +60,9 @@ class Points:
         self._seen = 0
         self._lock = threading.Lock()
 
-    def reach(self, label: str, inside: Callable[[Trip], None]) -> None:
+    def reach(
+        self, label: str, inside: Callable[[Trip], None], cut: Callable[[Trip], None]
+    ) -> None:
         """Write the point down, and act if it is the chosen one."""
         with self._lock:
             same = f"{self.stage}: {label}"
@@ -66,7 +72,10 @@ class Points:
             trip = self._trip
             if trip is None or not self._is_chosen(trip, label, name):
                 return
-            if trip.inside:
+            if trip.cut:
+                self._trip = None
+                cut(trip)
+            elif trip.inside:
                 inside(trip)
             else:
                 _end(trip)
@@ -79,8 +88,11 @@ class Points:
         return fits and self._seen == trip.nth
 
 
-def watch(trip: Trip | None, trace: Path) -> Points:
-    """Make every statement of this process a point; write each to ``trace``."""
+def watch(trip: Trip | None, trace: Path, dsn: str) -> Points:
+    """Make every statement of this process a point; write each to ``trace``.
+
+    :param dsn: of the server that is to end sessions
+    """
     points = Points(trip, trace)
 
     def before(owner: type, name: str, label: Callable[..., str | None]) -> None:
@@ -89,7 +101,11 @@ def watch(trip: Trip | None, trace: Path) -> Points:
         @wraps(original)
         def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
             if found := label(self, *args):
-                points.reach(found, lambda trip: _end_inside(trip, self, found))
+                points.reach(
+                    found,
+                    lambda trip: _end_inside(trip, self, found),
+                    lambda trip: _cut(trip, self, dsn),
+                )
             return original(self, *args, **kwargs)
 
         setattr(owner, name, wrapper)
@@ -143,6 +159,27 @@ def _first_line(query: Any) -> str:
 
 def _end(trip: Trip) -> None:
     os.kill(os.getpid(), signal.SIGSTOP if trip.stop else signal.SIGKILL)
+
+
+def _cut(trip: Trip, called: Any, dsn: str) -> None:
+    """Let the server end sessions of this process, as an operator or a restart does."""
+    conn = getattr(called, "connection", None)  # Kafka and Redis have none of it
+    own = {conn.info.backend_pid} if isinstance(conn, psycopg.Connection) else set()
+    mine = own if own and trip.cut == "own" else _sessions() - own
+    # By libpq itself: what the driver says would be a point.
+    pgconn = psycopg.pq.PGconn.connect(dsn.encode())
+    for pid in mine:
+        pgconn.exec_(b"SELECT pg_terminate_backend(%d, 10000)" % pid)
+    pgconn.finish()
+
+
+def _sessions() -> set[int]:
+    """Return the server's processes that serve this one."""
+    return {
+        one.info.backend_pid
+        for one in gc.get_objects()
+        if isinstance(one, psycopg.Connection) and not one.closed
+    }
 
 
 def _end_inside(trip: Trip, called: Any, label: str) -> None:

@@ -25,7 +25,7 @@ def test_nothing_breaks_without_a_fault(ground: Ground, results: Results) -> Non
 
 
 def test_killed_at_some_statements(ground: Ground, results: Results) -> None:
-    names = _named(ground, STAGES)
+    names = ground.statements(STAGES)
     chosen = names[3 :: len(names) // 20]
 
     for number, name in enumerate(chosen):
@@ -47,7 +47,7 @@ def test_killed_at_some_statements(ground: Ground, results: Results) -> None:
 def test_killed_before_every_statement(
     ground: Ground, results: Results, what: str, stages: tuple[str, ...]
 ) -> None:
-    names = _named(ground, stages)
+    names = ground.statements(stages)
     for name in names:
         _kill_at(ground, name, stages, inside=False)
 
@@ -62,7 +62,7 @@ def test_killed_inside_statements_that_write(ground: Ground, results: Results) -
     stages = (*STAGES, "replay", "sync", *REBUILDS)
     names = [
         name
-        for name in _named(ground, stages)
+        for name in ground.statements(stages)
         if _WRITES.search(name) and (name.endswith("#1") or ": COMMIT" in name)
     ]
     for name in names:
@@ -174,16 +174,6 @@ def test_sleeper_does_not_commit(ground: Ground, results: Results, place: str) -
     assert code == 1
     assert re.search("ServiceUnavailableError|StageBusyError", sleeper.log.read_text())
     results.add(f"SIGSTOP in {place}, another run, SIGCONT", 1, ground.verdict())
-
-
-def _named(ground: Ground, stages: tuple[str, ...]) -> list[str]:
-    """Name every statement that a run in an ordinary moment has."""
-    ground.stir()
-    ground.run()
-    ground.stir()
-    if "drain" not in stages:
-        ground.run(stages=("drain",))
-    return ground.points(stages=stages)
 
 
 def _kill_at(ground: Ground, name: str, stages: tuple[str, ...], inside: bool) -> None:

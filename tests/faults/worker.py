@@ -9,6 +9,7 @@ killed costs a tenth of a second. By hand, with the environment of ``stack.env``
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -118,8 +119,9 @@ def work(job: Job) -> None:
         planted.plant(job.bug)
     if job.worth_a_lane is not None:
         vault._WORTH_A_LANE = job.worth_a_lane
-    reached = points.watch(job.trip, job.trace)
     settings = load_settings(**job.values)
+    dsn = settings.dwh_dsn.get_secret_value()
+    reached = points.watch(job.trip, job.trace, dsn)
     failed = False
     for number in range(job.passes):
         failed = False
@@ -166,6 +168,15 @@ def run_stage(
     if stage in REBUILDS:
         return marts.rebuild(settings, stage.removeprefix("rebuild "), caller)
     return marts.run(settings, stage, caller)
+
+
+def refuse_crash(code: int, job: Job) -> None:
+    """Fail if a worker ended by an error that the engine does not explain."""
+    if code not in (0, 1, -signal.SIGKILL):
+        lines = job.log.read_text().splitlines()[-8:]
+        raise RuntimeError(
+            "\n".join([f"{job.name} ended by {code}: {job.log}", *lines])
+        )
 
 
 def _rebuild_all(settings: Settings, caller: Caller) -> Outcome:

@@ -1,13 +1,8 @@
 """The command ``palate``, as a process: what it prints, and how it ends."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +12,9 @@ from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate.cli import app
-from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from tests.integration.broker import Broker
+from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw
 
 NOBODY = Ports.free()
@@ -44,48 +39,9 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
 COMMANDS = list(_commands(typer.main.get_command(app), ()))
 
 
-@dataclass
-class Shell:
-    """A shell whose environment is that of one warehouse."""
-
-    env: dict[str, str]
-
-    def palate(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        """Run the command; it must never show a traceback."""
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "palate"), *arguments],
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    def lines(self, *arguments: str) -> list[str]:
-        """Run the command, which must succeed; return the lines it printed."""
-        done = self.palate(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
-
-
 @pytest.fixture
 def shell(warehouse: Settings) -> Shell:
-    own = {name for name in os.environ if name.startswith("PALATE_")}
-    inherited = {name: v for name, v in os.environ.items() if name not in own}
-    return Shell(
-        inherited
-        | {
-            "PYTHONPATH": str(SQL_FOLDER.parent / "include"),
-            "DWH_DSN": warehouse.dwh_dsn.get_secret_value(),
-            "KAFKA_BOOTSTRAP": warehouse.kafka_bootstrap,
-            "REDIS_URL": warehouse.redis_url.get_secret_value(),
-            "PALATE_TOPICS": json.dumps(warehouse.palate_topics),
-            "PALATE_KAFKA_TIMEOUT": "2",
-            "COLUMNS": "1000",  # so that no line is broken
-            "NO_COLOR": "1",
-        }
-    )
+    return shell_of(warehouse)
 
 
 def test_run_and_status(shell: Shell, broker: Broker) -> None:
