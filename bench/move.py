@@ -178,7 +178,7 @@ def _transaction(settings: Settings) -> int:
 
 def _written(settings: Settings, name: str, before: int) -> dict[str, int]:
     """Count the rows that were written since a transaction; nobody else writes."""
-    tables = (name, f"{name}_counted", load_marts()[name].reference.table)
+    tables = load_marts()[name].tables
     found = {}
     with connect(settings) as conn:
         for table in tables:

@@ -203,7 +203,7 @@ def _read_whole(group: str, subject: str) -> list[str]:
         f"cdm.{table}"
         for mart in load_marts().values()
         if group == "tags" or subject == f"cdm.{mart.name}"
-        for table in (mart.name, f"{mart.name}_counted", mart.reference.table)
+        for table in mart.tables
     ]
 
 

@@ -14,6 +14,7 @@ from palate import publish as publish_stage
 from palate.checks_cli import check
 from palate.counted import counted
 from palate.dictionaries_cli import app as dictionaries_app
+from palate.drop_cli import drop
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.positions_cli import app as positions_app
@@ -47,6 +48,7 @@ app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.command("reload")(reload)
 app.command("check")(check)
+app.command("drop")(drop)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
+from palate.mart_definitions import Mart
 from palate.names import SQL_FOLDER
 from palate.render import Step, execute, execute_step, render, step
 from palate.settings import Settings
@@ -58,17 +59,21 @@ def has_counters(conn: Connection) -> bool:
     return bool((conn.execute(query).fetchone() or (False,))[0])
 
 
-def enter_counters(conn: Connection, mart: str, changes: str) -> None:
-    """Let the guests wait whose rows of a mart an open refresh has changed."""
-    statement = render(
-        "publish/counters/changed_guests.sql", mart=mart, changes=changes
-    )
-    execute(conn, statement)
+def enter_counters(conn: Connection, mart: Mart) -> None:
+    """Let the guests wait whose rows an open refresh of a mart has changed."""
+    if mart.name in COUNTED:
+        statement = render(
+            "publish/counters/changed_guests.sql",
+            mart=mart.name,
+            changes=mart.reference and mart.reference.changes,
+        )
+        execute(conn, statement)
 
 
 def enter_all_counters(conn: Connection, mart: str) -> None:
-    """Let every guest wait who has rows in a mart."""
-    execute(conn, render("publish/counters/all_guests.sql", mart=mart))
+    """Let every guest wait who has rows in a mart, if its counters are published."""
+    if mart in COUNTED:
+        execute(conn, render("publish/counters/all_guests.sql", mart=mart))
 
 
 @lru_cache(maxsize=1)

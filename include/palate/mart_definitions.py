@@ -3,41 +3,72 @@
 from functools import lru_cache
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+import jinja2
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from palate.definitions import Identifier, load_vault
 from palate.errors import DefinitionError
-from palate.names import SQL_FOLDER
+from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER
 from palate.render import Step, render, step
 
 # Judge the tags of every guest anew, where a change of a mart may concern any of them.
 ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
 
 
+Name = Annotated[str, Identifier]
+
+# What is counted, in every mart, and what an order's row in <mart>_counted consists of.
+COUNTERS = ("order_cnt", "pieces_cnt", "amount")
+_COUNTED = {
+    "order_id": "bigint",
+    "h_user_pk": "uuid",
+    "version_dt": "timestamp",
+    "hk_order_item_hashdiff": "uuid",
+}
+
+# The key by which a mart's rows belong to a guest.
+_GUEST = "user_id"
+
+# What the shared statements read of a reference, by what a change of it means.
+_NEEDED = {
+    "labels": ("product_id",),
+    "orders": ("product_id", "from_dt", "until_dt", "category_id"),
+}
+
+
 class Label(BaseModel):
-    """Where a mart's rows take the name from that people read."""
+    """Where a mart's rows take the name from that people read, by their last key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    column: str
+    column: Name
     table: str
-    key: str
+    key: Name
 
 
 class Reference(BaseModel):
-    """What a mart looks up beside the orders, kept as it was when it was counted.
+    """What a mart looks up about dishes, kept as it was when it was counted.
 
     ``changes`` says what a change of it means: orders to count anew, or labels.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    table: str
-    columns: dict[str, str]
-    key: tuple[str, ...]
+    table: Name
+    columns: dict[Name, str]
+    key: tuple[Name, ...] = Field(min_length=1)
     changes: Literal["orders", "labels"]
+
+    @model_validator(mode="after")
+    def _has_what_is_read(self) -> Self:
+        for name in (*_NEEDED[self.changes], *self.key):
+            if name not in self.columns:
+                message = f"columns lacks {name}, which `changes: {self.changes}` needs"
+                raise ValueError(message)
+        return self
 
 
 class Mart(BaseModel):
@@ -45,22 +76,96 @@ class Mart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: Name
     description: str = Field(min_length=10)
-    keys: tuple[str, str]
-    label: Label
-    reference: Reference
-    fillfactor: int = Field(ge=50, le=100)
+    keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
+    label: Label | None = None
+    reference: Reference | None = None
+    order_columns: tuple[Name, ...] = ()
+    fillfactor: int = Field(default=80, ge=50, le=100)
     tag_kind: Literal["product", "category"] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        columns = [*self.keys, *([self.label.column] if self.label else []), *COUNTERS]
+        for name in {name for name in columns if columns.count(name) > 1}:
+            message = f"{name} is a column twice"
+            raise ValueError(message)
+        known = _version_columns()
+        unknown = [name for name in self.order_columns if name not in known]
+        if unknown:
+            message = (
+                f"order_columns names {', '.join(unknown)}, but the newest version of "
+                f"an order has {', '.join(known)}"
+            )
+            raise ValueError(message)
+        if self.tag_kind and not (self.label and len(self.keys) == 2 and self.guest):
+            message = f"tag_kind needs a label, and two keys, {_GUEST} the first"
+            raise ValueError(message)
+        return self
 
     @property
     def stage(self) -> str:
         """Return the name of the stage that keeps the mart."""
         return f"mart:{self.name}"
 
+    @property
+    def key_types(self) -> dict[str, str]:
+        """Return the key columns with their types."""
+        if isinstance(self.keys, dict):
+            return self.keys
+        return dict.fromkeys(self.keys, "uuid")
+
+    @property
+    def guest(self) -> str | None:
+        """Return the key that says whose row it is; None if rows are nobody's."""
+        return _GUEST if _GUEST in self.keys else None
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the mart's columns."""
+        return [*self.keys, *([self.label.column] if self.label else []), *COUNTERS]
+
+    @property
+    def counted(self) -> dict[str, str]:
+        """Return the columns of what was counted of each order, with their types."""
+        known = _version_columns()
+        further = {name: known[name] for name in self.order_columns}
+        return _COUNTED | further | {"order_dt": "timestamp"}
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Return the mart's tables: its rows, what it counted, what it looks up."""
+        looked_up = (self.reference.table,) if self.reference else ()
+        return (self.name, f"{self.name}_counted", *looked_up)
+
+    @property
+    def is_label_looked_up(self) -> bool:
+        """Tell whether a row's name may change, since the reference has it."""
+        return bool(
+            self.label
+            and self.reference
+            and self.label.column in self.reference.columns
+        )
+
     def query(self, file: str, **values: Any) -> str:
-        """Return a query of the mart's own folder."""
-        return render(f"cdm/{self.name}/{file}.sql", **values)
+        """Return a query of the mart's own folder.
+
+        :raises DefinitionError: if the file is not there, or is no template
+        """
+        path = f"cdm/{self.name}/{file}.sql"
+        try:
+            return render(path, **values)
+        except jinja2.TemplateNotFound:
+            message = f"sql/{path} is not there. See CONTRIBUTING.md, 'Add a mart'."
+            raise DefinitionError(message) from None
+        except jinja2.TemplateError as error:
+            message = f"sql/{path}: {error}. See CONTRIBUTING.md, 'Add a mart'."
+            raise DefinitionError(message) from None
+
+    def has(self, file: str) -> bool:
+        """Tell whether a query stands in the mart's own folder."""
+        return (SQL_FOLDER / "cdm" / self.name / f"{file}.sql").exists()
 
     def shared(self, file: str, **values: Any) -> str:
         """Return a query that all marts share, for this one."""
@@ -73,37 +178,81 @@ class Mart(BaseModel):
         """
         return step(_template(file), name, **self._names(), **values)
 
+    def contributions(self, orders: str, reference: str | None) -> str:
+        """Return what orders add to each key, and from how many rows: it must be one.
+
+        :param orders: the relation that has them
+        :param reference: the relation that has what the mart looks up
+        """
+        return self.shared("per_order", contributions=self._adds(orders, reference))
+
+    def recomputed(self) -> str:
+        """Return the query for the whole mart as it follows from the vault."""
+        contributions = self.contributions(*self._whole())
+        return self._recomputed(contributions, finds_doubled=True)
+
+    def meaning(self) -> str:
+        """Return the same as a definition's words say it: its hash is kept."""
+        return self._recomputed(self._adds(*self._whole()), finds_doubled=False)
+
+    def recomputed_of(self, orders: str, reference: str | None) -> str:
+        """Return the query for what some orders add, with names as they are kept."""
+        return self.shared(
+            "recomputed",
+            all_contributions=self.contributions(orders, reference),
+            label_query=self._kept_labels(),
+            finds_doubled=True,
+        )
+
+    @property
+    def kept_reference(self) -> str | None:
+        """Return the table of what the mart has looked up."""
+        return f"cdm.{self.reference.table}" if self.reference else None
+
+    def _adds(self, orders: str, reference: str | None) -> str:
+        further = {"reference": reference} if reference else {}
+        return self.query("contributions", orders=orders, **further)
+
+    def _whole(self) -> tuple[str, str | None]:
+        """Return the relations of all orders that count, and of all lookups."""
+        reference = None
+        if self.reference:
+            reference = _subquery(self.query("reference", products=None))
+        return _subquery(self.shared("all_orders")), reference
+
+    def _recomputed(self, contributions: str, *, finds_doubled: bool) -> str:
+        label_query = self._kept_labels()
+        if self.label and self.label.table == self.kept_reference:
+            label_query = self.query("reference", products=None)
+        return self.shared(
+            "recomputed",
+            all_contributions=contributions,
+            label_query=label_query,
+            finds_doubled=finds_doubled,
+        )
+
+    def _kept_labels(self) -> str:
+        if self.label is None:
+            return ""
+        return (
+            f"SELECT\n    {self.label.key},\n    {self.label.column}\n"
+            f"FROM {self.label.table}"
+        )
+
     def _names(self) -> dict[str, Any]:
         return {
             "mart": self.name,
             "keys": list(self.keys),
+            "guest": self.guest,
             "label": self.label,
-            "changes": self.reference.changes,
+            "order_columns": list(self.order_columns),
+            "counted": list(self.counted),
             "tag_kind": self.tag_kind,
-            "reference_table": self.reference.table,
-            "reference_columns": list(self.reference.columns),
-            "reference_key": list(self.reference.key),
+            "changes": self.reference and self.reference.changes,
+            "reference_table": self.reference and self.reference.table,
+            "reference_columns": list(self.reference.columns) if self.reference else [],
+            "reference_key": list(self.reference.key) if self.reference else [],
         }
-
-    def recomputed(self) -> str:
-        """Return the query for the whole mart as it follows from the vault."""
-        if self.label.table == f"cdm.{self.reference.table}":
-            label_query = self.query("reference", products=None)
-        else:
-            label_query = (
-                f"SELECT\n    {self.label.key},\n    {self.label.column}\n"
-                f"FROM {self.label.table}"
-            )
-        return self.shared(
-            "recomputed",
-            all_contributions=self.query(
-                "contributions",
-                orders=_subquery(self.shared("all_orders")),
-                reference=_subquery(self.query("reference", products=None)),
-            ),
-            label_query=label_query,
-            label_key=self.label.key,
-        )
 
 
 @lru_cache(maxsize=2)
@@ -126,11 +275,21 @@ def _read(path: Path) -> Mart:
         raise DefinitionError(message) from None
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            ": ".join([*(str(part) for part in item["loc"]), item["msg"]]).replace(
+                "Value error, ", ""
+            )
             for item in error.errors()
         )
         message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
         raise DefinitionError(message) from None
+
+
+def _version_columns() -> dict[str, str]:
+    """Return what a mart may ask for of an order's newest version, with types."""
+    vault = load_vault()
+    types = vault.context(vault.tables["s_order_version"])["typed_columns"]
+    left_out = {*_COUNTED, "h_order_pk", LOAD_DT, LOAD_SRC}
+    return {name: type for name, type in types.items() if name not in left_out}
 
 
 def _template(file: str) -> str:

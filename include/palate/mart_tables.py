@@ -2,7 +2,6 @@
 
 from palate.database import Connection
 from palate.mart_definitions import Mart, load_marts
-from palate.marts import COUNTED
 from palate.meanings import of_mart
 from palate.registry import register
 
@@ -22,11 +21,6 @@ def make_tables(conn: Connection) -> list[str]:
     return made
 
 
-def tables(mart: Mart) -> tuple[str, str, str]:
-    """Return the mart's tables: its rows, what it has counted, what it looks up."""
-    return mart.name, f"{mart.name}_counted", mart.reference.table
-
-
 def comment(mart: Mart) -> str:
     """Return the statement that says what a mart's rows are."""
     description = mart.description.strip().replace("'", "''")
@@ -35,34 +29,51 @@ def comment(mart: Mart) -> str:
 
 def table_statements(mart: Mart) -> list[str]:
     """Return the statements that make a mart's tables."""
-    user, thing = mart.keys
-    label = mart.label.column
+    keys = ", ".join(mart.keys)
+    columns = [
+        f"{name} {_text(type)} NOT NULL" for name, type in mart.key_types.items()
+    ]
+    if mart.label:
+        columns.append(f"{mart.label.column} {_text('text')}")
+    nullable = {"hk_order_item_hashdiff", *mart.order_columns}
     counted = ", ".join(
-        f"{name} {type}{'' if name == 'hk_order_item_hashdiff' else ' NOT NULL'}"
-        for name, type in COUNTED.items()
-    )
-    reference = ", ".join(
-        f"{name} {type.replace('text', 'text COLLATE ' + chr(34) + 'C' + chr(34))}"
-        for name, type in mart.reference.columns.items()
+        f"{name} {type}{'' if name in nullable else ' NOT NULL'}"
+        for name, type in mart.counted.items()
     )
     return [
-        f"CREATE TABLE cdm.{mart.name} ({user} uuid NOT NULL, {thing} uuid NOT NULL,"
-        f' {label} text COLLATE "C", order_cnt bigint NOT NULL CHECK (order_cnt > 0),'
+        f"CREATE TABLE cdm.{mart.name} ({', '.join(columns)},"
+        " order_cnt bigint NOT NULL CHECK (order_cnt > 0),"
         " pieces_cnt bigint NOT NULL, amount numeric NOT NULL,"
-        f" PRIMARY KEY ({user}, {thing}) WITH (fillfactor = 70))"
+        f" PRIMARY KEY ({keys}) WITH (fillfactor = 70))"
         f" WITH (fillfactor = {mart.fillfactor})",
-        f"CREATE INDEX ON cdm.{mart.name} ({thing})",
+        *(f"CREATE INDEX ON cdm.{mart.name} ({key})" for key in list(mart.keys)[1:]),
         f"CREATE TABLE cdm.{mart.name}_counted ({counted}, PRIMARY KEY (order_id))",
         f"COMMENT ON TABLE cdm.{mart.name}_counted IS"
         f" 'Which version of each order {mart.name} has counted.'",
-        f"CREATE TABLE cdm.{mart.reference.table} ({reference},"
+        *_reference_statements(mart),
+    ]
+
+
+def _reference_statements(mart: Mart) -> list[str]:
+    if mart.reference is None:
+        return []
+    table = f"cdm.{mart.reference.table}"
+    columns = ", ".join(
+        f"{name} {_text(type)}" for name, type in mart.reference.columns.items()
+    )
+    return [
+        f"CREATE TABLE {table} ({columns},"
         f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
-        f"COMMENT ON TABLE cdm.{mart.reference.table} IS"
+        f"COMMENT ON TABLE {table} IS"
         f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
         # The tags look for the dishes of a name.
         *(
-            [f"CREATE INDEX ON {mart.label.table} ({label})"]
-            if label in mart.reference.columns
+            [f"CREATE INDEX ON {mart.label.table} ({mart.label.column})"]
+            if mart.label and mart.is_label_looked_up
             else []
         ),
     ]
+
+
+def _text(type: str) -> str:
+    return 'text COLLATE "C"' if type == "text" else type

@@ -13,9 +13,10 @@ from typing import Any
 
 import psycopg
 
-from palate import exchange, filling, vault
+from palate import doubled, exchange, filling, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect
+from palate.errors import DefinitionError
 from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.meanings import of_mart
@@ -29,14 +30,6 @@ from palate.settings import Settings
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")
-_COUNTERS = ("order_cnt", "pieces_cnt", "amount")
-COUNTED = {
-    "order_id": "bigint",
-    "h_user_pk": "uuid",
-    "version_dt": "timestamp",
-    "hk_order_item_hashdiff": "uuid",
-    "order_dt": "timestamp",
-}
 
 
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
@@ -76,9 +69,15 @@ def _open_run(
 ) -> Iterator[tuple[StageRun, Mart]]:
     """Begin a run of a mart whose folder means what the mart was made from.
 
-    :raises DefinitionError: if it means something else
+    :raises DefinitionError: if it means something else, or was taken away
     """
-    mart = load_marts()[name]
+    mart = load_marts().get(name)
+    if mart is None:
+        message = (
+            f"sql/cdm/{name} is not there any more, so nothing is counted. Its task "
+            f"goes with the next parse of the DAGs, its tables by `palate drop {name}`."
+        )
+        raise DefinitionError(message)
     with open_run(settings, mart.stage, caller) as attempt:
         refuse_changed(attempt.conn, [of_mart(name)])
         yield attempt, mart
@@ -166,6 +165,8 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             let_all_be_published(attempt.conn, settings, name)  # who leaves, too
             for one in rebuild_statements(name):
                 batch.counts[one.name] += execute_step(attempt.conn, one)
+                if one.makes == "recomputed":
+                    doubled.refuse(attempt.conn, mart, "recomputed")
             let_all_be_published(attempt.conn, settings, name)
         return attempt.outcome
 
@@ -196,24 +197,17 @@ def refresh(
         number = execute_step(conn, here, values)
         if one.name in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[one.name] += number
+        if one.makes == "deltas":
+            doubled.refuse(conn, mart, "deltas")
     if settings.palate_publish_counters_to and is_shown:
-        exchange.enter_counters(conn, mart.name, mart.reference.changes)
+        exchange.enter_counters(conn, mart)
 
 
 @lru_cache(maxsize=8)
 def refresh_statements(name: str) -> tuple[Step, ...]:
     """Return the statements of a refresh, in order."""
     mart = load_marts()[name]
-    reference = f"cdm.{mart.reference.table}"
-    batch = [mart.step("1_batch_menu_products"), mart.step("2_batch_orders")]
-    changes = [
-        mart.step("affected_products", affected=mart.query("affected")),
-        mart.step(
-            "3_reference_now",
-            reference_query=mart.query("reference", products="affected_products"),
-        ),
-        mart.step("4_changed_products"),
-    ]
+    reference = mart.kept_reference
     orders = [
         mart.step("touched_orders"),
         mart.step("new_orders"),
@@ -221,29 +215,23 @@ def refresh_statements(name: str) -> tuple[Step, ...]:
         mart.step("unchanged_orders", "unchanged_orders"),
         mart.step(
             "old_contributions",
-            old_contributions=mart.query(
-                "contributions", orders="old_orders", reference=reference
-            ),
+            old_contributions=mart.contributions("old_orders", reference),
         ),
-    ]
-    moved = [
-        mart.step("drop_reference", "dropped_reference"),
-        mart.step("add_reference", "added_reference"),
     ]
     deltas = mart.step(
-        "deltas",
-        new_contributions=mart.query(
-            "contributions", orders="new_orders", reference=reference
-        ),
+        "deltas", new_contributions=mart.contributions("new_orders", reference)
     )
-    if mart.reference.changes == "labels":
+    if mart.reference is None:
+        steps = [mart.step("2_batch_orders"), *orders, deltas]
+    elif mart.reference.changes == "labels":
         # The reference tells how what is counted is called.
-        relabelled = mart.step("relabel", "relabelled")
-        steps = [*batch, *orders, deltas, *changes, *moved, relabelled]
+        relabelled = [mart.step("relabel", "relabelled")] if mart.label else []
+        steps = [*_batch(mart), *orders, deltas, *_looked_up(mart), *relabelled]
     else:
         # It tells what is counted: what was counted by it is taken out before it
         # moves on, what counts now is put in after.
-        steps = [*batch, *changes, *orders, *moved, deltas]
+        *changes, dropped, added = _looked_up(mart)
+        steps = [*_batch(mart), *changes, *orders, dropped, added, deltas]
     steps += [
         mart.step("apply", "applied"),
         mart.step("keep_counted", "kept"),
@@ -257,24 +245,33 @@ def refresh_statements(name: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _batch(mart: Mart) -> list[Step]:
+    return [mart.step("1_batch_menu_products"), mart.step("2_batch_orders")]
+
+
+def _looked_up(mart: Mart) -> list[Step]:
+    """Return what finds what is looked up otherwise now, and lets it move on."""
+    affected = mart.step("recount_products")
+    if mart.has("affected"):
+        affected = mart.step("affected_products", affected=mart.query("affected"))
+    now = mart.query("reference", products="affected_products")
+    return [
+        affected,
+        mart.step("3_reference_now", reference_query=now),
+        mart.step("4_changed_products"),
+        mart.step("drop_reference", "dropped_reference"),
+        mart.step("add_reference", "added_reference"),
+    ]
+
+
 def rebuild_statements(name: str) -> list[Step]:
     """Return the statements of a rebuild, in order."""
     mart = load_marts()[name]
-    columns = ", ".join([*mart.keys, mart.label.column, *_COUNTERS])
-    reference = ", ".join(mart.reference.columns)
-    counted = ", ".join(COUNTED)
-    return [
+    columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
+    tables = ", ".join(f"cdm.{table}" for table in mart.tables)
+    steps = [
         mart.step("recomputed_rows", query=mart.recomputed()),
-        Step(
-            "emptied",
-            f"TRUNCATE cdm.{name}, cdm.{name}_counted, cdm.{mart.reference.table}",
-        ),
-        Step(
-            "reference",
-            f"INSERT INTO cdm.{mart.reference.table} ({reference})"
-            f" SELECT {reference} FROM ({mart.query('reference', products=None)}) AS r"
-            f" ORDER BY {', '.join(mart.reference.key)}",
-        ),
+        Step("emptied", f"TRUNCATE {tables}"),
         Step(
             "counted_orders",
             f"INSERT INTO cdm.{name}_counted ({counted})"
@@ -286,8 +283,20 @@ def rebuild_statements(name: str) -> list[Step]:
             f"INSERT INTO cdm.{name} ({columns})"
             f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
         ),
-        Step("waiting_for_tags", ALL_TAGS_WAIT),
     ]
+    if mart.reference:
+        reference = ", ".join(mart.reference.columns)
+        steps.append(
+            Step(
+                "reference",
+                f"INSERT INTO cdm.{mart.reference.table} ({reference}) SELECT"
+                f" {reference} FROM ({mart.query('reference', products=None)}) AS r"
+                f" ORDER BY {', '.join(mart.reference.key)}",
+            )
+        )
+    if mart.tag_kind:
+        steps.append(Step("waiting_for_tags", ALL_TAGS_WAIT))
+    return steps
 
 
 def let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
@@ -303,9 +312,14 @@ def differences(
 
     What the vault has and the mart has not counted yet shows as a difference: run the
     stage first.
+
+    :raises DefinitionError: if an order has added to a row twice
     """
     with connect(settings) as conn, conn.transaction():
-        return count_rows(conn, comparison(name, is_behind=False), examples=examples)
+        query = comparison(name, is_behind=False)
+        number, rows = count_rows(conn, query, examples=examples)
+    doubled.refuse_found(load_marts()[name], rows)
+    return number, rows
 
 
 @lru_cache(maxsize=16)
@@ -318,11 +332,13 @@ def comparison(name: str, *, is_behind: bool) -> str:
     return render(
         "checks/marts/equal_the_vault.sql",
         mart=name,
-        keys=mart.keys,
-        columns=[*mart.keys, mart.label.column, *_COUNTERS],
+        keys=list(mart.keys),
+        guest=mart.guest,
+        columns=mart.columns,
         recomputed=mart.recomputed(),
+        doubled=doubled.FOUND,
         is_behind=is_behind,
-        is_label_looked_up=mart.label.column in mart.reference.columns,
+        is_label_looked_up=mart.is_label_looked_up,
     )
 
 
@@ -332,5 +348,8 @@ def gather(
     """Find the orders of ranges, and their dishes, for a comparison without them."""
     mart = load_marts()[name]
     make_ranges(conn, settings, ranges)
-    for file in ("1_batch_menu_products", "2_batch_orders", "recount_products"):
-        execute_step(conn, mart.step(file), {"dictionary_feed": DICTIONARY_FEED})
+    steps = [mart.step("2_batch_orders")]
+    if mart.reference:
+        steps = [*_batch(mart), mart.step("recount_products")]
+    for one in steps:
+        execute_step(conn, one, {"dictionary_feed": DICTIONARY_FEED})

@@ -23,9 +23,12 @@ def of_mart(name: str) -> Meant:
     """Return what a mart means, its queries among it."""
     mart = load_marts()[name]
     fields = mart.model_dump(
-        mode="json", exclude={"description", "fillfactor", "tag_kind"}
+        mode="json",
+        exclude={"description", "fillfactor", "tag_kind"},
+        # What a mart does not say needs no word: old warehouses have none for it.
+        exclude_defaults=True,
     )
-    meaning = fields | {"query": fingerprint(mart.recomputed())}
+    meaning = fields | {"query": fingerprint(mart.meaning())}
     return Meant("mart", name, meaning, f"sql/cdm/{name}")
 
 

@@ -14,13 +14,14 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from palate import mart_tables, roles, vault
+from palate import mart_tables, removal, roles, vault
 from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.definitions import Definition, load_vault, path_of
 from palate.errors import DefinitionError
-from palate.meanings import of_vault
+from palate.mart_trial import try_marts
+from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
 from palate.registry import register
 from palate.render import execute, render
@@ -37,7 +38,8 @@ def migrate(settings: Settings) -> list[str]:
     other.
 
     :raises DefinitionError: if a definition would change what its table means, or
-        asks for what the parse does not give
+        asks for what the parse does not give, or if a mart can't be counted: then
+        no table is made or changed
     """
     with connect(settings) as conn:
         _wait_for_others(conn)
@@ -45,13 +47,22 @@ def migrate(settings: Settings) -> list[str]:
         with kept_awake([conn]):  # others wait for this session's lock
             _run_migrations(settings)
         with conn.transaction():
-            made = _make_vault(conn) + mart_tables.make_tables(conn)
-            _try_loads(conn, settings)
+            tables = _make_vault(conn)
+            new = mart_tables.make_tables(conn)
+            try_loads(conn, settings)
             for statement in view_statements():
                 conn.execute(statement)
             roles.grant(conn)
-        made += _make_indexes(conn)
-    return made
+            try_marts(conn, settings, new)
+        indexes = _make_indexes(conn)
+        for gone in removal.without_definition(conn, known_names()):
+            log.warning("%s", removal.sentence(gone))
+    return [*tables, *new, *indexes]
+
+
+def known_names() -> set[str]:
+    """Return the names of all definitions that there are."""
+    return {meant.name for meant in all_meant()}
 
 
 def _wait_for_others(conn: Connection) -> None:
@@ -88,7 +99,7 @@ def _make_vault(conn: Connection) -> list[str]:
     definitions = load_vault()
     for item, meant in zip(definitions.in_load_order, of_vault(), strict=True):
         context = definitions.context(item)
-        if register(conn, meant):
+        if register(conn, meant, view_names()):
             made.append(item.table)
             with _blamed(item):
                 for statement in table_statements(context):
@@ -130,7 +141,7 @@ def comment(context: dict[str, Any]) -> str:
     return f"COMMENT ON TABLE {table} IS '{description}'"
 
 
-def _try_loads(conn: Connection, settings: Settings) -> None:
+def try_loads(conn: Connection, settings: Settings) -> None:
     """Load no position at all: what a definition asks for in vain shows here."""
     with conn.transaction(force_rollback=True):
         load_dt = datetime.now(UTC)
@@ -150,8 +161,23 @@ def _try_loads(conn: Connection, settings: Settings) -> None:
 
 
 def sources() -> list[str]:
-    """Return the sources of messages: each is a folder with a parse."""
-    return sorted(path.parent.name for path in (SQL_FOLDER / "stg").glob("*/parse"))
+    """Return the sources of messages: each is a folder with a parse.
+
+    :raises DefinitionError: if there is a folder that no message gets to
+    """
+    found = sorted(
+        path.name for path in (SQL_FOLDER / "stg").iterdir() if path.is_dir()
+    )
+    for name in found:
+        if name not in vault.SOURCES:
+            message = (
+                f"sql/stg/{name}: no topic leads to this source, so its tables would "
+                "stay empty. Messages are those of the order service (orders) and "
+                "entries of the dictionaries; the program knows no others. Take the "
+                "folder away, and what names its relations."
+            )
+            raise DefinitionError(message)
+    return found
 
 
 @contextmanager
@@ -179,6 +205,12 @@ def table_statements(context: dict[str, Any]) -> list[str]:
         for columns in context["unique"]
     ]
     return statements
+
+
+def view_names() -> list[str]:
+    """Return the vault's views: a file is named by its number and the view."""
+    folder = SQL_FOLDER / "dds" / "views"
+    return [f"dds.{path.stem.partition('_')[2]}" for path in folder.glob("*.sql")]
 
 
 def view_statements() -> list[str]:

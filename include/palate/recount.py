@@ -5,12 +5,14 @@ the vault alone, so that what was deleted or changed by hand is found as well.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from palate import doubled
 from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.intervals import rounds
@@ -89,32 +91,29 @@ def _recount_chunk(
 
 def recount_statements(mart: Mart, steps: Steps) -> list[Step]:
     """Return the statements of a recount, in order."""
-    reference = f"cdm.{mart.reference.table}"
     own = [
-        mart.step("recount_products"),
         mart.step("recount_guests"),
         mart.step("recount_touched"),
         mart.step("recount_orders"),
         mart.step(
             "recounted_rows",
-            query=mart.shared(
-                "recomputed",
-                all_contributions=mart.query(
-                    "contributions", orders="guest_orders", reference=reference
-                ),
-                label_query=f"SELECT\n    {mart.label.key},\n    {mart.label.column}\n"
-                f"FROM {mart.label.table}",
-                label_key=mart.label.key,
-            ),
+            query=mart.recomputed_of("guest_orders", mart.kept_reference),
         ),
         mart.step("recount_deltas"),
-        mart.step("recount_labels", "relabelled"),
     ]
+    looked_up: tuple[str, ...] = ()
+    if mart.reference:
+        own.append(mart.step("recount_products"))
+        looked_up = ("affected_products", "reference_now", "changed_products")
+        looked_up += ("dropped_reference", "added_reference")
+    if mart.label:
+        own.append(mart.step("recount_labels", "relabelled"))
     order = (
-        *("batch_menu_products", "batch_orders", "affected_products"),
-        *("reference_now", "changed_products", "dropped_reference", "added_reference"),
+        *(("batch_menu_products",) if mart.reference else ()),
+        *("batch_orders", *looked_up),
         *("touched_guests", "touched_orders", "new_orders", "guest_orders"),
-        *("recounted", "deltas", "applied", "relabelled"),
+        *("recounted", "deltas", "applied"),
+        *(("relabelled",) if mart.label else ()),
         *("old_orders", "unchanged_orders", "kept", "dropped"),
     )
     by_name = {one.name: one for one in (*steps, *own)}
@@ -129,7 +128,7 @@ def _recount(
     steps: Steps,
     examples: list[dict[str, Any]],
 ) -> None:
-    made: dict[str, int] = {}
+    made: Counter[str] = Counter()
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     for one in recount_statements(mart, steps):
@@ -138,6 +137,8 @@ def _recount(
             conn.execute("SET LOCAL enable_seqscan = on")
         values = {"dictionary_feed": DICTIONARY_FEED}
         made[one.name] = execute_step(conn, one, values)
+        if one.makes == "recounted":
+            doubled.refuse(conn, mart, "recounted")
     conn.execute(
         "INSERT INTO recounted_guests SELECT h_user_pk FROM touched_guests"
         " ON CONFLICT DO NOTHING"

@@ -28,7 +28,7 @@ def check_files(conn: Connection) -> None:
         (
             known - files,
             "have a table, and no definition any more: put the file back, "
-            "or drop the table and its row in ops.definitions",
+            "or let the table go by `palate drop`",
         ),
         (
             files - known,
@@ -118,16 +118,14 @@ def redefined_tables(conn: Connection) -> set[str]:
     found: set[str] = set()
     for one in registry.changed(conn, all_meant()):
         if one.kind == "mart":
-            found |= {
-                f"cdm.{table}" for table in mart_tables.tables(load_marts()[one.name])
-            }
+            found |= {f"cdm.{table}" for table in load_marts()[one.name].tables}
         else:
             found.add(f"dds.{one.name}")
     return found
 
 
 def _remake_mart(conn: Connection, mart: Mart) -> None:
-    for table in mart_tables.tables(mart):
+    for table in mart.tables:
         conn.execute(f"DROP TABLE IF EXISTS {Place.REBUILT.of(f'cdm.{table}')}")
     for statement in (*mart_tables.table_statements(mart), mart_tables.comment(mart)):
         conn.execute(Place.REBUILT.of(statement))

@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from palate import removal
 from palate.database import Connection
 from palate.errors import DefinitionError
 
@@ -34,11 +35,16 @@ class Meant:
     path: str
 
 
-def register(conn: Connection, meant: Meant) -> bool:
+def register(conn: Connection, meant: Meant, own_views: Iterable[str] = ()) -> bool:
     """Enter what a table is made from; return whether it is new.
 
+    One that was made from another meaning and never had a row is removed: it is new.
+
+    :param own_views: the views that are made anew afterwards
     :raises DefinitionError: if the table was made from another meaning
     """
+    if changed(conn, [meant]):
+        removal.correct(conn, meant.kind, meant.name, own_views)
     refuse_changed(conn, [meant])
     entered = conn.execute(
         # Where nothing is loaded yet, there is no history to fill it from.

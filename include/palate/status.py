@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import staging, vault
+from palate import removal, staging, vault
 from palate.alarms import untold
 from palate.counted import counted
 from palate.database import Connection, connect
+from palate.definitions import load_vault
 from palate.epochs import known
 from palate.errors import PalateError, PromiseBrokenError
 from palate.filling import Filling, all_filling
@@ -99,7 +100,9 @@ def status(settings: Settings) -> Status:
         problems += _unheard(conn, promise)
         if found := _rebuild_under_way(conn):
             problems.append(found)
-        new_tables = all_filling(conn)
+        defined = {*load_marts(), *load_vault().tables}
+        problems += map(removal.sentence, removal.without_definition(conn, defined))
+        new_tables = [item for item in all_filling(conn) if item.name in defined]
         try:
             with open_reader(settings) as reader:
                 states = [reader.state(topic) for topic in settings.palate_topics]

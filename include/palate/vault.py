@@ -43,6 +43,8 @@ from palate.vault_check import count_differing
 log = logging.getLogger(__name__)
 
 STAGE = "vault"
+# Where messages get to, by their topics: folders below sql/stg.
+SOURCES = ("orders", "dictionaries")
 UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
 
 # Beside the vault, under a lock of its own; in steps that a person can watch.
@@ -82,7 +84,9 @@ def run(settings: Settings, caller: Caller) -> Outcome:
         check_share(attempt, settings)
         outcome.include(attempt.outcome)
         tables = [
-            item.name for item in filling.all_filling(attempt.conn) if not item.is_mart
+            item.name
+            for item in filling.all_filling(attempt.conn)
+            if item.name in load_vault().tables
         ]
     for table in tables:
         outcome.note = f"{outcome.note} {_fill(settings, caller, table)}".strip()
@@ -347,8 +351,9 @@ def render_load(
 
 
 def _sources(topics: set[str]) -> list[str]:
-    found = ["dictionaries"] if DICTIONARY_FEED in topics else []
-    return (["orders"] if topics - {DICTIONARY_FEED} else []) + found
+    orders, dictionaries = SOURCES
+    found = [dictionaries] if DICTIONARY_FEED in topics else []
+    return ([orders] if topics - {DICTIONARY_FEED} else []) + found
 
 
 def _count_refused(conn: Connection, batch: Batch) -> None:

@@ -377,6 +377,7 @@ def _catalog(conn: Conn) -> list[tuple[Any, ...]]:
         " n_distinct::text, null_frac::text, '', '', '', '' FROM pg_stats"
         " WHERE schemaname IN ('dds', 'cdm')"
         " UNION ALL SELECT nspname, '', 'schema', '', nspacl::text, '', '', '', ''"
-        " FROM pg_namespace ORDER BY 1, 2, 3"
+        " FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'"  # of any session
+        " ORDER BY 1, 2, 3"
     )
     return rows.fetchall()

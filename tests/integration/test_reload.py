@@ -182,7 +182,8 @@ def _counted(shop: Shop) -> list[list[tuple[Any, ...]]]:
     return [
         shop.all(f"SELECT t::text FROM cdm.{table} AS t ORDER BY 1")
         for name, mart in load_marts().items()
-        for table in (f"{name}_counted", mart.reference.table)
+        for table in mart.tables
+        if table != name
     ]
 
 

@@ -13,7 +13,8 @@ from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from tests.checkout import Checkout
-from tests.unit.model.stories import line, raw
+from tests.integration.staged import load, stage_messages, with_topics
+from tests.unit.model.stories import enriched, line, raw
 
 HUB = (
     "description: A thing of a test.\nsource: [orders]\nbusiness_keys:\n  x_id: text\n"
@@ -99,10 +100,26 @@ def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
         load_vault(folder)
 
 
+MART = "description: What a test adds.\n"
 WRONG_MARTS = {
     "unknown_field": ("colour: red\n", "colour: Extra inputs"),
     "no_yaml": ("keys: [", "no mapping in YAML"),
     "no_mapping": ("- x", "no mapping in YAML"),
+    "no_keys": (MART + "keys: []\n", "keys"),
+    "key_that_is_counted": (MART + "keys: [amount]\n", "amount is a column twice"),
+    "unknown_order_column": (
+        MART + "keys: [user_id]\norder_columns: [colour]\n",
+        "order_columns names colour, but the newest version of an order has ",
+    ),
+    "reference_about_no_dish": (
+        MART + "keys: [user_id]\nreference: {table: y, columns: {street: text},"
+        " key: [street], changes: labels}\n",
+        "columns lacks product_id",
+    ),
+    "tags_without_a_name": (
+        MART + "keys: [user_id, product_id]\ntag_kind: product\n",
+        "tag_kind needs a label",
+    ),
 }
 
 
@@ -234,8 +251,8 @@ REFUSED = {
     ),
     "another_mart": (
         "cdm/user_product_counters/mart.yaml",
-        "changes: labels",
-        "changes: orders",
+        "is_from_menu: boolean",
+        "is_from_menu: integer",
         "sql/cdm/user_product_counters differs from what",
     ),
     "another_query_of_a_mart": (
@@ -247,10 +264,21 @@ REFUSED = {
 }
 
 
+@pytest.fixture
+def loaded(checkout: Checkout, connection: psycopg.Connection) -> Checkout:
+    """Give a checkout whose warehouse has a row in each table that tests change."""
+    lines = [line("d", category="Суп", name="Суп дня")]
+    user = {"id": "u", "name": "Anna", "login": "anna"}
+    stage_messages(connection, [enriched(77, lines, user=user)])
+    load(with_topics(checkout.settings))
+    return checkout
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_changed_meaning_of_a_table_is_refused(
-    checkout: Checkout, connection: psycopg.Connection, name: str
+    loaded: Checkout, connection: psycopg.Connection, name: str
 ) -> None:
+    checkout = loaded
     before = _schema(connection)
     file, old, new, message = REFUSED[name]
     checkout.change(file, old, new)

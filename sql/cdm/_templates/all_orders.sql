@@ -4,6 +4,9 @@ SELECT
     newest.h_user_pk,
     newest.version_dt,
     newest.hk_order_item_hashdiff,
+    {%- for column in order_columns %}
+    newest.{{ column }},
+    {%- endfor %}
     h.order_dt
 FROM (
     SELECT DISTINCT ON (v.order_id)
@@ -11,6 +14,9 @@ FROM (
         v.h_user_pk,
         v.version_dt,
         v.hk_order_item_hashdiff,
+        {%- for column in order_columns if column != "status" %}
+        v.{{ column }},
+        {%- endfor %}
         v.status
     FROM dds.s_order_version AS v
     ORDER BY v.order_id, {{ newest_first("v") }}

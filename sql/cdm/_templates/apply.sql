@@ -5,15 +5,19 @@ USING (
         {%- for key in keys %}
         d.{{ key }},
         {%- endfor %}
+        {%- if label %}
         l.{{ label.column }},
+        {%- endif %}
         d.order_cnt,
         d.pieces_cnt,
         d.amount
     FROM deltas AS d
-    LEFT JOIN {{ label.table }} AS l ON d.{{ keys[1] }} = l.{{ label.key }}
+    {%- if label %}
+    LEFT JOIN {{ label.table }} AS l ON d.{{ keys[-1] }} = l.{{ label.key }}
+    {%- endif %}
     ORDER BY {% for key in keys %}d.{{ key }}{{ ", " if not loop.last }}{% endfor %}
 ) AS d
-    ON m.{{ keys[0] }} = d.{{ keys[0] }} AND m.{{ keys[1] }} = d.{{ keys[1] }}
+    ON {% for key in keys %}{{ " AND " if not loop.first }}m.{{ key }} = d.{{ key }}{% endfor %}
 WHEN MATCHED AND m.order_cnt + d.order_cnt = 0 THEN
     DELETE
 WHEN MATCHED THEN
@@ -22,11 +26,17 @@ WHEN MATCHED THEN
         pieces_cnt = m.pieces_cnt + d.pieces_cnt,
         amount = m.amount + d.amount
 WHEN NOT MATCHED THEN
-    INSERT ({{ keys | join(", ") }}, {{ label.column }}, order_cnt, pieces_cnt, amount)
+    INSERT (
+        {{ keys | join(", ") }},
+        {{ label.column + ", " if label }}order_cnt, pieces_cnt, amount
+    )
     VALUES (
-        d.{{ keys[0] }},
-        d.{{ keys[1] }},
+        {%- for key in keys %}
+        d.{{ key }},
+        {%- endfor %}
+        {%- if label %}
         d.{{ label.column }},
+        {%- endif %}
         d.order_cnt,
         d.pieces_cnt,
         d.amount

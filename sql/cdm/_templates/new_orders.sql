@@ -7,18 +7,15 @@ SELECT
     newest.h_user_pk,
     newest.version_dt,
     newest.hk_order_item_hashdiff,
+    {%- for column in order_columns %}
+    newest.{{ column }},
+    {%- endfor %}
     h.order_dt
 FROM touched_orders AS t
 INNER JOIN dds.h_order AS h ON t.order_id = h.order_id
-CROSS JOIN LATERAL (
-    SELECT
-        v.h_user_pk,
-        v.version_dt,
-        v.hk_order_item_hashdiff,
-        v.status
-    FROM dds.s_order_version AS v
-    WHERE v.order_id = t.order_id
-    ORDER BY {{ newest_first("v") }}
-    LIMIT 1
-) AS newest
+{% with order = "t.order_id", columns = [
+    "h_user_pk", "version_dt", "hk_order_item_hashdiff"
+] + (order_columns | reject("eq", "status") | list) + ["status"] -%}
+{% include "dds/_templates/newest_version.sql" %}
+{%- endwith %}
 WHERE newest.status = 'CLOSED'

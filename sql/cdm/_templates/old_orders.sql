@@ -7,6 +7,9 @@ SELECT
     c.h_user_pk,
     c.version_dt,
     c.hk_order_item_hashdiff,
+    {%- for column in order_columns %}
+    c.{{ column }},
+    {%- endfor %}
     c.order_dt
 FROM touched_orders AS t
 INNER JOIN cdm.{{ mart }}_counted AS c ON t.order_id = c.order_id

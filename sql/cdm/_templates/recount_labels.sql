@@ -3,6 +3,7 @@ UPDATE cdm.{{ mart }} AS m
 SET {{ label.column }} = s.{{ label.column }}
 FROM recounted AS s
 WHERE
-    m.{{ keys[0] }} = s.{{ keys[0] }}
-    AND m.{{ keys[1] }} = s.{{ keys[1] }}
+    {%- for key in keys %}
+    {{ "AND " if not loop.first }}m.{{ key }} = s.{{ key }}
+    {%- endfor %}
     AND m.{{ label.column }} IS DISTINCT FROM s.{{ label.column }}

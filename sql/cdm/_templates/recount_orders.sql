@@ -6,6 +6,9 @@ SELECT
     o.h_user_pk,
     o.version_dt,
     o.hk_order_item_hashdiff,
+    {%- for column in order_columns %}
+    o.{{ column }},
+    {%- endfor %}
     o.order_dt
 FROM new_orders AS o
 INNER JOIN touched_guests AS g ON o.h_user_pk = g.h_user_pk

@@ -3,6 +3,6 @@ UPDATE cdm.{{ mart }} AS m
 SET {{ label.column }} = l.{{ label.column }}
 FROM {{ label.table }} AS l
 WHERE
-    m.{{ keys[1] }} = l.{{ label.key }}
+    m.{{ keys[-1] }} = l.{{ label.key }}
     AND l.{{ label.key }} IN (SELECT p.product_id FROM changed_products AS p)
     AND m.{{ label.column }} IS DISTINCT FROM l.{{ label.column }}

@@ -34,6 +34,12 @@ found AS (
         'is' AS what,
         {{ columns | join(",\n        ") }}
     FROM wrong
+    UNION ALL
+    SELECT
+        '{{ doubled }}' || doubled_order AS what,
+        {{ columns | join(",\n        ") }}
+    FROM should
+    WHERE doubled_order IS NOT NULL
 )
 
 SELECT
@@ -43,18 +49,25 @@ FROM found AS f
 {%- if is_behind %}
 -- What the mart has not counted yet is no difference: batch_orders has those orders.
 WHERE
-    NOT EXISTS (
-        SELECT 1
-        FROM batch_orders AS o
-        INNER JOIN dds.s_order_version AS v ON o.order_id = v.order_id
-        WHERE v.h_user_pk = f.{{ keys[0] }}
+    starts_with(f.what, '{{ doubled }}')
+    OR (
+        {%- if guest %}
+        NOT EXISTS (
+            SELECT 1
+            FROM batch_orders AS o
+            INNER JOIN dds.s_order_version AS v ON o.order_id = v.order_id
+            WHERE v.h_user_pk = f.{{ guest }}
+        )
+        {%- else %}
+        NOT EXISTS (SELECT o.order_id FROM batch_orders AS o)
+        {%- endif %}
+        {%- if is_label_looked_up %}
+        AND NOT EXISTS (
+            SELECT 1
+            FROM affected_products AS p
+            WHERE p.h_product_pk = f.{{ keys[-1] }}
+        )
+        {%- endif %}
     )
-    {%- if is_label_looked_up %}
-    AND NOT EXISTS (
-        SELECT 1
-        FROM affected_products AS p
-        WHERE p.h_product_pk = f.{{ keys[1] }}
-    )
-    {%- endif %}
 {%- endif %}
-ORDER BY f.{{ keys | join(", f.") }}, f.what
+ORDER BY starts_with(f.what, '{{ doubled }}') DESC, f.{{ keys | join(", f.") }}, f.what

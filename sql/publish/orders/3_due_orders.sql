@@ -21,24 +21,12 @@ FROM (
     FROM touched_orders
 ) AS t
 INNER JOIN dds.h_order AS h ON t.order_id = h.order_id
-CROSS JOIN LATERAL (
-    SELECT
-        v.topic,
-        v.epoch,
-        v.kafka_partition,
-        v.kafka_offset,
-        v.h_user_pk,
-        v.h_restaurant_pk,
-        v.status,
-        v.cost,
-        v.payment,
-        v.version_dt,
-        v.hk_order_item_hashdiff
-    FROM dds.s_order_version AS v
-    WHERE v.order_id = t.order_id
-    ORDER BY {{ newest_first("v") }}
-    LIMIT 1
-) AS newest
+{% with order = "t.order_id", columns = [
+    "topic", "epoch", "kafka_partition", "kafka_offset", "h_user_pk", "h_restaurant_pk",
+    "status", "cost", "payment", "version_dt", "hk_order_item_hashdiff"
+] -%}
+{% include "dds/_templates/newest_version.sql" %}
+{%- endwith %}
 LEFT JOIN touched_orders AS came
     ON
         t.order_id = came.order_id

@@ -1,0 +1,52 @@
+"""Two rows of one order and key: a mart that joins too much would count them twice."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from palate.database import Connection
+from palate.errors import DefinitionError
+from palate.mart_definitions import Mart
+from palate.render import execute
+
+# What a comparison of a mart with the vault says of such a row, before the order's id.
+FOUND = "counted more than once: order "
+
+
+def refuse(conn: Connection, mart: Mart, relation: str) -> None:
+    """See that each order has added to each row of a mart once.
+
+    :param relation: the temporary table that has noted it
+    :raises DefinitionError: names the mart, an order, and the keys
+    """
+    cursor = execute(
+        conn,
+        f"SELECT doubled_order, {', '.join(mart.keys)} FROM {relation}"
+        " WHERE doubled_order IS NOT NULL ORDER BY doubled_order LIMIT 1",
+    )
+    cursor.row_factory = dict_row
+    for row in cursor.fetchall():
+        order = row.pop("doubled_order")
+        raise _error(mart, str(order), row)
+
+
+def refuse_found(mart: Mart, rows: Iterable[dict[str, Any]]) -> None:
+    """See the same of what a comparison with the vault has found.
+
+    :raises DefinitionError: names the mart, an order, and the keys
+    """
+    for row in rows:
+        if str(row["what"]).startswith(FOUND):
+            raise _error(mart, str(row["what"]).removeprefix(FOUND), row)
+
+
+def _error(mart: Mart, order: str, row: dict[str, Any]) -> DefinitionError:
+    keys = ", ".join(f"{key} {row[key]}" for key in mart.keys)
+    return DefinitionError(
+        f"sql/cdm/{mart.name}/contributions.sql gives more than one row for order "
+        f"{order} and {keys}, and it would be counted more than once. Nothing was "
+        "written. Give one row per order and key (GROUP BY), and take what belongs to "
+        "the order's newest version from {{ orders }} (CONTRIBUTING.md, 'Add a mart'): "
+        "dds.s_order_version has a row per message."
+    )

@@ -1,0 +1,157 @@
+"""A mart, a satellite or a link that is given up: its tables go, for good.
+
+Only the owner of the warehouse may do that. The definition's file goes first: a table
+that has one would be made anew.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from palate import dropped, exchange, migrate, removal, tags
+from palate.database import Connection, connect
+from palate.errors import (
+    AccessDeniedError,
+    DefinitionError,
+    DefinitionInUseError,
+    NotFoundError,
+)
+from palate.mart_trial import try_marts
+from palate.removal import Made
+from palate.render import execute
+from palate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes with a table: rows by table, and how far its stages were.
+
+    ``lost`` says which messages of its rows STG does not have any more.
+    """
+
+    name: str
+    is_mart: bool
+    rows: dict[str, int]
+    stages: list[str]
+    lost: list[str]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return what a person has to know before."""
+        tables = ", ".join(f"{table} ({n:,} rows)" for table, n in self.rows.items())
+        told = [
+            f"What goes: {tables}; its row in ops.definitions, and the watermarks of "
+            f"{' and '.join(self.stages)}."
+        ]
+        if self.is_mart:
+            told.append(
+                f"Its task {self.name} has gone from every DAG with its folder. No "
+                "tag rule and nothing that is published looks at it. Nothing of the "
+                "vault goes: a mart of the same definition counts it all again."
+            )
+        elif self.lost:
+            told.append(
+                "These rows of the vault go for good where STG has dropped their "
+                f"messages: before {', '.join(self.lost)}. A table of the same "
+                "definition gets the rest again."
+            )
+        else:
+            told.append(
+                "STG still has the messages of all these rows: a table of the same "
+                "definition gets them again."
+            )
+        return told
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def plan(settings: Settings, name: str) -> Plan:
+    """Return what would go with a table; nothing is changed.
+
+    :raises NotFoundError: if there is no such table
+    :raises DefinitionInUseError: if its definition is still there, or others need it
+    """
+    with connect(settings) as conn, conn.transaction(force_rollback=True):
+        made = _find(conn, name)
+        found = _plan(conn, made)
+        _remove(conn, settings, made)
+        return found
+
+
+def drop(settings: Settings, name: str) -> Plan:
+    """Remove a table, with all that is noted of it; return what has gone.
+
+    :raises DefinitionInUseError: if its definition is still there, or others need it
+    :raises StageBusyError: if it is being loaded or read for too long
+    """
+    with connect(settings) as conn, conn.transaction():
+        made = _find(conn, name)
+        found = _plan(conn, made)
+        _remove(conn, settings, made)
+        return found
+
+
+def _find(conn: Connection, name: str) -> Made:
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('palate migrate', 0))")
+    there = {made.name: made for made in removal.all_made(conn)}
+    made = there.get(name)
+    if made is None:
+        message = (
+            f"There is no table {name} that a definition made. There are: "
+            f"{', '.join(sorted(there))}."
+        )
+        raise NotFoundError(message)
+    if name in exchange.COUNTED:
+        rules = conn.execute("SELECT count(*) FROM cdm.tag_rules").fetchone() or (0,)
+        message = (
+            f"{name} stays: tags look at it ({rules[0]} rules) and what is published "
+            "of guests is read from it (sql/cdm/user_tags, sql/publish)."
+        )
+        raise DefinitionInUseError(message)
+    if name in migrate.known_names():
+        message = (
+            f"{made.path} is still there, and the next `palate migrate` would make "
+            f"{name} anew. Take it away from what is deployed first, then drop it."
+        )
+        raise DefinitionInUseError(message)
+    if needed := removal.needed_by(conn, made):
+        message = f"{name} stays: {', '.join(needed)} need its keys. Drop those first."
+        raise DefinitionInUseError(message)
+    return made
+
+
+def _plan(conn: Connection, made: Made) -> Plan:
+    lost = []
+    if not made.is_mart:
+        kept = dropped.kept_from(conn)
+        lost = [f"offset {offset} of {log}" for log, offset in sorted(kept.items())]
+    rows = {table: removal.count(conn, table) for table in made.tables}
+    return Plan(made.name, made.is_mart, rows, made.stages, lost)
+
+
+def _remove(conn: Connection, settings: Settings, made: Made) -> None:
+    """Drop the tables; then see that everything that is left can do without them."""
+    try:
+        removal.hold(conn, made)
+        removal.remove(conn, made)
+    except psycopg.errors.InsufficientPrivilege as error:
+        message = (
+            f"{made.name} was not dropped: {error.diag.message_primary}. Only the "
+            "owner of the warehouse may: set the owner's DWH_DSN."
+        )
+        raise AccessDeniedError(message) from None
+    try:
+        migrate.try_loads(conn, settings)
+        try_marts(conn, settings)
+        with conn.transaction(force_rollback=True):
+            query = tags.comparison(is_behind=False)
+            execute(conn, f"EXPLAIN {query}", tags.VALUES)
+    except (DefinitionError, psycopg.errors.UndefinedTable) as error:
+        message = (
+            f"{made.name} stays, since something that is deployed reads it. Take that "
+            f"away first: {error}"
+        )
+        raise DefinitionInUseError(message) from None

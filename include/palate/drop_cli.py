@@ -1,0 +1,47 @@
+"""The command ``palate drop``."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from palate.errors import ApprovalNeededError
+from palate.settings import load_settings
+from palate.told import told
+
+out = Console()
+
+
+def drop(
+    table: Annotated[
+        str, typer.Argument(help="A mart, a satellite or a link, without its schema.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for a program; needs --yes.")
+    ] = False,
+) -> None:
+    """Remove a table whose definition was taken away, with all that is noted of it.
+
+    Says first what goes, and asks. Refuses with 23 while the definition's file is
+    there, or something else needs the table; exits with 16 if nobody can be asked.
+    """
+    # What it tries takes a third of the time that the command takes to start.
+    from palate import drop as dropping
+
+    with told():
+        settings = load_settings()
+        found = dropping.plan(settings, table)
+        if not as_json:
+            for sentence in found.sentences:
+                out.print(sentence, markup=False, highlight=False)
+        can_ask = out.is_terminal and not as_json
+        if not yes and not (can_ask and typer.confirm(f"Drop {table}?")):
+            message = f"Nothing was dropped. `palate drop {table} --yes` does it."
+            raise ApprovalNeededError(message)
+        gone = dropping.drop(settings, table)
+        if as_json:
+            print(json.dumps(gone.as_dict()))
+        else:
+            out.print(f"Dropped {table}.", markup=False, highlight=False)

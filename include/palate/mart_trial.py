@@ -1,0 +1,93 @@
+"""Marts as ``palate migrate`` tries them: what would fail in every run shows before."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from palate import doubled, marts, vault
+from palate.batch_ranges import make_ranges
+from palate.database import Connection
+from palate.errors import DefinitionError
+from palate.mart_definitions import Mart, load_marts
+from palate.names import DICTIONARY_FEED
+from palate.positions import first, open_ranges
+from palate.recount import recount_statements
+from palate.render import Step, execute, execute_step
+from palate.settings import Settings
+
+# How much of the history a mart that is new is tried with.
+_POSITIONS = 200
+
+# Where the statements come from that a person writes.
+_FILES = {
+    "affected_products": "/affected.sql",
+    "reference_now": "/reference.sql",
+    "reference": "/reference.sql",
+    "old_contributions": "/contributions.sql",
+    "deltas": "/contributions.sql",
+    "recounted": "/contributions.sql",
+    "recomputed": "/contributions.sql",
+}
+
+
+def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -> None:
+    """Run the statements of every mart, and take all of it back.
+
+    :param new: marts that are tried with the beginning of the history; others are
+        tried with no position at all
+    :raises DefinitionError: names the file, the statement and the cause
+    """
+    for mart in load_marts().values():
+        steps = marts.refresh_statements(mart.name)
+        recounted = tuple(recount_statements(mart, steps))
+        for tried, noted in ((steps, "deltas"), (recounted, "recounted")):
+            _try(conn, settings, mart, tried, noted, is_new=mart.name in new)
+        with conn.transaction(force_rollback=True):
+            for step in marts.rebuild_statements(mart.name):
+                if step.name in ("recomputed", "reference", "counted_orders"):
+                    with _blamed(mart, step.name):
+                        execute(conn, f"EXPLAIN {step.statement}")
+            with _blamed(mart, "comparison"):
+                query = marts.comparison(mart.name, is_behind=False)
+                execute(conn, f"EXPLAIN {query}")
+
+
+def _try(
+    conn: Connection,
+    settings: Settings,
+    mart: Mart,
+    steps: tuple[Step, ...],
+    noted: str,
+    *,
+    is_new: bool,
+) -> None:
+    with conn.transaction(force_rollback=True):
+        ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
+        make_ranges(conn, settings, first(ranges, _POSITIONS))
+        conn.execute("CREATE TEMP TABLE recounted_guests (h_user_pk uuid PRIMARY KEY)")
+        for step in steps:
+            with _blamed(mart, step.name):
+                execute_step(conn, step, {"dictionary_feed": DICTIONARY_FEED})
+            if step.makes == noted:
+                doubled.refuse(conn, mart, noted)
+
+
+@contextmanager
+def _blamed(mart: Mart, statement: str) -> Iterator[None]:
+    try:
+        yield
+    except (
+        psycopg.ProgrammingError,
+        psycopg.DataError,
+        psycopg.IntegrityError,
+        psycopg.NotSupportedError,
+    ) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        message = (
+            f"sql/cdm/{mart.name}{_FILES.get(statement, '')}: PostgreSQL can't run the "
+            f"statement `{statement}`: {reason}. Nothing was made or changed. Correct "
+            f"it; {{{{ orders }}}} has {', '.join(mart.counted)}, and what "
+            "`order_columns` adds (CONTRIBUTING.md, 'Add a mart')."
+        )
+        raise DefinitionError(message) from None

@@ -1,0 +1,195 @@
+"""Tables that go: a definition that was taken away, or one that never had a row.
+
+What a table was made from stands in ``ops.definitions``; with its row go its tables and
+the watermarks of its stages.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from palate.database import Connection
+from palate.definitions import Kind
+from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
+from palate.stage_lock import lock_key
+
+# How long a run that is loading the table may take to let it go.
+_WAIT = "60s"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table of the vault, or a mart, as it was made."""
+
+    kind: str
+    name: str
+    definition: dict[str, Any]
+
+    @property
+    def is_mart(self) -> bool:
+        """Tell whether it is a mart."""
+        return self.kind == "mart"
+
+    @property
+    def tables(self) -> list[str]:
+        """Return its tables with their schema; a mart has up to three."""
+        if not self.is_mart:
+            return [f"dds.{self.name}"]
+        looked_up = (self.definition.get("reference") or {}).get("table")
+        names = (self.name, f"{self.name}_counted", looked_up)
+        return [f"cdm.{name}" for name in names if name]
+
+    @property
+    def stages(self) -> list[str]:
+        """Return the stages whose watermarks say how far it is."""
+        if self.is_mart:
+            return [f"mart:{self.name}", f"rebuild:{self.name}"]
+        return [f"vault:{self.name}"]
+
+    @property
+    def path(self) -> str:
+        """Return where its definition stands, or stood."""
+        if self.is_mart:
+            return f"sql/cdm/{self.name}"
+        return f"sql/dds/{self.kind}/{self.name}.yaml"
+
+
+def all_made(conn: Connection) -> list[Made]:
+    """Return what there are tables of."""
+    rows = conn.execute(
+        "SELECT kind, name, definition FROM ops.definitions ORDER BY kind, name"
+    )
+    return [Made(*row) for row in rows.fetchall()]
+
+
+def without_definition(conn: Connection, known: Iterable[str]) -> list[Made]:
+    """Return the tables whose definition is not among the known ones any more."""
+    names = set(known)
+    return [made for made in all_made(conn) if made.name not in names]
+
+
+def sentence(made: Made) -> str:
+    """Return what there is to say of a table without a definition."""
+    kind = "a mart" if made.is_mart else made.kind.removesuffix("s")
+    return (
+        f"{made.tables[0]} has no definition any more ({made.path} is not there): no "
+        f"run loads it, and nothing waits for it. If it is to go, `palate drop "
+        f"{made.name}` removes it; else put the file back. It was made as {kind}."
+    )
+
+
+def hold(conn: Connection, made: Made) -> None:
+    """Keep whoever loads a table from it until the open transaction ends.
+
+    :raises StageBusyError: if a run holds it for too long
+    """
+    stages = [*made.stages]
+    if not made.is_mart:
+        stages += ["vault:reload", "vault"]
+    try:
+        conn.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
+        for stage in stages:
+            conn.execute(
+                f"SELECT pg_advisory_xact_lock({lock_key('%(stage)s')})",
+                {"stage": stage},
+            )
+        for table in made.tables:
+            conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    except psycopg.errors.LockNotAvailable:
+        message = (
+            f"{made.name} is being loaded or read, and was not free for {_WAIT}. "
+            "Nothing was changed: run the command again."
+        )
+        raise StageBusyError(message) from None
+
+
+def is_empty(conn: Connection, made: Made) -> bool:
+    """Tell whether none of its tables has a row."""
+    return not any(count(conn, table, 1) for table in made.tables)
+
+
+def count(conn: Connection, table: str, most: int | None = None) -> int:
+    """Return how many rows a table has, counted up to ``most``."""
+    query = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) AS t").format(
+        sql.Identifier(*table.split(".")), sql.Literal(most)
+    )
+    (number,) = conn.execute(query).fetchone() or (0,)
+    return int(number)
+
+
+def views_on(conn: Connection, made: Made) -> list[str]:
+    """Return the views that read it, those that read other ones first."""
+    rows = conn.execute(
+        "SELECT v.view::regclass::text FROM ops.views_on(%s::regclass[]::oid[]) AS v"
+        " ORDER BY v.depth DESC",
+        (made.tables,),
+    )
+    return [view for (view,) in rows.fetchall()]
+
+
+def remove(conn: Connection, made: Made) -> None:
+    """Drop its tables, the watermarks of its stages, and what it was made from.
+
+    :raises DefinitionInUseError: if something in the database needs them
+    """
+    try:
+        for table in made.tables:
+            conn.execute(f"DROP TABLE {table}")
+    except psycopg.errors.DependentObjectsStillExist as error:
+        message = (
+            f"{made.name} is still needed: {error.diag.message_detail}. Nothing was "
+            "changed. Drop that first, then again."
+        )
+        raise DefinitionInUseError(message) from None
+    conn.execute("DELETE FROM ops.watermarks WHERE stage = ANY(%s)", (made.stages,))
+    conn.execute(
+        "DELETE FROM ops.definitions WHERE (kind, name) = (%s, %s)",
+        (made.kind, made.name),
+    )
+
+
+def correct(conn: Connection, kind: str, name: str, own_views: Iterable[str]) -> bool:
+    """Remove a table whose definition changed, if it has no row; tell whether it did.
+
+    It is made and filled anew then: there is nothing whose meaning could change.
+
+    :param own_views: the views that are made anew as well
+    :raises DefinitionError: if another view reads it
+    """
+    found = [one for one in all_made(conn) if (one.kind, one.name) == (kind, name)]
+    if not found or not is_empty(conn, found[0]):
+        return False
+    made = found[0]
+    hold(conn, made)
+    if not is_empty(conn, made):
+        return False
+    mine = set(own_views)
+    views = views_on(conn, made)
+    if others := [view for view in views if view not in mine]:
+        message = (
+            f"{made.path} says something else than {name} was made from. It has no "
+            f"row and could be made anew, but {', '.join(others)} reads it: drop that "
+            "first, then run `palate migrate` again."
+        )
+        raise DefinitionError(message)
+    for view in views:
+        conn.execute(f"DROP VIEW {view}")
+    remove(conn, made)
+    return True
+
+
+def needed_by(conn: Connection, made: Made) -> list[str]:
+    """Return the tables whose definitions name this one: they need its keys."""
+    return [
+        one.name
+        for one in all_made(conn)
+        if one.kind in list(Kind)
+        and made.name in (one.definition.get("parent"), *_hubs(one))
+    ]
+
+
+def _hubs(made: Made) -> list[str]:
+    return made.definition.get("hub_keys") or []

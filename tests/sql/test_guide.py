@@ -1,0 +1,52 @@
+"""CONTRIBUTING lists each field that a definition file may have."""
+
+import re
+
+import pytest
+from pydantic import BaseModel
+
+from palate.definitions import Hub, Link, PayloadColumn, Satellite
+from palate.mart_definitions import Label, Mart, Reference
+from palate.names import SQL_FOLDER
+
+GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def _listed(head: str) -> dict[str, str]:
+    """Return the rows of the table with this head: the field, and the rest."""
+    _, _, rest = GUIDE.partition(f"| {head} |")
+    table, _, _ = rest.partition("\n\n")
+    return dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", table, re.MULTILINE))
+
+
+def _fields(model: type[BaseModel], *left_out: str, within: str = "") -> set[str]:
+    return {
+        within + (field.alias or name)
+        for name, field in model.model_fields.items()
+        if name not in left_out
+    }
+
+
+def test_each_field_of_a_mart_is_listed() -> None:
+    fields = _fields(Mart, "name")
+    fields |= _fields(Label, within="label.")
+    fields |= _fields(Reference, within="reference.")
+    assert set(_listed("field of `mart.yaml`")) == fields
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [(Hub, "hub"), (Link, "link"), (Satellite, "satellite")]
+)
+def test_each_field_of_a_vault_table_is_listed(
+    model: type[BaseModel], kind: str
+) -> None:
+    fields = _fields(model, "kind", "table")
+    if model is Satellite:
+        fields |= _fields(PayloadColumn, within="payload.<name>.")
+    listed = _listed("field of a vault table")
+    mine = {
+        name
+        for name, rest in listed.items()
+        if rest.partition(" | ")[0] in ("all", kind)
+    }
+    assert mine == fields
