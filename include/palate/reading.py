@@ -53,6 +53,7 @@ class Reading:
         self._at = dict(starts)
         self._bounds = bounds
         self._logs = {(item.topic, item.partition): item for item in starts}
+        self._ends = {key: (item, bounds[item]) for key, item in self._logs.items()}
         heads = heads or {}
         self._unproven = {i: starts[i] for i in heads}
         self._tails = {item: tail for item, (_, tail) in heads.items() if tail}
@@ -93,7 +94,7 @@ class Reading:
         among the doubted ones.
         """
         self._wait()
-        return {item: record.offset for item, record in reversed(self._held)}
+        return self._firsts()
 
     def take(
         self,
@@ -111,17 +112,18 @@ class Reading:
         if deadline is not None:
             ends = min(ends, deadline)
         while self._wait():
-            records, self._held = self._held, []
-            for index, (item, record) in enumerate(records):
-                if number >= messages or (
-                    room is not None and record.offset >= room.get(item, 0)
-                ):
-                    self._held = records[index:]
-                    break
-                size += len(record.value or b"")
-                number += 1
-                yield item, record
-            self._newest.update(records[: len(records) - len(self._held)])
+            records = self._held[: messages - number]
+            newest = _last_of_each(records)
+            if room is not None and any(
+                record.offset >= room.get(item, 0) for item, record in newest.items()
+            ):
+                records = _with_room(records, room)
+                newest = _last_of_each(records)
+            self._held = self._held[len(records) :]
+            yield from records
+            self._newest |= newest
+            number += len(records)
+            size += sum(len(record.value or b"") for _, record in records)
             late = time.monotonic() >= ends
             is_full = number >= messages or size >= settings.palate_drain_bytes
             if self._held or is_full or late:
@@ -141,9 +143,13 @@ class Reading:
         found, self._newest = self._newest, {}
         return found
 
+    def _firsts(self) -> dict[Log, int]:
+        found = _last_of_each(self._held[::-1])
+        return {item: record.offset for item, record in found.items()}
+
     def _reached(self) -> dict[Log, int]:
         """Return the next offset of each log that was neither given out nor passed."""
-        held = {item: record.offset for item, record in reversed(self._held)}
+        held = self._firsts()
         return {
             item: min(held.get(item, self._reader.position(key)), self._bounds[item])
             for key, item in self._logs.items()
@@ -157,7 +163,7 @@ class Reading:
             if polled is None:
                 self._doubt_the_rest()
                 return False
-            self._held = list(self._given_out(polled))
+            self._held = self._given_out(polled)
         return True
 
     def _doubt_the_rest(self) -> None:
@@ -174,13 +180,20 @@ class Reading:
     def _unreadable(self) -> dict[Log, Unreadable]:
         return {self._logs[key]: why for key, why in self._reader.unreadable.items()}
 
-    def _given_out(self, polled: list[Any]) -> Iterator[tuple[Log, Any]]:
+    def _given_out(self, polled: list[Any]) -> list[tuple[Log, Any]]:
+        ends = self._ends
+        found = []
         for record in polled:
-            item = self._logs[record.topic, record.partition]
-            if record.offset >= self._bounds[item]:
-                continue
-            if item not in self._unproven or self._is_proven(item, record):
-                yield item, record
+            item, end = ends[record.topic, record.partition]
+            if record.offset < end:
+                found.append((item, record))
+        if not self._unproven:
+            return found
+        return [
+            (item, record)
+            for item, record in found
+            if item not in self._unproven or self._is_proven(item, record)
+        ]
 
     def _is_proven(self, item: Log, record: Any) -> bool:
         """Look at a record of a log that is not proven yet; tell whether it is now."""
@@ -196,6 +209,28 @@ class Reading:
             del self._unproven[item]
             return True
         return False
+
+
+def _last_of_each(records: list[tuple[Log, Any]]) -> dict[Log, Any]:
+    found: dict[Log, Any] = {}
+    before = None
+    for item, record in reversed(records):
+        if item is not before:  # to look into a dict each time takes twice as long
+            found.setdefault(item, record)
+            before = item
+    return found
+
+
+def _with_room(
+    records: list[tuple[Log, Any]], room: Mapping[Log, int]
+) -> list[tuple[Log, Any]]:
+    """Return the records before the first one for which there is no room."""
+    end = next(
+        index
+        for index, (item, record) in enumerate(records)
+        if record.offset >= room.get(item, 0)
+    )
+    return records[:end]
 
 
 def copy_records(

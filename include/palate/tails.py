@@ -18,9 +18,11 @@ from palate.positions import Log
 from palate.record_batches import pack_headers
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+# Rows of STG that are compared at once, at first and at most.
 _FIRST_WINDOW = 64
-# So far back a record is looked for that compaction has left, if nothing is wrong.
-_FAR_ENOUGH = 5_000
+_LARGEST_WINDOW = 16_384
+# Among so many a record is looked for that compaction has left, if nothing is wrong.
+_ENOUGH = 2_000
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,9 @@ def examine(
     if tail and tail.offset >= begin:
         floor = min(floor, tail.offset)
     lost_from = end if end < watermark else None
-    high, width = watermark, _FIRST_WINDOW
-    while high > floor and (lost_from is not None or watermark - high < _FAR_ENOUGH):
-        low = max(high - width, floor)
+    high, width, seen = watermark, _FIRST_WINDOW, 0
+    while high > floor and (lost_from is not None or seen < _ENOUGH):
+        low = max(_window(conn, item, high, width), floor)
         there = _on_broker(reader, item, low, min(high, end))
         staged = _staged(conn, item, low, high)
         if tail and low <= tail.offset < high:
@@ -155,10 +157,22 @@ def examine(
             elif tail is None or not 0 <= tail.leader_epoch < found.leader_epoch:
                 # What was appended under a later leader was sent again.
                 return Finding(None if lost_from is None else offset + 1, found)
-        high, width = low, width * 4
+        high, width, seen = low, min(width * 4, _LARGEST_WINDOW), seen + width
     if lost_from is None:
         return Finding(None, None)
     return Finding(min(floor, lost_from), None)
+
+
+def _window(conn: Connection, item: Log, high: int, rows: int) -> int:
+    """Return the offset from which on STG has so many rows of a log below another."""
+    (low,) = conn.execute(
+        "SELECT coalesce(min(kafka_offset), 0) FROM (SELECT kafka_offset"
+        " FROM stg.order_events WHERE topic = %s AND epoch = %s"
+        " AND kafka_partition = %s AND kafka_offset < %s"
+        " ORDER BY kafka_offset DESC LIMIT %s) AS newest",
+        (item.topic, item.epoch, item.partition, high, rows),
+    ).fetchone() or (0,)
+    return int(low)
 
 
 def _on_broker(reader: Reader, item: Log, low: int, high: int) -> dict[int, Tail]:

@@ -264,8 +264,13 @@ class TestRetain:
         _stage(conn, settings, 5)
         load(settings)
         _name(settings)
+        other = LOG.partition + 1
+        conn.execute(
+            "INSERT INTO ops.topics (topic, epoch, kafka_partition) VALUES (%s, 1, %s)",
+            (TOPIC, other),
+        )
         assert storage.retain(settings, caller("retain")).dropped == []
-        conn.execute("INSERT INTO ops.topics (topic, epoch) VALUES (%s, 1)", (TOPIC,))
+        conn.execute("INSERT INTO ops.topics (topic, epoch) VALUES (%s, 2)", (TOPIC,))
 
         done = storage.retain(settings, caller("retain"))
 
