@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.local import redis_server
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST, Ports
+from deploy.local.ports import HOST, Ports, listens
 from deploy.local.postgres import TASKS, dsn
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
@@ -81,13 +81,14 @@ def answers(ports: Ports, component: str) -> bool:
 
     :param component: as the health report names it, such as ``dag_processor``
     """
+    if not listens(ports.airflow):
+        return False
     try:
         with urllib.request.urlopen(
             f"{url(ports)}/api/v2/monitor/health", timeout=5
         ) as response:
             health = json.load(response)
     except (OSError, ValueError, HTTPException):
-        # On a port of outgoing connections this one may have met itself.
         return False
     return bool(health.get(component, {}).get("status") == "healthy")
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.errors import StackError
-from deploy.local.ports import Ports
+from deploy.local.ports import Ports, listens
 from deploy.local.secrets import write_private
 from deploy.local.settings_files import render
 
@@ -177,11 +176,8 @@ def answers(bootstrap: str) -> bool:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    host, port = bootstrap.rsplit(":", 1)
-    try:
-        # The client would keep trying for seconds while nobody listens.
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
+    # The client would keep trying for seconds while nobody listens.
+    if not listens(int(bootstrap.rsplit(":", 1)[1])):
         return False
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)

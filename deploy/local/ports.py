@@ -93,6 +93,28 @@ def refuse_taken(ports: Ports, names: Iterable[str]) -> None:
                 ) from None
 
 
+def listens(port: int) -> bool:
+    """Tell whether a server listens on the port."""
+    with socket.socket() as probe:
+        # Should the probe meet itself, it must not keep the server from the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.settimeout(2)
+        try:
+            probe.connect((HOST, port))
+        except OSError:
+            return False
+        return not met_itself(probe)
+
+
+def met_itself(client: socket.socket) -> bool:
+    """Tell whether a client is its own server.
+
+    Where nobody listens, the kernel may give a client the very port that it asks for,
+    if that is one of outgoing connections (from 32768 on).
+    """
+    return bool(client.getsockname() == client.getpeername())
+
+
 def _holder(port: int) -> str | None:
     """Return who listens on the port, as far as this user may know."""
     if not Path("/proc/net/tcp").exists():

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -9,7 +10,7 @@ from redis.retry import Retry
 
 from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST, Ports
+from deploy.local.ports import HOST, Ports, listens
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
@@ -69,6 +70,8 @@ def command(var: Path) -> list[str]:
 
 def answers(url: str) -> bool:
     """Tell whether the server answers a PING."""
+    if not listens(urlsplit(url).port or 0):
+        return False
     try:
         with redis.Redis.from_url(url, socket_timeout=2, retry=_ONCE) as client:
             return bool(client.ping())

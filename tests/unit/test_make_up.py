@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local import airflow_server, stack
 from deploy.local.errors import NotYetError, StackError
-from deploy.local.ports import HOST, Ports
+from deploy.local.ports import HOST, Ports, listens, met_itself
 from deploy.local.stack import Stack
 from deploy.local.supervision import State
 
@@ -69,11 +69,21 @@ def test_part_that_ended_is_told_at_once(
     assert not isinstance(error.value, NotYetError)
 
 
+def test_client_that_meets_itself_has_met_nobody() -> None:
+    with socket.socket() as client:
+        client.bind((HOST, 0))
+        client.connect(client.getsockname())
+        assert met_itself(client)
+    with socket.create_server((HOST, 0)) as server:
+        assert listens(server.getsockname()[1])
+    assert not listens(Ports.free().airflow)
+
+
 def test_answer_that_is_no_http_is_no_answer() -> None:
-    """A client on a port of outgoing connections hears its own request."""
     with socket.create_server((HOST, 0)) as server, ThreadPoolExecutor() as pool:
 
         def echo() -> None:
+            server.accept()[0].close()  # who only looked whether anybody listens
             client, _ = server.accept()
             with client:
                 client.sendall(client.recv(65_536))
