@@ -83,6 +83,7 @@ def _settings() -> Settings:
 def teller(settings: Settings) -> Tell:
     """Return what tells one alarm: in the log, and by the notifier, if there is one."""
     from palate.errors import AlarmNotToldError
+    from palate.readable import harmless
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 
@@ -90,8 +91,8 @@ def teller(settings: Settings) -> Tell:
         log.log(
             logging.INFO if alarm.is_over else logging.ERROR,
             "%s. %s",
-            alarm.title,
-            alarm.text,
+            harmless(alarm.title),
+            harmless(alarm.text),
         )
         if not path:
             return

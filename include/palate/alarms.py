@@ -14,6 +14,7 @@ from typing import Any
 from palate.database import Connection
 from palate.errors import AlarmNotToldError
 from palate.incidents import Incident, Kind
+from palate.readable import in_any_medium
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +45,14 @@ class Alarm:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the templates of a notifier may name."""
+        """Return what the templates of a notifier may name, inert in any medium."""
         return {
-            "title": self.title,
-            "text": self.text,
+            "title": in_any_medium(self.title),
+            "text": in_any_medium(self.text),
             "is_over": self.is_over,
             "kind": str(self.incident.kind),
-            "subject": self.incident.subject,
-            "message": self.incident.message,
+            "subject": in_any_medium(self.incident.subject),
+            "message": in_any_medium(self.incident.message),
             "began_dt": self.incident.began_dt,
             "ended_dt": self.incident.ended_dt,
         }

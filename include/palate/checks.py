@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -28,9 +28,9 @@ from palate.errors import CheckFailedError, NotFoundError
 from palate.freshness import ASLEEP_SECONDS
 from palate.incidents import Kind
 from palate.mart_definitions import load_marts
-from palate.names import DICTIONARY_FEED
+from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import open_ranges
-from palate.readable import harmless
+from palate.readable import row_as_text
 from palate.render import count_rows
 from palate.settings import Settings
 from palate.stage import Caller
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 # For a rebuild, or a partition that is being dropped; nobody waits behind a check long.
 _LOCK_TIMEOUT = "5s"
-_EXAMPLES = 20
 _SECONDS_BETWEEN_TRIES = 1.0
 _as_json = partial(json.dumps, default=str)
 
@@ -111,11 +110,14 @@ class Report:
 def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
     """Do the checks of these names, or all, and fail if one finds what must not be.
 
+    The rows stay in the log and in ``ops.check_results``, which is pruned: what is
+    returned here is kept by Airflow.
+
     :raises CheckFailedError: once all are done
     """
     report = look(settings, caller, names)
     report.check()
-    return report
+    return Report([replace(one, examples=[]) for one in report.results])
 
 
 def look(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
@@ -168,7 +170,7 @@ def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> 
                 if not why_not:
                     statement = query(check.path, subject, is_behind=is_behind)
                     values = _values(conn, settings)
-                    found, examples = count_rows(conn, statement, values, _EXAMPLES)
+                    found, examples = count_rows(conn, statement, values, EXAMPLES)
                     seconds = time.monotonic() - start
                     note = "What is not counted yet was left out." if is_behind else ""
                     return _result(check, subject, seconds, found, examples, note)
@@ -277,8 +279,7 @@ def _tell(result: Result) -> None:
     if result.found:
         log.log(level, "The rule: %s", result.rule)
     for row in result.examples:
-        text = ", ".join(f"{name} {value}" for name, value in row.items())
-        log.log(level, "  %s", harmless(text))
+        log.log(level, "  %s", row_as_text(row))
 
 
 def _keep(conn: Connection, caller: Caller, result: Result) -> None:

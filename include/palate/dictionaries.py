@@ -14,6 +14,7 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range, first, open_ranges, watermarks
+from palate.readable import harmless
 from palate.redis_connection import open_redis, read_values
 from palate.render import execute, render
 from palate.settings import Settings
@@ -100,7 +101,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             "%s dictionary entries count as missing, %s: %s%s",
             len(ids),
             problem,
-            ", ".join(repr(id) for id in ids[:5]),
+            harmless(", ".join(repr(id) for id in ids[:5])),
             ", ..." if len(ids) > 5 else ".",
         )
     if outcome.counts["staged"]:

@@ -1,5 +1,6 @@
 """Names that more than one place needs; everything else is derived from definitions."""
 
+from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
@@ -7,9 +8,6 @@ SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 
 # Contract, section 4: the namespace of every hub key in this family of systems.
 HUB_KEY_NAMESPACE = UUID("7f288a2e-0ad0-4039-8e59-6c9838d87307")
-
-# A position says where a message came from (ADR 0001).
-POSITION = ("topic", "epoch", "kafka_partition", "kafka_offset")
 
 # The feed in which dictionary entries are numbered as they are staged.
 DICTIONARY_FEED = "dictionaries"
@@ -35,8 +33,23 @@ VERSION_RANK = (
 LOAD_DT = "load_dt"
 LOAD_SRC = "load_src"
 
+
+class Reason(StrEnum):
+    """Why a message is refused (contract, section 6)."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_ORDER = "not_an_order"
+    WRONG_SHAPE = "wrong_shape"
+    OUT_OF_RANGE = "value_out_of_range"
+    IN_FUTURE = "version_in_future"
+    OWN_MESSAGE = "own_message"
+
+
 # How many messages of a batch were refused for which reason: this and the reason.
 REFUSED_AS = "refused_as_"
+
+# So many rows that break a rule, or differ, are shown and kept of each table.
+EXAMPLES = 20
 
 # A message that carries this header was published by Palate itself.
 ORIGIN_HEADER = "palate-origin"

@@ -1,11 +1,14 @@
-"""Foreign bytes as text that a terminal may show.
+"""Foreign text that is shown, made inert: one function for each medium.
 
-Nothing is parsed and written anew: numbers keep their digits, repeated keys stay, and
-what is no JSON is shown all the same. What could move the cursor, change colours or
-turn the direction of the text becomes an escape.
+``harmless`` is for terminals and logs, ``in_markdown`` for reports, ``in_any_medium``
+for alarms, which may be mail, chat or a page. Bytes of messages are shown by
+``readable``: nothing is parsed and written anew, numbers keep their digits, repeated
+keys stay, and what is no JSON is shown all the same.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _INDENT = "  "
 # An escape of JSON: the pair of a character beyond 16 bits, any other \u, any other.
@@ -13,6 +16,14 @@ _ESCAPE = re.compile(
     r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
     r"|\\u([0-9a-fA-F]{4})|\\."
 )
+# Printed as nothing, though they are letters or marks: two names would look alike.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+# What begins a tag, a mention in a chat, or a quote of code.
+_ELSEWHERE = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'"})
+_SHOWN_CHARACTERS = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|"', re.DOTALL)
 
 
@@ -28,7 +39,35 @@ def readable(message: bytes | None) -> str:
 
 def harmless(text: str) -> str:
     """Return text with everything escaped that isn't plainly printed."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    if text.isprintable() and not _UNSEEN.search(text):
+        return text
+    return "".join(
+        char if char.isprintable() and not _UNSEEN.match(char) else _escaped(char)
+        for char in text
+    )
+
+
+def in_markdown(text: object) -> str:
+    """Return a value as a span of code, also within a table; a long one is cut."""
+    shown = harmless(_cut(str(text)))
+    for char in "`|":  # the end of the span, and of a cell
+        shown = shown.replace(char, f"\\x{ord(char):02x}")
+    return f"`{shown or '(empty)'}`"
+
+
+def in_any_medium(text: str) -> str:
+    """Return text without what HTML, Markdown or a chat would act on."""
+    no_link = harmless(text).replace("](", "] (")
+    return no_link.translate(_ELSEWHERE)
+
+
+def row_as_text(row: Mapping[str, Any]) -> str:
+    """Return a row for a terminal or a log: each column's name and value."""
+    return harmless(", ".join(f"{name} {value}" for name, value in row.items()))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
 def _indented(text: str) -> str:

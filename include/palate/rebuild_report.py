@@ -1,6 +1,5 @@
 """What a rebuild found: each new table against the living one of its name."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +10,11 @@ from psycopg.types.json import Jsonb
 
 from palate import redefinition
 from palate.database import Connection
-from palate.names import LOAD_DT, LOAD_SRC
+from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.place import Place
+from palate.readable import in_markdown
 from palate.stage import Caller
 
-_EXAMPLES = 20
 _REFUSED = "stg.rejected_messages"
 
 
@@ -25,6 +24,8 @@ class TableFound:
 
     ``missing`` rows the living table lacks, ``extra`` ones it has too many, ``changed``
     ones have other values there. Of a table that ``is_redefined`` only the rows count.
+    ``examples`` have what is wrong, a row's key and names of columns: no other value
+    leaves the warehouse, for it may be anybody's name.
     """
 
     name: str
@@ -122,14 +123,15 @@ class Report:
             ),
             "",
             "*missing*: the living table lacks it. *extra*: it has it, and nothing in "
-            "STG says so.",
+            "STG says so. Values are not shown: look at the row in the table and, while"
+            " the rebuild is under way, in the schema of that name and `_rebuild`.",
         ]
         for one in self.tables:
             if one.is_redefined:
                 lines.append(f"- {one.name}: its definition says something else now.")
             elif one.differing:
                 lines.append(f"- {one.name}, the first of {one.differing:,}:")
-            lines += [f"  - {_as_text(example)}" for example in one.examples]
+            lines += [f"  - {_in_markdown(example)}" for example in one.examples]
         return "\n".join(lines)
 
 
@@ -248,12 +250,20 @@ def _compared(conn: Connection, table: str) -> TableFound:
     ).fetchone() or (0, 0, 0, 0, 0)
     examples: list[dict[str, Any]] = []
     if differing_rows:
+        key = ", ".join(f"'{key}', coalesce(l.{key}, r.{key})::text" for key in keys)
+        others = ", ".join(
+            f"CASE WHEN l.{name} IS DISTINCT FROM r.{name} THEN '{name}' END"
+            for name in values
+        )
         order = ", ".join(f"coalesce(l.{key}, r.{key})" for key in keys)
-        for is_now, should_be in conn.execute(
-            f"SELECT to_jsonb(l), to_jsonb(r) {both} WHERE {differing}"
-            f" ORDER BY {order} LIMIT {_EXAMPLES}"
+        for wrong, row_key, columns in conn.execute(
+            f"SELECT CASE WHEN {lacking['l']} THEN 'missing'"
+            f" WHEN {lacking['r']} THEN 'extra' ELSE 'other values' END,"
+            f" jsonb_build_object({key}), array_remove(ARRAY[{others}]::text[], NULL)"
+            f" {both} WHERE {differing} ORDER BY {order} LIMIT {EXAMPLES}"
         ):
-            examples.append(_example(keys, is_now, should_be))
+            shown = columns if wrong == "other values" else []
+            examples.append({"what": wrong, "key": row_key, "columns": shown})
     changed = differing_rows - missing - extra
     return TableFound(table, False, living, new, missing, extra, changed, examples)
 
@@ -277,11 +287,16 @@ def _refused(conn: Connection) -> TableFound:
         " (SELECT count(*) FROM ops.rebuild_rejected)"
     ).fetchone() or (0, 0)
     rows = conn.execute(
-        "SELECT to_jsonb(m) - 'rejected_dt' FROM ops.rebuild_rejected AS m"
+        "SELECT reason, jsonb_build_object('topic', topic, 'epoch', epoch,"
+        " 'partition', kafka_partition, 'offset', kafka_offset)"
+        " FROM ops.rebuild_rejected"
         " ORDER BY topic, epoch, kafka_partition, kafka_offset"
-        f" LIMIT {_EXAMPLES}"
+        f" LIMIT {EXAMPLES}"
     ).fetchall()
-    examples = [{"refused now": row} for (row,) in rows]
+    examples = [
+        {"what": f"refused now as {reason}", "key": key, "columns": []}
+        for reason, key in rows
+    ]
     return TableFound(
         _REFUSED, False, number, number + refused, refused, 0, 0, examples
     )
@@ -298,28 +313,9 @@ def _columns(conn: Connection, table: str) -> tuple[list[str], list[str]]:
     return [name for name, is_key in rows if is_key], [name for name, _ in rows]
 
 
-def _example(
-    keys: list[str], is_now: dict[str, Any] | None, should_be: dict[str, Any] | None
-) -> dict[str, Any]:
-    told = {
-        what: {
-            name: value
-            for name, value in row.items()
-            if name not in (LOAD_DT, LOAD_SRC)
-        }
-        for what, row in (("is", is_now), ("should be", should_be))
-        if row
-    }
-    if len(told) == 2:  # the key, and what is another value
-        first, second = told["is"], told["should be"]
-        shown = [name for name in first if name in keys or first[name] != second[name]]
-        told = {what: {name: row[name] for name in shown} for what, row in told.items()}
-    found: dict[str, Any] = json.loads(json.dumps(told, default=str))
-    return found
-
-
-def _as_text(example: dict[str, Any]) -> str:
-    return "; ".join(
-        f"{what} {', '.join(f'{name} {value}' for name, value in row.items())}"
-        for what, row in example.items()
+def _in_markdown(example: dict[str, Any]) -> str:
+    key = ", ".join(
+        f"{name} {in_markdown(value)}" for name, value in example["key"].items()
     )
+    columns = f"; columns {', '.join(example['columns'])}" if example["columns"] else ""
+    return f"{example['what']}: {key}{columns}"

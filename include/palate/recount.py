@@ -17,8 +17,9 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.intervals import rounds
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
-from palate.names import DICTIONARY_FEED
+from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import Range, first, open_ranges, without
+from palate.readable import row_as_text
 from palate.render import Step, execute, execute_step
 from palate.settings import Settings
 from palate.stage import Batch, StageRun
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 # Positions in one transaction: a live run waits for the stage at most for so many.
 _CHUNK = 20_000
-_EXAMPLES = 20
 _UPSTREAM = "vault"
 
 Steps = tuple[Step, ...]
@@ -63,7 +63,7 @@ def recount(
                 attempt.give_way(settings)
     attempt.conn.execute("DROP TABLE recounted_guests")
     for row in examples:
-        log.warning("%s was wrong by %s", mart.name, row)
+        log.warning("%s was wrong by %s", mart.name, row_as_text(row))
     return examples
 
 
@@ -156,11 +156,11 @@ def _recount(
     ).fetchone() or (0,)
     batch.counts["corrected_orders"] = orders
     batch.counts["corrected_reference"] = made["changed_products"]
-    if made["deltas"] and len(examples) < _EXAMPLES:
+    if made["deltas"] and len(examples) < EXAMPLES:
         cursor = execute(
             conn,
             f"SELECT {', '.join(mart.keys)}, order_cnt, pieces_cnt, amount FROM deltas"
-            f" ORDER BY {', '.join(mart.keys)} LIMIT {_EXAMPLES - len(examples)}",
+            f" ORDER BY {', '.join(mart.keys)} LIMIT {EXAMPLES - len(examples)}",
         )
         cursor.row_factory = dict_row
         examples += cursor.fetchall()

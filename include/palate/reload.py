@@ -24,6 +24,7 @@ from palate.errors import HistoryDiffersError, NotFoundError
 from palate.incidents import Kind
 from palate.intervals import Plan, Request, Source, planned
 from palate.mart_definitions import load_marts
+from palate.readable import in_markdown
 from palate.settings import Settings
 from palate.stage import Caller, Outcome
 
@@ -110,7 +111,7 @@ class Report:
                 parts = ", ".join(f"{name} {n:,}" for name, n in healed.items())
                 lines.append(f"- {layer.name}: {parts}")
             lines += [
-                f"  - {', '.join(f'{k} {v}' for k, v in example.items())}"
+                f"  - {', '.join(f'{k} {in_markdown(v)}' for k, v in example.items())}"
                 for example in layer.examples[:10]
             ]
         return "\n".join(lines)

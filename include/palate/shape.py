@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-WRONG_SHAPE = "wrong_shape"
-OUT_OF_RANGE = "value_out_of_range"
+from palate.names import Reason
 
 _TIME_FORM = (
     "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
@@ -121,7 +120,7 @@ class Shape:
         found = list(self._rules())
         return [
             rule
-            for reason in (WRONG_SHAPE, OUT_OF_RANGE)
+            for reason in (Reason.WRONG_SHAPE, Reason.OUT_OF_RANGE)
             for rule in found
             if rule[0] == reason
         ]
@@ -130,20 +129,20 @@ class Shape:
         paths = [*(item.path for item in self._of(None)), *self.lists]
         for parent in sorted({path.rpartition(".")[0] for path in paths} - {""}):
             is_object = f"jsonb_typeof({_value(parent)}) = 'object'"
-            yield WRONG_SHAPE, f"{parent} must be an object", is_object
+            yield Reason.WRONG_SHAPE, f"{parent} must be an object", is_object
         for path in self.lists:
             # The text of a whole list is dear; its type tells as much.
             kind = f"coalesce(jsonb_typeof({_value(path)}), 'null')"
             detail = f"{path} must be a list, if there is one"
-            yield WRONG_SHAPE, detail, f"{kind} IN ('array', 'null')"
+            yield Reason.WRONG_SHAPE, detail, f"{kind} IN ('array', 'null')"
         for path, other in self.equal:
             same = f"({_text(path)} IS NULL OR {_value(path)} = {_value(other)})"
-            yield WRONG_SHAPE, f"{path}, if any, must equal {other}", same
+            yield Reason.WRONG_SHAPE, f"{path}, if any, must equal {other}", same
         for item in self._of(None):
             yield from _rules_of(item)
         for path in self.lists:
             objects = _all_of(path, "jsonb_typeof(e) = 'object'")
-            yield WRONG_SHAPE, f"{path} must hold objects only", objects
+            yield Reason.WRONG_SHAPE, f"{path} must hold objects only", objects
             for item in self._of(path):
                 for reason, detail, condition in _rules_of(item):
                     yield reason, detail, _all_of(path, condition)
@@ -185,31 +184,33 @@ def _rules_of(item: Field) -> Iterable[tuple[str, str, str]]:
     where = f"{item.path} in {item.within}" if item.within else item.path
     found = [
         (
-            WRONG_SHAPE,
+            Reason.WRONG_SHAPE,
             f"be a {type['json']}",
             f"jsonb_typeof({value}) = '{type['json']}'",
         )
     ]
     if type.get("whole"):
-        found += [(WRONG_SHAPE, "be a whole number", f"{value}::numeric %% 1 = 0")]
+        found += [
+            (Reason.WRONG_SHAPE, "be a whole number", f"{value}::numeric %% 1 = 0")
+        ]
     if type.get("time"):
         what = "have the form YYYY-MM-DD HH:MM:SS"
         found += [
-            (WRONG_SHAPE, what, _TIME_FORM.format(text)),
-            (OUT_OF_RANGE, "be a time that exists", _time_exists(text, value)),
+            (Reason.WRONG_SHAPE, what, _TIME_FORM.format(text)),
+            (Reason.OUT_OF_RANGE, "be a time that exists", _time_exists(text, value)),
         ]
     if "least" in type:
         low, high = type["least"], type["most"]
         between = f"{value} BETWEEN '{low}'::jsonb AND '{high}'::jsonb"
-        found += [(OUT_OF_RANGE, f"be from {low} to {high}", between)]
+        found += [(Reason.OUT_OF_RANGE, f"be from {low} to {high}", between)]
     if "decimals" in type:
         number = type["decimals"]
         few = f"scale(trim_scale({value}::numeric)) <= {number}"
-        found += [(OUT_OF_RANGE, f"have at most {number} decimals", few)]
+        found += [(Reason.OUT_OF_RANGE, f"have at most {number} decimals", few)]
     if "longest" in type:
         low, high = type["shortest"], type["longest"]
         between = f"char_length({text}) BETWEEN {low} AND {high}"
-        found += [(OUT_OF_RANGE, f"have {low} to {high} characters", between)]
+        found += [(Reason.OUT_OF_RANGE, f"have {low} to {high} characters", between)]
     for reason, what, condition in found:
         if item.is_required:
             yield reason, f"{where} must {what}", condition

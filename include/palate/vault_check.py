@@ -10,12 +10,11 @@ from functools import lru_cache
 
 from palate.database import Connection
 from palate.definitions import Hub, Link, load_vault
-from palate.names import LOAD_DT, LOAD_SRC
+from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
+from palate.readable import harmless
 from palate.render import execute, render
 
 log = logging.getLogger(__name__)
-
-_EXAMPLES = 20
 
 
 def count_differing(conn: Connection, relations: Iterable[str]) -> int:
@@ -32,12 +31,12 @@ def count_differing(conn: Connection, relations: Iterable[str]) -> int:
         if statement:
             rows = execute(conn, statement).fetchall()
             number += len(rows)
-            for row in rows[:_EXAMPLES]:
+            for row in rows[:EXAMPLES]:
                 log.error(
                     "dds.%s differs from what its message says, at %s. It is left as "
                     "it is; see docs/operations.md, 'The vault differs'.",
                     table,
-                    ", ".join(str(cell) for cell in row),
+                    harmless(", ".join(str(cell) for cell in row)),
                 )
     return number
 

@@ -441,6 +441,7 @@ class TestPrune:
             "ops.replays": 1,
             "ops.reloads": 0,
             "ops.check_results": 0,
+            "ops.rebuilds": 0,
             "ops.incidents": 0,
         }
         marks = watermarks(conn, vault.STAGE)

@@ -1,8 +1,14 @@
 """What comes from a message is shown, and never trusted."""
 
-import pytest
+from datetime import UTC, datetime
 
-from palate.readable import harmless, readable
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from palate.alarms import Alarm
+from palate.incidents import Incident, Kind
+from palate.readable import harmless, in_any_medium, in_markdown, readable, row_as_text
 
 
 def test_json_is_indented_and_its_escapes_are_read() -> None:
@@ -53,3 +59,49 @@ def test_deep_or_broken_json_is_shown_in_time() -> None:
 def test_text_without_a_shape_stays_on_its_line() -> None:
     assert readable(b"connection test\n") == r"connection test\n"
     assert harmless("a\tb") == r"a\tb"
+
+
+# What the media act on: a heading, a picture, a link, a tag, a mention, the marks of
+# code and of cells, colours of a terminal, its title, and what turns or hides text.
+HOSTILE = (
+    "x\n\n# Nothing differs\n![](https://e.example/x) [a](javascript:b) <b>&<!channel>"
+    " | ` ``` [red]b[/red] \x1b[31m \x1b]0;owned\x07 \u202e \u2066 \u200b \u3164"
+    " \u2028 \x85"
+)
+
+
+@given(st.text())
+@example(HOSTILE)
+def test_text_in_a_terminal_is_one_line_of_what_is_seen(text: str) -> None:
+    for shown in (harmless(text), row_as_text({"name": text}), in_any_medium(text)):
+        assert shown.isprintable()
+        assert not set(shown) & set("\u034f\u3164\u2800\ufe0f")
+
+
+@given(st.text())
+@example(HOSTILE)
+def test_text_in_markdown_is_one_span_of_code_in_one_cell(text: str) -> None:
+    shown = in_markdown(text)
+
+    assert (shown[0], shown[-1]) == ("`", "`")
+    assert len(shown) > 2
+    assert not set(shown[1:-1]) & {"`", "|"}
+    assert shown.isprintable()
+
+
+@given(st.text())
+@example(HOSTILE)
+def test_alarm_has_nothing_that_mail_or_chat_would_act_on(text: str) -> None:
+    incident = Incident(Kind.CHECK, text, text, datetime(2026, 1, 2, tzinfo=UTC))
+    told = Alarm(incident, is_over=False).as_dict()
+
+    for name in ("title", "text", "subject", "message"):
+        assert not set(told[name]) & set("<>`\n\x1b\u202e")
+        assert "](" not in told[name]
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    assert harmless("Пицца «Маргарита» 🍕") == "Пицца «Маргарита» 🍕"
+    assert in_markdown("Суп дня") == "`Суп дня`"
+    assert in_any_medium("orders[0] 12..12") == "orders[0] 12..12"
+    assert in_markdown("x" * 300) == "`" + "x" * 200 + "...`"

@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from palate.names import SQL_FOLDER
-from palate.shape import OUT_OF_RANGE, WRONG_SHAPE, Shape, load_shapes
+from palate.names import SQL_FOLDER, Reason
+from palate.shape import Shape, load_shapes
 
 SMALL = """
 types:
@@ -30,16 +31,16 @@ def small(tmp_path: Path) -> Shape:
 
 def test_rules_go_from_outside_to_inside_and_from_type_to_range(small: Shape) -> None:
     assert [(reason, detail) for reason, detail, _ in small.rules()] == [
-        (WRONG_SHAPE, "b must be an object"),
-        (WRONG_SHAPE, "b.lines must be a list, if there is one"),
-        (WRONG_SHAPE, "a must be a number"),
-        (WRONG_SHAPE, "a must be a whole number"),
-        (WRONG_SHAPE, "b.c, if any, must be a string"),
-        (WRONG_SHAPE, "b.lines must hold objects only"),
-        (WRONG_SHAPE, "id in b.lines must be a string"),
-        (OUT_OF_RANGE, "a must be from 0 to 9"),
-        (OUT_OF_RANGE, "b.c, if any, must have 1 to 3 characters"),
-        (OUT_OF_RANGE, "id in b.lines must have 1 to 3 characters"),
+        (Reason.WRONG_SHAPE, "b must be an object"),
+        (Reason.WRONG_SHAPE, "b.lines must be a list, if there is one"),
+        (Reason.WRONG_SHAPE, "a must be a number"),
+        (Reason.WRONG_SHAPE, "a must be a whole number"),
+        (Reason.WRONG_SHAPE, "b.c, if any, must be a string"),
+        (Reason.WRONG_SHAPE, "b.lines must hold objects only"),
+        (Reason.WRONG_SHAPE, "id in b.lines must be a string"),
+        (Reason.OUT_OF_RANGE, "a must be from 0 to 9"),
+        (Reason.OUT_OF_RANGE, "b.c, if any, must have 1 to 3 characters"),
+        (Reason.OUT_OF_RANGE, "id in b.lines must have 1 to 3 characters"),
     ]
 
 
@@ -74,3 +75,13 @@ def test_every_rule_of_a_source_has_a_sentence(form: str) -> None:
     assert all(" must " in detail for detail in details)
     # They stand in SQL between quotes.
     assert not any("'" in detail for detail in details)
+
+
+def test_every_reason_that_is_given_is_known_by_name() -> None:
+    folder = SQL_FOLDER / "stg" / "orders"
+    parse = (folder / "parse" / "1_orders.sql").read_text(encoding="utf-8")
+    given = set(re.findall(r"THEN '(\w+)'", parse)) - {"unfit"}  # told by the rules
+    for shape in load_shapes(folder / "shape.yaml"):
+        given |= {reason for reason, _, _ in shape.rules()}
+
+    assert given == set(Reason)
