@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import dropped, stage_lock
+from palate import dropped, stage_lock, taken
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.place import Place
@@ -264,6 +264,13 @@ class StageRun:
         if self.caller.told:
             self.caller.told(self.stage, batch)
 
+    def tell_who_took(self) -> None:
+        """Note, for a task that was cleared and takes nothing, which run did."""
+        is_again = self.caller.try_number > 1 and self.place is Place.LIVING
+        if is_again and not self.outcome.batches:
+            told = taken.sentence(self.conn, self._identity())
+            self.outcome.note = f"{self.outcome.note} {told}".strip()
+
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
         stage_lock.release(self.conn)
@@ -341,6 +348,7 @@ def open_run(
             with suppress(psycopg.Error):
                 run.finish("failed", str(error))
             raise
+        run.tell_who_took()
         run.finish("done" if run.outcome.batches else "nothing")
         log.info("%s", run.outcome)
 

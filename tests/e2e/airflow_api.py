@@ -63,6 +63,15 @@ class AirflowApi:
         found: list[Json] = self.get(f"/dags/{self.dag}/dagRuns", **query)["dag_runs"]
         return found
 
+    def has_queued_events(self) -> bool:
+        """Tell whether events of assets wait to become a run of the DAG."""
+        path = f"/api/v2/dags/{self.dag}/assets/queuedEvents"
+        response = self._client.get(path)
+        if response.status_code == httpx.codes.NOT_FOUND:  # there is none
+            return False
+        response.raise_for_status()
+        return True
+
     def run(self, run_id: str) -> Json:
         """Return one run."""
         found: Json = self.get(f"/dags/{self.dag}/dagRuns/{run_id}")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from palate.stage import lock_key
-from tests.e2e.airflow_api import AirflowApi, Json, until
+from tests.e2e.airflow_api import OVER, AirflowApi, Json, until
 from tests.e2e.shop import TOPIC, Guest, key
 
 Dwh = psycopg.Connection[Any]
@@ -33,9 +34,22 @@ def run_that_took(airflow: AirflowApi, dwh: Dwh, guest: Guest) -> Json:
     return airflow.over(row[0])
 
 
-def going(airflow: AirflowApi) -> list[Json]:
-    """Return the runs that are not over."""
-    return [run for run in airflow.runs() if run["state"] in ("queued", "running")]
+def is_quiet(airflow: AirflowApi, *, ticked: datetime | None = None) -> bool:
+    """Tell whether no run goes on, nor is about to begin.
+
+    An event that waits for the scheduler will be a run. So will a tick: its run is not
+    there in its first moments.
+
+    :param ticked: the last tick, whose run must have been
+    """
+    if airflow.has_queued_events():
+        return False
+    runs = airflow.runs()  # after the events: one that has left the queue is here
+    ticks = {run["run_after"] for run in runs if run["run_type"] == "scheduled"}
+    has_ticked = ticked is None or any(
+        datetime.fromisoformat(at) >= ticked for at in ticks
+    )
+    return has_ticked and all(run["state"] in OVER for run in runs)
 
 
 def watermarks(dwh: Dwh) -> list[tuple[Any, ...]]:

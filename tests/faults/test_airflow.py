@@ -18,6 +18,7 @@ from deploy.local.stack import Stack
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from tests.e2e.airflow_api import DAG, AirflowApi, Json, until
+from tests.e2e.runs import is_quiet
 from tests.faults.ground import Ground
 from tests.faults.harm import kill, service
 from tests.faults.table import Results
@@ -197,10 +198,7 @@ def _last_over(api: AirflowApi) -> Json:
 
 def _wait_until_quiet(stack: Stack) -> None:
     with _login(stack) as api:
-        until(
-            lambda: all(run["state"] in ("success", "failed") for run in api.runs()),
-            "the end of all runs",
-        )
+        until(lambda: is_quiet(api), "the end of all runs")
 
 
 def _wait_for_a_running_stage(ground: Ground) -> None:
