@@ -13,7 +13,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
 
 import palate_assets as assets
-from palate_airflow import DAG_DEFAULTS, limits, limits_form, run_stage
+from palate_airflow import DAG_DEFAULTS, limits_form, run_stage
+from palate_airflow import drain as drain_as_asked
 from palate_tasks import marts_and_tags
 
 
@@ -30,7 +31,7 @@ def orders_stream():
     @task(inlets=assets.ORDER_TOPICS, outlets=[assets.ORDER_EVENTS])
     def drain():
         """Stage the messages that wait, byte by byte, with their positions."""
-        return run_stage("staging", limits=limits())
+        return drain_as_asked()
 
     @task(inlets=[assets.ORDER_EVENTS], outlets=[assets.VAULT])
     def vault():

@@ -1,8 +1,8 @@
 """Judge refused messages again, after the cause was mended.
 
-Started by hand, with a form: for which reasons, of which topic, from when to when, how
-many. What is an order now is loaded and counted like any other; the rest stays refused.
-Dismissed messages are left out. `palate rejected list` and `show` tell what there is.
+Started by hand, with a form: for which reasons, at which positions, from when to when,
+how many. What is an order now is loaded and counted like any other; the rest stays
+refused. Dismissed messages are left out. `palate rejected list` tells what there is.
 
 **When it fails:** nothing is lost. Once `replay` is green, the messages are queued, and
 the next run of this DAG or of `orders_stream` finishes what this one did not; the log
@@ -14,7 +14,8 @@ from airflow.sdk import dag, task
 import palate_assets as assets
 from palate_airflow import DAG_DEFAULTS, run_stage
 from palate_tasks import marts_and_tags
-from replay_form import replay_form, selection
+from replay_form import replay as replay_as_asked
+from replay_form import replay_form
 
 
 @dag(
@@ -29,7 +30,7 @@ def rejected_replay():
     @task
     def replay():
         """Queue the messages that the form asks for."""
-        return run_stage("rejected", selection=selection())
+        return replay_as_asked()
 
     @task(outlets=[assets.VAULT])
     def vault():

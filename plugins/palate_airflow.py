@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from palate.errors import PalateError
     from palate.stage import Caller
-    from palate.staging import Limits
 
 log = logging.getLogger(__name__)
 
@@ -122,18 +122,42 @@ def limits_form(topics: list[str]) -> dict[str, Param]:
     }
 
 
-def limits() -> Limits:
-    """Return what the form of the current run asks for."""
-    from palate.staging import Limits
+def filled_form(context: Context) -> dict[str, Any]:
+    """Return the form of the current run, an empty field as None.
 
-    params = get_current_context()["params"]
-    numbers = (params["partitions"] or "").split(",")
-    return Limits(
-        topics=tuple(params["topics"]),
-        partitions=tuple(int(n) for n in numbers) if params["partitions"] else None,
-        messages=params["messages"],
-        seconds=params["minutes"] * 60 if params["minutes"] else None,
-    )
+    :raises RequestError: if the run was given a field that the form doesn't have
+    """
+    from palate.decisions import check_fields
+
+    known = context["dag"].params
+    check_fields(context["dag_run"].conf or {}, known)
+    params = context["params"]
+    return {name: None if params[name] == "" else params[name] for name in known}
+
+
+@contextmanager
+def failing_with_a_sentence() -> Iterator[None]:
+    """End the task with the sentence of what went wrong, and no traceback.
+
+    :raises StageFailedError: in place of any other error of Palate
+    """
+    from palate.errors import PalateError
+    from palate.readable import harmless
+
+    try:
+        yield
+    except PalateError as error:
+        log.error("%s", harmless(str(error)))
+        raise as_failure(error) from None
+
+
+def drain() -> dict[str, Any]:
+    """Run the drain for the current task, as the form of its run asks."""
+    with failing_with_a_sentence():
+        from palate.requests import limits
+
+        asked = limits(filled_form(get_current_context()), task_settings())
+    return run_stage("staging", limits=asked)
 
 
 def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str, Any]:
@@ -147,12 +171,14 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     :param function: what runs it
     :raises StageFailedError: if it can't go on
     """
-    from palate.errors import PalateError, StageBusyError
+    from palate.errors import StageBusyError
 
     context = get_current_context()
     me = caller(context)
+    with failing_with_a_sentence():
+        filled_form(context)
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    with palate_metrics.timed(context["ti"]) as outcome:
+    with palate_metrics.timed(context["ti"]) as outcome, failing_with_a_sentence():
         try:
             stage = getattr(importlib.import_module(f"palate.{module}"), function)
             found = stage(task_settings(), caller=me, **arguments)
@@ -163,9 +189,6 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
                 raise as_failure(error) from None
             log.warning("%s", error)
             outcome |= {"outcome": "busy", "note": str(error)}
-        except PalateError as error:
-            log.error("%s", error)
-            raise as_failure(error) from None
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = outcome
     return outcome

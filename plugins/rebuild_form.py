@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, get_current_context, task
 
-from palate_airflow import as_failure, caller, task_settings
+from palate_airflow import (
+    caller,
+    failing_with_a_sentence,
+    filled_form,
+    task_settings,
+)
+from reload_form import asked_history
 
 if TYPE_CHECKING:
     from palate.rebuild_report import Report
@@ -52,9 +58,17 @@ def rebuild_form() -> dict[str, Param]:
 
 
 def choose_mode() -> list[str]:
-    """Look at a time again, or build all anew: as the form says."""
-    is_rebuild = get_current_context()["params"]["mode"] == _REBUILD
-    return ["build"] if is_rebuild else ["messages"]
+    """Look at a time again, or build all anew: as the form says, if it can be meant."""
+    from palate.requests import check_rebuild
+
+    context = get_current_context()
+    with failing_with_a_sentence():
+        form = filled_form(context)
+        if form["mode"] == _REBUILD:
+            check_rebuild(form)
+            return ["build"]
+        asked_history(context)
+    return ["messages"]
 
 
 def steps() -> list[Any]:
@@ -133,14 +147,9 @@ def drop_rejected() -> bool:
 
 @contextmanager
 def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
-    from palate.errors import PalateError
-
-    settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
-    try:
+    with failing_with_a_sentence():
+        settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
         yield settings, caller(get_current_context())
-    except PalateError as error:
-        log.error("%s", error)
-        raise as_failure(error) from None
 
 
 def _tell(found: Report) -> None:

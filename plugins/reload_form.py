@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param, get_current_context
 
 import palate_metrics
-from palate_airflow import as_failure, caller, task_settings
+from palate_airflow import (
+    caller,
+    failing_with_a_sentence,
+    filled_form,
+    task_settings,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WEEK = timedelta(days=7)
 # How long a layer waits for a live run, or another reload, to give the stage free.
 _PATIENCE = 1_200
 
@@ -59,36 +62,30 @@ def reload_form() -> dict[str, Param]:
     }
 
 
-def requested(params: Mapping[str, Any], start: Any, end: Any, begun: Any) -> Request:
-    """Return what a filled form asks for; a time without a zone is in UTC.
+def asked_history(context: Context) -> Request:
+    """Return which broker times the current run is about: the form's, or its own.
 
-    :param start: of the run's interval, or None
-    :param end: of the run's interval, or None
-    :param begun: when the run was started
+    :raises RequestError: if the form can't be meant
     """
-    from palate.intervals import Request, Source
+    from palate.requests import history
 
-    to = _moment(params["to"]) or end or begun
-    since = _moment(params["from"]) or (start if not params["to"] else None)
-    return Request(since or to - _WEEK, to, Source(params["source"]))
+    run, form = context["dag_run"], filled_form(context)
+    start = form["from"] or (None if form["to"] else run.data_interval_start)
+    end = form["to"] or run.data_interval_end or run.run_after
+    return history(start, end, form["source"])
 
 
 def reload_layer(layer: str) -> dict[str, Any]:
     """Look at one layer for the current run; return what was found, for XCom."""
     from palate import reload
-    from palate.errors import PalateError
 
     context = get_current_context()
     settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
     logging.getLogger("kafka").setLevel(logging.WARNING)
     me = caller(context)
     me = replace(me, told=_progress(settings, me))
-    with palate_metrics.timed(context["ti"]) as found:
-        try:
-            found |= reload.run(settings, me, layer, _request(context)).as_dict()
-        except PalateError as error:
-            log.error("%s", error)
-            raise as_failure(error) from None
+    with palate_metrics.timed(context["ti"]) as found, failing_with_a_sentence():
+        found |= reload.run(settings, me, layer, asked_history(context)).as_dict()
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = found
     return found
@@ -97,28 +94,14 @@ def reload_layer(layer: str) -> dict[str, Any]:
 def tell_report() -> dict[str, Any]:
     """Write the current run's report to the log and to XCom; fail if rows differ."""
     from palate import reload
-    from palate.errors import PalateError
 
     context = get_current_context()
-    try:
+    with failing_with_a_sentence():
         found = reload.report(task_settings(), caller(context))
         log.info("%s", found.markdown())
         context["ti"].xcom_push(key="report", value=found.markdown())
         found.check()
-    except PalateError as error:
-        log.error("%s", error)
-        raise as_failure(error) from None
     return found.as_dict()
-
-
-def _request(context: Context) -> Request:
-    run = context["dag_run"]
-    return requested(
-        context["params"],
-        run.data_interval_start,
-        run.data_interval_end,
-        run.run_after,
-    )
 
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
@@ -145,10 +128,3 @@ def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
         log.info("%s: %s of %s positions", me.task_id, done, total)
 
     return told
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

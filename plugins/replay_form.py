@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param, get_current_context
 
-if TYPE_CHECKING:
-    from palate.rejected import Selection
+from palate.names import Reason
+from palate_airflow import (
+    failing_with_a_sentence,
+    filled_form,
+    run_stage,
+    task_settings,
+)
 
-_REASONS = [
-    "not_json",
-    "not_an_order",
-    "wrong_shape",
-    "value_out_of_range",
-    "version_in_future",
-    "own_message",
-]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from palate.rejected import Selection
+    from palate.settings import Settings
+
+_MOST_NUMBER = 2**31 - 1
 
 
 def replay_form(topics: list[str]) -> dict[str, Param]:
@@ -28,32 +30,54 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
             [],
             type="array",
             items={"type": "string"},
-            examples=_REASONS,
+            examples=[str(reason) for reason in Reason],
             title="Reasons",
             description="Only messages that were refused for these. Empty: any.",
         ),
         "topic": Param(
             None,
             type=["null", "string"],
-            enum=[None, *topics],
+            examples=topics,
             title="Topic",
             description="Only messages of this topic. Empty: any.",
         ),
-        "start": Param(
+        "epoch": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=_MOST_NUMBER,
+            title="Epoch",
+            description="Only this epoch of the topic, 0 unless it was made anew.",
+        ),
+        "partition": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=_MOST_NUMBER,
+            title="Partition",
+            description="Only messages of this partition.",
+        ),
+        "offset": Param(
+            None,
+            type=["null", "string", "integer"],
+            title="Offsets",
+            description="Only these, such as 160 or 160, 170..180.",
+        ),
+        "from": Param(
             None,
             type=["null", "string"],
             format="date-time",
             title="From",
             description="Only messages that the broker got then or later.",
         ),
-        "end": Param(
+        "to": Param(
             None,
             type=["null", "string"],
             format="date-time",
             title="To",
             description="Only messages that the broker got before then.",
         ),
-        "most": Param(
+        "limit": Param(
             10_000,
             type="integer",
             minimum=1,
@@ -64,26 +88,29 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
     }
 
 
-def selection() -> Selection:
-    """Return what the form of the current run asks for."""
-    return selected(get_current_context()["params"])
+def replay() -> dict[str, Any]:
+    """Queue what the form of the current run asks for."""
+    with failing_with_a_sentence():
+        form = filled_form(get_current_context())
+        asked = selected(form, task_settings())
+    return run_stage("rejected", selection=asked)
 
 
-def selected(params: Mapping[str, Any]) -> Selection:
-    """Return what a filled form asks for; a time without a zone is in UTC."""
-    from palate.rejected import Selection
+def selected(form: Mapping[str, Any], settings: Settings) -> Selection:
+    """Return what a filled form asks for.
 
-    return Selection(
-        reasons=tuple(params["reasons"]),
-        topic=params["topic"] or None,
-        start=_moment(params["start"]),
-        end=_moment(params["end"]),
-        limit=params["most"],
+    :raises RequestError: if it can't be meant
+    """
+    from palate.requests import selection
+
+    return selection(
+        settings,
+        reasons=form["reasons"],
+        topic=form["topic"],
+        epoch=form["epoch"],
+        partition=form["partition"],
+        offset=form["offset"],
+        start=form["from"],
+        end=form["to"],
+        limit=form["limit"],
     )
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,21 +1,16 @@
 """The command ``palate check``."""
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from palate import checks
 from palate.check_definitions import load_checks
 from palate.checks import Result
 from palate.settings import load_settings
+from palate.shell import AsJson, print_json, print_table
 from palate.stage import shell_caller
 from palate.told import told
-
-out = Console(highlight=False, markup=False, emoji=False)
 
 
 def check(
@@ -26,9 +21,7 @@ def check(
     list_them: Annotated[
         bool, typer.Option("--list", help="Only tell which there are.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, for a program.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check the warehouse: keys, marts, tags, positions, freshness, growth.
 
@@ -40,23 +33,30 @@ def check(
             return
         report = checks.look(load_settings(), shell_caller("check"), names or [])
         if as_json:
-            print(json.dumps(report.as_dict()))
+            print_json(report.as_dict())
         else:
             _print_results(report.results)
         report.check()
 
 
 def _print_rules() -> None:
-    table = Table("check", "severity", "what must hold")
-    for one in load_checks():
-        table.add_row(Text(one.full_name), one.severity, Text(one.rule))
-    out.print(table)
+    print_table(
+        ("check", "severity", "what must hold"),
+        [(one.full_name, one.severity, one.rule) for one in load_checks()],
+    )
 
 
 def _print_results(results: list[Result]) -> None:
-    table = Table("check", "about", "found", "seconds", "note")
-    for one in results:
-        found = str(one.found) if one.found else one.outcome
-        note = Text(one.note)
-        table.add_row(one.check, one.subject, found, f"{one.seconds:.1f}", note)
-    out.print(table)
+    print_table(
+        ("check", "about", "found", "seconds", "note"),
+        [
+            (
+                one.check,
+                one.subject,
+                str(one.found) if one.found else one.outcome,
+                f"{one.seconds:.1f}",
+                one.note,
+            )
+            for one in results
+        ],
+    )

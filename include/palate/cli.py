@@ -1,13 +1,10 @@
 """The command ``palate``: what a person does more than once, in a shell."""
 
-import json
 import logging
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Column, Table
 
 from palate import marts, tags
 from palate import publish as publish_stage
@@ -18,22 +15,29 @@ from palate.drop_cli import drop
 from palate.errors import MartDifferenceError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.positions_cli import app as positions_app
+from palate.readable import harmless, row_as_text
 from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
 from palate.run import run_pipeline
 from palate.settings import load_settings
+from palate.shell import (
+    AsJson,
+    InertFormatter,
+    errors,
+    out,
+    print_json,
+    print_outcome,
+    print_table,
+)
 from palate.simulate.cli import app as simulate_app
-from palate.stage import Outcome, shell_caller
+from palate.stage import shell_caller
 from palate.status import Status
 from palate.status import status as look
 from palate.storage_cli import app as storage_app
 from palate.tags_cli import app as tags_app
 from palate.told import told
 from palate.vault import STAGE as VAULT
-
-out = Console()
-errors = Console(stderr=True)
 
 app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
@@ -50,8 +54,6 @@ app.command("reload")(reload)
 app.command("check")(check)
 app.command("drop")(drop)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
-
 
 @app.callback()
 def main(
@@ -60,10 +62,10 @@ def main(
     ] = False,
 ) -> None:
     """Set up the log: warnings, or every batch with ``--verbose``."""
+    handler = RichHandler(console=errors, show_path=False)
+    handler.setFormatter(InertFormatter("%(message)s"))
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=errors, show_path=False)],
+        level=logging.INFO if verbose else logging.WARNING, handlers=[handler]
     )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -87,7 +89,7 @@ def run(as_json: AsJson = False) -> None:
     """Run the pipeline once: drain, vault, dictionaries, both marts, tags."""
     with told():
         for outcome in run_pipeline(load_settings()):
-            _print_outcome(outcome, as_json)
+            print_outcome(outcome, as_json)
 
 
 @app.command()
@@ -99,7 +101,7 @@ def status(as_json: AsJson = False) -> None:
     with told():
         found = look(load_settings())
         if as_json:
-            print(json.dumps(found.as_dict()))
+            print_json(found.as_dict())
         else:
             _print_status(found)
         found.check()
@@ -113,14 +115,11 @@ def reconcile(as_json: AsJson = False) -> None:
         report = {name: marts.differences(settings, name) for name in load_marts()}
         report["user_tags"] = tags.differences(settings)
         if as_json:
-            print(
-                json.dumps(
-                    {
-                        name: {"differences": number, "examples": rows}
-                        for name, (number, rows) in report.items()
-                    },
-                    default=str,
-                )
+            print_json(
+                {
+                    name: {"differences": number, "examples": rows}
+                    for name, (number, rows) in report.items()
+                }
             )
         for name, (number, rows) in report.items():
             if not as_json:
@@ -130,7 +129,7 @@ def reconcile(as_json: AsJson = False) -> None:
                     f" the {source}."
                 )
                 for row in rows:
-                    out.print(f"  {row}", markup=False)
+                    out.print(f"  {row_as_text(row)}")
         wrong = [name for name, (number, _) in report.items() if number]
         if wrong:
             message = (
@@ -172,7 +171,7 @@ def rebuild(
             outcome = marts.rebuild(settings, mart, shell_caller("rebuild"))
         else:
             outcome = tags.rebuild(settings, shell_caller("rebuild"))
-        _print_outcome(outcome, as_json)
+        print_outcome(outcome, as_json)
 
 
 @app.command()
@@ -191,34 +190,28 @@ def publish(
         settings = load_settings()
         if again:
             publish_stage.again(settings, shell_caller("publish"))
-        _print_outcome(publish_stage.run(settings, shell_caller("publish")), as_json)
-
-
-def _print_outcome(outcome: Outcome, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(outcome.as_dict()))
-    else:
-        out.print(str(outcome), markup=False, highlight=False)
+        print_outcome(publish_stage.run(settings, shell_caller("publish")), as_json)
 
 
 def _print_status(found: Status) -> None:
     names = list(load_marts())
-    # A log is told from its neighbour by the end of its name: never cut that off.
-    log_name = Column("log", overflow="fold")
-    table = Table(log_name, "end", "staged", "loaded", *names, "lag", "oldest waiting")
+    rows = []
     for item in found.logs:
         epoch = f" epoch {item.epoch}" if item.epoch else ""
         age = item.oldest_waiting_seconds
-        table.add_row(
-            f"{item.topic}\\[{item.partition}]{epoch}",
-            "?" if item.end_offset is None else str(item.end_offset),
-            str(item.staged),
-            str(item.loaded),
-            *[str(item.marts[name]) for name in names],
-            str(item.lag),
-            "-" if age is None else f"{age} s",
+        rows.append(
+            [
+                f"{item.topic}[{item.partition}]{epoch}",
+                "?" if item.end_offset is None else str(item.end_offset),
+                str(item.staged),
+                str(item.loaded),
+                *[str(item.marts[name]) for name in names],
+                str(item.lag),
+                "-" if age is None else f"{age} s",
+            ]
         )
-    out.print(table)
+    heads = ("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
+    print_table(heads, rows)
     promise = found.freshness
     out.print(
         f"The oldest message waits for the marts for {promise.waiting_seconds:g} s;"
@@ -232,17 +225,20 @@ def _print_status(found: Status) -> None:
         out.print(f"Tags of guests to look at: {found.waiting_tags}.")
     waits = ", ".join(f"{what} {n}" for what, n in found.unpublished.items() if n)
     out.print(f"Waiting to be published: {waits or 'nothing'}.")
-    batches = Table("batch", "stage", "committed", "by", "run")
-    for batch in found.last_batches:
-        batches.add_row(
-            str(batch["batch_id"]),
-            batch["stage"] + (" (repeat)" if batch["is_repeat"] else ""),
-            batch["committed_dt"][:19],
-            batch["dag_id"],
-            batch["run_id"],
-        )
-    out.print(batches)
+    print_table(
+        ("batch", "stage", "committed", "by", "run"),
+        [
+            (
+                str(batch["batch_id"]),
+                batch["stage"] + (" (repeat)" if batch["is_repeat"] else ""),
+                batch["committed_dt"][:19],
+                batch["dag_id"],
+                batch["run_id"],
+            )
+            for batch in found.last_batches
+        ],
+    )
     for new in found.filling:
-        out.print(str(new), markup=False, highlight=False)
+        out.print(str(new))
     for problem in found.problems:
-        errors.print(problem, style="yellow", markup=False)
+        errors.print(harmless(problem), style="yellow")

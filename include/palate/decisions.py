@@ -1,8 +1,10 @@
-"""What a person decides by hand: who it was, and why."""
+"""What a person decides by hand: who it was, why, and about what."""
 
 import getpass
+from collections.abc import Iterable
+from typing import Any
 
-from palate.errors import SettingsError
+from palate.errors import RequestError, SettingsError
 
 
 def person() -> str:
@@ -26,3 +28,29 @@ def stated(text: str, option: str) -> str:
         message = f"{option} is empty. Say why, for those who ask later."
         raise SettingsError(message)
     return text.strip()
+
+
+def check_known(what: str, given: Any, known: Iterable[Any]) -> None:
+    """Refuse what a person named if there is no such thing.
+
+    :param what: the kind of thing, such as ``topic``
+    :raises RequestError: names what there is
+    """
+    there = list(known)
+    if given not in there:
+        listed = f"There are: {', '.join(map(str, there))}."
+        message = f"There is no {what} {given}. {listed if there else 'There is none.'}"
+        raise RequestError(message)
+
+
+def check_fields(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse fields that a form doesn't have: whoever wrote them meant something.
+
+    :raises RequestError: names the fields there are
+    """
+    fields = list(known)
+    unknown = [name for name in given if name not in fields]
+    if unknown:
+        has = f"It has: {', '.join(fields)}." if fields else "It has none."
+        message = f"The form has no field {', '.join(map(repr, unknown))}. {has}"
+        raise RequestError(message)

@@ -1,14 +1,9 @@
 """The command ``palate dictionaries``: read all entries again, or look at one."""
 
-import json
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from palate import dictionaries
 from palate.counted import counted
@@ -16,13 +11,11 @@ from palate.dictionary_entry import Entry, look
 from palate.readable import harmless
 from palate.run import follow_vault
 from palate.settings import load_settings
+from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.stage import shell_caller
 from palate.told import told
 
 app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, emoji=False)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
 @app.command()
@@ -32,10 +25,7 @@ def sync(as_json: AsJson = False) -> None:
         settings = load_settings()
         outcomes = [dictionaries.sync(settings, shell_caller(dictionaries.STAGE))]
         for outcome in (*outcomes, *follow_vault(settings)):
-            if as_json:
-                print(json.dumps(outcome.as_dict()))
-            else:
-                out.print(str(outcome))
+            print_outcome(outcome, as_json)
 
 
 @app.command()
@@ -47,7 +37,7 @@ def show(
     with told():
         found = look(load_settings(), id)
     if as_json:
-        print(json.dumps(found.as_dict(), default=str))
+        print_json(found.as_dict())
     else:
         _print(found)
 
@@ -65,7 +55,7 @@ def _print(found: Entry) -> None:
     if not found.versions:
         out.print("No version is staged.")
         return
-    _table(
+    print_table(
         ["version", "staged", "name", "login", "dishes"],
         [
             [
@@ -79,7 +69,7 @@ def _print(found: Entry) -> None:
         ],
     )
     if found.menu:
-        _table(
+        print_table(
             ["dish", "name", "price", "category", "from", "until"],
             [
                 [
@@ -98,10 +88,3 @@ def _print(found: Entry) -> None:
 
 def _time(moment: datetime) -> str:
     return moment.isoformat(" ", "seconds").removesuffix("+00:00")
-
-
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*[Text(harmless(cell)) for cell in row])
-    out.print(table)

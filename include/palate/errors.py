@@ -26,6 +26,13 @@ class SettingsError(PalateError):
     is_worth_retrying = False
 
 
+class RequestError(PalateError):
+    """Raised when a person asks for what isn't known or can't be meant."""
+
+    exit_code = 2
+    is_worth_retrying = False
+
+
 class ServiceUnavailableError(PalateError):
     """Raised when Kafka, PostgreSQL or Redis does not answer."""
 

@@ -1,13 +1,9 @@
 """The command ``palate positions``: how far each stage is, and gaps before it."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from palate import gaps
 from palate.accept_gap import accept_cluster, accept_gap, accept_lost_tail
@@ -17,15 +13,13 @@ from palate.decisions import person, stated
 from palate.epochs import accepted_epochs
 from palate.positions import Log
 from palate.settings import load_settings
+from palate.shell import AsJson, out, print_json, print_table
 from palate.stage import shell_caller
 from palate.told import told
 
 app = typer.Typer(
     help="How far each stage is, and offsets that were lost.", no_args_is_help=True
 )
-out = Console(highlight=False, markup=False, emoji=False)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
 @app.command("list")
@@ -48,15 +42,15 @@ def list_positions(as_json: AsJson = False) -> None:
             del row["log"]
         values = {"positions": positions, "gaps": gap_rows}
         values["epochs"] = [asdict(one) for one in decisions]
-        print(json.dumps(values, default=str))
+        print_json(values)
         return
     stages = sorted({stage for at in marks.values() for stage in at})
-    _print(
+    print_table(
         ["next offset of", *stages],
         [[str(k), *[str(at.get(s, "-")) for s in stages]] for k, at in marks.items()],
     )
     if decisions:
-        _print(
+        print_table(
             ["epoch", "begins at", "decision"],
             [
                 [
@@ -71,7 +65,7 @@ def list_positions(as_json: AsJson = False) -> None:
     if not found:
         out.print("No gaps.")
         return
-    _print(
+    print_table(
         ["gap", "offsets", "found", "decision"],
         [
             [
@@ -109,7 +103,7 @@ def accept(
             stated(reason, "--reason"),
         )
         if as_json:
-            print(json.dumps(outcome.as_dict()))
+            print_json(outcome.as_dict())
         else:
             number = outcome.counts["given_up"]
             given_up = counted(number, "offset is", "offsets are")
@@ -138,7 +132,7 @@ def accept_tail(
             stated(reason, "--reason"),
         )
         if as_json:
-            print(json.dumps(asdict(log) | {"first_offset": first}))
+            print_json(asdict(log) | {"first_offset": first})
         else:
             out.print(f"{log} begins at offset {first}. The next run reads it.")
 
@@ -160,14 +154,6 @@ def accept_other_cluster(
             stated(reason, "--reason"),
         )
         if as_json:
-            print(json.dumps({"topic": topic, "epoch": epoch}))
+            print_json({"topic": topic, "epoch": epoch})
         else:
             out.print(f"Epoch {epoch} of {topic} begins. The next run reads it.")
-
-
-def _print(columns: list[str], rows: list[list[str]]) -> None:
-    # Logs and stages are told apart by the ends of their names: never cut those off.
-    table = Table(*[Column(name, overflow="fold") for name in columns])
-    for row in rows:
-        table.add_row(*[Text(cell) for cell in row])
-    out.print(table)

@@ -1,20 +1,15 @@
 """The command ``palate rebuild vault``."""
 
-import json
-
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import rebuild
-from palate.errors import ApprovalNeededError, SettingsError
+from palate.errors import ApprovalNeededError, RequestError
 from palate.rebuild_report import Report
 from palate.settings import Settings
+from palate.shell import errors, out, print_json
 from palate.stage import Batch, shell_caller
-
-out = Console()
-errors = Console(stderr=True)
 
 
 def rebuild_vault(
@@ -26,7 +21,7 @@ def rebuild_vault(
     """
     if yes and give_up:
         message = "--yes and --discard contradict each other: leave one out."
-        raise SettingsError(message)
+        raise RequestError(message)
     if give_up:
         was_there = rebuild.discard(settings)
         out.print("Dropped it." if was_there else "There is no rebuild under way.")
@@ -57,6 +52,6 @@ def rebuild_vault(
 
 def _show(found: Report, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found.as_dict(), default=str))
+        print_json(found.as_dict())
     else:
         out.print(Markdown(found.markdown()))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from palate import vault
-from palate.database import connect
+from palate.database import Connection, connect
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
 from palate.positions import Log, Range, watermarks
@@ -34,15 +34,15 @@ class Time(StrEnum):
 class Selection:
     """Which refused messages are meant; what is None or empty leaves none out.
 
-    ``start`` is part of the interval, ``end`` is not; both must be aware. With
-    ``limit`` the oldest positions come first.
+    ``start`` is part of the interval, ``end`` is not; both must be aware. ``offsets``
+    are first and last ones. With ``limit`` the oldest positions come first.
     """
 
     reasons: tuple[str, ...] = ()
     topic: str | None = None
     epoch: int | None = None
     partition: int | None = None
-    offset: int | None = None
+    offsets: tuple[tuple[int, int], ...] = ()
     start: datetime | None = None
     end: datetime | None = None
     time: Time = Time.BROKER
@@ -97,7 +97,11 @@ WHERE
     AND (%(topic)s::text IS NULL OR topic = %(topic)s::text)
     AND (%(epoch)s::integer IS NULL OR epoch = %(epoch)s::integer)
     AND (%(partition)s::integer IS NULL OR kafka_partition = %(partition)s::integer)
-    AND (%(offset)s::bigint IS NULL OR kafka_offset = %(offset)s::bigint)
+    AND (
+        %(offsets)s::int8multirange IS NULL
+        OR kafka_offset BETWEEN %(lowest)s::bigint AND %(highest)s::bigint
+        AND kafka_offset <@ %(offsets)s::int8multirange
+    )
     AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
     AND (
         %(start)s::timestamptz IS NULL
@@ -148,7 +152,7 @@ def show(settings: Settings, log: Log, offset: int) -> Content:
         topic=log.topic,
         epoch=log.epoch,
         partition=log.partition,
-        offset=offset,
+        offsets=((offset, offset),),
         with_dismissed=True,
     )
     query = (
@@ -171,11 +175,14 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
     What is queued and waits already is not queued twice. What retention has dropped
     from STG can't be judged again: the outcome says how many. A repeated task queues
     nothing: what it queued before is in its vault and marts, which are repeated.
+
+    :raises NotFoundError: if a single offset was asked for that isn't among them
     """
     with open_run(settings, STAGE, caller) as attempt:
         if attempt.own_ranges():
             attempt.outcome.note = "This run's messages were queued before."
             return attempt.outcome
+        _check_there(attempt.conn, selection)
         with attempt.batch([]) as batch:
             conn = attempt.conn
             start = watermarks(conn, STAGE).get(_FEED, 0)
@@ -205,6 +212,10 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
                     f"{gone[0]} of those selected can't be judged again: retention has "
                     "dropped them from STG."
                 )
+            if not number:
+                attempt.outcome.note = attempt.outcome.note or (
+                    "No refused message matches that does not wait already."
+                )
             if number:
                 batch.ranges = [Range(_FEED, start, start + number)]
         return attempt.outcome
@@ -215,8 +226,11 @@ def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int
 
     The messages stay where they are; they are only counted apart. Who dismissed a
     message first stays.
+
+    :raises NotFoundError: if a single offset was asked for that isn't among them
     """
     with connect(settings) as conn, conn.transaction():
+        _check_there(conn, selection)
         return conn.execute(
             "UPDATE stg.rejected_messages AS r SET dismissed_dt = now(),"
             " dismissed_by = %(who)s, dismissed_why = %(why)s"
@@ -244,13 +258,38 @@ def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]
         )
 
 
+def _check_there(conn: Connection, selection: Selection) -> None:
+    """Refuse single offsets at which nothing is selected."""
+    single = {low for low, high in selection.offsets if low == high}
+    if not single:
+        return
+    found = conn.execute(
+        f"SELECT DISTINCT kafka_offset {_CHOSEN} AND kafka_offset = ANY(%(single)s)",
+        _values(selection) | {"single": list(single)},
+    ).fetchall()
+    missing = sorted(single - {offset for (offset,) in found})
+    if missing:
+        message = (
+            f"No refused message that fits the request stands at offset "
+            f"{', '.join(map(str, missing))}: none was refused there, or it was "
+            "accepted since, or it is dismissed. `palate rejected list --offset "
+            f"{missing[0]} --dismissed` shows what there is."
+        )
+        raise NotFoundError(message)
+
+
 def _values(selection: Selection) -> dict[str, Any]:
+    offsets = selection.offsets
     return {
         "reasons": list(selection.reasons) or None,
         "topic": selection.topic,
         "epoch": selection.epoch,
         "partition": selection.partition,
-        "offset": selection.offset,
+        "offsets": "{" + ",".join(f"[{a},{b}]" for a, b in offsets) + "}"
+        if offsets
+        else None,
+        "lowest": min((low for low, _ in offsets), default=None),
+        "highest": max((high for _, high in offsets), default=None),
         "start": selection.start,
         "end": selection.end,
         "by_broker": selection.time is Time.BROKER,

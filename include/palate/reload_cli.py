@@ -1,61 +1,48 @@
 """The command ``palate reload``."""
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import reload as reloading
-from palate import restaging, vault
+from palate import requests, restaging, vault
 from palate.database import connect
-from palate.errors import SettingsError
-from palate.intervals import Request, Source, planned
+from palate.intervals import Source, planned
 from palate.mart_definitions import load_marts
 from palate.settings import Settings, load_settings
+from palate.shell import AsJson, errors, out, print_json
 from palate.stage import Batch, Caller, shell_caller
 from palate.told import told
-
-out = Console()
-errors = Console(stderr=True)
-
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
 def reload(
     start: Annotated[
-        datetime, typer.Option("--from", formats=_FORMATS, help="Broker time, UTC.")
+        str, typer.Option("--from", help="Broker time, such as 2026-01-31.")
     ],
     end: Annotated[
-        datetime, typer.Option("--to", formats=_FORMATS, help="Up to, not including.")
+        str, typer.Option("--to", help="Up to, not including; UTC without a zone.")
     ],
     source: Annotated[
         Source, typer.Option(help="Where messages are read again from.")
     ] = Source.AUTO,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, for a program.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at a time of history again: heal what is missing, prove the rest equal.
 
     Exits with 14 if something differs that is never overwritten.
     """
     with told():
-        if start >= end:
-            message = f"--from {start} is not before --to {end}."
-            raise SettingsError(message)
+        request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
-        request = Request(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), source)
         caller = shell_caller("reload")
         with Progress(console=errors, disable=as_json, transient=True) as progress:
             bar = _Bar(settings, caller, progress)
             found = reloading.run_all(settings, replace(caller, told=bar.told), request)
         if as_json:
-            print(json.dumps(found.as_dict(), default=str))
+            print_json(found.as_dict())
         else:
             out.print(Markdown(found.markdown()))
         found.check()

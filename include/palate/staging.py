@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from palate import gaps, incidents, restaging, tails
 from palate.database import Connection
+from palate.decisions import check_known
 from palate.epochs import Look, known, look
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.fetching import Unreadable
@@ -45,6 +46,7 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     A cleared task, and a backfill, first read their own ranges again: what is missing
     in STG is put back, and what is there must have the same bytes.
 
+    :raises RequestError: if no topic has one of the partitions asked for
     :raises PalateError: if a log or a topic can't be read on, once all others are: a
         PositionGapError, an UnreadableRecordError, or what the broker says
     """
@@ -76,6 +78,10 @@ def waiting(conn: Connection, states: Iterable[TopicState]) -> int:
 
 
 def _bounds(found: Look, limits: Limits) -> dict[Log, int]:
+    if limits.partitions and not found.problems:  # a problem fails the run anyway
+        there = sorted({item.partition for item in found.states})
+        for number in limits.partitions:
+            check_known("partition", number, there)
     return {
         item: end
         for item, (_, end) in found.states.items()

@@ -1,15 +1,12 @@
 """The command ``palate storage``: what STG and the ledger keep; drop what is old."""
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from palate import storage
 from palate.settings import load_settings
+from palate.shell import AsJson, errors, out, print_json, print_table
 from palate.stage import shell_caller
 from palate.storage import Partition
 from palate.told import told
@@ -18,12 +15,8 @@ app = typer.Typer(
     help="What STG and the ledger keep: see it, drop what is old.",
     no_args_is_help=True,
 )
-out = Console(highlight=False, markup=False, emoji=False)
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 _LARGEST = 3
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
 @app.command()
@@ -32,7 +25,7 @@ def show(as_json: AsJson = False) -> None:
     with told():
         found = storage.show(load_settings())
         if as_json:
-            print(json.dumps(found.as_dict()))
+            print_json(found.as_dict())
             return
         _print_partitions(found.partitions, "kept, because", "may be dropped")
         if found.dropped:
@@ -65,7 +58,7 @@ def retain(
     with told():
         found = storage.retain(load_settings(), shell_caller("retain"), dry_run=dry_run)
         if as_json:
-            print(json.dumps(found.as_dict()))
+            print_json(found.as_dict())
             return
         out.print(str(found))
         if found.kept:
@@ -73,31 +66,36 @@ def retain(
 
 
 def _print_partitions(items: list[Partition], title: str, otherwise: str) -> None:
-    table = Table("partition", "log", "offsets", "size", title)
-    for item in items:
-        table.add_row(
-            Text(f"stg.order_events_{item.id}"),
-            Text(str(item.range.log)),
-            Text(f"{item.range.start}..{item.range.end - 1}"),
-            Text(_mib(item.bytes)),
-            Text(item.kept or otherwise),
-        )
-    out.print(table)
+    print_table(
+        ("partition", "log", "offsets", "size", title),
+        [
+            (
+                f"stg.order_events_{item.id}",
+                str(item.range.log),
+                f"{item.range.start}..{item.range.end - 1}",
+                _mib(item.bytes),
+                item.kept or otherwise,
+            )
+            for item in items
+        ],
+    )
 
 
 def _print_dropped(items: list[Partition]) -> None:
-    table = Table("dropped", "log", "offsets", "last message", "size", "when, by")
-    for item in items:
-        last = item.last_broker_dt
-        table.add_row(
-            Text(f"stg.order_events_{item.id}"),
-            Text(str(item.range.log)),
-            Text(f"{item.range.start}..{item.range.end - 1}"),
-            Text(f"{last:%F %T}" if last else "none"),
-            Text(_mib(item.bytes)),
-            Text(f"{item.dropped_dt:%F %T} {item.dropped_by}"),
-        )
-    out.print(table)
+    print_table(
+        ("dropped", "log", "offsets", "last message", "size", "when, by"),
+        [
+            (
+                f"stg.order_events_{item.id}",
+                str(item.range.log),
+                f"{item.range.start}..{item.range.end - 1}",
+                f"{item.last_broker_dt:%F %T}" if item.last_broker_dt else "none",
+                _mib(item.bytes),
+                f"{item.dropped_dt:%F %T} {item.dropped_by}",
+            )
+            for item in items
+        ],
+    )
 
 
 def _mib(size: int) -> str:

@@ -1,20 +1,16 @@
 """The command ``palate tags``: the rules, who has a tag, and why."""
 
-import json
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from palate import tag_rules
 from palate.counted import counted
-from palate.errors import SettingsError
+from palate.errors import RequestError
 from palate.readable import harmless
 from palate.settings import load_settings
+from palate.shell import AsJson, out, print_json, print_table
 from palate.tag_rules import KINDS, KnownRule, Rule
 from palate.told import told
 
@@ -22,9 +18,7 @@ app = typer.Typer(
     help="Tags of guests: the rules that give them, who has which, and why.",
     no_args_is_help=True,
 )
-out = Console(highlight=False, markup=False, emoji=False)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 RuleId = Annotated[int, typer.Argument(help="The rule's number, as `list` shows it.")]
 Dish = Annotated[
     str | None, typer.Option("--dish", help="The exact name of a dish, or of several.")
@@ -40,27 +34,29 @@ def list_rules(as_json: AsJson = False) -> None:
     with told():
         rules = tag_rules.list_rules(load_settings())
         if as_json:
-            print(json.dumps([asdict(rule) for rule in rules], ensure_ascii=False))
+            print_json([asdict(rule) for rule in rules])
             return
-        table = Table("rule", "tag", "given by", "name", "from orders", "guests", "")
+        rows = []
         for one in rules:
             note = "" if one.active else "switched off"
             if not one.things:
                 note += ", " * bool(note) + "nothing has this name"
             elif one.things > 1:
                 note += ", " * bool(note) + f"{one.things} dishes have this name"
-            cells = (
-                str(one.rule_id),
-                one.tag,
-                KINDS[one.kind],
-                one.name,
-                str(one.threshold),
-                str(one.guests),
-                note,
+            rows.append(
+                (
+                    str(one.rule_id),
+                    one.tag,
+                    KINDS[one.kind],
+                    one.name,
+                    str(one.threshold),
+                    str(one.guests),
+                    note,
+                )
             )
-            table.add_row(*[Text(harmless(cell)) for cell in cells])
-        if rules:
-            out.print(table)
+        if rows:
+            heads = ("rule", "tag", "given by", "name", "from orders", "guests", "note")
+            print_table(heads, rows)
         else:
             out.print("There are no rules. `palate tags add --help` shows how.")
 
@@ -80,7 +76,7 @@ def add(
         names = _named(dish, category)
         if not names:
             message = "Say what has to be ordered: --dish or --category."
-            raise SettingsError(message)
+            raise RequestError(message)
         rule = Rule(threshold=threshold, tag=tag, **names)
         _print_change("Added", tag_rules.add(load_settings(), rule), as_json)
 
@@ -109,7 +105,7 @@ def set_rule(
             message = (
                 "Nothing is to be changed. `palate tags set --help` shows what can."
             )
-            raise SettingsError(message)
+            raise RequestError(message)
         changed = tag_rules.change(load_settings(), rule_id, **values)
         _print_change("Changed", changed, as_json)
 
@@ -131,9 +127,8 @@ def who(
     with told():
         number, holders = tag_rules.who(load_settings(), tag, limit)
         if as_json:
-            guests = [_plain(asdict(one)) for one in holders]
-            answer = {"tag": tag, "guests": number, "holders": guests}
-            print(json.dumps(answer, ensure_ascii=False))
+            guests = [asdict(one) for one in holders]
+            print_json({"tag": tag, "guests": number, "holders": guests})
             return
         for one in holders:
             print(f"{harmless(one.user_id)}  since {one.since_dt:%F %T} UTC")
@@ -151,9 +146,7 @@ def of(
     with told():
         found = tag_rules.of(load_settings(), user_id)
         if as_json:
-            print(
-                json.dumps([_plain(asdict(one)) for one in found], ensure_ascii=False)
-            )
+            print_json([asdict(one) for one in found])
             return
         for held in found:
             print(f"{harmless(held.tag)}, since {held.since_dt:%F %T} UTC")
@@ -174,7 +167,7 @@ def of(
 def _named(dish: str | None, category: str | None) -> dict[str, Any]:
     if dish is not None and category is not None:
         message = "A rule is about one thing: say --dish or --category, not both."
-        raise SettingsError(message)
+        raise RequestError(message)
     if dish is not None:
         return {"kind": "product", "name": dish}
     return {} if category is None else {"kind": "category", "name": category}
@@ -182,16 +175,9 @@ def _named(dish: str | None, category: str | None) -> dict[str, Any]:
 
 def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(known), ensure_ascii=False))
+        print_json(asdict(known))
     else:
         out.print(
             f"{done} rule {known.rule_id}: {harmless(str(known.rule))}. It takes effect"
             " with the next run."
         )
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }

@@ -4,11 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-
 from palate.errors import PalateError
-
-_errors = Console(stderr=True)
+from palate.readable import harmless
+from palate.shell import errors
 
 
 @contextmanager
@@ -17,8 +15,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except PalateError as error:
-        _errors.print(
-            f"[red]{type(error).__name__.removesuffix('Error')}:[/red] ", end=""
-        )
-        _errors.print(str(error), markup=False, highlight=False)
+        kind = type(error).__name__.removesuffix("Error")
+        errors.print(f"{kind}: ", style="red", end="")
+        errors.print("\n".join(map(harmless, str(error).split("\n"))))
         sys.exit(error.exit_code)

@@ -160,6 +160,7 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
     # `dag.test` makes no backfill.
     run = SimpleNamespace(
         run_type="backfill",
+        conf={},
         data_interval_start=end - timedelta(minutes=5),
         data_interval_end=end,
     )
@@ -170,7 +171,8 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
         map_index=-1,
         try_number=1,
     )
-    context = {"ti": task, "dag_run": run}
+    form = SimpleNamespace(params={})
+    context = {"ti": task, "dag_run": run, "dag": form, "params": {}}
     monkeypatch.setattr(palate_airflow, "get_current_context", lambda: context)
 
     with (

@@ -38,22 +38,32 @@ def test_marts_wait_for_the_vault_and_the_vault_for_the_queue(dag: DAG) -> None:
     }
 
 
-def test_untouched_form_asks_for_the_first_ten_thousand(dag: DAG) -> None:
-    assert selected(dag.params.dump()) == Selection(limit=10_000)
+def test_untouched_form_asks_for_the_first_ten_thousand(
+    dag: DAG, warehouse: Settings
+) -> None:
+    assert selected(dag.params.dump(), warehouse) == Selection(limit=10_000)
 
 
-def test_filled_form_narrows() -> None:
-    params = {
+def test_filled_form_narrows(
+    dag: DAG, warehouse: Settings, connection: Connection
+) -> None:
+    message = Message("orders", 0, 2, 0, BROKER_DT, b"no order")
+    stage_messages(connection, [message])
+    form = {
         "reasons": ["wrong_shape"],
         "topic": "orders",
-        "start": "2023-08-12T03:00:00+03:00",
-        "end": "2023-08-13T00:00:00",
-        "most": 5,
+        "partition": 2,
+        "offset": "160, 170..180",
+        "from": "2023-08-12T03:00:00+03:00",
+        "to": "2023-08-13T00:00:00",
+        "limit": 5,
     }
 
-    assert selected(params) == Selection(
+    assert selected(dag.params.dump() | form, warehouse) == Selection(
         reasons=("wrong_shape",),
         topic="orders",
+        partition=2,
+        offsets=((160, 160), (170, 180)),
         start=datetime(2023, 8, 12, tzinfo=UTC),
         end=datetime(2023, 8, 13, tzinfo=UTC),
         limit=5,
@@ -77,10 +87,31 @@ def test_run_loads_what_a_mended_setting_accepts(
     sys.modules.pop("palate_assets", None)  # another test's topics would be in it
 
     dag = DagBag(str(PATH)).dags["rejected_replay"]
-    run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "most": 2})
+    run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "limit": 2})
 
     assert run.state == "success"
     assert rejected.count(warehouse, Selection()) == {"wrong_shape": 1}
     assert connection.execute(
         "SELECT sum(order_cnt) FROM cdm.user_product_counters"
     ).fetchone() == (4,)  # two dishes in each of two orders
+
+
+@pytest.mark.usefixtures("metadata_database")
+@pytest.mark.filterwarnings("default")
+def test_run_for_one_offset_replays_just_that(
+    warehouse: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = next(iter(warehouse.palate_topics))
+    messages = [Message(topic, 0, 0, at, BROKER_DT, b"no order") for at in range(3)]
+    stage_messages(connection, messages)
+    load(warehouse)
+    for name, value in variables(warehouse).items():
+        monkeypatch.setenv(name, value)
+    sys.modules.pop("palate_assets", None)
+
+    run = DagBag(str(PATH)).dags["rejected_replay"].test(run_conf={"offset": 1})
+
+    assert run.state == "success"
+    assert connection.execute(
+        "SELECT array_agg(kafka_offset) FROM ops.replays"
+    ).fetchone() == ([1],)

@@ -1,9 +1,11 @@
 """Which broker times a reload is about, by its form and by its run."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.definitions.param import ParamsDict
 
 TICK = datetime(2023, 8, 14, 3, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -41,10 +43,19 @@ BEGUN = datetime(2023, 8, 16, 12, 30, tzinfo=UTC)
 def test_form_wins_over_the_run(
     form: dict[str, Any], interval: tuple[Any, Any], expected: tuple[Any, Any]
 ) -> None:
-    from reload_form import requested
+    from reload_form import asked_history, reload_form
 
-    params = {"from": None, "to": None, "source": "stg"} | form
-    found = requested(params, *interval, BEGUN)
+    start, end = interval
+    run = SimpleNamespace(
+        conf=form, data_interval_start=start, data_interval_end=end, run_after=BEGUN
+    )
+    params = ParamsDict(reload_form())
+    context: Any = {
+        "dag": SimpleNamespace(params=params),
+        "dag_run": run,
+        "params": params.dump() | {"source": "stg"} | form,
+    }
+    found = asked_history(context)
 
     assert (found.start, found.end) == expected
     assert found.source == "stg"

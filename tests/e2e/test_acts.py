@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.airflow_api import AirflowApi, Json, until
-from tests.e2e.runs import Dwh, damage, going, watermarks
+from tests.e2e.runs import Dwh, damage, is_quiet, watermarks
 from tests.e2e.shop import TOPIC, Guest
 from tests.model.compare import actual, assert_equal
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def paused(airflow: AirflowApi) -> Any:
     """Let nobody but the test start runs of orders_stream."""
     airflow.pause(paused=True)
-    until(lambda: not going(airflow), "the end of the runs that go on")
+    until(lambda: is_quiet(airflow), "the end of the runs that go on")
     yield airflow
     airflow.pause(paused=False)
 
@@ -47,6 +47,28 @@ def test_reload_of_a_form_heals_and_reports(
     assert found["layers"]["user_category_counters"]["healed"] >= 1
     assert found["differing"] == 0
     assert "| layer | compared" in of_reload.log(run["dag_run_id"], REPORT)
+
+
+@pytest.mark.parametrize(
+    ("dag", "task", "conf", "sentence"),
+    [
+        ("orders_stream", "drain", {"message": 5}, "The form has no field 'message'."),
+        ("rejected_replay", "replay", {"offset": 160}, "stands at offset 160"),
+        (RELOAD, "choose_mode", {"from": "yesterday"}, "From is 'yesterday', which"),
+    ],
+)
+def test_form_that_cant_be_meant_fails_at_once_with_a_sentence(
+    airflow: AirflowApi, dag: str, task: str, conf: Json, sentence: str
+) -> None:
+    of_dag = airflow.of(dag)
+    run_id = of_dag.trigger(conf).raise_for_status().json()["dag_run_id"]
+
+    assert of_dag.over(run_id)["state"] == "failed"
+    found = of_dag.tasks(run_id)[task]
+    assert (found["state"], found["try_number"]) == ("failed", 1)
+    log = of_dag.log(run_id, task)
+    assert sentence in log
+    assert "Traceback" not in log
 
 
 def test_reload_of_bytes_that_differ_is_red_and_changes_nothing(
@@ -80,7 +102,7 @@ def test_reload_is_backfilled_over_three_months_and_backwards(
     now = datetime.now(UTC)
     guest.order([guest.pizza], broker_dt=now - timedelta(days=10))
     until(lambda: guest.counted(dwh, 1), "the order in the marts")
-    until(lambda: not going(airflow), "the end of the runs that go on")
+    until(lambda: is_quiet(airflow), "the end of the runs that go on")
     before, marks = actual(dwh), watermarks(dwh)
     of_reload = airflow.of(RELOAD)
 
@@ -117,7 +139,7 @@ def test_backlog_of_a_pause_goes_through_in_one_run(
     airflow.pause(paused=False)
 
     until(lambda: guest.counted(dwh, 5), "the backlog in the marts", seconds=360)
-    until(lambda: not going(airflow), "the end of the runs")
+    until(lambda: is_quiet(airflow), "the end of the runs")
     took = dwh.execute(
         "SELECT count(DISTINCT s.run_id) FROM ops.stage_runs AS s"
         " INNER JOIN ops.batches AS b USING (stage_run_id)"

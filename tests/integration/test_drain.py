@@ -16,6 +16,7 @@ from palate.database import connect
 from palate.errors import (
     CodecMissingError,
     PositionGapError,
+    RequestError,
     ServiceUnavailableError,
     StageBusyError,
     TopicMissingError,
@@ -104,6 +105,30 @@ def test_second_run_finds_nothing(broker: Broker, connection: Connection) -> Non
     drain(broker.settings, "first")
     assert str(drain(broker.settings, "second")) == "drain: nothing to do."
     assert len(staged(connection)) == 3
+
+
+def test_cleared_run_that_took_nothing_names_the_run_that_did(
+    broker: Broker, connection: Connection
+) -> None:
+    broker.send(numbered(2))
+    drain(broker.settings, "earlier")
+    broker.send(numbered(1))
+    drain(broker.settings, "quicker")
+    assert drain(broker.settings, "seen").note == ""
+    broker.send(numbered(1))
+    drain(broker.settings, "later")
+
+    note = drain(broker.settings, "seen", try_number=2).note
+
+    assert note.startswith("This run has taken nothing")
+    assert f"{broker.raw}[0] 2..2 by quicker." in note
+    assert "earlier" not in note
+    assert "later" not in note
+
+
+def test_unknown_partition_is_named_with_those_there(broker: Broker) -> None:
+    with pytest.raises(RequestError, match=r"no partition 99\. There are: 0, 1"):
+        drain(broker.settings, limits=Limits(partitions=(0, 99)))
 
 
 def test_both_topics_and_all_partitions_are_read(

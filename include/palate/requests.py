@@ -1,0 +1,176 @@
+"""What a person asks for in a form, by REST or in a shell: one check for all.
+
+What can't be meant is an error that names what is known, before anything is done. A
+form is a mapping that has each of its fields, an empty one as None.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from palate.database import connect
+from palate.decisions import check_known
+from palate.errors import RequestError
+from palate.intervals import Request, Source
+from palate.names import Reason
+from palate.positions import Log
+from palate.rejected import Selection, Time
+from palate.settings import Settings
+from palate.staging import STAGE as DRAIN
+from palate.staging import Limits
+from palate.times import moment
+
+WEEK = timedelta(days=7)
+
+_MOST_NUMBER = 2**31 - 1
+_MOST_OFFSET = 2**63 - 2
+_OFFSETS = re.compile(r"([0-9]{1,19})(?:\s*\.\.\s*([0-9]{1,19}))?")
+
+
+def limits(form: Mapping[str, Any], settings: Settings) -> Limits:
+    """Return what a run takes at most.
+
+    :raises RequestError: if a topic isn't among PALATE_TOPICS
+    """
+    for topic in form["topics"]:
+        check_known("topic", topic, settings.palate_topics)
+    numbers = (form["partitions"] or "").split(",")
+    minutes = form["minutes"]
+    return Limits(
+        topics=tuple(form["topics"]),
+        partitions=tuple(int(n) for n in numbers) if form["partitions"] else None,
+        messages=form["messages"],
+        seconds=minutes * 60 if minutes else None,
+    )
+
+
+def history(
+    start: str | datetime | None,
+    end: str | datetime | None,
+    source: str,
+    names: tuple[str, str] = ("From", "To"),
+) -> Request:
+    """Return which broker times a reload is about; without a start, a week.
+
+    :param names: what the person calls start and end
+    :raises RequestError: if they are no times, or the start isn't before the end
+    """
+    to = moment(end, names[1]) if isinstance(end, str) else end
+    since = moment(start, names[0]) if isinstance(start, str) else start
+    if to is None:
+        message = f"{names[1]} is missing."
+        raise RequestError(message)
+    since = since or to - WEEK
+    _check_order(since, to, names)
+    return Request(since, to, Source(source))
+
+
+def check_rebuild(form: Mapping[str, Any]) -> None:
+    """Refuse a rebuild that names times or a source: it is about all of STG.
+
+    :raises RequestError: names what has no meaning
+    """
+    given = [name for name in ("from", "to") if form[name]]
+    if form["source"] != Source.AUTO:
+        given.append("source")
+    if given:
+        message = (
+            "A rebuild builds all that STG has; it can't be narrowed by "
+            f"{', '.join(given)}. Leave these as they were, or choose to look."
+        )
+        raise RequestError(message)
+
+
+def selection(
+    settings: Settings,
+    *,
+    reasons: Iterable[str] = (),
+    topic: str | None = None,
+    epoch: int | None = None,
+    partition: int | None = None,
+    offset: str | int | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    time: Time = Time.BROKER,
+    limit: int | None = None,
+    names: tuple[str, str] = ("From", "To"),
+) -> Selection:
+    """Return which refused messages are meant.
+
+    :param offset: ``160``, or ``160, 170..180``
+    :param names: what the person calls start and end
+    :raises RequestError: if there is no such reason or log, or the times can't be meant
+    """
+    for reason in reasons:
+        check_known("reason", reason, Reason)
+    for what, number in (("epoch", epoch), ("partition", partition)):
+        if number is not None and not 0 <= number <= _MOST_NUMBER:
+            message = f"There is no {what} {number}."
+            raise RequestError(message)
+    _check_log(settings, topic, epoch, partition)
+    since = moment(start, names[0]) if start else None
+    to = moment(end, names[1]) if end else None
+    if since and to:
+        _check_order(since, to, names)
+    return Selection(
+        reasons=tuple(reasons),
+        topic=topic or None,
+        epoch=epoch,
+        partition=partition,
+        offsets=() if offset is None or offset == "" else _offsets(str(offset)),
+        start=since,
+        end=to,
+        time=time,
+        limit=limit,
+    )
+
+
+def _check_order(start: datetime, end: datetime, names: tuple[str, str]) -> None:
+    if start >= end:
+        message = (
+            f"{names[0]}, {start:%F %T} UTC, is not before {names[1]}, {end:%F %T} UTC."
+        )
+        raise RequestError(message)
+
+
+def _check_log(
+    settings: Settings, topic: str | None, epoch: int | None, partition: int | None
+) -> None:
+    """Refuse a log that no message ever came from; one of a former topic is known."""
+    if not topic and epoch is None and partition is None:
+        return
+    with connect(settings) as conn:
+        logs = [
+            Log(*row)
+            for row in conn.execute(
+                "SELECT topic, epoch, kafka_partition FROM ops.watermarks"
+                " WHERE stage = %s ORDER BY topic, epoch, kafka_partition",
+                (DRAIN,),
+            )
+        ]
+    if topic:
+        known = {*settings.palate_topics, *(log.topic for log in logs)}
+        check_known("topic", topic, sorted(known))
+        logs = [log for log in logs if log.topic == topic]
+    if epoch is not None:
+        check_known("epoch", epoch, sorted({log.epoch for log in logs}))
+        logs = [log for log in logs if log.epoch == epoch]
+    if partition is not None:
+        check_known("partition", partition, sorted({log.partition for log in logs}))
+
+
+def _offsets(text: str) -> tuple[tuple[int, int], ...]:
+    found = []
+    for part in text.split(","):
+        match = _OFFSETS.fullmatch(part.strip())
+        low = int(match[1]) if match else -1
+        high = int(match[2] or low) if match else -1
+        if not 0 <= low <= high <= _MOST_OFFSET:
+            message = (
+                f"{part.strip()!r} is no offset. Write one such as 160, or several such"
+                " as 160, 170..180, where both ends are meant."
+            )
+            raise RequestError(message)
+        found.append((low, high))
+    return tuple(found)

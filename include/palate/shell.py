@@ -1,0 +1,103 @@
+"""How every command prints: one console, one ``--json``, one kind of table."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Column, Table
+from rich.text import Text
+
+from palate.readable import harmless
+from palate.stage import Outcome
+
+# What is printed may be anybody's: no markup, no emoji codes, no guessed colours.
+out = Console(highlight=False, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+# A column that is wider than a time is folded where there is no room, but not to less
+# than this. The head of a column is broken between words before that.
+_WHOLE, _FOLDED = 19, 12
+_BETWEEN_CELLS = 3
+
+
+class InertFormatter(logging.Formatter):
+    """A formatter that leaves a terminal nothing to act on, whoever wrote the text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's lines, each as text that is plainly printed."""
+        return "\n".join(map(harmless, super().format(record).split("\n")))
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON; times by ISO 8601, what else it has no type for as text.
+
+    Only ASCII: what a terminal would act on is an escape.
+    """
+    print(json.dumps(value, default=_as_json))
+
+
+def print_outcome(outcome: Outcome, as_json: bool) -> None:
+    """Print what a stage did."""
+    if as_json:
+        print_json(outcome.as_dict())
+    else:
+        out.print(harmless(str(outcome)))
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as a table, or one below the other where it would not be readable.
+
+    Nothing is cut off: logs and runs are told apart by the ends of their names.
+    """
+    cells = [[harmless(cell) for cell in row] for row in rows]
+    titles = [_title(head) for head in heads]
+    widths = [
+        max(
+            len(title) for title in (*titles[n].split("\n"), *(row[n] for row in cells))
+        )
+        for n in range(len(heads))
+    ]
+    least = sum(width if width <= _WHOLE else _FOLDED for width in widths)
+    if least + _BETWEEN_CELLS * len(heads) - 1 > out.width:
+        for row in cells:
+            _print_block(heads, row)
+        return
+    table = Table(
+        *(
+            Column(title, overflow="fold", no_wrap=width <= _WHOLE)
+            for title, width in zip(titles, widths, strict=True)
+        ),
+        pad_edge=False,
+    )
+    for row in cells:
+        table.add_row(*[Text(cell) for cell in row])
+    out.print(table)
+
+
+def _as_json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _title(head: str) -> str:
+    """Break the head of a column between its words, so that it takes little room."""
+    if len(head) <= _FOLDED:
+        return head
+    return head.replace("_", "_\n").replace(" ", "\n")
+
+
+def _print_block(heads: Sequence[str], row: Sequence[str]) -> None:
+    out.print(Text(row[0], overflow="fold"), style="bold")
+    for head, cell in zip(heads[1:], row[1:], strict=True):
+        line = f"  {head}: {cell}"
+        if len(line) > out.width:
+            out.print(Text(f"  {head}:", overflow="fold"))
+            out.print(Padding.indent(Text(cell, overflow="fold"), 4))
+        else:
+            out.print(Text(line))
