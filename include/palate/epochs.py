@@ -270,11 +270,15 @@ def _refusal(epochs: list[_Epoch], state: TopicState) -> str | None:
     clusters = list(dict.fromkeys(one.cluster_id for one in epochs))
     if state.cluster_id is None or state.cluster_id in clusters:
         return None  # deleted and created anew
-    before = " and ".join(one or "one whose id was not kept" for one in clusters)
+    before = " and ".join(
+        f"cluster {one}" if one else "a cluster whose id was not kept"
+        for one in clusters
+    )
+    where = ", perhaps" if None in clusters else ","
     return (
-        f"Topic {state.topic} is another one than was read so far, on another cluster: "
-        f"its id is {state.topic_id} on cluster {state.cluster_id}, and it was read "
-        f"from cluster {before}. Nothing of it is read. If the address is wrong, "
+        f"Topic {state.topic} is another one than was read so far{where} on another "
+        f"cluster: its id is {state.topic_id} on cluster {state.cluster_id}, and it "
+        f"was read from {before}. Nothing of it is read. If the address is wrong, "
         "correct KAFKA_BOOTSTRAP. If this cluster takes over: `palate positions "
         f"accept-cluster {state.topic} --reason ...`; see docs/operations.md, 'Another "
         "cluster answers'."

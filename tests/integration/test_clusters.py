@@ -126,6 +126,19 @@ def test_cluster_and_topic_that_were_not_noted_yet_are(
     assert watermarks(connection, "drain") == {Log(broker.raw, 0, 0): 2}
 
 
+def test_topic_that_changed_while_its_cluster_was_not_noted_is_refused(
+    broker: Broker, connection: Connection
+) -> None:
+    broker.send([b"0"])
+    drain(broker, "before")
+    connection.execute(
+        "UPDATE ops.topics SET topic_id = %s, cluster_id = NULL", (OTHER_ID,)
+    )
+
+    with pytest.raises(PositionGapError, match="perhaps on another cluster"):
+        drain(broker, "after")
+
+
 def test_topic_that_is_read_is_not_accepted_again(broker: Broker) -> None:
     broker.send([b"0"])
     drain(broker, "before")
