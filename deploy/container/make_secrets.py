@@ -115,7 +115,10 @@ def _write_clients(
         "REDIS_URL": _redis(redis_server.PALATE, secrets, ca, secured),
         **_kafka(secrets, ca, secured),
     }
-    owner = {"DWH_DSN": _dsn("palate", secrets.palate, "dwh", ca, secured)}
+    owner = {
+        "DWH_DSN": _dsn("palate", secrets.palate, "dwh", ca, secured),
+        "REDIS_URL": _redis(redis_server.OWNER, secrets, ca, secured),
+    }
     _hand_over(airflow / "airflow.env", _lines(environment))
     _hand_over(folder / "owner" / "owner.env", _lines(owner))
     simulator = {"REDIS_URL": _redis(redis_server.SIMULATOR, secrets, ca, secured)}

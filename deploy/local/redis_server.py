@@ -15,12 +15,15 @@ from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 _ONCE = Retry(NoBackoff(), 0)
-PALATE, SIMULATOR, CELERY = "palate", "simulator", "celery"
+PALATE, OWNER, SIMULATOR, CELERY = "palate", "owner", "simulator", "celery"
+# Eight digits of an id: the queue `default` begins with four of them.
+_ENTRIES = f"%W~{'[0-9a-f]' * 8}*"
+_PALATE = "%R~* ~tags:* ~palate-version:* +mget +eval +get +set +del +info +ping"
 # What each user may do, in the words of ACL SETUSER.
 RIGHTS = {
-    PALATE: "%R~* ~tags:* ~palate-version:* +mget +eval +get +set +del +info +ping",
-    # Eight digits of an id: the queue `default` begins with four of them.
-    SIMULATOR: f"%W~{'[0-9a-f]' * 8}* +set +ping",
+    PALATE: _PALATE,
+    OWNER: f"{_PALATE} {_ENTRIES}",  # a person's shell: both
+    SIMULATOR: f"{_ENTRIES} +set +ping",
     CELERY: (
         "~default* ~*celery* ~_kombu.* ~unacked* &* +@all -@admin -@dangerous +info"
     ),
@@ -31,6 +34,7 @@ def users(secrets: Secrets) -> dict[str, str]:
     """Return the password of each user, but for the administrator."""
     return {
         PALATE: secrets.redis_palate,
+        OWNER: secrets.redis_owner,
         SIMULATOR: secrets.redis_simulator,
         CELERY: secrets.redis_celery,
     }

@@ -28,6 +28,7 @@ class Secrets:
     airflow: str = field(default_factory=_password)
     redis: str = field(default_factory=_password)
     redis_palate: str = field(default_factory=_password)
+    redis_owner: str = field(default_factory=_password)
     redis_simulator: str = field(default_factory=_password)
     redis_celery: str = field(default_factory=_password)
     kafka: str = field(default_factory=_password)

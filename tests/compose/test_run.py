@@ -92,6 +92,7 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
         "redis",
         "redis_palate",
         "redis_celery",
+        "redis_owner",
         "kafka",
         "admin",
         "jwt_secret",

@@ -1,5 +1,7 @@
 """Each user of the stack's Redis can do its work, and no other's."""
 
+from collections.abc import Iterator
+
 import pytest
 import redis
 
@@ -17,16 +19,20 @@ ID = "0123456789abcdef01234567"
 
 
 @pytest.fixture
-def users(services: Stack) -> dict[str, Settings]:
+def users(services: Stack) -> Iterator[dict[str, Settings]]:
     passwords = redis_server.users(Secrets.load(services.var / "secrets.json"))
     port = services.ports.redis
-    return {
+    yield {
         user: load_settings(
             dwh_dsn="postgresql:///none",
             redis_url=f"redis://{user}:{password}@{HOST}:{port}/0",
         )
         for user, password in passwords.items()
     }
+    with redis.Redis.from_url(services.env()["REDIS_URL"]) as administrator:
+        administrator.delete(
+            ID, "tags:guest-of-acl", "palate-version:{tags:guest-of-acl}"
+        )
 
 
 def test_palate_reads_dictionaries_and_writes_tags_alone(
@@ -53,6 +59,18 @@ def test_simulator_writes_dictionaries_alone(users: dict[str, Settings]) -> None
             open_redis(users["simulator"], "a test", "") as client,
         ):
             client.execute_command(*refused)
+
+
+def test_shell_of_a_person_writes_both(users: dict[str, Settings]) -> None:
+    with open_redis(users["owner"], "a test", "") as client:
+        client.set(ID, "{}")
+        assert read_values(client, [ID]) == [b"{}"]
+        assert tag_keys.write(client, [State("guest-of-acl", 2, ())]) == 1
+    with (
+        pytest.raises(AccessDeniedError, match="does not let user owner do it"),
+        open_redis(users["owner"], "a test", "") as client,
+    ):
+        client.execute_command("SET", "default", "x")
 
 
 def test_celery_has_its_queue_alone(users: dict[str, Settings]) -> None:
