@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Airflow would take over every other name of this module as a setting.
 __all__ = ["task_instance_mutation_hook"]
 
-# Of the 128 of the default pool: three such tasks, and 8 slots are left.
-_SLOTS_OF_A_BACKFILL = 40
+# Tasks of backfills that are at work at once, if their pool has so many slots.
+_AT_ONCE = 3
 
 _NEEDED_BY_TASKS = (
     "airflow.dag_processing.bundles.local",
@@ -50,8 +50,42 @@ def task_instance_mutation_hook(
     run before keeps its name, and its one slot, when a backfill runs it again.)
     """
     if task_instance.run_id.startswith("backfill__"):
-        task_instance.pool_slots = _SLOTS_OF_A_BACKFILL
+        task_instance.pool_slots = slots_of_a_backfill(
+            _pool_slots(task_instance, dag_run)
+        )
         task_instance.priority_weight = 0
+
+
+def slots_of_a_backfill(pool_slots: int) -> int:
+    """Return how many slots of its pool a backfill's task takes.
+
+    As many as leave at least a sixteenth of the pool, and one slot, to live runs when
+    no further such task fits: of 128 slots 40, of 4 three. A pool of one slot has none
+    to leave; there live runs go first.
+    """
+    most = pool_slots - max(pool_slots // 16, 1)
+    for tasks in range(_AT_ONCE, 0, -1):
+        slots = most // tasks
+        if slots and pool_slots // slots == tasks:
+            return slots
+    return 1
+
+
+def _pool_slots(task_instance: TaskInstance, dag_run: DagRun | None) -> int:
+    """Return how many slots the task's pool has, by the session that makes the run."""
+    from airflow.configuration import conf
+    from airflow.models.pool import Pool
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    slots = None
+    if dag_run is not None and (session := object_session(dag_run)):
+        with session.no_autoflush:
+            query = select(Pool.slots).where(Pool.pool == task_instance.pool)
+            slots = session.scalar(query)
+    default: int = conf.getint("core", "default_pool_task_slot_count")
+    # A pool without limits has -1.
+    return slots if slots is not None and slots > 0 else default
 
 
 @cache
