@@ -288,12 +288,25 @@ def idle(
 @app.command()
 def reload(
     messages: Annotated[int, typer.Option(min=1, help="Orders of the week.")] = 50_000,
+    history: Annotated[
+        list[int] | None, typer.Option(help="Orders in store, such as 500000.")
+    ] = None,
     repetitions: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what the reload of a week costs, as a multiple of its first load."""
+    """Print what the reload of a week costs, as a multiple of its first load.
+
+    With --history: of the newest orders of each of these histories, and with kills.
+    """
     with _measuring(var, keep) as services:
+        if history:
+            parts = [
+                reloading.measure_part(services, history=size, messages=messages)
+                for size in history
+            ]
+            reloading.show_parts(parts, messages)
+            return
         found = reloading.measure(services, messages=messages, repetitions=repetitions)
         reloading.show(found, messages)
 

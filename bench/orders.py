@@ -39,6 +39,16 @@ def message(number: int) -> bytes:
     return _new_version(chance.randrange(orders), orders, chance)
 
 
+def of_regular(number: int) -> bytes:
+    """Return a new order, of guests who each make all of theirs one after the other.
+
+    So the orders of a time are of as many guests, and these have as many orders,
+    however long the history before them is.
+    """
+    guest = number // _ORDERS_PER_GUEST
+    return _render(number, number, random.Random(number), guest=guest)
+
+
 def messages_for(orders: int) -> int:
     """Return how many messages it takes until that many orders are known."""
     if orders <= FIRST:
@@ -168,9 +178,11 @@ def _render(
     *,
     lines: random.Random | None = None,
     status: str = "CLOSED",
+    guest: int | None = None,
 ) -> bytes:
     """Return an order as it was when order number ``changed`` was made."""
-    guest = chance.randrange(guests(order))
+    anybody = chance.randrange(guests(order))
+    guest = anybody if guest is None else guest
     restaurant = chance.randrange(_RESTAURANTS)
     if lines:
         chance = lines

@@ -1,17 +1,21 @@
-"""The reload of a week, as a multiple of its first load."""
+"""The reload of a week, as a multiple of its first load; and of a part of a history."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
 
 from bench import orders
 from bench.broker import make_topic, send
+from bench.growth import load
 from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console, now
+from bench.store import stage
 from palate import reload
-from palate.intervals import Request
+from palate.intervals import Request, Source
 from palate.run import run_pipeline
-from palate.stage import shell_caller
+from palate.settings import Settings
+from palate.stage import Batch, Caller, shell_caller
 
 _DATABASE = "bench_reload"
 
@@ -69,3 +73,102 @@ def show(times: Times, messages: int = orders.FIRST) -> None:
         f"{times.reload.median:.1f} s ({layers}): {ratio.median:.2f} times "
         f"({min(ratio.values):.2f} to {max(ratio.values):.2f})"
     )
+
+
+_STAGED_AT_ONCE = 50_000
+
+
+class _KilledError(BaseException):
+    """Stands for whatever ends a reload from outside, right after a batch."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Seconds for the newest orders of a history: first load, reload, with kills."""
+
+    history: int
+    load: float
+    reload: float
+    layers: dict[str, float]
+    kills: int
+    killed: float
+
+
+def measure_part(services: Services, *, history: int, messages: int) -> Part:
+    """Load a history; reload its newest orders, also killed after every third batch.
+
+    Their guests have no others: what is reloaded is the same in a history of any
+    length. STG is asked alone, so no broker is part of it.
+
+    :raises RuntimeError: if a reload found anything to heal, or the marts are wrong
+    """
+    settings = services.settings(_DATABASE)
+    services.fresh_warehouse(_DATABASE)
+    services.fill_dictionary(history)
+    for start in range(0, history - messages, _STAGED_AT_ONCE):
+        number = min(_STAGED_AT_ONCE, history - messages - start)
+        stage(settings, number, orders.of_regular)
+        load(settings)
+    services.vacuum(_DATABASE)
+    services.checkpoint()
+    stage(settings, messages, orders.of_regular)
+    times = Samples()
+    with times.timed():
+        load(settings)
+    services.vacuum(_DATABASE)
+    services.checkpoint()
+    request = Request(
+        orders.sent_at(history - messages), orders.sent_at(history), Source.STG
+    )
+    with times.timed():
+        found = _reload(settings, shell_caller("reload"), request, messages)
+    layers = {layer.name: layer.seconds for layer in found.layers}
+    services.checkpoint()
+    with times.timed():
+        kills = _reload_killed(settings, request, messages)
+    check(settings)
+    first, again, killed = times.values
+    return Part(history, first, again, layers, kills, killed)
+
+
+def _reload(
+    settings: Settings, caller: Caller, request: Request, messages: int
+) -> reload.Report:
+    found = reload.run_all(settings, caller, request)
+    if found.healed or found.differing or found.positions != messages:
+        message = f"The reload found what is not there: {found.as_dict()}"
+        raise RuntimeError(message)
+    return found
+
+
+def _reload_killed(settings: Settings, request: Request, messages: int) -> int:
+    caller = shell_caller("reload")
+    for kills in count():
+        batches = count(1)
+
+        def told(_: str, __: Batch, batches: "count[int]" = batches) -> None:
+            if next(batches) >= 3:
+                raise _KilledError
+
+        try:
+            _reload(settings, replace(caller, told=told), request, messages)
+        except _KilledError:
+            continue
+        return kills
+    return 0
+
+
+def show_parts(parts: list[Part], messages: int) -> None:
+    """Print each, and what ten times the history costs."""
+    for part in parts:
+        layers = ", ".join(f"{name} {value:.1f}" for name, value in part.layers.items())
+        print(
+            f"{messages:,} of {part.history:,} orders: first load {part.load:.1f} s, "
+            f"reload {part.reload:.1f} s ({layers}): {part.reload / part.load:.2f} "
+            f"times; killed {part.kills} times: {part.killed:.1f} s, "
+            f"{part.killed / part.load:.2f} times"
+        )
+    if len(parts) > 1:
+        ratio = parts[-1].reload / parts[0].reload
+        longer = parts[-1].history / parts[0].history
+        print(f"In a history {longer:.0f} times as long: {ratio:.2f} times as long.")
