@@ -5,7 +5,8 @@ to, or a backfill's; every layer is compared and healed, beside live runs. `repo
 the report in its log and as XCom. **Rebuild**: new tables are filled beside the living
 ones and compared; what differs waits for an answer at `approve`; then they are swapped.
 
-**When it fails:** nothing is harmed; a cleared run looks again, and a rebuild goes on.
+**When it fails:** nothing is harmed; the next attempt goes on where it was, a cleared
+layer that was done looks again, and a rebuild goes on.
 A red `report` means that rows differ which are never overwritten: the tasks' logs name
 them. In a rebuild the log says what stands in its way.
 """
@@ -27,12 +28,14 @@ from reload_form import reload_form, reload_layer, tell_report
     **DAG_DEFAULTS | {"dagrun_timeout": rebuild.WEEK},
 )
 def orders_history_reload():
-    @task(inlets=assets.ORDER_TOPICS, max_active_tis_per_dag=1)
+    # A layer that is killed, or at its limit, goes on where it was at the next attempt.
+    @task(inlets=assets.ORDER_TOPICS, max_active_tis_per_dag=1, **rebuild.PATIENT)
     def messages():
         """Compare what is staged with the broker; put back what is lost."""
         return reload_layer("messages")
 
-    @task(max_active_tis_per_dag=1)  # a backfill's runs wait here, and not in a lock
+    # A backfill's runs wait here, and not in a lock.
+    @task(max_active_tis_per_dag=1, **rebuild.PATIENT)
     def layer(name: str):
         """Heal and compare a layer: the vault's rows, or the week's guests."""
         return reload_layer(name)

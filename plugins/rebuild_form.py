@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # Hundreds of millions of orders take hours. A further attempt goes on where it was.
 LONG = timedelta(hours=12)
+PATIENT: dict[str, Any] = {"execution_timeout": LONG}
 WEEK = timedelta(days=7)
 _ANSWER = timedelta(days=3)
 _PATIENCE = 1_200
@@ -73,12 +74,11 @@ def choose_mode() -> list[str]:
 
 def steps() -> list[Any]:
     """Return the tasks of a rebuild but for the approval, in their order."""
-    patient: dict[str, Any] = {"execution_timeout": LONG}
     # They follow a branch: whatever was not chosen before them doesn't matter.
-    last = {"trigger_rule": "none_failed_min_one_success"} | patient
+    last = {"trigger_rule": "none_failed_min_one_success"} | PATIENT
     return [
-        task(**patient)(build)(),
-        task.branch(**patient)(compare)(),
+        task(**PATIENT)(build)(),
+        task.branch(**PATIENT)(compare)(),
         task(**last)(swap)(),
         task(**last)(drop_rejected)(),
     ]

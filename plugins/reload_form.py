@@ -106,25 +106,14 @@ def tell_report() -> dict[str, Any]:
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
     """Return what logs after each batch how far a layer is."""
-    from palate import reload
-    from palate.database import connect
-    from palate.intervals import planned
+    from palate.reload_share import Watch
 
-    done = total = 0
+    watch = Watch(settings, me)
 
     def told(stage: str, batch: Batch) -> None:
-        nonlocal done, total
         if me.told:
             me.told(stage, batch)
-        if not batch.is_repeat:
-            return
-        if not total:
-            with connect(settings) as conn:
-                plan = planned(conn, me)
-            is_first = me.task_id == reload.MESSAGES
-            ranges = (plan.compared if is_first else plan.ranges) if plan else []
-            total = sum(len(item) for item in ranges)
-        done += sum(len(item) for item in batch.ranges)
-        log.info("%s: %s of %s positions", me.task_id, done, total)
+        if batch.is_repeat:
+            log.info("%s: %s", me.task_id, watch.after(stage, batch))
 
     return told

@@ -9,11 +9,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from palate import vault
+from palate import chunks, vault
 from palate.batch_ranges import make_ranges
+from palate.chunks import Rows
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
-from palate.positions import Log, Range, first, open_ranges, watermarks
+from palate.positions import Log, Range, open_ranges, watermarks
 from palate.readable import harmless
 from palate.redis_connection import open_redis, read_values
 from palate.render import execute, render
@@ -66,9 +67,11 @@ def is_due(conn: Connection) -> bool:
 
 def _name_unknown(settings: Settings, caller: Caller) -> None:
     with open_run(settings, NAMING_STAGE, caller) as attempt:
-        while ranges := first(
+        while ranges := chunks.first(
+            attempt.conn,
             open_ranges(attempt.conn, NAMING_STAGE, [vault.STAGE]),
             settings.palate_chunk_positions,
+            Rows.VERSIONS,
         ):
             with attempt.batch(ranges) as batch:
                 make_ranges(attempt.conn, settings, ranges)
@@ -105,7 +108,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             ", ..." if len(ids) > 5 else ".",
         )
     if outcome.counts["staged"]:
-        outcome.counts.update(vault.run(settings, caller).counts)
+        outcome.counts.update(vault.load_waiting(settings, caller).counts)
     return outcome
 
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from palate.database import Connection
-from palate.kafka import Reader
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range
-from palate.stage import Caller
+
+if TYPE_CHECKING:
+    from palate.kafka import Reader
+    from palate.stage import Caller
 
 # Positions of one interval that lie further apart than this are two ranges: a single
 # record with an odd time must not draw in all that lies between.
@@ -46,6 +49,7 @@ class Plan:
     """
 
     reload_id: int
+    request: Request
     ranges: list[Range]
     compared: list[Range]
 
@@ -56,12 +60,14 @@ class Plan:
 
 def enter(
     conn: Connection,
-    caller: Caller,
+    caller: "Caller",
     request: Request,
     found: Iterable[Range],
     states: dict[Log, tuple[int, int]],
 ) -> Plan:
     """Note what a run is to look at, in place of what it noted before.
+
+    The progress of what it noted before is forgotten.
 
     :param found: the positions of the interval, as STG and the broker tell
     :param states: the first offset that the broker keeps of each log, and its end
@@ -69,17 +75,16 @@ def enter(
     ranges = cut(_done(conn), merged(found))
     compared = cut(states, ranges)
     with conn.transaction():
+        # A new number: an attempt that still works by the old plan can't enter more.
+        conn.execute(
+            "DELETE FROM ops.reloads WHERE (dag_id, run_id) = (%s, %s)",
+            (caller.dag_id, caller.run_id),
+        )
         (reload_id,) = conn.execute(
             "INSERT INTO ops.reloads (dag_id, run_id, from_dt, to_dt, source)"
-            " VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT (dag_id, run_id) DO UPDATE SET from_dt = excluded.from_dt,"
-            " to_dt = excluded.to_dt, source = excluded.source,"
-            " planned_dt = excluded.planned_dt, finished_dt = NULL, report = NULL"
-            " RETURNING reload_id",
+            " VALUES (%s, %s, %s, %s, %s) RETURNING reload_id",
             (caller.dag_id, caller.run_id, request.start, request.end, request.source),
         ).fetchone() or (0,)
-        for table in ("ops.reload_ranges", "ops.reload_layers"):
-            conn.execute(f"DELETE FROM {table} WHERE reload_id = %s", (reload_id,))
         for is_compared, items in ((False, ranges), (True, compared)):
             conn.execute(
                 "INSERT INTO ops.reload_ranges SELECT %s, %s, * FROM unnest("
@@ -94,26 +99,29 @@ def enter(
                     [item.end for item in items],
                 ),
             )
-    return Plan(reload_id, ranges, compared)
+    return Plan(reload_id, request, ranges, compared)
 
 
-def planned(conn: Connection, caller: Caller) -> Plan | None:
+def planned(conn: Connection, caller: "Caller") -> Plan | None:
     """Return what the caller's run has noted; None if it is no backfill or reload."""
     row = conn.execute(
-        "SELECT reload_id FROM ops.reloads WHERE (dag_id, run_id) = (%s, %s)",
+        "SELECT reload_id, from_dt, to_dt, source FROM ops.reloads"
+        " WHERE (dag_id, run_id) = (%s, %s)",
         (caller.dag_id, caller.run_id),
     ).fetchone()
     if row is None:
         return None
+    reload_id, start, end, source = row
     found: dict[bool, list[Range]] = {False: [], True: []}
-    for is_compared, topic, epoch, partition, start, end in conn.execute(
+    for is_compared, topic, epoch, partition, low, high in conn.execute(
         "SELECT is_compared, topic, epoch, kafka_partition, from_offset, to_offset"
         " FROM ops.reload_ranges WHERE reload_id = %s"
         " ORDER BY topic, epoch, kafka_partition, from_offset",
-        (row[0],),
+        (reload_id,),
     ):
-        found[is_compared].append(Range(Log(topic, epoch, partition), start, end))
-    return Plan(row[0], found[False], found[True])
+        found[is_compared].append(Range(Log(topic, epoch, partition), low, high))
+    request = Request(start, end, Source(source))
+    return Plan(reload_id, request, found[False], found[True])
 
 
 def staged_at(
@@ -161,7 +169,7 @@ def staged_at(
 
 
 def on_broker_at(
-    reader: Reader,
+    reader: "Reader",
     states: dict[Log, tuple[int, int]],
     start: datetime,
     end: datetime,
@@ -190,6 +198,21 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
         if found and found[-1].log == item.log and item.start <= found[-1].end:
             found[-1] = replace(found[-1], end=max(found[-1].end, item.end))
         else:
+            found.append(item)
+    return found
+
+
+def minus(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+    """Return what is left of ranges, in order, when others are taken out."""
+    found = []
+    gone = merged(taken)
+    for item in merged(ranges):
+        for cut in gone:
+            if cut.log == item.log and cut.start < item.end and item.start < cut.end:
+                if item.start < cut.start:
+                    found.append(replace(item, end=cut.start))
+                item = replace(item, start=min(cut.end, item.end))
+        if len(item):
             found.append(item)
     return found
 

@@ -1,7 +1,11 @@
-"""What lanes, which load side by side, take their work from."""
+"""What lanes, which load side by side, take their work from.
+
+Two lanes can't share a log: its chunks move one watermark, so they commit in order, and
+the second one could hold keys that the first one waits for (ADR 0020).
+"""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,27 +15,39 @@ from palate.positions import Log, Range
 class Queue:
     """Chunks of ranges for several lanes, one lane at a log at a time."""
 
-    def __init__(self, waiting: list[Range], chunk: int) -> None:
-        """Take ranges of different logs; a chunk has so many positions at most."""
+    def __init__(self, waiting: list[Range], lanes: int) -> None:
+        """Take ranges of different logs, for so many lanes."""
+        # In the order in which they were served last.
         self._free = {item.log: item for item in waiting}
         self._rest: dict[Log, Range] = {}
-        self._busy = 0
+        self._lanes = lanes
         self._closed = False
-        self._chunk = chunk
         self._changed = threading.Condition()
 
-    def take(self) -> Range | None:
-        """Return the next chunk of the longest log, or None when all is taken."""
+    def take(self, cut: Callable[[Range], Range]) -> Range | None:
+        """Return the next chunk, or None when all is taken.
+
+        The logs take turns, so that a short one waits for one chunk of each other one.
+        But a log that is longer than a lane's share of what is left goes first: with
+        any pause it would be at work alone, when all others are done.
+
+        :param cut: returns the beginning of a range that makes a chunk
+        """
         with self._changed:
-            while not self._free and self._busy and not self._closed:
+            while not self._free and self._rest and not self._closed:
                 self._changed.wait()
             if not self._free or self._closed:
                 return None
-            item = self._free.pop(max(self._free, key=lambda log: len(self._free[log])))
-            cut = min(item.start + self._chunk, item.end)
-            self._rest[item.log] = replace(item, start=cut)
-            self._busy += 1
-            return replace(item, end=cut)
+            left = [*self._free.values(), *self._rest.values()]
+            longest = max(self._free.values(), key=len)
+            if len(longest) * self._lanes < sum(map(len, left)):
+                longest = next(iter(self._free.values()))
+            item = self._free.pop(longest.log)
+            self._rest[item.log] = item
+        chunk = cut(item)
+        with self._changed:
+            self._rest[item.log] = replace(item, start=chunk.end)
+        return chunk
 
     def done(self, item: Range) -> None:
         """Give the rest of the chunk's log free again."""
@@ -39,7 +55,6 @@ class Queue:
             rest = self._rest.pop(item.log)
             if len(rest):
                 self._free[item.log] = rest
-            self._busy -= 1
             self._changed.notify_all()
 
     @contextmanager

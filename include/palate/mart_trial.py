@@ -5,14 +5,14 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate import doubled, marts, vault
+from palate import chunks, doubled, marts, vault
 from palate.batch_ranges import make_ranges
+from palate.chunks import Rows
 from palate.database import Connection
 from palate.errors import DefinitionError
 from palate.mart_definitions import Mart, load_marts
-from palate.names import DICTIONARY_FEED
-from palate.positions import first, open_ranges
-from palate.recount import recount_statements
+from palate.positions import open_ranges
+from palate.recount import TRIED_WITH, tried_statements
 from palate.render import Step, execute, execute_step
 from palate.settings import Settings
 
@@ -40,7 +40,7 @@ def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -
     """
     for mart in load_marts().values():
         steps = marts.refresh_statements(mart.name)
-        recounted = tuple(recount_statements(mart, steps))
+        recounted = tried_statements(mart, steps)
         for tried, noted in ((steps, "deltas"), (recounted, "recounted")):
             _try(conn, settings, mart, tried, noted, is_new=mart.name in new)
         with conn.transaction(force_rollback=True):
@@ -64,11 +64,11 @@ def _try(
 ) -> None:
     with conn.transaction(force_rollback=True):
         ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
-        make_ranges(conn, settings, first(ranges, _POSITIONS))
-        conn.execute("CREATE TEMP TABLE recounted_guests (h_user_pk uuid PRIMARY KEY)")
+        ranges = chunks.first(conn, ranges, _POSITIONS, Rows.VERSIONS)
+        make_ranges(conn, settings, ranges)
         for step in steps:
             with _blamed(mart, step.name):
-                execute_step(conn, step, {"dictionary_feed": DICTIONARY_FEED})
+                execute_step(conn, step, TRIED_WITH)
             if step.makes == noted:
                 doubled.refuse(conn, mart, noted)
 

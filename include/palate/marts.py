@@ -13,16 +13,16 @@ from typing import Any
 
 import psycopg
 
-from palate import doubled, exchange, filling, vault
+from palate import chunks, doubled, exchange, filling, progress, vault
 from palate.batch_ranges import make_ranges
+from palate.chunks import Rows
 from palate.database import Connection, connect
 from palate.errors import DefinitionError
-from palate.intervals import planned
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
 from palate.place import Place
-from palate.positions import Range, first, open_ranges, watermarks
+from palate.positions import Range, open_ranges, watermarks
 from palate.recount import recount
 from palate.registry import refuse_changed
 from palate.render import Step, count_rows, execute_step, render
@@ -40,21 +40,25 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
 
     :raises DefinitionError: if its folder means something else than the mart
     """
+    if caller.interval:
+        outcome = reload(settings, name, caller)
+        progress.end(settings, caller, load_marts()[name].stage)
+        return outcome
     with _open_run(settings, name, caller) as (attempt, mart):
-        own = attempt.own_ranges()
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
-        elif caller.interval:
-            _reload(settings, attempt, mart)
         elif attempt.was_finished():
-            _recount(settings, attempt, mart, own)
+            _recount(settings, attempt, mart, progress.to_repeat(attempt))
         else:
             catch_up(settings, attempt, mart)
         return attempt.outcome
 
 
 def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Count the guests of the positions anew that the caller's run has planned."""
+    """Count the guests of the positions anew that the caller's run has planned.
+
+    What an attempt that was killed has done is not done again.
+    """
     with _open_run(settings, name, caller) as (attempt, mart):
         if filling.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
@@ -85,7 +89,7 @@ def _open_run(
 
 def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
     catch_up(settings, attempt, mart)
-    plan = planned(attempt.conn, attempt.caller)
+    plan = progress.begin(attempt)
     if plan:
         done = watermarks(attempt.conn, mart.stage)
         _recount(settings, attempt, mart, plan.below(done))
@@ -97,9 +101,11 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
     Nobody is told of its counters before it has all of them: then all are looked at.
     """
     for _ in range(filling.CHUNKS):
-        ranges = first(
+        ranges = chunks.first(
+            attempt.conn,
             open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
             settings.palate_chunk_positions,
+            Rows.VERSIONS,
         )
         if not ranges:
             break
@@ -134,9 +140,12 @@ def catch_up(
     settings: Settings, attempt: StageRun, mart: Mart, upstream: str = vault.STAGE
 ) -> None:
     """Count what the vault has and the mart has not counted yet, in chunks."""
-    while ranges := first(
+    while ranges := chunks.first(
+        attempt.conn,
         open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
+        Rows.VERSIONS,
+        attempt.place,
     ):
         with attempt.batch(ranges) as batch:
             is_shown = attempt.place is Place.LIVING

@@ -103,22 +103,6 @@ def reads_stg(stage: str) -> bool:
     return stage.split(":")[0] in ("drain", "vault")
 
 
-def first(ranges: Iterable[Range], limit: int) -> list[Range]:
-    """Return the ranges cut so that together they span at most ``limit`` offsets.
-
-    Every log gets an equal share first, so that no partition waits for another one.
-    """
-    waiting = sorted(ranges, key=len)
-    taken = []
-    for index, item in enumerate(waiting):
-        share = max(limit // (len(waiting) - index), 1)
-        size = min(len(item), share)
-        if limit > 0:
-            taken.append(replace(item, end=item.start + size))
-        limit -= size
-    return sorted(taken)
-
-
 def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
     """Return what is left of ranges, one of each log, whose beginnings were taken."""
     ends = {item.log: item.end for item in taken}

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate import exchange, filling, outbox, tag_keys, vault
+from palate import chunks, exchange, filling, outbox, tag_keys, vault
+from palate.chunks import Rows
 from palate.errors import PalateError, StageBusyError
 from palate.mart_definitions import load_marts
-from palate.positions import first, open_ranges
+from palate.positions import open_ranges
 from palate.redis_connection import open_redis
 from palate.sending import COMPACTED, open_sender
 from palate.settings import Settings
@@ -144,7 +145,12 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
         if not open_ranges(conn, ORDERS, [vault.STAGE]):
             return attempt.outcome
         with open_sender(settings, settings.palate_publish_orders_to, {}) as sender:
-            while ranges := first(open_ranges(conn, ORDERS, [vault.STAGE]), _POSITIONS):
+            while ranges := chunks.first(
+                conn,
+                open_ranges(conn, ORDERS, [vault.STAGE]),
+                _POSITIONS,
+                Rows.VERSIONS,
+            ):
                 with attempt.batch(ranges) as batch:
                     sent = sender.send(exchange.orders(conn, settings, batch))
                     batch.counts["orders_sent"] = sent

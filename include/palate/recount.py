@@ -2,23 +2,27 @@
 
 The refresh of a mart moves counters by what it has counted. Here they are counted from
 the vault alone, so that what was deleted or changed by hand is found as well.
+
+The guests and their orders are gathered once, without any lock, into temporary tables.
+Then they are counted in chunks, in the order of the guests' keys; the ledger keeps the
+last guest, so that the next attempt of a task that was killed goes on after him.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from palate import doubled
-from palate.batch_ranges import make_ranges
+from palate import doubled, progress
 from palate.database import Connection
-from palate.intervals import rounds
+from palate.gathered import NOBODY, Work, add_since, gather, now, versions_table
+from palate.intervals import merged
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions import Range, first, open_ranges, without
+from palate.positions import Range, open_ranges
 from palate.readable import row_as_text
 from palate.render import Step, execute, execute_step
 from palate.settings import Settings
@@ -26,11 +30,19 @@ from palate.stage import Batch, StageRun
 
 log = logging.getLogger(__name__)
 
-# Positions in one transaction: a live run waits for the stage at most for so many.
-_CHUNK = 20_000
 _UPSTREAM = "vault"
+_SCAN = "scanned_orders"
 
-Steps = tuple[Step, ...]
+Steps = Sequence[Step]
+
+
+# The first chunk, of all guests.
+TRIED_WITH = {
+    "dictionary_feed": DICTIONARY_FEED,
+    "done_until": NOBODY,
+    "orders": 1,
+    "chunk": 0,
+}
 
 
 def recount(
@@ -44,118 +56,180 @@ def recount(
     """Correct the mart's rows of all guests whom orders of these ranges name.
 
     Right rows stay as they are. Between two chunks other runs of the stage go first.
-    A chunk reads every version of every order once, whatever its size.
+    Every version of every order is read once, and not once per chunk.
 
     :param steps: the statements of a refresh
     :param catch_up: counts what the vault has and the mart has not counted yet
     :return: some of the counters that were wrong, and by how much
     """
     examples: list[dict[str, Any]] = []
-    attempt.conn.execute(
-        "CREATE TEMP TABLE recounted_guests (h_user_pk uuid PRIMARY KEY)"
-    )
-    for waiting in rounds(ranges):
-        while waiting:
-            chunk = first(waiting, _CHUNK)
-            catch_up()
-            if _recount_chunk(attempt, settings, mart, chunk, steps, examples):
-                waiting = without(waiting, chunk)
-                attempt.give_way(settings)
-    attempt.conn.execute("DROP TABLE recounted_guests")
-    for row in examples:
-        log.warning("%s was wrong by %s", mart.name, row_as_text(row))
+    planned = merged(ranges)
+    if not planned:
+        return examples
+    statements = recount_statements(mart, steps)
+    done = progress.guests_done(attempt)
+    work: Work | None = None
+    while True:
+        # A rebuild may have put other tables in their place meanwhile.
+        if work is None or work.table != versions_table(attempt.conn):
+            with attempt.letting_others_run(settings):
+                work = gather(attempt.conn, settings, planned, statements, done)
+        if not work.parts:
+            break
+        part = work.parts[0]
+        catch_up()
+        if _recount_part(attempt, settings, mart, work, statements, examples):
+            done = part.until
+            del work.parts[0]
+            attempt.give_way(settings)
+    for item in planned:
+        start, end = attempt.outcome.ranges.get(item.log, (item.start, item.end))
+        attempt.outcome.ranges[item.log] = (min(start, item.start), max(end, item.end))
     return examples
 
 
-def _recount_chunk(
-    attempt: StageRun,
-    settings: Settings,
-    mart: Mart,
-    chunk: list[Range],
-    steps: Steps,
-    examples: list[dict[str, Any]],
-) -> bool:
-    """Recount one chunk; return False if the vault was ahead of the mart meanwhile."""
-    attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    try:
-        with attempt.batch(chunk, is_repeat=True) as batch:
-            # Vault and mart must be at one point in this transaction's snapshot.
-            if open_ranges(attempt.conn, mart.stage, [_UPSTREAM]):
-                batch.ranges = []
-                return False
-            _recount(attempt.conn, settings, mart, batch, steps, examples)
-    finally:
-        attempt.conn.isolation_level = None
-    return True
-
-
-def recount_statements(mart: Mart, steps: Steps) -> list[Step]:
-    """Return the statements of a recount, in order."""
-    own = [
-        mart.step("recount_guests"),
-        mart.step("recount_touched"),
+def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
+    """Return the statements of each part of a recount, in order."""
+    by_name = {one.name: one for one in steps}
+    scan = mart.step("recount_touched", _SCAN)
+    counted = [
+        by_name["new_orders"],
         mart.step("recount_orders"),
         mart.step(
             "recounted_rows",
             query=mart.recomputed_of("guest_orders", mart.kept_reference),
         ),
         mart.step("recount_deltas"),
+        by_name["applied"],
+        *([mart.step("recount_labels", "relabelled")] if mart.label else []),
+        *(by_name[name] for name in ("old_orders", "unchanged_orders")),
+        *(by_name[name] for name in ("kept", "dropped")),
     ]
-    looked_up: tuple[str, ...] = ()
+    found = {
+        "gather": [by_name["batch_orders"]],
+        "since": [by_name["batch_orders"], mart.step("gather_since")],
+        "dishes": [],
+        "of_dishes": [],
+        "chunk": [mart.step("chunk_guests"), mart.step("chunk_orders"), *counted],
+    }
     if mart.reference:
-        own.append(mart.step("recount_products"))
-        looked_up = ("affected_products", "reference_now", "changed_products")
-        looked_up += ("dropped_reference", "added_reference")
-    if mart.label:
-        own.append(mart.step("recount_labels", "relabelled"))
-    order = (
-        *(("batch_menu_products",) if mart.reference else ()),
-        *("batch_orders", *looked_up),
-        *("touched_guests", "touched_orders", "new_orders", "guest_orders"),
-        *("recounted", "deltas", "applied"),
-        *(("relabelled",) if mart.label else ()),
-        *("old_orders", "unchanged_orders", "kept", "dropped"),
-    )
-    by_name = {one.name: one for one in (*steps, *own)}
-    return [by_name[name] for name in order]
+        found["gather"] += [
+            by_name["batch_menu_products"],
+            mart.step("recount_products"),
+            mart.step("gather_products"),
+        ]
+        looked_up = ("reference_now", "changed_products")
+        found["dishes"] = [
+            mart.step("planned_products"),
+            *(by_name[name] for name in looked_up),
+            *(by_name[name] for name in ("dropped_reference", "added_reference")),
+        ]
+        if mart.reference.changes == "orders":
+            # Their counters go with what is looked up for their dishes, at once.
+            found["of_dishes"] = [mart.step("recount_guests"), scan, *counted]
+    if mart.guest:
+        found["gather"] += [mart.step("gather_guests"), mart.step("gather_orders")]
+        found["gather"] += [mart.step("gather_chunks"), mart.step("gather_waiting")]
+    else:
+        # Its rows are nobody's: all orders are counted, in one chunk.
+        found["gather"].append(mart.step("gather_chunks"))
+        found["since"] = []
+        found["chunk"] = [mart.step("chunk_guests"), scan, *counted]
+    return found
 
 
-def _recount(
-    conn: Connection,
+def tried_statements(mart: Mart, steps: Steps) -> tuple[Step, ...]:
+    """Return the statements of a recount that one transaction can try, in order.
+
+    They expect the parameters ``TRIED_WITH``, and ``batch_ranges``.
+    """
+    found = recount_statements(mart, steps)
+    # The first of the dishes' keeps what was gathered, which is there in this case.
+    return (*found["gather"], *found["dishes"][1:], *found["chunk"])
+
+
+def _recount_part(
+    attempt: StageRun,
     settings: Settings,
     mart: Mart,
-    batch: Batch,
-    steps: Steps,
+    work: Work,
+    statements: dict[str, list[Step]],
     examples: list[dict[str, Any]],
+) -> bool:
+    """Count one part anew; return False if the vault was ahead of the mart."""
+    conn, part = attempt.conn, work.parts[0]
+    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with attempt.batch([], is_repeat=True, has_ranges=False) as batch:
+            # Vault and mart must be at one point in this transaction's snapshot.
+            if open_ranges(conn, mart.stage, [_UPSTREAM]):
+                return False
+            since, batch_id = now(conn)
+            conn.execute("SET LOCAL enable_seqscan = off")
+            batch.done_until = part.until
+            batch.counts["guests"] = part.guests
+            batch.guests = work.guests
+            if part.chunk is None:
+                _recount_dishes(conn, statements, batch, examples, mart)
+            else:
+                add_since(conn, settings, work, statements["since"], part.chunk)
+                values = {"chunk": part.chunk}
+                made = _run(conn, mart, statements["chunk"], values)
+                _count(conn, mart, batch, made, examples)
+            if batch.counts["corrected"] and mart.tag_kind:
+                conn.execute(ALL_TAGS_WAIT)
+    finally:
+        conn.isolation_level = None
+    if part.chunk is not None:
+        work.since, work.batch_id = since, batch_id
+    return True
+
+
+def _recount_dishes(
+    conn: Connection,
+    statements: dict[str, list[Step]],
+    batch: Batch,
+    examples: list[dict[str, Any]],
+    mart: Mart,
 ) -> None:
+    """Look the dishes of the plan up again, and count whoever had one that changed."""
+    changed = _run(conn, mart, statements["dishes"])["changed_products"]
+    batch.counts["corrected_reference"] = changed
+    if changed and (steps := statements["of_dishes"]):
+        _count(conn, mart, batch, _run(conn, mart, steps), examples)
+
+
+def _run(
+    conn: Connection, mart: Mart, steps: Steps, values: dict[str, Any] | None = None
+) -> Counter[str]:
+    values = {"dictionary_feed": DICTIONARY_FEED} | (values or {})
     made: Counter[str] = Counter()
-    conn.execute("SET LOCAL enable_seqscan = off")
-    make_ranges(conn, settings, batch.ranges)
-    for one in recount_statements(mart, steps):
-        if one.name == "touched_orders":
-            # The versions have no index by guest: all of them are read.
-            conn.execute("SET LOCAL enable_seqscan = on")
-        values = {"dictionary_feed": DICTIONARY_FEED}
+    for one in steps:
+        # The versions have no index by guest: all of them are read.
+        is_scan = one.name == _SCAN
+        conn.execute(f"SET LOCAL enable_seqscan = {'on' if is_scan else 'off'}")
         made[one.name] = execute_step(conn, one, values)
         if one.makes == "recounted":
             doubled.refuse(conn, mart, "recounted")
-    conn.execute(
-        "INSERT INTO recounted_guests SELECT h_user_pk FROM touched_guests"
-        " ON CONFLICT DO NOTHING"
-    )
-    corrected = made["deltas"] + made["relabelled"]
-    if corrected and mart.tag_kind:
-        conn.execute(ALL_TAGS_WAIT)
-    batch.counts["guests"] = made["touched_guests"]
+    return made
+
+
+def _count(
+    conn: Connection,
+    mart: Mart,
+    batch: Batch,
+    made: Counter[str],
+    examples: list[dict[str, Any]],
+) -> None:
+    """Count what a part found, and keep some of the counters that were wrong."""
     batch.counts["compared"] = made["recounted"]
-    batch.counts["corrected"] = corrected
+    batch.counts["corrected"] = made["deltas"] + made["relabelled"]
     # What is left there was not counted as it counts.
     (orders,) = conn.execute(
         "SELECT count(*) FROM (SELECT order_id FROM new_orders"
         " UNION SELECT order_id FROM old_orders) AS changed"
     ).fetchone() or (0,)
     batch.counts["corrected_orders"] = orders
-    batch.counts["corrected_reference"] = made["changed_products"]
     if made["deltas"] and len(examples) < EXAMPLES:
         cursor = execute(
             conn,
@@ -163,4 +237,6 @@ def _recount(
             f" ORDER BY {', '.join(mart.keys)} LIMIT {EXAMPLES - len(examples)}",
         )
         cursor.row_factory = dict_row
-        examples += cursor.fetchall()
+        for row in cursor.fetchall():
+            log.warning("%s was wrong by %s", mart.name, row_as_text(row))
+            examples.append(row)

@@ -11,8 +11,9 @@ from palate import incidents
 from palate.database import Connection
 from palate.errors import RefusedShareError
 from palate.incidents import Kind
+from palate.names import REFUSED_AS, REPLAY_FEED
 from palate.settings import Settings
-from palate.stage import StageRun
+from palate.stage import Batch, StageRun
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,33 @@ def check_share(attempt: StageRun, settings: Settings) -> None:
                 incidents.end(conn, Kind.REFUSED_SHARE, attempt.stage)
     if told:
         raise RefusedShareError(told)
+
+
+def count_refused(conn: Connection, batch: Batch) -> None:
+    """Count what an open batch of the vault has refused, and as what."""
+    # Apart from each other: a replay tells nothing about what the sender does now.
+    is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
+    refused, own = conn.execute(
+        "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
+        " count(*) FILTER (WHERE reason = 'own_message') FROM batch_documents"
+        " WHERE NOT was_refused"
+    ).fetchone() or (0, 0)
+    batch.counts["refused_again" if is_replay else "refused"] += refused
+    if refused and not is_replay:
+        # The reason of a misfit is found when it is kept.
+        for reason, number in conn.execute(
+            "SELECT m.reason, count(*) FROM batch_documents AS d"
+            " INNER JOIN stg.rejected_messages AS m"
+            " USING (topic, epoch, kafka_partition, kafka_offset)"
+            " WHERE d.reason IS NOT NULL AND NOT d.was_refused"
+            " AND m.reason <> 'own_message'"
+            " GROUP BY m.reason ORDER BY m.reason"
+        ).fetchall():
+            batch.counts[REFUSED_AS + reason] += number
+    if own:
+        # Nobody's fault: they don't count in the share that is an alarm.
+        batch.counts["own_messages"] += own
+        batch.counts["documents"] -= own
 
 
 def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:

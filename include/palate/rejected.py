@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from palate import vault
+from palate import progress, vault
 from palate.database import Connection, connect
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
@@ -179,7 +179,7 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
     :raises NotFoundError: if a single offset was asked for that isn't among them
     """
     with open_run(settings, STAGE, caller) as attempt:
-        if attempt.own_ranges():
+        if progress.has_committed(attempt):
             attempt.outcome.note = "This run's messages were queued before."
             return attempt.outcome
         _check_there(attempt.conn, selection)

@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import incidents, marts, restaging, vault
+from palate import incidents, marts, progress, restaging, vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
@@ -167,38 +167,75 @@ def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Out
         else:
             outcome = marts.reload(settings, layer, caller)
     note(settings, caller, layer, outcome, time.monotonic() - start)
+    progress.end(settings, caller, outcome.stage)
     return outcome
 
 
 def run_all(settings: Settings, caller: Caller, request: Request) -> Report:
-    """Look at all layers, the marts side by side; return what was found."""
+    """Look at all layers, the marts side by side; return what was found.
+
+    Layers that this caller has looked at before are not looked at again.
+    """
+
+    def look(layer: str) -> None:
+        with connect(settings) as conn:
+            plan = planned(conn, caller)
+            is_done = plan and progress.is_finished(conn, plan, _stage(layer))
+        if not is_done:
+            run(settings, replace(caller, task_id=layer), layer, request)
+
     for layer in (MESSAGES, VAULT):
-        run(settings, replace(caller, task_id=layer), layer, request)
+        look(layer)
     with ThreadPoolExecutor() as pool:
-        for done in [
-            pool.submit(run, settings, replace(caller, task_id=name), name, request)
-            for name in load_marts()
-        ]:
+        for done in [pool.submit(look, name) for name in load_marts()]:
             done.result()
     return report(settings, caller)
+
+
+def interrupted(settings: Settings, caller: Caller, request: Request) -> Caller:
+    """Return the caller of the newest reload of a request that did not end.
+
+    :param caller: who asks; only reloads of its kind are looked at
+    :raises NotFoundError: if there is none
+    """
+    with connect(settings) as conn:
+        row = conn.execute(
+            "SELECT run_id FROM ops.reloads WHERE dag_id = %s AND finished_dt IS NULL"
+            " AND (from_dt, to_dt, source) = (%s, %s, %s)"
+            " ORDER BY planned_dt DESC LIMIT 1",
+            (caller.dag_id, request.start, request.end, request.source),
+        ).fetchone()
+    if row is None:
+        message = (
+            f"There is no reload of {request.start:%F %T} to {request.end:%F %T}, "
+            f"source {request.source}, that did not end. Leave --resume out."
+        )
+        raise NotFoundError(message)
+    return replace(caller, run_id=row[0])
 
 
 def note(
     settings: Settings, caller: Caller, layer: str, outcome: Outcome, seconds: float
 ) -> None:
-    """Enter what was found in one layer."""
-    counts = outcome.counts
-    if layer == MESSAGES:
-        compared, healed = counts["compared"], counts["healed"]
-    elif layer == VAULT:
-        compared = counts["documents"]
-        # Refused anew is what had been refused and stood there no more.
-        healed = counts["refused"] + sum(counts[name] for name in load_vault().tables)
-    else:
-        compared = counts["compared"]
-        healed = sum(n for name, n in counts.items() if name.startswith("corrected"))
+    """Enter what was found in one layer, by all attempts that it took.
+
+    :param outcome: of the last attempt, which has the examples
+    :param seconds: how long the last attempt took
+    """
     with connect(settings) as conn:
         plan = _plan(conn, caller)
+        counts = progress.counts(conn, plan, outcome.stage)
+        if layer == MESSAGES:
+            compared, healed = counts["compared"], counts["healed"]
+        elif layer == VAULT:
+            compared = counts["documents"]
+            # Refused anew is what had been refused and stood there no more.
+            tables = load_vault().tables
+            healed = counts["refused"] + sum(counts[name] for name in tables)
+        else:
+            compared = counts["compared"]
+            corrected = [name for name in counts if name.startswith("corrected")]
+            healed = sum(counts[name] for name in corrected)
         conn.execute(
             "INSERT INTO ops.reload_layers (reload_id, layer, compared, healed,"
             " differing, refused, seconds, counts, examples)"
@@ -271,6 +308,12 @@ def _report(conn: Connection, plan: Plan) -> Report:
         layers=[found[name] for name in names if name in found],
         missing=[name for name in names if name not in found],
     )
+
+
+def _stage(layer: str) -> str:
+    if layer in (MESSAGES, VAULT):
+        return restaging.STAGE if layer == MESSAGES else vault.RELOAD
+    return load_marts()[layer].stage
 
 
 def _size(plan: Plan) -> int:

@@ -9,9 +9,9 @@ from rich.progress import Progress
 
 from palate import reload as reloading
 from palate import requests, restaging, vault
-from palate.database import connect
-from palate.intervals import Source, planned
+from palate.intervals import Source
 from palate.mart_definitions import load_marts
+from palate.reload_share import Watch
 from palate.settings import Settings, load_settings
 from palate.shell import AsJson, errors, out, print_json
 from palate.stage import Batch, Caller, shell_caller
@@ -28,16 +28,22 @@ def reload(
     source: Annotated[
         Source, typer.Option(help="Where messages are read again from.")
     ] = Source.AUTO,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with such a reload that did not end.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look at a time of history again: heal what is missing, prove the rest equal.
 
-    Exits with 14 if something differs that is never overwritten.
+    Exits with 14 if something differs that is never overwritten. One that was
+    interrupted goes on where it was with --resume.
     """
     with told():
         request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
         caller = shell_caller("reload")
+        if resume:
+            caller = reloading.interrupted(settings, caller, request)
         with Progress(console=errors, disable=as_json, transient=True) as progress:
             bar = _Bar(settings, caller, progress)
             found = reloading.run_all(settings, replace(caller, told=bar.told), request)
@@ -49,12 +55,11 @@ def reload(
 
 
 class _Bar:
-    """A bar for each layer, over the positions that are planned for it."""
+    """A bar for each layer, over the positions or guests that are planned for it."""
 
     def __init__(self, settings: Settings, caller: Caller, progress: Progress) -> None:
         """Take what is needed to learn how much there is to do."""
-        self._settings = settings
-        self._caller = caller
+        self._watch = Watch(settings, caller)
         self._progress = progress
         self._bars = {
             stage: progress.add_task(name, total=None)
@@ -67,13 +72,8 @@ class _Bar:
 
     def told(self, stage: str, batch: Batch) -> None:
         """Move the bar of a stage by what it has done."""
-        bar = self._bars[stage]
-        if self._progress.tasks[bar].total is None:
-            with connect(self._settings) as conn:
-                plan = planned(conn, self._caller)
-            ranges = plan.ranges if plan else []
-            if plan and stage == restaging.STAGE:
-                ranges = plan.compared
-            self._progress.update(bar, total=sum(len(item) for item in ranges))
         if batch.is_repeat:
-            self._progress.advance(bar, sum(len(item) for item in batch.ranges))
+            share = self._watch.after(stage, batch)
+            self._progress.update(
+                self._bars[stage], completed=share.done, total=share.total
+            )

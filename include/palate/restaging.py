@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from palate import intervals
+from palate import intervals, progress
 from palate.epochs import Look, look
 from palate.errors import AccessDeniedError, PalateError
 from palate.intervals import Request, Source
@@ -66,16 +66,27 @@ def run(
             looked = look(attempt.conn, reader, topics)
             _refuse(looked.problems, request.source)
         states = looked.states | looked.former
-        found = intervals.staged_at(attempt.conn, topics, request.start, request.end)
+        there: list[Range] = []
         ends: dict[Log, int] = {}
         if reader:
             there, ends = intervals.on_broker_at(
                 reader, states, request.start, request.end
             )
-            found += there
-        plan = intervals.enter(attempt.conn, caller, request, found, states)
+        plan = intervals.planned(attempt.conn, caller)
+        # One that this task has begun and not finished goes on where it was killed.
+        if (
+            plan is None
+            or plan.request != request
+            or progress.is_finished(attempt.conn, plan, STAGE)
+        ):
+            there += intervals.staged_at(
+                attempt.conn, topics, request.start, request.end
+            )
+            plan = intervals.enter(attempt.conn, caller, request, there, states)
+        progress.begin(attempt)
         if reader:
-            repeat(attempt, reader, settings, states, plan.compared)
+            for ranges in intervals.rounds(progress.left(attempt, plan.compared)):
+                repeat(attempt, reader, settings, states, ranges)
         attempt.outcome.note = (
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
             f"{attempt.outcome.note}"

@@ -13,11 +13,12 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import dropped, stage_lock, taken
+from palate import dropped, progress, stage_lock, taken
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.place import Place
@@ -61,6 +62,9 @@ class Batch:
     is_repeat: bool
     load_dt: datetime
     counts: Counter[str] = field(default_factory=Counter)
+    # A recount has no positions: it has done all guests up to this one, of so many.
+    done_until: UUID | None = None
+    guests: int = 0
 
 
 @dataclass
@@ -150,12 +154,13 @@ class StageRun:
         self.outcome = Outcome(stage)
         self._token = token
         self._proof = Proof.FIRST
+        self.reload_id: int | None = None  # whose progress its repeats are
         (self.stage_run_id,) = conn.execute(
             "INSERT INTO ops.stage_runs"
             " (stage, dag_id, run_id, task_id, map_index, try_number)"
             " VALUES (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s,"
             " %(try_number)s) RETURNING stage_run_id",
-            self._identity() | {"try_number": caller.try_number},
+            self.identity() | {"try_number": caller.try_number},
         ).fetchone() or (0,)
 
     def on(self, conn: Connection) -> "StageRun":
@@ -191,30 +196,6 @@ class StageRun:
         """
         return stage_lock.prove(self.conn, self._proof, self.stage, self._token)
 
-    def own_ranges(self) -> list[Range]:
-        """Return the ranges that earlier attempts of this very task committed.
-
-        What retention has dropped since is left out, where the stage would need it,
-        and the outcome says so.
-        """
-        rows = self.conn.execute(
-            "SELECT r.topic, r.epoch, r.kafka_partition,"
-            " min(r.from_offset), max(r.to_offset)"
-            " FROM ops.stage_runs AS s"
-            " INNER JOIN ops.batches AS b USING (stage_run_id)"
-            " INNER JOIN ops.batch_ranges AS r USING (batch_id)"
-            " WHERE (s.stage, s.dag_id, s.run_id, s.task_id, s.map_index) ="
-            " (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s)"
-            " AND NOT b.is_repeat"
-            " GROUP BY r.topic, r.epoch, r.kafka_partition"
-            " ORDER BY r.topic, r.epoch, r.kafka_partition",
-            self._identity(),
-        )
-        return self.without_dropped(
-            Range(Log(topic, epoch, partition), start, end)
-            for topic, epoch, partition, start, end in rows
-        )
-
     def without_dropped(self, ranges: Iterable[Range]) -> list[Range]:
         """Leave out what the stage would need from STG and retention has dropped."""
         kept, gone = dropped.split(self.conn, self.stage, ranges)
@@ -231,7 +212,7 @@ class StageRun:
             " WHERE (stage, dag_id, run_id, task_id, map_index) ="
             " (%(stage)s, %(dag_id)s, %(run_id)s, %(task_id)s, %(map_index)s)"
             " AND outcome = 'done' LIMIT 1",
-            self._identity(),
+            self.identity(),
         ).fetchone()
         return row is not None
 
@@ -260,7 +241,8 @@ class StageRun:
                 advance(self.conn, self.stage, batch.ranges, batch.load_dt)
             self._enter(batch)
         self.outcome.add(batch)
-        log.info("%s: %s", self.stage, ", ".join(str(item) for item in batch.ranges))
+        if batch.ranges:
+            log.info("%s: %s", self.stage, ", ".join(map(str, batch.ranges)))
         if self.caller.told:
             self.caller.told(self.stage, batch)
 
@@ -268,12 +250,22 @@ class StageRun:
         """Note, for a task that was cleared and takes nothing, which run did."""
         is_again = self.caller.try_number > 1 and self.place is Place.LIVING
         if is_again and not self.outcome.batches:
-            told = taken.sentence(self.conn, self._identity())
+            told = taken.sentence(self.conn, self.identity())
             self.outcome.note = f"{self.outcome.note} {told}".strip()
 
     def give_way(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
+        with self.letting_others_run(settings):
+            pass
+
+    @contextmanager
+    def letting_others_run(self, settings: Settings) -> Iterator[None]:
+        """Give the stage's lock free for what only reads, and take it again.
+
+        :raises StageBusyError: if another run keeps it then, as ``open_run``
+        """
         stage_lock.release(self.conn)
+        yield
         wait = settings.palate_lock_wait
         self._token = stage_lock.take(self.conn, self.stage, wait)
 
@@ -286,7 +278,8 @@ class StageRun:
             {"outcome": outcome, "error": error, "id": self.stage_run_id},
         )
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """Return what the attempts of one task at one stage have in common."""
         return {
             "stage": self.stage,
             "dag_id": self.caller.dag_id,
@@ -324,6 +317,7 @@ class StageRun:
                 [item.end for item in batch.ranges],
             ),
         )
+        progress.enter(self, batch_id, batch)
 
 
 @contextmanager

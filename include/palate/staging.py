@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palate import gaps, incidents, restaging, tails
+from palate import gaps, incidents, intervals, progress, restaging, tails
 from palate.database import Connection
 from palate.decisions import check_known
 from palate.epochs import Look, known, look
@@ -56,10 +56,9 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
         topics = limits.topics or tuple(settings.palate_topics)
         found = look(attempt.conn, reader, topics)
-        if attempt.was_finished():
-            states = found.states | found.former
-            repeat(attempt, reader, settings, states, attempt.own_ranges())
-        else:
+        for ranges in intervals.rounds(progress.to_repeat(attempt)):
+            repeat(attempt, reader, settings, found.states | found.former, ranges)
+        if not attempt.was_finished():
             bounds = _bounds(found, limits)
             _Drain(attempt, reader, settings, found, bounds).run(limits)
         return attempt.outcome
@@ -110,6 +109,7 @@ def _backfill(
             }
             _Drain(attempt, reader, settings, found, bounds).run(limits)
             again.outcome.include(attempt.outcome)
+    progress.end(settings, caller, restaging.STAGE)
     return again.outcome
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import psycopg
 
-from palate import filling, outbox
+from palate import chunks, filling, outbox, progress
 from palate.batch_ranges import make_ranges
+from palate.chunks import Rows
 from palate.database import ClientCursor, Connection, connect
 from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
@@ -31,7 +32,7 @@ VALUES = {"namespace": HUB_KEY_NAMESPACE}
 def run(settings: Settings, caller: Caller) -> Outcome:
     """Give and take the tags that changed counters and changed rules ask for.
 
-    A repeated task looks again at the guests of its own ranges. While a mart that they
+    A cleared task looks again at the guests of its own ranges. While a mart that they
     look at is being filled from the history, tags stay as they are.
 
     :raises StageBusyError: if a mart is being rebuilt for longer than
@@ -141,8 +142,13 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
     if new:
         attempt.outcome.note = f"Tags stay as they are. {new[0]}"
         return
-    for item in attempt.own_ranges():
-        with attempt.batch([item], is_repeat=True) as batch:
+    for ranges in chunks.every(
+        attempt.conn,
+        progress.to_repeat(attempt),
+        settings.palate_chunk_positions,
+        Rows.VERSIONS,
+    ):
+        with attempt.batch(ranges, is_repeat=True) as batch:
             _look_again(attempt.conn, settings, batch)
     _follow_rules(attempt)
     while _judge_waiting(attempt, settings.palate_chunk_positions):

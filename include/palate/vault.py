@@ -14,24 +14,24 @@ from typing import Any
 
 import psycopg
 
-from palate import filling
+from palate import chunks, filling, progress
 from palate.batch_ranges import make_ranges
+from palate.chunks import Rows
 from palate.database import Connection, connect
 from palate.definitions import Hub, Link, Satellite, load_vault
-from palate.intervals import planned, rounds
+from palate.intervals import rounds
 from palate.lanes import Queue
 from palate.meanings import of_vault
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
     ORIGIN_HEADER,
-    REFUSED_AS,
     REPLAY_FEED,
     SQL_FOLDER,
 )
 from palate.place import Place
-from palate.positions import Range, first, open_ranges, watermarks, without
-from palate.refused_share import check_share
+from palate.positions import Range, open_ranges, watermarks
+from palate.refused_share import check_share, count_refused
 from palate.registry import refuse_changed
 from palate.render import Step, execute, render, step
 from palate.settings import Settings
@@ -61,28 +61,43 @@ _TRIES = 5
 def run(settings: Settings, caller: Caller) -> Outcome:
     """Load what is staged and not in the vault yet, in chunks.
 
-    A repeated task loads its own ranges again first; that adds nothing to what is
-    there, and puts back what is missing.
+    A cleared task loads its own ranges again first; that adds nothing to what is
+    there, and puts back what is missing. A backfill does so with its interval.
 
     :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
     :raises DefinitionError: if a definition means something else than its table
     """
+    if not caller.interval:
+        return _run(settings, caller, is_repeat=True)
     outcome = Outcome(STAGE)
-    if caller.interval:
-        outcome.include(reload(settings, caller))
-        with connect(settings) as conn:
-            if not open_ranges(conn, STAGE, UPSTREAM):
-                return outcome
+    outcome.include(reload(settings, caller))
+    with connect(settings) as conn:
+        is_open = open_ranges(conn, STAGE, UPSTREAM)
+    if is_open:
+        outcome.include(load_waiting(settings, caller))
+    progress.end(settings, caller, RELOAD)
+    return outcome
+
+
+def load_waiting(settings: Settings, caller: Caller) -> Outcome:
+    """Load what is staged and not in the vault yet, and nothing again.
+
+    :raises RefusedShareError: as `run`
+    """
+    return _run(settings, caller, is_repeat=False)
+
+
+def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
         refuse_changed(attempt.conn, of_vault())
-        if not caller.interval:
-            own = readable(settings, attempt.own_ranges())
-            load_all(settings, attempt, own, is_repeat=True)
-        if caller.interval or not attempt.was_finished():
+        own = progress.to_repeat(attempt) if is_repeat else []
+        for ranges in rounds(readable(settings, own)):
+            load_all(settings, attempt, ranges, is_repeat=True)
+        if not is_repeat or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
             load_all(settings, attempt, readable(settings, waiting), is_repeat=False)
         check_share(attempt, settings)
-        outcome.include(attempt.outcome)
+        outcome = attempt.outcome
         tables = [
             item.name
             for item in filling.all_filling(attempt.conn)
@@ -97,17 +112,21 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
     """Load the positions again that the caller's run has planned, beside live runs.
 
     What is missing is put back; what is there must say what the messages say. No lock
-    is held that a live run needs: whoever adds a row second leaves it alone.
+    is held that a live run needs: whoever adds a row second leaves it alone. What an
+    attempt that was killed has done is not done again.
     """
     with open_run(settings, RELOAD, caller) as attempt:
         refuse_changed(attempt.conn, of_vault())
-        plan = planned(attempt.conn, caller)
+        plan = progress.begin(attempt)
         done = watermarks(attempt.conn, STAGE)
-        for ranges in rounds(plan.below(done) if plan else []):
-            waiting = readable(settings, attempt.without_dropped(ranges))
-            while chunk := first(waiting, min(settings.palate_chunk_positions, _CALM)):
-                load_all(settings, attempt, chunk, is_repeat=True)
-                waiting = without(waiting, chunk)
+        left = progress.left(attempt, plan.below(done)) if plan else []
+        for chunk in chunks.every(
+            attempt.conn,
+            readable(settings, attempt.without_dropped(left)),
+            min(settings.palate_chunk_positions, _CALM),
+            Rows.MESSAGES,
+        ):
+            load_all(settings, attempt, chunk, is_repeat=True)
         return attempt.outcome
 
 
@@ -137,7 +156,12 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
             if not waiting:
                 filling.end(attempt.conn, table)
                 return f"{table} has all of the history now."
-            ranges = first(readable(settings, waiting), settings.palate_chunk_positions)
+            ranges = chunks.first(
+                attempt.conn,
+                readable(settings, waiting),
+                settings.palate_chunk_positions,
+                Rows.MESSAGES,
+            )
             if not ranges:
                 break
             _load_batch(settings, attempt, ranges, only=table)
@@ -168,6 +192,7 @@ def _load_alike(
     """Load a few positions in one batch, a backlog side by side.
 
     Each lane takes a chunk of one log at a time, and no two lanes are at one log.
+    A chunk is cut by messages: offsets without any are passed over in one step.
     Two transactions may name the same new hub: the second one waits for the first.
     They can't wait for each other, since all take the tables, and the keys in each,
     in one order.
@@ -175,18 +200,22 @@ def _load_alike(
     lanes = min(settings.palate_vault_lanes, len(waiting))
     size = sum(len(item) for item in waiting)
     if lanes < 2 or size < lanes * _WORTH_A_LANE:
-        while ranges := first(waiting, settings.palate_chunk_positions):
+        for ranges in chunks.every(
+            attempt.conn, waiting, settings.palate_chunk_positions, Rows.MESSAGES
+        ):
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
-            waiting = without(waiting, ranges)
         return
     chunk = min(
         settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
     )
-    queue = Queue(waiting, chunk)
+    queue = Queue(waiting, lanes)
 
     def work(run: StageRun) -> None:
+        def cut(item: Range) -> Range:
+            return chunks.cut(run.conn, item, chunk, Rows.MESSAGES)
+
         with queue.closing_on_error():
-            while item := queue.take():
+            while item := queue.take(cut):
                 _load_batch(settings, run, [item], is_repeat=is_repeat)
                 queue.done(item)
 
@@ -253,7 +282,7 @@ def load(
     parsed = parse(conn, _sources(topics), batch.load_dt, place)
     batch.counts.update(parsed)
     if "documents" in parsed:
-        _count_refused(conn, batch)
+        count_refused(conn, batch)
     make_known(conn, parsed, is_careful=is_careful, place=place)
     for table, statement in load_statements(frozenset(parsed)):
         if only not in (None, table):
@@ -354,29 +383,3 @@ def _sources(topics: set[str]) -> list[str]:
     orders, dictionaries = SOURCES
     found = [dictionaries] if DICTIONARY_FEED in topics else []
     return ([orders] if topics - {DICTIONARY_FEED} else []) + found
-
-
-def _count_refused(conn: Connection, batch: Batch) -> None:
-    # Apart from each other: a replay tells nothing about what the sender does now.
-    is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
-    refused, own = conn.execute(
-        "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
-        " count(*) FILTER (WHERE reason = 'own_message') FROM batch_documents"
-        " WHERE NOT was_refused"
-    ).fetchone() or (0, 0)
-    batch.counts["refused_again" if is_replay else "refused"] += refused
-    if refused and not is_replay:
-        # The reason of a misfit is found when it is kept.
-        for reason, number in conn.execute(
-            "SELECT m.reason, count(*) FROM batch_documents AS d"
-            " INNER JOIN stg.rejected_messages AS m"
-            " USING (topic, epoch, kafka_partition, kafka_offset)"
-            " WHERE d.reason IS NOT NULL AND NOT d.was_refused"
-            " AND m.reason <> 'own_message'"
-            " GROUP BY m.reason ORDER BY m.reason"
-        ).fetchall():
-            batch.counts[REFUSED_AS + reason] += number
-    if own:
-        # Nobody's fault: they don't count in the share that is an alarm.
-        batch.counts["own_messages"] += own
-        batch.counts["documents"] -= own

@@ -16,6 +16,8 @@ GRANT INSERT, UPDATE, DELETE ON ops.tag_conditions TO palate_loader;
 GRANT INSERT, DELETE ON ops.tags_waiting TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.reloads, ops.reload_ranges, ops.reload_layers
 TO palate_loader;
+GRANT INSERT, UPDATE, DELETE ON ops.reload_stages, ops.reload_batches TO palate_loader;
+GRANT INSERT ON ops.batch_guests TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.tag_outbox TO palate_loader;
 GRANT UPDATE ON ops.tag_versions TO palate_loader;
 GRANT INSERT, DELETE ON ops.order_waits, ops.counters_waiting TO palate_loader;

@@ -23,6 +23,7 @@ from typing import Any
 from palate import (
     database,
     dictionaries,
+    gathered,
     marts,
     publish,
     rebuild,
@@ -60,6 +61,7 @@ class Job:
     :param values: the settings, as ``load_settings`` takes them
     :param session: other settings of its PostgreSQL sessions, such as shorter timeouts
     :param worth_a_lane: from how many positions on the vault loads side by side
+    :param recount_chunk: of how many orders a recount's guests are in a chunk
     :param run_id: to be one and the same run as others, else every pass is a new one
     :param interval: of a backfill, the broker times it covers
     """
@@ -74,6 +76,7 @@ class Job:
     bug: str | None = None
     session: Mapping[str, str] = field(default_factory=dict)
     worth_a_lane: int | None = None
+    recount_chunk: int | None = None
     run_id: str = ""
     interval: tuple[datetime, datetime] | None = None
 
@@ -119,6 +122,8 @@ def work(job: Job) -> None:
         planted.plant(job.bug)
     if job.worth_a_lane is not None:
         vault._WORTH_A_LANE = job.worth_a_lane
+    if job.recount_chunk is not None:
+        gathered._CHUNK = job.recount_chunk
     settings = load_settings(**job.values)
     dsn = settings.dwh_dsn.get_secret_value()
     reached = points.watch(job.trip, job.trace, dsn)

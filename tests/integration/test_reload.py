@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from palate.mart_definitions import load_marts
 from palate.positions import watermarks
 from palate.run import run_pipeline
 from palate.settings import Settings
-from palate.stage import open_run, shell_caller
+from palate.stage import Batch, open_run, shell_caller
 from palate.staging import Limits
 from palate.staging import run as drain
 from tests.integration.broker import Broker
@@ -374,3 +374,132 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
     again = vault.run(shop.settings, caller("vault"))
     assert again.counts["s_order_item"] == 0
     assert again.repeated
+
+
+class TimeLimitError(BaseException):
+    """Stands for what ends a reload from outside, right after a batch."""
+
+
+def _killed(_: str, __: Batch) -> None:
+    raise TimeLimitError
+
+
+def _done(shop: Shop, run_id: str) -> dict[str, tuple[Any, ...]]:
+    """Return what each stage of a reload has done, by the ledger."""
+    return {
+        stage: numbers
+        for stage, *numbers in shop.conn.execute(
+            "SELECT stage, batches, positions, guests, finished_dt IS NOT NULL"
+            " FROM ops.v_reload_progress WHERE run_id = %s",
+            (run_id,),
+        )
+    }
+
+
+def test_reload_killed_after_every_batch_ends_and_does_each_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("palate.gathered._CHUNK", 20)
+    request = Request(WEEK, WEEK + SEVEN_DAYS)
+    whole = shop.reload()
+    caller = shell_caller("reload")
+    shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id IN (1, 19)")
+    shop.conn.execute(f"UPDATE {PRODUCTS} SET order_cnt = order_cnt + 1")
+    attempts = 0
+    found = None
+    while not found:
+        attempts += 1
+        who = (
+            reload.interrupted(shop.settings, caller, request)
+            if attempts > 1
+            else caller
+        )
+        try:
+            found = reload.run_all(shop.settings, replace(who, told=_killed), request)
+        except TimeLimitError:
+            continue
+
+    assert who.run_id == caller.run_id
+    done = _done(shop, caller.run_id)
+    assert {stage: numbers[1:] for stage, numbers in done.items()} == {
+        "drain:reload": [22, 0, True],
+        "vault:reload": [22, 0, True],
+        **{mart.stage: [0, 8, True] for mart in load_marts().values()},
+    }
+    assert attempts > 8
+    assert found.healed == 2 + shop.all(f"SELECT count(*) FROM {PRODUCTS}")[0][0]
+    assert [(one.name, one.compared, one.refused) for one in found.layers] == [
+        (one.name, one.compared, one.refused) for one in whole.layers
+    ]
+    shorter = Request(WEEK, WEEK + timedelta(days=1))
+    with pytest.raises(NotFoundError, match="Leave --resume out"):
+        reload.interrupted(shop.settings, caller, shorter)
+    assert shop.reload().healed == 0
+
+
+def test_cleared_messages_begin_the_whole_reload_anew(shop: Shop) -> None:
+    caller = shell_caller("reload")
+    request = Request(WEEK, WEEK + SEVEN_DAYS)
+    reload.run_all(shop.settings, caller, request)
+    before = _done(shop, caller.run_id)
+
+    reload.run(shop.settings, caller, reload.MESSAGES, request)
+    assert _done(shop, caller.run_id) == {"drain:reload": before["drain:reload"]}
+    reload.run(shop.settings, caller, reload.VAULT, request)
+    assert _done(shop, caller.run_id)["vault:reload"] == before["vault:reload"]
+    # A layer that was cleared by itself does its own work anew.
+    reload.run(shop.settings, caller, reload.VAULT, request)
+    assert _done(shop, caller.run_id)["vault:reload"] == before["vault:reload"]
+
+
+def test_other_times_in_the_form_begin_anew(shop: Shop) -> None:
+    caller = shell_caller("reload")
+    with pytest.raises(TimeLimitError):
+        reload.run(
+            shop.settings,
+            replace(caller, told=_killed),
+            reload.MESSAGES,
+            Request(WEEK, WEEK + SEVEN_DAYS),
+        )
+    longer = Request(WEEK, WEEK + 2 * SEVEN_DAYS)
+    reload.run(shop.settings, caller, reload.MESSAGES, longer)
+    _, positions, *_ = _done(shop, caller.run_id)["drain:reload"]
+    assert positions == 43
+
+
+def test_versions_that_come_during_a_recount_are_counted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New ones, and old ones that another reload puts back below all watermarks."""
+    monkeypatch.setattr("palate.gathered._CHUNK", 1)  # a chunk for each guest
+    before = actual(shop.conn)
+    # Not of the first guest: he is counted by the time the versions come back.
+    deleted = (
+        "DELETE FROM dds.s_order_version WHERE order_id > 50 AND h_user_pk <>"
+        " (SELECT min(h_user_pk::text)::uuid FROM dds.s_order_version)"
+    )
+    shop.conn.execute(deleted)
+    caller = shell_caller("reload")
+    other = replace(caller, run_id="another")
+    request = Request(WEEK, WEEK + 3 * SEVEN_DAYS)
+    # As they are without these versions; then they are there again.
+    for name in load_marts():
+        marts.rebuild(shop.settings, name, shell_caller(name))
+    for layer in (reload.MESSAGES, reload.VAULT):
+        reload.run(shop.settings, caller, layer, request)
+    shop.conn.execute(deleted)
+    reload.run(shop.settings, other, reload.MESSAGES, request)
+    put_back = []
+
+    def told(stage: str, _: Batch) -> None:
+        if not put_back:
+            put_back.append(reload.run(shop.settings, other, reload.VAULT, request))
+
+    for name in load_marts():
+        put_back.clear()
+        shop.conn.execute(deleted)
+        reload.run(shop.settings, replace(caller, told=told), name, request)
+        assert put_back[0].counts["s_order_version"] > 0
+
+    assert_equal(before, actual(shop.conn))
+    assert shop.reload(weeks=3).healed == 0

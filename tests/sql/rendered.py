@@ -61,11 +61,12 @@ def _of_sources() -> Iterator[Statement]:
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
         steps = marts.refresh_statements(name)
-        for step in steps:
-            yield f"refresh {name} {step.name}", step.statement
-        for step in recount.recount_statements(mart, steps):
-            if step not in steps:
-                yield f"recount {name} {step.name}", step.statement
+        for one in steps:
+            yield f"refresh {name} {one.name}", one.statement
+        for part, parts in recount.recount_statements(mart, steps).items():
+            for one in parts:
+                if one not in steps:
+                    yield f"recount {name} {part} {one.name}", one.statement
         yield f"recompute {name}", mart.recomputed()
         yield f"rebuild {name}", marts.rebuild_statements(name)[0].statement
 

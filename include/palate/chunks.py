@@ -1,0 +1,89 @@
+"""Chunks of open ranges, counted in rows: offsets without a row cost nothing.
+
+A log may have long stretches without a message: given up, compacted, or refused.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from enum import StrEnum
+
+from palate.database import Connection
+from palate.intervals import rounds
+from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.place import Place
+from palate.positions import Range, without
+
+
+class Rows(StrEnum):
+    """The table whose rows a stage takes by their positions."""
+
+    MESSAGES = "stg.order_events"
+    VERSIONS = "dds.s_order_version"
+
+
+def cut(
+    conn: Connection,
+    item: Range,
+    limit: int,
+    rows: Rows,
+    place: Place = Place.LIVING,
+) -> Range:
+    """Return the beginning of a range that has at most ``limit`` rows.
+
+    The offsets up to the next row, or to the end of the range, belong to it. A range
+    that spans no more offsets than that is returned as it is, and nothing is asked.
+    """
+    if len(item) <= limit:
+        return item
+    if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # without gaps, and elsewhere
+        return replace(item, end=item.start + limit)
+    row = conn.execute(
+        place.of(
+            f"SELECT kafka_offset FROM {rows} WHERE topic = %s AND epoch = %s"
+            " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s"
+            # All of the key: then it is read in the index's order, and no further.
+            " ORDER BY topic, epoch, kafka_partition, kafka_offset OFFSET %s LIMIT 1"
+        ),
+        (
+            item.log.topic,
+            item.log.epoch,
+            item.log.partition,
+            item.start,
+            item.end,
+            limit,
+        ),
+    ).fetchone()
+    return replace(item, end=row[0]) if row else item
+
+
+def first(
+    conn: Connection,
+    ranges: Iterable[Range],
+    limit: int,
+    rows: Rows,
+    place: Place = Place.LIVING,
+) -> list[Range]:
+    """Return the beginnings of ranges that together have at most ``limit`` rows.
+
+    Every log gets an equal share first, so that no partition waits for another one.
+    """
+    waiting = sorted(ranges, key=len)
+    taken = []
+    for index, item in enumerate(waiting):
+        if limit <= 0:
+            break
+        share = max(limit // (len(waiting) - index), 1)
+        taken.append(cut(conn, item, share, rows, place))
+        limit -= min(len(taken[-1]), share)
+    return sorted(taken)
+
+
+def every(
+    conn: Connection, ranges: Iterable[Range], limit: int, rows: Rows
+) -> Iterator[list[Range]]:
+    """Yield all of the ranges, chunk after chunk, at most one range of each log."""
+    for waiting in rounds(ranges):
+        while waiting:
+            chunk = first(conn, waiting, limit, rows)
+            yield chunk
+            waiting = without(waiting, chunk)

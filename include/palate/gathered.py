@@ -1,0 +1,137 @@
+"""The guests of a recount and their orders, gathered once for all of its chunks.
+
+The versions have no index by guest, which every batch would pay for: to find the orders
+of some guests, all versions are read. What comes after that is found by the ledger.
+"""
+
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+from palate.batch_ranges import make_ranges
+from palate.database import Connection
+from palate.intervals import merged
+from palate.names import DICTIONARY_FEED
+from palate.positions import Log, Range
+from palate.render import Step, execute_step
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NOBODY = UUID(int=0)
+
+# Orders in one transaction: a live run waits for the stage at most for so many.
+_CHUNK = 20_000
+
+# A batch takes its number when it ends, so no two that are open are further apart.
+_NUMBERS_APART = 10_000
+_UPSTREAM = "vault"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one transaction counts: a chunk of guests, or whoever had changed dishes."""
+
+    chunk: int | None
+    until: UUID
+    guests: int
+
+
+@dataclass
+class Work:
+    """What was gathered, and as of when.
+
+    The transaction ``since``, and later ones, may have added versions unseen.
+    """
+
+    parts: list[Part]
+    guests: int
+    table: int
+    since: str
+    batch_id: int
+
+
+def gather(
+    conn: Connection,
+    settings: Settings,
+    ranges: list[Range],
+    statements: dict[str, list[Step]],
+    done: UUID | None,
+) -> Work:
+    """Gather the guests after the last one done, and their orders; cut them to chunks.
+
+    That takes long for a long history, so no lock is held. What comes meanwhile is
+    added before it is counted.
+    """
+    table, since, batch_id = versions_table(conn), *now(conn)
+    made = statements["gather"]
+    with conn.transaction():
+        tables = [
+            one.makes or "" for one in made if "ON COMMIT DROP" not in one.statement
+        ]
+        conn.execute(f"DROP TABLE IF EXISTS {', '.join(tables)}")
+        conn.execute("SET LOCAL enable_seqscan = off")
+        make_ranges(conn, settings, ranges)
+        for one in made:
+            is_scan = one.name == "planned_orders"
+            conn.execute(f"SET LOCAL enable_seqscan = {'on' if is_scan else 'off'}")
+            values = {
+                "dictionary_feed": DICTIONARY_FEED,
+                "done_until": done or NOBODY,
+                "orders": _CHUNK,
+            }
+            execute_step(conn, one, values)
+        for name in {"chunk_orders", "guest_chunks"} & set(tables):
+            conn.execute(f"CREATE INDEX ON {name} (chunk)")
+        rows = conn.execute(
+            "SELECT chunk, max(h_user_pk::text)::uuid, count(*) FROM guest_chunks"
+            " GROUP BY chunk ORDER BY chunk"
+        ).fetchall()
+    parts = [Part(*row) for row in rows]
+    guests = sum(part.guests for part in parts)
+    log.info("Gathered %s guests in %s chunks.", guests, len(parts))
+    if done is None and statements["dishes"]:
+        parts.insert(0, Part(None, NOBODY, 0))
+    return Work(parts, guests, table, since, batch_id)
+
+
+def add_since(
+    conn: Connection, settings: Settings, work: Work, steps: list[Step], chunk: int
+) -> None:
+    """Add the orders of which versions were loaded since they were gathered.
+
+    The ledger knows their positions: of new ones, and of those that were put back.
+    """
+    rows = conn.execute(
+        "SELECT DISTINCT r.topic, r.epoch, r.kafka_partition, r.from_offset,"
+        " r.to_offset FROM ops.batches AS b INNER JOIN ops.batch_ranges AS r"
+        " ON b.batch_id = r.batch_id"
+        " WHERE (b.stage = %(stage)s OR starts_with(b.stage, %(stage)s || ':'))"
+        " AND b.batch_id > %(batch_id)s AND age(b.xmin) <= age(%(since)s::xid)",
+        {
+            "stage": _UPSTREAM,
+            "batch_id": work.batch_id - _NUMBERS_APART,
+            "since": work.since,
+        },
+    ).fetchall()
+    came = merged(Range(Log(*log), start, end) for *log, start, end in rows)
+    if came and steps:
+        make_ranges(conn, settings, came)
+        values = {"dictionary_feed": DICTIONARY_FEED, "chunk": chunk}
+        for one in steps:
+            execute_step(conn, one, values)
+
+
+def versions_table(conn: Connection) -> int:
+    """Return which table of the versions it is that has their name now."""
+    row = conn.execute("SELECT 'dds.s_order_version'::regclass::oid::bigint").fetchone()
+    return int(row[0]) if row else 0
+
+
+def now(conn: Connection) -> tuple[str, int]:
+    """Return the oldest open transaction, and the number of the newest batch."""
+    row = conn.execute(
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text,"
+        " (SELECT coalesce(max(batch_id), 0) FROM ops.batches)"
+    ).fetchone()
+    return (row[0], row[1]) if row else ("0", 0)

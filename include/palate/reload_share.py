@@ -1,0 +1,56 @@
+"""How far a reload is, for whoever watches it."""
+
+import threading
+from dataclasses import dataclass
+
+from palate import progress, restaging
+from palate.database import connect
+from palate.intervals import planned
+from palate.settings import Settings
+from palate.stage import Batch, Caller
+
+
+@dataclass(frozen=True)
+class Share:
+    """What is done of a layer, by all attempts, and how much that layer has in all."""
+
+    done: int
+    total: int
+    unit: str
+
+    def __str__(self) -> str:
+        """Return the words for a log."""
+        return f"{self.done:,} of {self.total:,} {self.unit}"
+
+
+class Watch:
+    """How far each layer of a caller's reload is, from batch to batch."""
+
+    def __init__(self, settings: Settings, caller: Caller) -> None:
+        """Take what is needed to learn how much there is to do."""
+        self._settings = settings
+        self._caller = caller
+        self._shares: dict[str, Share] = {}
+        self._changing = threading.Lock()
+
+    def after(self, stage: str, batch: Batch) -> Share:
+        """Return how far a stage is, after a batch that was committed."""
+        size = sum(len(item) for item in batch.ranges) + batch.counts["guests"]
+        with self._changing:
+            if seen := self._shares.get(stage):
+                share = Share(seen.done + size, seen.total, seen.unit)
+            else:
+                share = self._first(stage, batch, size)
+            self._shares[stage] = share
+        return share
+
+    def _first(self, stage: str, batch: Batch, size: int) -> Share:
+        with connect(self._settings) as conn:
+            plan = planned(conn, self._caller)
+            if plan is None:
+                return Share(size, size, "positions")
+            positions, guests = progress.done(conn, plan, stage)
+        if batch.done_until is not None:
+            return Share(guests, guests - size + batch.guests, "guests")
+        ranges = plan.compared if stage == restaging.STAGE else plan.ranges
+        return Share(positions, sum(len(item) for item in ranges), "positions")
