@@ -65,8 +65,9 @@ def tell_waiting(logs: Iterable[LogStatus]) -> None:
     for item in logs:
         tags = {"topic": item.topic, "partition": str(item.partition)}
         stats.gauge("palate.lag", item.lag, tags=tags)
-        age = item.oldest_waiting_seconds or 0
-        stats.gauge("palate.oldest_waiting_seconds", age, tags=tags)
+        age = item.oldest_waiting_seconds if item.lag else 0
+        if age is not None:
+            stats.gauge("palate.oldest_waiting_seconds", age, tags=tags)
 
 
 def _tags(task: RuntimeTaskInstanceProtocol) -> dict[str, Any]:

@@ -27,30 +27,65 @@ def accept_gap(
     That is a batch of the drain, under its lock, with its entry in the ledger. The
     stages behind pass over the offsets like over any that no message has.
 
-    :raises NotFoundError: if these offsets are not all gone from the broker, or were
-        read already
+    :raises NotFoundError: if these offsets are not all gone from the broker, nor those
+        of a batch that can't be read, or were read already
     """
-    with _deciding(settings, caller, topic) as (attempt, _, state):
+    with _deciding(settings, caller, topic) as (attempt, reader, state):
         log, first = _log(attempt, state, partition)
         begin = state.begin[partition]
         start = watermarks(attempt.conn, staging.STAGE).get(log, first)
-        if start >= begin:
-            message = (
-                f"{log} has no gap: the broker still has offset {begin} and all after "
-                f"it, and the next one to read is {start}. Nothing was changed."
-            )
-            raise NotFoundError(message)
-        if not start < end <= begin:
-            message = (
-                f"{log}: the offsets {start} to {begin - 1} are gone, so --to must be "
-                f"at least {start + 1} and at most {begin}, the first one that the "
-                "broker still has. Nothing was changed."
-            )
-            raise NotFoundError(message)
+        if start < begin:
+            _check_gone(log, start, begin, end)
+        else:
+            _check_unreadable(reader, log, start, state.end[partition], end)
         with attempt.batch([Range(log, start, end)]) as batch:
             batch.counts["given_up"] = end - start
             gaps.note_accepted(attempt.conn, log, start, end, who, why)
+            if end >= begin:
+                for kind in (Kind.GAP, Kind.UNREADABLE):
+                    incidents.end(attempt.conn, kind, str(log))
         return attempt.outcome
+
+
+def _check_gone(log: Log, start: int, begin: int, end: int) -> None:
+    if not start < end <= begin:
+        message = (
+            f"{log}: the offsets {start} to {begin - 1} are gone, so --to must be "
+            f"at least {start + 1} and at most {begin}, the first one that the "
+            "broker still has. Nothing was changed."
+        )
+        raise NotFoundError(message)
+
+
+def _check_unreadable(
+    reader: Reader, log: Log, start: int, log_end: int, end: int
+) -> None:
+    """Read on, to be sure that nobody can.
+
+    :raises NotFoundError: if a record comes, or another batch is meant
+    """
+    key = (log.topic, log.partition)
+    reader.seek({key: start})
+    is_read = start >= log_end or next(reader.records({key: log_end}), None) is not None
+    found = reader.unreadable.get(key)
+    if is_read or found is None or not found.is_lasting:
+        message = (
+            f"{log} has no gap: the broker still has offset {start}, the next one to "
+            "read, and nothing is wrong with it. Nothing was changed."
+        )
+        raise NotFoundError(message)
+    if found.end is not None and end != found.end:
+        message = (
+            f"{log}: the batch that can't be read ends at offset {found.end - 1}, so "
+            f"--to must be {found.end}: {found.cause}. Nothing was changed."
+        )
+        raise NotFoundError(message)
+    if not start < end <= log_end:
+        message = (
+            f"{log}: --to must be at least {start + 1} and at most {log_end}, the end "
+            "of the log. Nothing was changed."
+        )
+        raise NotFoundError(message)
 
 
 def accept_lost_tail(

@@ -4,18 +4,23 @@ What waits, the broker and the ledger say; nothing is read or kept here. A ring 
 lost costs time, nothing else; a ring too many is a run that finds nothing.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import dictionaries, staging, vault
+from palate import backlog, dictionaries, staging, vault
+from palate.backlog import Seen
 from palate.database import Connection, connect
+from palate.errors import PalateError
 from palate.kafka import open_reader
 from palate.positions import watermarks
 from palate.settings import Settings
 from palate.stage_lock import lock_key
+
+log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
@@ -73,6 +78,7 @@ class Watch:
         self._topics = tuple(topics)
         self._orders = Ringing()
         self._entries = Ringing()
+        self._unseen: set[str] = set()
         self._were_entries_due = False
         self._look_at_entries_from = 0.0
         self._calm_ends: dict[tuple[str, int], int] | None = None
@@ -120,8 +126,9 @@ class Watch:
             return False
         self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
         # The broker first: what is taken meanwhile must not look as if it waited.
-        states = [self._reader.state(topic) for topic in self._topics]
-        is_waiting = staging.waiting(self._conn, states) > 0
+        seen = backlog.look(self._conn, self._reader, self._topics)
+        self._tell_unseen(seen.unseen)
+        is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
         if is_waiting and _is_any_running(self._conn, (staging.STAGE, vault.STAGE)):
             # A drain may take them all; what it leaves, the next look finds. And while
@@ -129,6 +136,23 @@ class Watch:
             return False
         progress = watermarks(self._conn, staging.STAGE) if is_waiting else None
         return self._orders.is_needed(is_waiting, progress, now)
+
+    def _can_any_be_taken(self, seen: Seen) -> bool:
+        """Tell whether a run would take messages: not what waits for a person."""
+        done = watermarks(self._conn, staging.STAGE)
+        ahead = [
+            log
+            for log, ends in seen.logs.items()
+            if done.get(log, ends.first) < ends.end
+        ]
+        return bool(ahead) and bool(
+            {str(log) for log in ahead} - backlog.standing(self._conn).keys()
+        )
+
+    def _tell_unseen(self, unseen: dict[str, PalateError]) -> None:
+        for name in unseen.keys() - self._unseen:
+            log.warning("The bell rings for the others only. %s", unseen[name])
+        self._unseen = set(unseen)
 
     def _entries_are_due(self, now: float) -> bool:
         if now < self._look_at_entries_from:

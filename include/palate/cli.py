@@ -207,16 +207,19 @@ def _print_status(found: Status) -> None:
                 str(item.loaded),
                 *[str(item.marts[name]) for name in names],
                 str(item.lag),
-                "-" if age is None else f"{age} s",
+                f"{age} s" if age is not None else "not known" if item.lag else "-",
             ]
         )
     heads = ("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
     print_table(heads, rows)
     promise = found.freshness
-    out.print(
-        f"The oldest message waits for the marts for {promise.waiting_seconds:g} s;"
-        f" {promise.promised_seconds:g} s are promised."
+    since = (
+        "The oldest message waits for the marts, nobody knows for how long: the watch "
+        "does not run"
+        if promise.waiting_seconds is None
+        else f"The oldest message waits for the marts for {promise.waiting_seconds:g} s"
     )
+    out.print(f"{since}; {promise.promised_seconds:g} s are promised.")
     refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")

@@ -7,9 +7,10 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import incidents, staging, vault
+from palate import backlog, incidents, staging, vault
+from palate.backlog import Seen
 from palate.database import Connection
-from palate.epochs import known
+from palate.errors import PalateError
 from palate.incidents import Kind
 from palate.kafka import Reader
 from palate.mart_definitions import load_marts
@@ -25,41 +26,44 @@ _SUBJECT = "marts"
 class Freshness:
     """How long the oldest message has waited for a mart; 0 if none waits.
 
+    ``waiting_seconds`` is None if some wait, and nobody knows since when.
+
     ``watched_dt`` is when the watch last looked, None if it never did; ``is_kept``
     says whether the promise is, as far as that is known.
     """
 
     promised_seconds: float
-    waiting_seconds: float
+    waiting_seconds: float | None
     watched_dt: datetime | None
     is_watched: bool
     is_kept: bool
 
 
-def look(conn: Connection, reader: Reader, settings: Settings) -> Freshness:
+def look(
+    conn: Connection, reader: Reader, settings: Settings
+) -> dict[str, PalateError]:
     """Note where the logs end; begin or end the incident of the promise.
 
-    :raises PalateError: if the broker does not answer, or lacks a topic
+    Return why topics, or partitions, were not seen: what waits there is not known.
+
+    :raises PalateError: if the broker does not answer
     """
     # The broker first: what is counted meanwhile must not look as if it waited.
-    states = [reader.state(topic) for topic in settings.palate_topics]
-    counted = [watermarks(conn, mart.stage) for mart in load_marts().values()]
-    logs: list[tuple[Log, int, int]] = []
-    for state in states:
-        epochs = known(conn, state)
-        for partition, log in epochs.logs.items():
-            first = epochs.first[log]
-            reached = min(marks.get(log, first) for marks in counted)
-            logs.append((log, state.end[partition], reached))
+    seen = backlog.look(conn, reader, settings.palate_topics)
+    marts = backlog.counting_marts(conn)
+    logs = [
+        (log, ends.high, min(marks.get(log, ends.first) for marks in marts.values()))
+        for log, ends in seen.logs.items()
+    ]
     with conn.transaction():
-        _note(conn, logs)
+        _note(conn, logs, {name.partition("[")[0] for name in seen.unseen})
         found = freshness(conn, settings)
-        if found.waiting_seconds <= settings.palate_freshness_seconds:
+        if (found.waiting_seconds or 0) <= settings.palate_freshness_seconds:
             incidents.end(conn, Kind.FRESHNESS, _SUBJECT)
         elif not incidents.is_open(conn, Kind.FRESHNESS, _SUBJECT):
-            message = _sentence(conn, found)
+            message = _sentence(conn, found, seen)
             incidents.begin(conn, Kind.FRESHNESS, _SUBJECT, message)
-    return found
+    return seen.unseen
 
 
 def freshness(conn: Connection, settings: Settings) -> Freshness:
@@ -81,8 +85,9 @@ def freshness(conn: Connection, settings: Settings) -> Freshness:
     )
 
 
-def _note(conn: Connection, logs: list[tuple[Log, int, int]]) -> None:
+def _note(conn: Connection, logs: list[tuple[Log, int, int]], unseen: set[str]) -> None:
     columns = {
+        "unseen": sorted(unseen),
         "topics": [log.topic for log, _, _ in logs],
         "epochs": [log.epoch for log, _, _ in logs],
         "partitions": [log.partition for log, _, _ in logs],
@@ -99,7 +104,7 @@ def _note(conn: Connection, logs: list[tuple[Log, int, int]]) -> None:
     )
     conn.execute(
         f"DELETE FROM ops.log_ends AS e WHERE NOT EXISTS (SELECT FROM {now}"
-        f" WHERE {same} AND e.end_offset > l.reached)",
+        f" WHERE {same} AND e.end_offset > l.reached) AND e.topic <> ALL(%(unseen)s)",
         columns,
     )
     conn.execute(
@@ -116,7 +121,7 @@ def _note(conn: Connection, logs: list[tuple[Log, int, int]]) -> None:
     )
 
 
-def _sentence(conn: Connection, found: Freshness) -> str:
+def _sentence(conn: Connection, found: Freshness, seen: Seen) -> str:
     topic, epoch, partition, end = conn.execute(
         "SELECT topic, epoch, kafka_partition, end_offset FROM ops.log_ends"
         " ORDER BY seen_dt, topic, kafka_partition LIMIT 1"
@@ -127,8 +132,16 @@ def _sentence(conn: Connection, found: Freshness) -> str:
     at = ", ".join(
         f"{stage} {watermarks(conn, stage).get(log, 'nowhere')}" for stage in stages
     )
+    ends = seen.logs.get(log)
+    staged = watermarks(conn, staging.STAGE).get(log, ends.first if ends else 0)
+    if ends and ends.open_transaction is not None and staged >= ends.end:
+        why = f" {backlog.transaction_sentence(log, ends)}"
+    elif standing := backlog.standing(conn).get(str(log)):
+        why = f" {standing}"
+    else:
+        why = " See docs/operations.md, 'The promise is broken'."
     return (
         f"A message waits for the marts for {found.waiting_seconds:.0f} s; "
         f"{found.promised_seconds:g} s are promised. {log} ended at offset {end} then; "
-        f"the stages stand at: {at}. See docs/operations.md, 'The promise is broken'."
+        f"the stages stand at: {at}.{why}"
     )

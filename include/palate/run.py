@@ -1,29 +1,37 @@
 """The whole pipeline once, stage after stage, without an orchestrator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from palate import dictionaries, marts, publish, staging, tags, vault
+from palate.errors import PalateError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, shell_caller
-
-Stage = Callable[[Settings, Caller], Outcome]
+from palate.stage import Outcome, shell_caller
 
 
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     """Run drain, vault, dictionaries, and what follows the vault; yield each outcome.
 
     A stage that fails ends the run; what was committed before stays, and the next run
-    goes on from there.
+    goes on from there. A drain that fails may have read what other partitions had: that
+    is loaded first.
     """
+    failed: PalateError | None = None
+    try:
+        yield staging.run(settings, shell_caller(staging.STAGE))
+    except SettingsError:
+        raise
+    except PalateError as error:
+        failed = error
     for name, stage in (
-        (staging.STAGE, staging.run),
         (vault.STAGE, vault.run),
         (dictionaries.STAGE, dictionaries.run),
     ):
         yield stage(settings, shell_caller(name))
     yield from follow_vault(settings)
+    if failed:
+        raise failed
 
 
 def follow_vault(settings: Settings) -> Iterator[Outcome]:

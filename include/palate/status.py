@@ -1,33 +1,39 @@
 """How far each stage is behind the broker, what was refused, what ran last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import removal, staging, vault
+from palate import backlog, gaps, removal, staging, vault
 from palate.alarms import untold
+from palate.backlog import LogEnds, Seen
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
-from palate.epochs import known
 from palate.errors import PalateError, PromiseBrokenError
 from palate.filling import Filling, all_filling
 from palate.freshness import Freshness, freshness
 from palate.incidents import open_incidents
-from palate.kafka import Reader, TopicState, broker_time, missing_codecs, open_reader
+from palate.kafka import Reader, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import Log, watermarks
 from palate.settings import Settings
+
+# Kafka keeps messages for so long by default: an older time is hardly when one came.
+_LONGEST_BELIEVED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class LogStatus:
     """One partition: offsets are those of the next message; age is in seconds.
 
-    ``lag`` counts offsets from the broker's end to the mart that is furthest behind,
-    those left out that are new and still being filled from the history.
+    ``lag`` counts offsets from the broker's end, or from what is staged where that is
+    further, to the mart that is furthest behind, those left out that are new and still
+    being filled from the history. ``oldest_waiting_seconds`` is None if nothing waits,
+    or if nobody knows since when. ``open_transaction`` is where a transaction began
+    that hides what is behind it; ``stands`` says why nothing is read on.
     """
 
     topic: str
@@ -39,6 +45,8 @@ class LogStatus:
     marts: dict[str, int]
     lag: int
     oldest_waiting_seconds: float | None
+    open_transaction: int | None = None
+    stands: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +113,13 @@ def status(settings: Settings) -> Status:
         new_tables = [item for item in all_filling(conn) if item.name in defined]
         try:
             with open_reader(settings) as reader:
-                states = [reader.state(topic) for topic in settings.palate_topics]
-                logs = _logs(conn, reader, states)
+                seen = backlog.look(conn, reader, settings.palate_topics)
+                logs = _logs(conn, reader, seen, promise.is_watched)
         except PalateError as error:
             problems.append(str(error))
-            logs = _logs(conn, None, [])
+            seen = Seen()
+            logs = _logs(conn, None, seen, promise.is_watched)
+        problems += _standing(seen, logs, problems)
         refused = conn.execute(
             "SELECT reason, count(*) FROM stg.rejected_messages"
             " WHERE dismissed_dt IS NULL GROUP BY reason ORDER BY reason"
@@ -186,95 +196,133 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
         )
 
 
-def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
-    """Return what the watch has seen; what the times of messages say if there is none.
+def _standing(seen: Seen, logs: list[LogStatus], known: Sequence[str]) -> Iterator[str]:
+    """Give what keeps messages away that no open incident tells."""
+    told = "\n".join(known)
+    for error in seen.unseen.values():
+        if str(error) not in told:
+            yield str(error)
+    for item in logs:
+        if item.stands and item.stands not in told:
+            yield item.stands
+    for log, ends in seen.logs.items():
+        if ends.open_transaction is not None:
+            yield backlog.transaction_sentence(log, ends)
 
-    Without a watch nobody has seen when a message came.
-    """
+
+def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
+    """Return what the watch has seen; without one, what else is known of waiting."""
     if promise.is_watched:
         return promise
-    ages = [item.oldest_waiting_seconds or 0 for item in logs]
-    waiting = max(ages, default=0)
-    is_kept = waiting <= promise.promised_seconds
+    ages = [item.oldest_waiting_seconds for item in logs if item.lag]
+    known = [age for age in ages if age is not None]
+    waiting = max(known, default=None if ages else 0.0)
+    is_kept = waiting is None or waiting <= promise.promised_seconds
     return replace(promise, waiting_seconds=waiting, is_kept=is_kept)
 
 
 def log_states(settings: Settings) -> list[LogStatus]:
     """Look how far each stage is behind the broker.
 
+    A topic that can't be seen is shown as the ledger has it.
+
     :raises PalateError: if the broker or PostgreSQL does not answer
     """
     with connect(settings) as conn, open_reader(settings) as reader:
-        return _logs(conn, reader, [reader.state(t) for t in settings.palate_topics])
+        seen = backlog.look(conn, reader, settings.palate_topics)
+        return _logs(conn, reader, seen, freshness(conn, settings).is_watched)
 
 
 def _logs(
-    conn: Connection, reader: Reader | None, states: list[TopicState]
+    conn: Connection, reader: Reader | None, seen: Seen, is_watched: bool
 ) -> list[LogStatus]:
     staged = watermarks(conn, staging.STAGE)
     for feed in (DICTIONARY_FEED, REPLAY_FEED):
         staged |= watermarks(conn, feed)
     loaded = watermarks(conn, vault.STAGE)
-    counted = {
-        name: watermarks(conn, mart.stage) for name, mart in load_marts().items()
-    }
-    new = {item.name for item in all_filling(conn)}
-    filled = [mart for name, mart in counted.items() if name not in new]
-    ends: dict[Log, int] = {}
-    begins: dict[Log, int] = {}
-    for state in states:
-        epochs = known(conn, state)
-        begins |= epochs.first
-        ends |= {item: state.end[number] for number, item in epochs.logs.items()}
+    marts = {name: watermarks(conn, mart.stage) for name, mart in load_marts().items()}
+    counting = backlog.counting_marts(conn).values()
+    standing = backlog.standing(conn)
     found = []
-    for item in sorted(staged.keys() | ends.keys()):
-        done = staged.get(item, begins.get(item, 0))
-        known_end = ends.get(item)
-        behind = min(
-            mart.get(item, begins.get(item, 0)) for mart in filled or counted.values()
-        )
+    for log in sorted(staged.keys() | seen.logs.keys()):
+        ends = seen.logs.get(log)
+        first = ends.first if ends else 0
+        done = staged.get(log, first)
+        behind = min(mart.get(log, first) for mart in counting)
+        lag = max(done, ends.high if ends else 0) - behind
+        age = None
+        if lag:
+            since = _since(conn, log, behind, done, is_watched)
+            if since is None and reader and ends:
+                since = _sent(reader, log, max(done, behind), ends.end)
+            if since:
+                age = round((datetime.now(UTC) - since).total_seconds(), 1)
         found.append(
             LogStatus(
-                topic=item.topic,
-                epoch=item.epoch,
-                partition=item.partition,
-                end_offset=known_end,
+                topic=log.topic,
+                epoch=log.epoch,
+                partition=log.partition,
+                end_offset=ends.high if ends else None,
                 staged=done,
-                loaded=loaded.get(item, 0),
-                marts={name: mart.get(item, 0) for name, mart in counted.items()},
-                lag=max((done if known_end is None else known_end) - behind, 0),
-                oldest_waiting_seconds=_age(
-                    conn, reader, item, behind, done, known_end
-                ),
+                loaded=loaded.get(log, 0),
+                marts={name: mart.get(log, 0) for name, mart in marts.items()},
+                lag=lag,
+                oldest_waiting_seconds=age,
+                open_transaction=ends.open_transaction if ends else None,
+                stands=standing.get(str(log)) or _gap(log, done, ends),
             )
         )
     return found
 
 
-def _age(
-    conn: Connection,
-    reader: Reader | None,
-    item: Log,
-    behind: int,
-    done: int,
-    end: int | None,
-) -> float | None:
-    """Return the age of the first message that no mart, or not each, has counted."""
-    moment = None
+def _gap(log: Log, done: int, ends: LogEnds | None) -> str | None:
+    """Say why a log stands that no run has looked at since it does."""
+    if ends is None:
+        return None
+    if done < ends.begin:
+        return gaps.gone(log, done, ends.begin)
+    if ends.high < done:
+        return (
+            f"{log}: the broker ends at offset {ends.high}, but {done} were staged: it "
+            "has lost messages. The next run tells what to do."
+        )
+    return None
+
+
+def _since(
+    conn: Connection, log: Log, behind: int, done: int, is_watched: bool
+) -> datetime | None:
+    """Return since when it is known that a log has something that waits.
+
+    The watch has seen it come; else it was staged then. What is waiting on the broker
+    has only times of its senders.
+    """
+    place = (log.topic, log.epoch, log.partition, behind)
+    seen = staged = None
+    if is_watched:
+        (seen,) = conn.execute(
+            "SELECT min(seen_dt) FROM ops.log_ends WHERE"
+            " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s",
+            place,
+        ).fetchone() or (None,)
     if behind < done:
-        row = conn.execute(
-            "SELECT broker_dt FROM stg.order_events WHERE topic = %s AND epoch = %s"
+        (staged,) = conn.execute(
+            "SELECT staged_dt FROM stg.order_events WHERE topic = %s AND epoch = %s"
             " AND kafka_partition = %s AND kafka_offset >= %s"
             " ORDER BY kafka_offset LIMIT 1",
-            (item.topic, item.epoch, item.partition, behind),
-        ).fetchone()
-        moment = row[0] if row else None
-    elif reader and end is not None and done < end:
-        key = (item.topic, item.partition)
-        reader.seek({key: done})
-        record = next((polled[0] for polled in reader.records({key: end})), None)
-        moment = broker_time(record) if record else None
-    if moment is None:
+            place,
+        ).fetchone() or (None,)
+    return min((dt for dt in (seen, staged) if dt), default=None)
+
+
+def _sent(reader: Reader, log: Log, start: int, end: int) -> datetime | None:
+    """Return the first waiting record's own time, if it may be when it came."""
+    if start >= end:
         return None
-    age: float = (datetime.now(UTC) - moment).total_seconds()
-    return round(age, 1)
+    key = (log.topic, log.partition)
+    reader.seek({key: start})
+    record = next((polled[0] for polled in reader.records({key: end})), None)
+    if record is None:
+        return None
+    sent, now = broker_time(record), datetime.now(UTC)
+    return sent if now - _LONGEST_BELIEVED <= sent <= now else None

@@ -43,6 +43,8 @@ class Watch:
         self._opened = ExitStack()
         # Since when the broker, or the warehouse, was not seen.
         self._blind_since: dict[str, float] = {}
+        # The topics and partitions that were not seen at the last look.
+        self._unseen: set[str] = set()
         # The warehouse can't keep the incident of its own absence.
         self._away: Incident | None = None
         self._tell_from = 0.0
@@ -69,19 +71,27 @@ class Watch:
         try:
             if self._reader is None:
                 self._reader = self._opened.enter_context(open_reader(self._settings))
-            freshness.look(conn, self._reader, self._settings)
+            unseen = freshness.look(conn, self._reader, self._settings)
         except PalateError as error:
             self._opened.close()
             self._reader = None
             if self._is_blind_for_long(_KAFKA, error):
-                message = (
-                    "Whether messages reach the marts in time can't be seen: "
-                    f"{error} See docs/operations.md, 'The promise is broken'."
-                )
-                incidents.begin(conn, Kind.WATCH, _KAFKA, message)
+                incidents.begin(conn, Kind.WATCH, _KAFKA, _not_seen(error))
         else:
             self._blind_since.pop(_KAFKA, None)
-            incidents.end(conn, Kind.WATCH, _KAFKA)
+            self._note_unseen(conn, unseen)
+
+    def _note_unseen(self, conn: Connection, unseen: dict[str, PalateError]) -> None:
+        names = {_KAFKA, *self._settings.palate_topics, *self._unseen}
+        for name in names - unseen.keys():
+            self._blind_since.pop(name, None)
+        lasting = {
+            name: _not_seen(error)
+            for name, error in unseen.items()
+            if self._is_blind_for_long(name, error)
+        }
+        self._unseen = set(unseen)
+        incidents.keep(conn, Kind.WATCH, names, lasting)
 
     def _is_blind_for_long(self, what: str, error: Exception) -> bool:
         now = time.monotonic()
@@ -124,3 +134,10 @@ class Watch:
             return False
         self._failures = 0
         return True
+
+
+def _not_seen(error: Exception) -> str:
+    return (
+        f"Whether messages reach the marts in time can't be seen: {error} See "
+        "docs/operations.md, 'The promise is broken'."
+    )

@@ -119,6 +119,24 @@ def test_ranges_and_counts_are_in_xcom_and_in_asset_events(
     }
 
 
+def test_what_one_topic_can_not_give_holds_up_no_other(
+    topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the drain had of the others is in the marts; the run is red all the same."""
+    monkeypatch.setenv(
+        "PALATE_TOPICS", json.dumps({"no-such-topic": "raw", topic: "raw"})
+    )
+    producer.send(topic, b"connection test", partition=0).get(10)
+
+    run = _run()
+
+    assert run.state == "failed"
+    states = _states(run)
+    assert states["drain"] == "failed"
+    assert {states[name] for name in STAGES - {"drain"}} == {"success"}
+    assert _outcomes(run)["vault"]["counts"]["refused"] == 1
+
+
 def test_form_limits_what_a_run_takes(
     warehouse: Settings, topic: str, producer: KafkaProducer
 ) -> None:

@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from click.testing import Result
 from psycopg import Connection
+from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
 from palate import staging
+from palate.cli import app
 from palate.errors import UnreadableRecordError
+from palate.incidents import open_incidents
 from palate.positions import Log, watermarks
 from palate.settings import Settings
 from palate.stage import Caller, Outcome
@@ -98,3 +102,48 @@ def test_mended_bytes_are_read_and_the_incident_ends(
         "SELECT count(*) FROM ops.incidents WHERE ended_dt IS NULL"
     ).fetchone()
     assert open_ones == (0,)
+
+
+@pytest.mark.usefixtures("corrupt")
+def test_batch_that_nobody_can_read_is_passed_over_by_a_person(
+    broker: Broker, connection: Connection
+) -> None:
+    with pytest.raises(UnreadableRecordError, match="--to 2 --reason"):
+        drain(broker.settings, "broken")
+
+    for end in (1, 3):
+        refused = accept(broker, end)
+        assert refused.exit_code == 11
+        assert "--to must be 2: the checksum (CRC)" in " ".join(refused.stderr.split())
+    assert accept(broker, 2).exit_code == 0
+    assert accept(broker, 3).exit_code == 11
+    drain(broker.settings, "after")
+    broker.send([b"three"])
+    drain(broker.settings, "later")
+
+    assert [row[2] for row in staged(connection)] == [
+        b"zero",
+        b"two",
+        b"three",
+        b"other",
+    ]
+    gaps = connection.execute(
+        "SELECT kafka_partition, from_offset, to_offset, accepted_by, accepted_why"
+        " FROM ops.position_gaps"
+    ).fetchall()
+    assert gaps == [(0, 1, 2, "ada", "a bad disk")]
+    assert open_incidents(connection) == []
+
+
+def accept(broker: Broker, end: int) -> Result:
+    settings = broker.settings
+    words = ["positions", "accept-gap", broker.raw, "0", "--to", str(end)]
+    return CliRunner().invoke(
+        app,
+        [*words, "--by", "ada", "--reason", "a bad disk"],
+        env={
+            "DWH_DSN": settings.dwh_dsn.get_secret_value(),
+            "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "PALATE_TOPICS": json.dumps(settings.palate_topics),
+        },
+    )

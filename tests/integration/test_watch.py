@@ -121,7 +121,7 @@ def test_message_with_an_old_time_has_not_waited_since_then(
     found = status(warehouse)
     assert found.freshness.is_kept
     assert found.freshness.waiting_seconds < 60
-    assert max(log.oldest_waiting_seconds or 0 for log in found.logs) > 1_000_000
+    assert max(log.oldest_waiting_seconds or 0 for log in found.logs) < 60
 
 
 def test_incident_goes_on_when_the_watch_is_restarted(
@@ -244,6 +244,22 @@ def test_without_a_watch_the_times_of_messages_count(
     broker.send([raw(2).value], timestamp_ms=int((now - 61) * 1000), partition=1)
 
     assert _status(warehouse).exit_code == 18
+
+
+@pytest.mark.parametrize("stamp", [-1, 1_691_820_435, 1_600_000_000_000])
+def test_without_a_watch_a_time_that_nobody_can_know_is_not_told(
+    warehouse: Settings, broker: Broker, stamp: int
+) -> None:
+    """No time; seconds for milliseconds; the time of some event of old."""
+    broker.send([raw(1).value], timestamp_ms=stamp)
+
+    found = status(warehouse)
+
+    assert found.freshness.waiting_seconds is None
+    assert found.freshness.is_kept
+    assert [log.lag for log in found.logs if log.lag] == [1]
+    staging.run(warehouse, caller("drain"))
+    assert (status(warehouse).freshness.waiting_seconds or 99) < 60
 
 
 def _status(settings: Settings) -> Any:

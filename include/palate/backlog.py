@@ -1,0 +1,111 @@
+"""What waits, as broker and ledger tell it: one view for status, bell and watch.
+
+A topic that can't be seen, or a log that stands, hides no other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from palate import vault
+from palate.database import Connection
+from palate.epochs import known
+from palate.errors import (
+    AccessDeniedError,
+    PalateError,
+    PositionGapError,
+    ServiceUnavailableError,
+    TopicMissingError,
+)
+from palate.filling import all_filling
+from palate.incidents import Kind, open_incidents
+from palate.kafka import Reader
+from palate.mart_definitions import load_marts
+from palate.positions import Log, watermarks
+
+
+@dataclass(frozen=True)
+class LogEnds:
+    """What a broker has of a log.
+
+    A stage that is new to it begins at ``first``. The broker keeps it from ``begin`` to
+    ``high``; it can be read up to ``end``, which is less while a transaction is open.
+    """
+
+    first: int
+    begin: int
+    end: int
+    high: int
+
+    @property
+    def open_transaction(self) -> int | None:
+        """Return where the first open transaction begins, None if there is none."""
+        return self.end if self.end < self.high else None
+
+
+@dataclass
+class Seen:
+    """What was seen of some topics; ``unseen`` says why not, by topic or partition."""
+
+    logs: dict[Log, LogEnds] = field(default_factory=dict)
+    unseen: dict[str, PalateError] = field(default_factory=dict)
+
+
+def look(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
+    """Ask the broker for topics; nothing is written.
+
+    :raises PalateError: if the broker does not answer
+    """
+    seen = Seen()
+    for topic in topics:
+        try:
+            state = reader.state(topic)
+        except (TopicMissingError, AccessDeniedError) as error:
+            seen.unseen[topic] = error
+            continue
+        epochs = known(conn, state)
+        if epochs.refusal:
+            seen.unseen[topic] = PositionGapError(epochs.refusal)
+        for partition, log in epochs.logs.items():
+            seen.logs[log] = LogEnds(
+                epochs.first[log],
+                state.begin[partition],
+                state.end[partition],
+                state.high[partition],
+            )
+        for partition in state.leaderless:
+            name = f"{topic}[{partition}]"
+            seen.unseen[name] = ServiceUnavailableError(f"{name} has no leader.")
+    return seen
+
+
+def counting_marts(conn: Connection) -> dict[str, dict[Log, int]]:
+    """Return how far each mart is that a message has to reach.
+
+    A mart that is new and being filled from the history is not one of them. Where there
+    is no other, what counts is how far the vault is.
+    """
+    new = {item.name for item in all_filling(conn)}
+    found = {
+        name: watermarks(conn, mart.stage)
+        for name, mart in load_marts().items()
+        if name not in new
+    }
+    return found or {vault.STAGE: watermarks(conn, vault.STAGE)}
+
+
+def standing(conn: Connection) -> dict[str, str]:
+    """Return why logs stand until somebody acts, by a log's name."""
+    return {
+        incident.subject: incident.message
+        for incident in open_incidents(conn)
+        if incident.kind in (Kind.GAP, Kind.UNREADABLE)
+    }
+
+
+def transaction_sentence(log: Log, ends: LogEnds) -> str:
+    """Say that a transaction hides what is behind it, and what to do."""
+    return (
+        f"A transaction has been open since offset {ends.end} of {log}, which goes on "
+        f"to {ends.high - 1}: what is behind it can't be read before it ends. See "
+        "docs/operations.md, 'A transaction is open'."
+    )
