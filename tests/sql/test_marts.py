@@ -178,6 +178,35 @@ def test_mart_of_the_guide_counts_what_the_model_counts(
     assert _actual(connection) == again
 
 
+def test_mart_without_a_guest_is_counted_and_recounted(
+    checkout: Checkout, connection: Conn, producer: KafkaProducer
+) -> None:
+    files = _folder_of_the_guide()
+    contributions = files[f"cdm/{MART}/contributions.sql"]
+    _add(
+        checkout,
+        "days_of_statuses",
+        mart="description: Closed orders of a day.\n"
+        "keys: {day: date, status: text, restaurant_id: uuid}\n"
+        "order_columns: [status, kafka_offset, h_restaurant_pk]\n",
+        contributions=contributions.replace(
+            "o.h_user_pk AS user_id", "o.order_dt::date AS day,\n    o.status"
+        ).replace("o.h_user_pk", "o.order_dt::date, o.status"),
+    )
+    _ok(checkout, "migrate")
+    _send(checkout, producer, SECOND)
+    _ok(checkout, "run")
+    rows = "SELECT day::text, status, restaurant_id, order_cnt FROM cdm.{} ORDER BY 3"
+    before = connection.execute(rows.format("days_of_statuses")).fetchall()
+    assert sum(row[3] for row in before) == 5
+    connection.execute("UPDATE cdm.days_of_statuses SET order_cnt = order_cnt + 1")
+    connection.execute("DELETE FROM cdm.days_of_statuses WHERE order_cnt > 2")
+    _ok(checkout, *_reload_of_all(connection))
+    assert connection.execute(rows.format("days_of_statuses")).fetchall() == before
+    assert "days_of_statuses: 0 rows differ" in _ok(checkout, "reconcile")
+    _ok(checkout, "check", "marts/equal_the_vault")
+
+
 JOINED_WRONG = """-- What each order adds.
 SELECT
     o.order_id,
