@@ -21,6 +21,7 @@ from bench import reload as reloading
 from bench import replica as replicating
 from bench import sustained as sustaining
 from bench import tags as tagging
+from bench import views as viewing
 from bench import workers as working
 from bench.results import Report
 from bench.services import Services, console, now, running
@@ -265,6 +266,25 @@ def tags(
     """Print what a changed rule costs that concerns very many guests."""
     with _measuring(var, keep) as services:
         tagging.show(tagging.measure(services, guests=guests, things=things))
+
+
+@app.command()
+def views(
+    size: Annotated[
+        list[int] | None,
+        typer.Option(help="Orders in store to read with (repeatable)."),
+    ] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each read.")] = 5,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print what it costs to read the vault's views, whole and by order, guest or day.
+
+    A whole read is a multiple of reading the largest table once.
+    """
+    with _measuring(var, keep) as services:
+        sizes = sorted(size or [50_000, 500_000])
+        viewing.show(viewing.measure(services, sizes=sizes, repetitions=repetitions))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palate.errors import DefinitionError
 from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, hashdiff, hub_key
@@ -67,7 +67,14 @@ class Definition(BaseModel):
     table: str = Identifier
     description: str = Field(min_length=10)
     source: tuple[str, ...] = Field(min_length=1)
-    index: tuple[str, ...] = ()
+    # One index's columns, or a list of several indexes'.
+    index: tuple[tuple[str, ...], ...] = ()
+
+    @field_validator("index", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        is_one = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return [value] if is_one and value else value
 
 
 class Hub(Definition):
@@ -167,7 +174,7 @@ class Vault:
             "table": item.table,
             "description": item.description.strip(),
             "sources": list(item.source),
-            "index": list(item.index),
+            "indexes": [list(columns) for columns in item.index],
             "nullable": [],
             "least": [],
         }
@@ -239,7 +246,8 @@ class Vault:
             "nullable": [name for name in item.payload if name not in item.required],
             # A stage finds the rows of a range of positions by their key.
             "primary_key": [*(position or [*version, *hash_key]), *child],
-            "index": list(item.index) or (version if position else []),
+            "indexes": [list(columns) for columns in item.index]
+            or ([version] if position else []),
             "typed_columns": {parent_key: "uuid"}
             | carried
             | {"version_dt": "timestamp"}

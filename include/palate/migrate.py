@@ -110,28 +110,29 @@ def _make_vault(conn: Connection) -> list[str]:
 
 def _make_indexes(conn: Connection) -> list[str]:
     """Make the indexes that a definition has got since; loads go on meanwhile."""
-    made = []
     definitions = load_vault()
+    made = []
     for item in definitions.in_load_order:
-        context = definitions.context(item)
-        index = ", ".join(context["index"])
-        if not index:
-            continue
-        query = (
-            "SELECT i.indexrelid::regclass::text, i.indisvalid FROM pg_index AS i"
-            " WHERE i.indrelid = %s::regclass AND i.indpred IS NULL AND"
-            " (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY"
-            " k) FROM generate_series(1, i.indnkeyatts) AS k) = %s"
-        )
-        found = conn.execute(query, (f"dds.{item.table}", index)).fetchall()
-        if any(is_valid for _, is_valid in found):
-            continue
-        for name, _ in found:  # of an attempt that was killed
-            conn.execute(f"DROP INDEX CONCURRENTLY {name}")
-        with _blamed(item):
-            conn.execute(f"CREATE INDEX CONCURRENTLY ON dds.{item.table} ({index})")
-        made.append(f"an index on {item.table} ({index})")
+        for columns in definitions.context(item)["indexes"]:
+            made += _make_index(conn, item, ", ".join(columns))
     return made
+
+
+def _make_index(conn: Connection, item: Definition, columns: str) -> list[str]:
+    query = (
+        "SELECT i.indexrelid::regclass::text, i.indisvalid FROM pg_index AS i"
+        " WHERE i.indrelid = %s::regclass AND i.indpred IS NULL AND"
+        " (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY"
+        " k) FROM generate_series(1, i.indnkeyatts) AS k) = %s"
+    )
+    found = conn.execute(query, (f"dds.{item.table}", columns)).fetchall()
+    if any(is_valid for _, is_valid in found):
+        return []
+    for name, _ in found:  # of an attempt that was killed
+        conn.execute(f"DROP INDEX CONCURRENTLY {name}")
+    with _blamed(item):
+        conn.execute(f"CREATE INDEX CONCURRENTLY ON dds.{item.table} ({columns})")
+    return [f"an index on {item.table} ({columns})"]
 
 
 def comment(context: dict[str, Any]) -> str:
@@ -197,9 +198,10 @@ def table_statements(context: dict[str, Any]) -> list[str]:
     """Return the statements that make one table of the vault."""
     table = f"{context['schema']}.{context['table']}"
     statements = [render("dds/_templates/table.sql", **context)]
-    index = context["index"]
-    if index:
-        statements.append(f"CREATE INDEX ON {table} ({', '.join(index)})")
+    statements += [
+        f"CREATE INDEX ON {table} ({', '.join(columns)})"
+        for columns in context["indexes"]
+    ]
     statements += [
         f"CREATE UNIQUE INDEX ON {table} ({', '.join(columns)})"
         for columns in context["unique"]

@@ -8,34 +8,15 @@ SELECT
 FROM dds.h_product AS p
 CROSS JOIN LATERAL (
     WITH told_at AS (
-        SELECT DISTINCT ON (c.version_dt)
-            c.version_dt,
-            c.h_category_pk
-        FROM dds.s_product_category AS c
-        INNER JOIN dds.h_restaurant AS r ON c.h_restaurant_pk = r.h_restaurant_pk
+        SELECT DISTINCT ON (line.version_dt)
+            line.version_dt,
+            line.h_category_pk
+        FROM dds.s_product_category AS line
+        INNER JOIN dds.h_restaurant AS r ON line.h_restaurant_pk = r.h_restaurant_pk
         WHERE
-            c.h_product_pk = p.h_product_pk
-            -- Of two contents of one version of a menu, the one staged later counts.
-            AND NOT EXISTS (
-                SELECT 1
-                FROM dds.s_restaurant_names AS later
-                WHERE
-                    later.h_restaurant_pk = c.h_restaurant_pk
-                    AND later.version_dt = c.version_dt
-                    AND later.topic = c.topic
-                    AND later.kafka_offset > c.kafka_offset
-            )
-            -- The later one may be no menu: users and restaurants share one key space.
-            AND NOT EXISTS (
-                SELECT 1
-                FROM dds.s_user_names AS later
-                WHERE
-                    later.h_user_pk = c.h_restaurant_pk
-                    AND later.version_dt = c.version_dt
-                    AND later.topic = c.topic
-                    AND later.kafka_offset > c.kafka_offset
-            )
-        ORDER BY c.version_dt, r.restaurant_id DESC, c.line_no DESC
+            line.h_product_pk = p.h_product_pk
+            AND {% filter indent(12) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}
+        ORDER BY line.version_dt, r.restaurant_id DESC, line.line_no DESC
     ),
 
     numbered AS (

@@ -8,32 +8,13 @@ SELECT
     menu.name IS NOT NULL AS is_from_menu
 FROM dds.h_product AS p
 LEFT JOIN LATERAL (
-    SELECT n.name
-    FROM dds.s_product_names AS n
-    INNER JOIN dds.h_restaurant AS r ON n.h_restaurant_pk = r.h_restaurant_pk
+    SELECT line.name
+    FROM dds.s_product_names AS line
+    INNER JOIN dds.h_restaurant AS r ON line.h_restaurant_pk = r.h_restaurant_pk
     WHERE
-        n.h_product_pk = p.h_product_pk
-        -- Of two contents of one version of a menu, the one staged later counts.
-        AND NOT EXISTS (
-            SELECT 1
-            FROM dds.s_restaurant_names AS later
-            WHERE
-                later.h_restaurant_pk = n.h_restaurant_pk
-                AND later.version_dt = n.version_dt
-                AND later.topic = n.topic
-                AND later.kafka_offset > n.kafka_offset
-        )
-        -- The later one may be no menu: users and restaurants share one key space.
-        AND NOT EXISTS (
-            SELECT 1
-            FROM dds.s_user_names AS later
-            WHERE
-                later.h_user_pk = n.h_restaurant_pk
-                AND later.version_dt = n.version_dt
-                AND later.topic = n.topic
-                AND later.kafka_offset > n.kafka_offset
-        )
-    ORDER BY n.version_dt DESC, r.restaurant_id DESC, n.line_no DESC
+        line.h_product_pk = p.h_product_pk
+        AND {% filter indent(8) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}
+    ORDER BY line.version_dt DESC, r.restaurant_id DESC, line.line_no DESC
     LIMIT 1
 ) AS menu ON TRUE
 LEFT JOIN LATERAL (
@@ -48,6 +29,11 @@ LEFT JOIN LATERAL (
         i.h_product_pk = p.h_product_pk
         AND i.product_name IS NOT NULL
         AND menu.name IS NULL
+        AND i.version_dt = (  -- by the index; the rank decides among a few
+            SELECT max(l.version_dt)
+            FROM dds.s_order_item AS l
+            WHERE l.h_product_pk = p.h_product_pk AND l.product_name IS NOT NULL
+        )
     ORDER BY {{ newest_first("v") | replace("v.version_dt", "i.version_dt") }}, i.line_no DESC
     LIMIT 1
 ) AS ordered ON TRUE
