@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate import marts, tags
+from palate import marts, rejected, tags
 from palate import publish as publish_stage
 from palate.checks_cli import check
 from palate.counted import counted
@@ -223,6 +223,8 @@ def _print_status(found: Status) -> None:
     refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
+    if own := found.refused.get("own_message"):
+        out.print(rejected.told_own(own))
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     if found.waiting_tags:
         out.print(f"Tags of guests to look at: {found.waiting_tags}.")

@@ -70,6 +70,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
+def unmistakable(text: str) -> str:
+    """Return harmless text, in quotes where a blank at an end would not be seen."""
+    shown = harmless(text)
+    return f"'{shown}'" if text != text.strip() or not text else shown
+
+
 def _indented(text: str) -> str:
     """Break JSON into lines token by token, whatever its depth or its mistakes."""
     parts: list[str] = []

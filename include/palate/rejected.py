@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from palate import progress, vault
+from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
@@ -141,6 +142,15 @@ def count(settings: Settings, selection: Selection) -> dict[str, int]:
     query = f"SELECT m.reason, count(*) {_CHOSEN} GROUP BY m.reason ORDER BY m.reason"
     with connect(settings) as conn:
         return dict(conn.execute(query, _values(selection)).fetchall())
+
+
+def told_own(number: int) -> str:
+    """Return what there is to say of refused messages that Palate published itself."""
+    return (
+        f"{counted(number, 'of them is', 'of them are')} Palate's own: no error. The "
+        "stage vault counts them as own_messages, not as refused, and the alarm for "
+        "many refused messages leaves them out."
+    )
 
 
 def show(settings: Settings, log: Log, offset: int) -> Content:

@@ -128,6 +128,8 @@ def list_messages(
     total = sum(counts.values())
     shown = f", {len(found)} of them shown" if len(found) < total else ""
     out.print(f"{total} refused{shown}: {_told_counts(counts)}.")
+    if own := counts.get("own_message"):
+        out.print(rejected.told_own(own))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import normalize
 
 from psycopg.rows import class_row
 
@@ -192,6 +193,29 @@ def of(settings: Settings, user_id: str) -> list[Held]:
         if reason[0] is not None:
             held.reasons.append(Reason(*reason))
     return list(found.values())
+
+
+def lookalikes(settings: Settings, rule: Rule) -> list[str]:
+    """Return what there is to say of a tag that a reader takes for another one."""
+    found = []
+    if rule.tag != rule.tag.strip():
+        found.append(
+            f"the tag {rule.tag!r} has blanks at an end; they belong to it, and the "
+            "app gets them too."
+        )
+    with connect(settings) as conn:
+        tags = {known.tag for known in _rules(conn)} - {rule.tag}
+    found += [
+        f"{rule.tag!r} and {tag!r} are two tags, though they look alike."
+        for tag in sorted(tags)
+        if _looks(tag) == _looks(rule.tag)
+    ]
+    return found
+
+
+def _looks(tag: str) -> str:
+    seen = "".join(char for char in tag if char.isprintable())
+    return " ".join(normalize("NFKC", seen).split())
 
 
 def _rules(conn: Connection) -> list[KnownRule]:

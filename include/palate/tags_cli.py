@@ -8,7 +8,7 @@ import typer
 from palate import tag_rules
 from palate.counted import counted
 from palate.errors import RequestError
-from palate.readable import harmless
+from palate.readable import harmless, unmistakable
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
 from palate.tag_rules import KINDS, KnownRule, Rule
@@ -46,9 +46,9 @@ def list_rules(as_json: AsJson = False) -> None:
             rows.append(
                 (
                     str(one.rule_id),
-                    one.tag,
+                    unmistakable(one.tag),
                     KINDS[one.kind],
-                    one.name,
+                    unmistakable(one.name),
                     str(one.threshold),
                     str(one.guests),
                     note,
@@ -134,7 +134,7 @@ def who(
             print(f"{harmless(one.user_id)}  since {one.since_dt:%F %T} UTC")
         shown = f", {len(holders)} of them shown" if len(holders) < number else ""
         having = counted(number, "guest has", "guests have")
-        out.print(f"{having} {harmless(tag)}{shown}.")
+        out.print(f"{having} {unmistakable(tag)}{shown}.")
 
 
 @app.command()
@@ -149,7 +149,7 @@ def of(
             print_json([asdict(one) for one in found])
             return
         for held in found:
-            print(f"{harmless(held.tag)}, since {held.since_dt:%F %T} UTC")
+            print(f"{unmistakable(held.tag)}, since {held.since_dt:%F %T} UTC")
             for why in held.reasons:
                 thing = f"{KINDS[why.kind]} {why.name!r}"
                 own = f" ({why.own_id})" if why.kind == "product" else ""
@@ -181,3 +181,6 @@ def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
             f"{done} rule {known.rule_id}: {harmless(str(known.rule))}. It takes effect"
             " with the next run."
         )
+    gone = done == "Removed"
+    for warning in [] if gone else tag_rules.lookalikes(load_settings(), known.rule):
+        typer.echo(f"Note: {harmless(warning)}", err=True)

@@ -105,6 +105,18 @@ def test_rule_from_its_first_day_to_its_last(shell: Shell) -> None:
     assert shell.json("list") == []
 
 
+def test_tags_that_look_alike_are_told_apart(shell: Shell) -> None:
+    shell.tags("add", "Знаток", "--dish", "Лобио", "--threshold", "2")
+
+    arguments = ["add", "Знаток ", "--dish", "Лобио", "--threshold", "2"]
+    done = CliRunner().invoke(app, ["tags", *arguments])
+
+    assert done.exit_code == 0
+    assert "the tag 'Знаток ' has blanks at an end" in done.stderr
+    assert "'Знаток ' and 'Знаток' are two tags, though they look alike" in done.stderr
+    assert "'Знаток '" in shell.tags("list")
+
+
 TWO = ("--threshold", "2")
 # (arguments, exit code, what the sentence must say)
 REFUSED = {

@@ -1,5 +1,6 @@
--- Let the guests of a range of positions wait, with all tags there are.
-WITH guests AS (
+-- Let the guests of a range of positions wait, with the tags that they lack or have too
+-- much.
+WITH guests AS MATERIALIZED (
     SELECT DISTINCT v.h_user_pk AS user_id
     FROM batch_ranges AS r
     CROSS JOIN LATERAL (
@@ -10,19 +11,56 @@ WITH guests AS (
         OFFSET 0  -- one index scan per range, whatever the statistics say
     ) AS touched
     INNER JOIN dds.s_order_version AS v ON touched.order_id = v.order_id
+),
+
+due AS (
+    {%- for kind, mart in marts.items() %}
+    {%- if not loop.first %}
+    UNION
+    {%- endif %}
+    SELECT
+        m.user_id,
+        t.tag
+    FROM guests AS g
+    INNER JOIN cdm.{{ mart.name }} AS m ON g.user_id = m.user_id
+    INNER JOIN (
+        {{ taken_up | indent(8) }}
+    ) AS t ON m.{{ mart.keys[1] }} = t.thing_id AND m.order_cnt >= t.threshold
+    WHERE t.kind = '{{ kind }}'
+    {%- endfor %}
+),
+
+held AS (
+    SELECT
+        u.user_id,
+        u.tag
+    FROM guests AS g
+    INNER JOIN cdm.user_tags AS u ON g.user_id = u.user_id
+    WHERE u.until_dt IS NULL
 )
 
 INSERT INTO ops.tags_waiting (user_id, tag)
-SELECT
-    g.user_id,
-    t.tag
-FROM guests AS g
-CROSS JOIN ops.tag_conditions AS t
-UNION
-SELECT
-    u.user_id,
-    u.tag
-FROM guests AS g
-INNER JOIN cdm.user_tags AS u ON g.user_id = u.user_id
-WHERE u.until_dt IS NULL
+(
+    SELECT
+        user_id,
+        tag
+    FROM due
+    EXCEPT
+    SELECT
+        user_id,
+        tag
+    FROM held
+)
+UNION ALL
+(
+    SELECT
+        user_id,
+        tag
+    FROM held
+    EXCEPT
+    SELECT
+        user_id,
+        tag
+    FROM due
+)
 ORDER BY user_id, tag
