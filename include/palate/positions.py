@@ -118,29 +118,34 @@ def advance(
     :raises WatermarkMovedError: if it does not stand at the start: another run took
         the range meanwhile, and this transaction must not commit
     """
+    if not ranges:
+        return
+    # One statement for all logs; one that is new to the stage has no row yet.
+    rows = conn.execute(
+        "INSERT INTO ops.watermarks AS w (stage, topic, epoch, kafka_partition,"
+        " first_offset, next_offset, moved_dt)"
+        " SELECT %s, r.topic, r.epoch, r.kafka_partition, r.start, r.until, %s"
+        " FROM unnest(%s::text[], %s::integer[], %s::integer[],"
+        " %s::bigint[], %s::bigint[])"
+        " AS r (topic, epoch, kafka_partition, start, until)"
+        ' ORDER BY r.topic COLLATE "C", r.epoch, r.kafka_partition'
+        " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
+        " SET next_offset = excluded.next_offset, moved_dt = excluded.moved_dt"
+        " WHERE w.next_offset = excluded.first_offset"
+        " RETURNING w.topic, w.epoch, w.kafka_partition",
+        (
+            stage,
+            moved_dt,
+            [item.log.topic for item in ranges],
+            [item.log.epoch for item in ranges],
+            [item.log.partition for item in ranges],
+            [item.start for item in ranges],
+            [item.end for item in ranges],
+        ),
+    ).fetchall()
+    moved = {Log(*row) for row in rows}
     for item in ranges:
-        values = {
-            "stage": stage,
-            "topic": item.log.topic,
-            "epoch": item.log.epoch,
-            "partition": item.log.partition,
-            "start": item.start,
-            "end": item.end,
-            "moved_dt": moved_dt,
-        }
-        # A log that is new to the stage has no row yet.
-        moved = conn.execute(
-            "INSERT INTO ops.watermarks AS w"
-            " (stage, topic, epoch, kafka_partition, first_offset, next_offset,"
-            " moved_dt)"
-            " SELECT %(stage)s, %(topic)s, %(epoch)s, %(partition)s, %(start)s,"
-            " %(end)s, %(moved_dt)s"
-            " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
-            " SET next_offset = excluded.next_offset, moved_dt = excluded.moved_dt"
-            " WHERE w.next_offset = %(start)s",
-            values,
-        )
-        if moved.rowcount != 1:
+        if item.log not in moved:
             message = (
                 f"Stage {stage}: the watermark of {item.log} no longer stands at "
                 f"{item.start}; another run took this range. Nothing was written "

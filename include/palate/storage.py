@@ -5,6 +5,7 @@ stage has taken, nobody waits for, and is older than the set age.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,11 @@ log = logging.getLogger(__name__)
 
 STAGE = "storage"
 
-# A drop waits for those who read STG; nobody shall wait behind it for long.
-_LOCK_TIMEOUT = "5s"
+# Whoever comes while a drop waits for those who read STG waits behind it. So it waits
+# for moments only, a few times, and leaves the rest for the next time.
+_LOCK_TIMEOUT = "100ms"
+_TRIES = 10
+_BETWEEN_TRIES_SECONDS = 1.0
 
 # To plan a look-up takes some 10 us per partition, and locks on all of them.
 MANY_PARTITIONS = 300
@@ -182,25 +186,49 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
 
 
 def _drop_all(attempt: StageRun, settings: Settings, who: str) -> Iterator[Partition]:
-    """Drop from each log's beginning on, up to the first partition that is needed."""
+    """Drop from each log's beginning on, up to the first partition that is needed.
+
+    All that is left stays once STG is in use for so long that a drop gives up.
+    """
     before = _age(settings)
     held: set[Log] = set()
+    in_use = None
     for item in _partitions(attempt.conn):
         if before is None:
             return
         if item.range.log in held:
             continue
+        kept = in_use
+        if not in_use:
+            try:
+                kept = _drop(attempt, item, before, who)
+            except psycopg.errors.LockNotAvailable:
+                kept = in_use = (
+                    f"somebody was using STG at each of {_TRIES} tries to drop it"
+                )
+        if kept:
+            held.add(item.range.log)
+        yield _with(item, kept)
+
+
+def _drop(attempt: StageRun, item: Partition, before: datetime, who: str) -> str | None:
+    """Drop one partition, or return why it is kept.
+
+    :raises psycopg.errors.LockNotAvailable: if STG was in use at every try
+    """
+    for left in reversed(range(_TRIES)):
         try:
             with attempt.transaction():
                 row = attempt.conn.execute(
                     "SELECT stg.drop_partition(%s, %s, %s)", (item.id, before, who)
                 ).fetchone()
-            kept = row[0] if row else None
         except psycopg.errors.LockNotAvailable:
-            kept = f"somebody has been reading STG for {_LOCK_TIMEOUT}"
-        if kept:
-            held.add(item.range.log)
-        yield _with(item, kept)
+            if not left:
+                raise
+            time.sleep(_BETWEEN_TRIES_SECONDS)
+        else:
+            return row[0] if row else None
+    return None
 
 
 def _kept(conn: Connection, settings: Settings) -> list[Partition]:

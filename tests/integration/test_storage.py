@@ -1,7 +1,9 @@
 """STG in partitions: room for what comes, and retention of what nobody needs."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -121,6 +123,43 @@ class TestRoom:
         assert connection.execute(leaves).fetchall() == [(5,), (10,), (10,)]
 
 
+class TestManyPartitions:
+    """What reads a range has nothing to do with the partitions beside it."""
+
+    def test_range_locks_its_own_partitions_only(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 300)
+
+        with conn.transaction():
+            query = "SELECT count(*) FROM stg.messages(%s, 0, 0, 15, 25)"
+            assert conn.execute(query, (TOPIC,)).fetchone() == (10,)
+            locked = conn.execute(
+                "SELECT count(DISTINCT l.relation) FROM pg_locks AS l"
+                " INNER JOIN pg_inherits AS i ON l.relation = i.inhrelid"
+                " WHERE l.pid = pg_backend_pid()"
+                " AND i.inhparent = 'stg.order_events'::regclass"
+            )
+            assert locked.fetchone() == (2,)
+
+    def test_parse_reads_ranges_only(self) -> None:
+        parse = SQL_FOLDER / "stg" / "orders" / "parse"
+        named = [p.name for p in parse.glob("*.sql") if "order_events" in p.read_text()]
+        assert named == []
+
+    def test_hundreds_are_loaded_and_dropped(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        small = settings.model_copy(update={"palate_stg_partition_positions": 1})
+        for start in range(0, 300, 50):
+            _stage(conn, small, 50, start=start)
+        load(small)
+        _name(small)
+
+        assert len(storage.retain(small, caller("retain")).dropped) == 300
+        assert conn.execute("SELECT count(*) FROM dds.h_order").fetchone() == (300,)
+
+
 class TestRetain:
     """``storage.retain``."""
 
@@ -190,26 +229,61 @@ class TestRetain:
             f"it has messages of {now - timedelta(days=3):%F %T} UTC"
         )
 
-    @pytest.mark.parametrize(
-        "stage", ["vault", "lookup", *[m.stage for m in load_marts().values()]]
-    )
-    def test_keeps_what_a_stage_has_not_taken(
+    def test_keeps_what_the_vault_has_not_taken(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 20)
+        load(settings)
+        _name(settings)
+        conn.execute("UPDATE ops.watermarks SET next_offset = 9 WHERE stage = 'vault'")
+
+        done = storage.retain(settings, caller("retain"))
+
+        assert done.dropped == []
+        assert done.kept[0].kept == "stage vault stands at offset 9"
+        conn.execute("DELETE FROM ops.watermarks WHERE stage = 'vault'")
+        done = storage.retain(settings, caller("retain"))
+        assert done.kept[0].kept == "stage vault stands at offset 0"
+
+    @pytest.mark.parametrize("stage", ["publish:orders", "lookup", "mart:removed"])
+    def test_stage_that_stands_still_keeps_nothing_it_does_not_read(
         self, settings: Settings, conn: Connection, stage: str
     ) -> None:
         _stage(conn, settings, 20)
         load(settings)
         _name(settings)
+        conn.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
         conn.execute(
-            "UPDATE ops.watermarks SET next_offset = 9 WHERE stage = %s", (stage,)
+            "INSERT INTO ops.watermarks (stage, topic, epoch, kafka_partition,"
+            " first_offset, next_offset, moved_dt)"
+            " SELECT %s, topic, epoch, kafka_partition, 0, 3, moved_dt"
+            " FROM ops.watermarks WHERE stage = 'vault'",
+            (stage,),
         )
 
+        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+        # The mart and what is published come from the vault.
+        load(settings, "later")
+        assert [marts.differences(settings, name)[0] for name in load_marts()] == [0, 0]
+
+    def test_replays_are_pruned_where_a_feed_was_switched_off(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        _stage(conn, settings, 20, {3: NOT_JSON})
+        load(settings)
+        rejected.run(settings, caller("replays"), Selection())
+        load(settings, "replay")
+        _name(settings)
+        conn.execute(
+            "INSERT INTO ops.watermarks (stage, topic, epoch, kafka_partition,"
+            " first_offset, next_offset, moved_dt)"
+            " VALUES ('publish:orders', 'replays', 0, 0, 0, 0, '2020-01-01')"
+        )
+        conn.execute("UPDATE ops.replays SET asked_dt = '2020-01-01'")
+
         done = storage.retain(settings, caller("retain"))
 
-        assert done.dropped == []
-        assert done.kept[0].kept == f"stage {stage} stands at offset 9"
-        conn.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
-        done = storage.retain(settings, caller("retain"))
-        assert done.kept[0].kept == f"stage {stage} stands at offset 0"
+        assert done.pruned["ops.replays"] == 1
 
     def test_keeps_what_a_new_table_is_not_filled_from(
         self, settings: Settings, conn: Connection
@@ -236,7 +310,7 @@ class TestRetain:
 
         assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
         assert [item.kept for item in storage.show(settings).partitions] == [
-            "1 refused messages are neither replayed nor dismissed",
+            "1 refused message is neither replayed nor dismissed",
             "an older partition of its log is kept",
         ]
         rejected.dismiss(settings, Selection(), "ada", "a test")
@@ -253,7 +327,7 @@ class TestRetain:
 
         done = storage.retain(settings, caller("retain"))
 
-        assert done.kept[0].kept == "1 replays that were asked for are not done"
+        assert done.kept[0].kept == "1 replay that was asked for is not done yet"
         load(settings, "replay")
         _name(settings)
         assert len(storage.retain(settings, caller("retain")).dropped) == 2
@@ -282,15 +356,44 @@ class TestRetain:
         _stage(conn, settings, 20)
         load(settings)
         _name(settings)
-        monkeypatch.setattr(storage, "_LOCK_TIMEOUT", "50ms")
+        monkeypatch.setattr(storage, "_BETWEEN_TRIES_SECONDS", 0)
 
         with conn.transaction():
             conn.execute("SELECT count(*) FROM stg.order_events")
             done = storage.retain(settings, caller("retain"))
 
         assert done.dropped == []
-        assert done.kept[0].kept == "somebody has been reading STG for 50ms"
+        assert [item.kept for item in done.kept] == [
+            "somebody was using STG at each of 10 tries to drop it"
+        ]
         assert len(_offsets(conn)) == 20
+
+    def test_nobody_waits_long_behind_it(
+        self, settings: Settings, conn: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(storage, "_BETWEEN_TRIES_SECONDS", 0.1)
+        for partition in (0, 1, 2):
+            _stage(conn, settings, 20, partition=partition)
+        load(settings)
+        _name(settings)
+        waits = []
+        dsn = settings.dwh_dsn.get_secret_value()
+        with (
+            ThreadPoolExecutor() as pool,
+            psycopg.connect(dsn, autocommit=True) as live,
+            conn.transaction(),
+        ):
+            conn.execute("SELECT count(*) FROM stg.order_events")  # a long reader
+            retention = pool.submit(storage.retain, settings, caller("retain"))
+            while not retention.done():
+                start = time.monotonic()
+                live.execute("SELECT count(*) FROM stg.order_events")
+                waits.append(time.monotonic() - start)
+
+        # Three logs are not three times ten tries: the first refusal is the last.
+        assert len(retention.result().kept) == 3
+        assert len(waits) > 100
+        assert max(waits) < 1
 
     def test_is_not_for_the_last_day(self, conn: Connection) -> None:
         with pytest.raises(InvalidParameterValue):
@@ -504,14 +607,19 @@ def _stage(
     number: int,
     instead: dict[int, bytes] | None = None,
     broker_dt: datetime = BROKER_DT,
+    partition: int = 0,
+    start: int = 0,
 ) -> None:
-    values = [
-        (instead or {}).get(at) or example(Form.RAW, {"object_id": at})
-        for at in range(number)
-    ]
     messages = [
-        Message(TOPIC, 0, 0, at, broker_dt + timedelta(seconds=at), value)
-        for at, value in enumerate(values)
+        Message(
+            TOPIC,
+            0,
+            partition,
+            at,
+            broker_dt + timedelta(seconds=at),
+            (instead or {}).get(at) or example(Form.RAW, {"object_id": at}),
+        )
+        for at in range(start, start + number)
     ]
     stage_messages(conn, messages, settings=settings)
 

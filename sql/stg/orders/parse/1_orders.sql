@@ -69,10 +69,12 @@ FROM (
                 s.broker_dt,
                 s.headers,
                 stg.jsonb_or_null(s.message) AS doc
-            FROM stg.order_events AS s
-            WHERE
-                {{ in_range("s") | indent(16) }}
-            OFFSET 0  -- one index scan per range, and each message parsed once
+            FROM
+                -- A function, so that a range locks its own partitions only.
+                stg.messages(
+                    r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset
+                ) AS s
+            OFFSET 0  -- each message is parsed once
         ) AS d
         OFFSET 0  -- each text is looked up once
     ) AS e
