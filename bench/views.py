@@ -158,4 +158,4 @@ def _turn(services: Services, reads: Reads) -> None:
                 read = reads.reads.setdefault((name, part), Read())
                 query = f"SELECT * FROM dds.{name} WHERE {condition}"
                 with read.seconds.timed():
-                    read.rows = len(conn.execute(query, values).fetchall())
+                    read.rows = conn.execute(query, values).rowcount
