@@ -27,7 +27,7 @@ INNER JOIN dds.s_order_item AS i
                 THEN TRUE
         END IS NOT NULL
 -- All of this is at most eight relations (join_collapse_limit): a dish may come first.
-LEFT JOIN (
+LEFT JOIN (  -- noqa: ST11
     dds.h_product AS p
     LEFT JOIN LATERAL (
         SELECT

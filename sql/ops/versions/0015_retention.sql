@@ -209,6 +209,10 @@ BEGIN
     DELETE FROM ops.check_results AS c WHERE c.checked_dt < before;
     GET DIAGNOSTICS pruned_rows = ROW_COUNT;
     RETURN NEXT;
+    pruned_table := 'ops.rebuilds';
+    DELETE FROM ops.rebuilds AS r WHERE r.finished_dt < before;
+    GET DIAGNOSTICS pruned_rows = ROW_COUNT;
+    RETURN NEXT;
     pruned_table := 'ops.incidents';
     DELETE FROM ops.incidents AS i WHERE i.ended_dt < before;
     GET DIAGNOSTICS pruned_rows = ROW_COUNT;
