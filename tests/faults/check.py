@@ -107,6 +107,13 @@ def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) 
             " FROM ops.watermarks"
         )
     }
+    # An epoch of one partition begins where its log was lost.
+    begun = {
+        tuple(log): offset
+        for *log, offset in conn.execute(
+            "SELECT topic, epoch, kafka_partition, first_offset FROM ops.logs"
+        )
+    }
     reached: dict[tuple[str, tuple[str, int, int]], int] = {}
     # A stage has one batch at a time, or one per log: they begin in their order.
     for stage, task, *log, start, end in conn.execute(
@@ -119,7 +126,8 @@ def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) 
     ):
         key = (stage, tuple(log))
         # A rebuild counts all that was counted before, and what is new.
-        at = 0 if task.startswith("rebuild") else reached.get(key, 0)
+        is_new = task.startswith("rebuild") or key not in reached
+        at = begun.get(key[1], 0) if is_new else reached[key]
         if start < at:
             verdict.doubled += min(at, end) - start
             verdict.notes.append(f"{stage} took {log} {start}..{at - 1} twice")

@@ -5,6 +5,7 @@
 """
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,9 +17,11 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from deploy.local.ports import Ports
+from deploy.local import kafka
+from deploy.local.ports import HOST, Ports
 from deploy.local.stack import Stack
 from tests.faults.ground import Ground
+from tests.faults.harm import wait_for
 from tests.faults.table import Results
 from tests.faults.traffic import Traffic
 from tests.warehouses import MakeWarehouse, Warehouses
@@ -83,6 +86,23 @@ def make_breakable_ground(breakable: Stack, tmp_path: Path) -> Iterator[MakeGrou
     """Return what makes a fresh warehouse on services that may be broken."""
     with _LastingWarehouses(breakable) as warehouses:
         yield _maker(warehouses.make, tmp_path)
+
+
+@pytest.fixture
+def other_cluster(services: Stack) -> Iterator[str]:
+    """Run one more broker, a cluster of its own; give its address."""
+    with tempfile.TemporaryDirectory(prefix="palate-") as folder:
+        var, ports = Path(folder), Ports.free()
+        kafka.prepare(var, ports, services.authority.server, "no password")
+        with (var / "kafka.log").open("w") as output:
+            process = subprocess.Popen(kafka.command(var), stdout=output, stderr=output)
+            try:
+                bootstrap = f"{HOST}:{ports.kafka}"
+                wait_for(lambda: kafka.answers(bootstrap), 60)
+                yield bootstrap
+            finally:
+                process.kill()
+                process.wait(30)
 
 
 class _LastingWarehouses(Warehouses):

@@ -48,6 +48,7 @@ class Ground:
 
     :param folder: for the workers' logs
     :param settings: of the workers; the ground's own runs wait longer for locks
+    :param epochs: what the next messages of a topic, or one partition, belong to
     """
 
     settings: Settings
@@ -55,7 +56,7 @@ class Ground:
     traffic: Traffic = field(default_factory=lambda: Traffic(1))
     messages: list[Message] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    epochs: dict[str, int] = field(default_factory=dict)
+    epochs: dict[str | tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -124,7 +125,7 @@ class Ground:
             timestamp_ms=stamp,
         )
         broker_dt = _EPOCH_START + timedelta(milliseconds=stamp)
-        epoch = self.epochs.get(topic, 0)
+        epoch = self.epochs.get((topic, partition), self.epochs.get(topic, 0))
         message = Message(topic, epoch, partition, -1, broker_dt, value, headers)
         self._futures.append((future, message))
         return future

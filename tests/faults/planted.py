@@ -16,6 +16,7 @@ from palate import (
     sending,
     stage,
     stage_lock,
+    staging,
     tag_keys,
     tags,
     vault,
@@ -237,6 +238,13 @@ def _redis_without_version() -> None:
     tag_keys._SET_TAGS = tag_keys._SET_TAGS.replace(compared, "if false then")
 
 
+def _tail_is_not_proven() -> None:
+    """Go by offsets alone: what stands at the watermark is what comes next."""
+    if not hasattr(staging._Drain, "_heads"):
+        raise RuntimeError("The drain changed: plant the bug anew.")
+    staging._Drain._heads = lambda *_: {}  # type: ignore[method-assign]
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "offset in its own transaction": _offset_in_its_own_transaction,
     "no lock": _no_lock,
@@ -252,4 +260,5 @@ BUGS: dict[str, Callable[[], None]] = {
     "marked as published, then sent": _marked_before_sent,
     "Kafka: a publisher that slept is not shut out": _sleeper_is_not_shut_out,
     "Redis: written without comparing the version": _redis_without_version,
+    "the tail of a log is not proven": _tail_is_not_proven,
 }

@@ -14,7 +14,7 @@ from palate.kafka import open_reader
 from tests.corpus.case import example
 from tests.faults.conftest import MakeGround
 from tests.faults.ground import Ground
-from tests.faults.harm import kill, service, stopped
+from tests.faults.harm import kill, service, stopped, wait_until_gone
 from tests.faults.table import Results
 from tests.faults.worker import ENDLESS
 from tests.model.history import Form
@@ -65,7 +65,7 @@ def test_topic_made_anew(ground: Ground, results: Results, longer: bool) -> None
     assert ground.run()[0] == 0
     with ground.admin() as admin:
         admin.delete_topics([raw])
-        _wait_until_gone(admin, raw)
+        wait_until_gone(admin, raw)
         admin.create_topics(
             {raw: {"num_partitions": 2, "replication_factor": 1}},
             wait_for_metadata=True,
@@ -329,11 +329,3 @@ def _send(ground: Ground, topic: str, number: int) -> None:
 
 def _configure(admin: KafkaAdminClient, topic: str, values: dict[str, str]) -> None:
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, values)])
-
-
-def _wait_until_gone(admin: KafkaAdminClient, topic: str) -> None:
-    deadline = time.monotonic() + 30
-    while topic in admin.list_topics():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{topic} is still there.")
-        time.sleep(0.1)

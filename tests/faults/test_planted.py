@@ -2,7 +2,10 @@
 
 import pytest
 
+from deploy.local.stack import Stack
+from tests.faults.conftest import MakeGround
 from tests.faults.ground import Ground
+from tests.faults.harm import kafka_down, lose_tail
 from tests.faults.points import Trip
 from tests.faults.table import Results
 from tests.faults.worker import MARTS, SHORT, STAGES
@@ -142,3 +145,34 @@ def test_publisher_that_sleeps_on_an_older_state(
     )
 
     results.caught(bug, ground.verdict())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_tail_of_a_log_is_not_proven(
+    make_breakable_ground: MakeGround, breakable: Stack, results: Results
+) -> None:
+    """The log has lost its end and grown past the watermark before a run looks."""
+    bug = "the tail of a log is not proven"
+    with make_breakable_ground() as ground:
+        topic = next(iter(ground.topics))
+        _fill(ground, topic, 6)
+        assert ground.run()[0] == 0
+        with kafka_down(breakable):
+            lose_tail(breakable, topic, 0, 3)
+        ground.new_producer()
+        ground.epochs[topic, 0] = 1
+        _fill(ground, topic, 5)
+        assert ground.run(bug=bug)[0] == 0
+
+        verdict = ground.verdict()
+
+        assert verdict.lost >= 3
+        results.caught(bug, verdict)
+
+
+def _fill(ground: Ground, topic: str, number: int) -> None:
+    for _ in range(number):  # each a batch of its own
+        value = ground.traffic.value(ground.topics[topic]) or b"x"
+        ground.send(topic, value)
+        ground.flush()
