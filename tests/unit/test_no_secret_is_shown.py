@@ -47,7 +47,12 @@ ELSE = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "name", "value"), MISTAKES)
+# Named by setting: the ports in the values differ from process to process.
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    MISTAKES,
+    ids=[f"{name}-{number}" for number, (_, name, _) in enumerate(MISTAKES)],
+)
 def test_mistake_ends_in_a_sentence_without_the_secret(
     arguments: list[str], name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
