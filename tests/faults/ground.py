@@ -30,7 +30,7 @@ from palate.settings import Settings
 from palate.stage import Caller
 from tests.faults import worker
 from tests.faults.check import check
-from tests.faults.harm import wait_for
+from tests.faults.harm import is_asleep, wait_for
 from tests.faults.points import Trip
 from tests.faults.traffic import Traffic
 from tests.faults.verdict import Verdict
@@ -305,16 +305,13 @@ class Ground:
         :param may_end_before: it may also end without reaching the point
         """
         sleeper, made = self.start(trip=replace(trip, stop=True), **job)
-        known = psutil.Process(sleeper.pid)
-        wait_for(
-            lambda: (
-                known.status() == psutil.STATUS_STOPPED
-                or (may_end_before and not sleeper.is_alive())
-            )
-        )
-        if sleeper.is_alive():
+        # One that has ended has no process any more.
+        wait_for(lambda: is_asleep(sleeper) or not sleeper.is_alive())
+        if is_asleep(sleeper):
             act()
-            known.send_signal(signal.SIGCONT)
+            psutil.Process(sleeper.pid).resume()
+        elif not may_end_before:
+            raise RuntimeError(f"{made.name} came to no such point: {made.log}")
         sleeper.join(60)
         if sleeper.exitcode is None:
             raise TimeoutError(f"{made.name} sleeps on: {made.log}")
