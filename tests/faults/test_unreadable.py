@@ -66,7 +66,7 @@ def test_byte_changed_on_disk(
     ground.messages = rest
     give_up = ["positions", "accept-gap", raw, "0", "--to", str(at + 1)]
     assert ground.palate(*give_up, "--by", "ada", "--reason", "a bad disk") == 0
-    results.add("the same after `positions accept-gap`", 1, ground.verdict())
+    results.add("byte changed on disk, then given up", 1, ground.verdict())
 
 
 def test_transaction_open_for_some_runs(ground: Ground, results: Results) -> None:
