@@ -65,12 +65,8 @@ class AirflowApi:
 
     def has_queued_events(self) -> bool:
         """Tell whether events of assets wait to become a run of the DAG."""
-        path = f"/api/v2/dags/{self.dag}/assets/queuedEvents"
-        response = self._client.get(path)
-        if response.status_code == httpx.codes.NOT_FOUND:  # there is none
-            return False
-        response.raise_for_status()
-        return True
+        found = self.get(f"/dags/{self.dag}/assets/queuedEvents")
+        return bool(found["total_entries"])
 
     def run(self, run_id: str) -> Json:
         """Return one run."""
