@@ -1,5 +1,6 @@
 """The whole pipeline once, stage after stage, without an orchestrator."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,8 @@ from palate.errors import PalateError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.stage import Outcome, shell_caller
+
+log = logging.getLogger(__name__)
 
 
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
@@ -24,12 +27,17 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
         raise
     except PalateError as error:
         failed = error
-    for name, stage in (
-        (vault.STAGE, vault.run),
-        (dictionaries.STAGE, dictionaries.run),
-    ):
-        yield stage(settings, shell_caller(name))
-    yield from follow_vault(settings)
+    try:
+        for name, stage in (
+            (vault.STAGE, vault.run),
+            (dictionaries.STAGE, dictionaries.run),
+        ):
+            yield stage(settings, shell_caller(name))
+        yield from follow_vault(settings)
+    except PalateError as error:
+        if failed is None:
+            raise
+        log.error("%s", error)  # the run ends with what failed first
     if failed:
         raise failed
 

@@ -50,7 +50,7 @@ STATES = [
         "You might need to increase max_locks_per_transaction.",
         ServiceUnavailableError,
         True,
-        "max_locks_per_transaction (64) times",
+        "max_locks_per_transaction (256) times",
     ),
     ("53300", "", ServiceUnavailableError, True, "all connections"),
     ("57P01", "", ServiceUnavailableError, True, "the connection to PostgreSQL was l"),
