@@ -143,7 +143,7 @@ def test_tasks_make_drop_and_prune_by_functions_only(
         kept = conn.execute(
             "SELECT stg.drop_partition(%s, now() - interval '2 days', 'x')", (id,)
         ).fetchone()
-        assert kept == ("stage lookup stands at offset 0",)
+        assert kept == ("stage vault stands at offset 0",)
         found = storage.retain(
             tasks.model_copy(update={"palate_stg_keep_days": 1}), caller("retain")
         )
