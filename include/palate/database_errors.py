@@ -236,14 +236,7 @@ def _for_now(
     elif state in ("40001", "40P01"):
         cause = "another session has changed or locked the same rows at the same time."
     elif state == "57014":
-        limit = schema_state.setting(conn, "statement_timeout")
-        cause = (
-            "the statement was cancelled, by somebody (pg_cancel_backend)."
-            if limit in ("0", "")
-            else f"the statement took longer than statement_timeout ({limit}). Palate "
-            "sets none: the role, the database or DWH_DSN does. If it comes again, "
-            "set it higher there for Palate's login."
-        )
+        cause = _cancelled(schema_state.setting(conn, "statement_timeout"))
     elif state == "53200" and "max_locks" in (error.diag.message_hint or ""):
         cause = (
             "the server's table of locks is full. It holds max_locks_per_transaction "
@@ -326,3 +319,22 @@ def _statement(error: psycopg.Error) -> str:
 def _where(error: psycopg.Error) -> str:
     found = _TARGET.search(_statement(error))
     return f"at {found[1]}" if found else ""
+
+
+def _cancelled(limit: str) -> str:
+    """Say who cancelled a statement.
+
+    :param limit: the session's statement_timeout; empty where it can't be asked for
+    """
+    if limit == "0":
+        return "the statement was cancelled, by somebody (pg_cancel_backend)."
+    took = f"the statement took longer than statement_timeout ({limit})"
+    if not limit:
+        took = (
+            "the statement was cancelled: by statement_timeout, or by somebody "
+            "(pg_cancel_backend)"
+        )
+    return (
+        f"{took}. Palate sets no statement_timeout: the role, the database or DWH_DSN "
+        "does. If it comes again, set it higher there for Palate's login."
+    )

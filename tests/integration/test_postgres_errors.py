@@ -13,6 +13,7 @@ from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.database import connect
+from palate.database_errors import explain
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -95,6 +96,14 @@ def test_timeout_of_a_statement_names_the_limit_and_the_table(
     assert isinstance(found, ServiceUnavailableError)
     assert "Stage x: at dds.h_user: " in str(found)
     assert "statement_timeout (200ms)" in str(found)
+
+
+def test_unknown_limit_of_a_cancelled_statement_blames_nobody_alone() -> None:
+    """As at connect, where a limit that is too low also hides itself."""
+    found = explain(psycopg.errors.QueryCanceled(), None, "Stage x")
+
+    assert isinstance(found, ServiceUnavailableError)
+    assert "by statement_timeout, or by somebody" in str(found)
 
 
 def test_refused_row_shows_no_value(warehouse: Settings) -> None:
