@@ -6,18 +6,16 @@ on holds up no other one.
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from palate import gaps, incidents, intervals, progress, restaging, tails
-from palate.database import Connection
 from palate.decisions import check_known
-from palate.epochs import Look, known, look
+from palate.epochs import Look, look
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.fetching import Unreadable
 from palate.incidents import Kind
 from palate.intervals import Request
-from palate.kafka import Reader, TopicState, open_reader
+from palate.kafka import Reader, open_reader
 from palate.positions import Log, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat
@@ -62,18 +60,6 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
             bounds = _bounds(found, limits)
             _Drain(attempt, reader, settings, found, bounds).run(limits)
         return attempt.outcome
-
-
-def waiting(conn: Connection, states: Iterable[TopicState]) -> int:
-    """Return how many offsets the broker has beyond the ledger."""
-    done = watermarks(conn, STAGE)
-    number = 0
-    for state in states:
-        epochs = known(conn, state)
-        for partition, item in epochs.logs.items():
-            start = done.get(item, epochs.first[item])
-            number += max(state.end[partition] - start, 0)
-    return number
 
 
 def _bounds(found: Look, limits: Limits) -> dict[Log, int]:

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import staging
+from palate import backlog, staging
 from palate.database import connect
 from palate.errors import (
     CodecMissingError,
@@ -236,7 +236,9 @@ def test_topic_made_anew_begins_an_epoch(
     broker.send(numbered(count, start=100))
 
     with connect(broker.settings) as conn, open_reader(broker.settings) as reader:
-        assert staging.waiting(conn, [reader.state(broker.raw)]) == count
+        seen = backlog.look(conn, reader, [broker.raw]).logs
+    waiting = {item: ends.end - ends.first for item, ends in seen.items()}
+    assert waiting == {Log(broker.raw, 1, 0): count, Log(broker.raw, 1, 1): 0}
     outcome = drain(broker.settings, "after")
 
     assert outcome.ranges == {Log(broker.raw, 1, 0): (0, count)}
