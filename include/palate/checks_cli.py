@@ -1,4 +1,4 @@
-"""The command ``palate check``."""
+"""The commands ``palate check`` and ``palate reconcile``."""
 
 from typing import Annotated
 
@@ -7,8 +7,12 @@ import typer
 from palate import checks
 from palate.check_definitions import load_checks
 from palate.checks import Result
+from palate.counted import counted
+from palate.errors import MartDifferenceError, StageBusyError
+from palate.mart_definitions import load_marts
+from palate.readable import row_as_text
 from palate.settings import load_settings
-from palate.shell import AsJson, print_json, print_table
+from palate.shell import AsJson, out, print_json, print_table
 from palate.stage import shell_caller
 from palate.told import told
 
@@ -37,6 +41,59 @@ def check(
         else:
             _print_results(report.results)
         report.check()
+
+
+def reconcile(as_json: AsJson = False) -> None:
+    """Compare each mart with the vault, and the tags; exit with 9 if one differs.
+
+    Live loading goes on meanwhile. Exits with 7 if one can't be compared because too
+    much waits for it.
+    """
+    with told():
+        results = checks.reconcile(load_settings())
+        if as_json:
+            print_json(
+                {
+                    _name(one): {
+                        "differences": None if one.is_skipped else one.found,
+                        "examples": one.examples,
+                        "note": one.note,
+                    }
+                    for one in results
+                }
+            )
+        else:
+            for one in results:
+                _print_comparison(one)
+        if wrong := ", ".join(_name(one) for one in results if one.found):
+            message = (
+                f"{wrong} differ from what they follow from. See docs/operations.md, "
+                "'A mart differs'."
+            )
+            raise MartDifferenceError(message)
+        if skipped := [one for one in results if one.is_skipped]:
+            message = (
+                f"{', '.join(map(_name, skipped))} can't be compared now. Load what "
+                "waits (`palate run`, or the DAGs), then try again."
+            )
+            raise StageBusyError(message)
+
+
+def _name(result: Result) -> str:
+    return result.subject.partition(".")[2]
+
+
+def _print_comparison(result: Result) -> None:
+    name = _name(result)
+    if result.is_skipped:
+        out.print(f"{name}: not compared. {result.note}")
+        return
+    source = "vault" if name in load_marts() else "counters and rules"
+    number = counted(result.found, "row differs", "rows differ")
+    note = f" {result.note}" if result.note else ""
+    out.print(f"{name}: {number} from the {source}.{note}")
+    for row in result.examples:
+        out.print(f"  {row_as_text(row)}")
 
 
 def _print_rules() -> None:

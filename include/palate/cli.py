@@ -8,14 +8,13 @@ from rich.logging import RichHandler
 
 from palate import marts, rejected, tags
 from palate import publish as publish_stage
-from palate.checks_cli import check
-from palate.counted import counted
+from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
-from palate.errors import MartDifferenceError, SettingsError
+from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
 from palate.positions_cli import app as positions_app
-from palate.readable import harmless, row_as_text
+from palate.readable import harmless
 from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
@@ -52,6 +51,7 @@ app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.command("reload")(reload)
 app.command("check")(check)
+app.command("reconcile")(reconcile)
 app.command("drop")(drop)
 
 
@@ -105,38 +105,6 @@ def status(as_json: AsJson = False) -> None:
         else:
             _print_status(found)
         found.check()
-
-
-@app.command()
-def reconcile(as_json: AsJson = False) -> None:
-    """Compare each mart with the vault, and the tags; exit with 9 if one differs."""
-    with told():
-        settings = load_settings()
-        report = {name: marts.differences(settings, name) for name in load_marts()}
-        report["user_tags"] = tags.differences(settings)
-        if as_json:
-            print_json(
-                {
-                    name: {"differences": number, "examples": rows}
-                    for name, (number, rows) in report.items()
-                }
-            )
-        for name, (number, rows) in report.items():
-            if not as_json:
-                source = "vault" if name in load_marts() else "counters and rules"
-                out.print(
-                    f"{name}: {counted(number, 'row differs', 'rows differ')} from"
-                    f" the {source}."
-                )
-                for row in rows:
-                    out.print(f"  {row_as_text(row)}")
-        wrong = [name for name, (number, _) in report.items() if number]
-        if wrong:
-            message = (
-                f"{', '.join(wrong)} differ from what they follow from. See "
-                "docs/operations.md, 'A mart differs'."
-            )
-            raise MartDifferenceError(message)
 
 
 @app.command()

@@ -11,8 +11,10 @@ import typer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
+from palate import dictionaries, staging, vault
 from palate.cli import app
 from palate.settings import Settings
+from palate.stage import shell_caller
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw
@@ -134,12 +136,45 @@ def test_reconcile_names_the_rows_that_differ_and_rebuild_mends_them(
     done = shell.palate("reconcile", "--json")
     assert done.returncode == 9
     report = json.loads(done.stdout)
-    assert report["user_category_counters"] == {"differences": 0, "examples": []}
+    same = {"differences": 0, "examples": [], "note": ""}
+    assert report["user_category_counters"] == same
     assert report["user_product_counters"]["differences"] == 2
     examples = report["user_product_counters"]["examples"]
     assert [row["order_cnt"] for row in examples] == [7, 3]
 
     shell.lines("rebuild", "user_product_counters")
+    assert shell.palate("reconcile").returncode == 0
+
+
+def test_reconcile_tells_what_is_behind_from_what_is_wrong(
+    shell: Shell, broker: Broker, connection: Connection, warehouse: Settings
+) -> None:
+    broker.send([raw(1, [line("d")]).value])
+    shell.lines("run")
+    broker.send([raw(2, [line("d")]).value])
+    staging.run(warehouse, shell_caller("test"))
+    vault.run(warehouse, shell_caller("test"))
+
+    assert shell.lines("reconcile") == [
+        "user_category_counters: 0 rows differ from the vault. What is not counted yet "
+        "was left out.",
+        "user_product_counters: 0 rows differ from the vault. What is not counted yet "
+        "was left out.",
+        "user_tags: 0 rows differ from the counters and rules.",
+    ]
+
+    # A menu may concern anybody.
+    with redis.Redis.from_url(warehouse.redis_url.get_secret_value()) as client:
+        client.set("r", menu("r", DAY_1, dish("d", "Soup")).value)
+    dictionaries.sync(warehouse, shell_caller("test"))
+    done = shell.palate("reconcile", PALATE_LOCK_WAIT="1")
+    assert done.returncode == 7
+    assert "user_product_counters: not compared. Entries of dictionaries" in done.stdout
+    assert "user_product_counters can't be compared now." in done.stderr
+    done = shell.palate("reconcile", "--json", PALATE_LOCK_WAIT="1")
+    assert json.loads(done.stdout)["user_product_counters"]["differences"] is None
+
+    shell.lines("run")
     assert shell.palate("reconcile").returncode == 0
 
 
