@@ -12,11 +12,13 @@ CROSS JOIN LATERAL (
             line.version_dt,
             line.h_category_pk
         FROM dds.s_product_category AS line
-        INNER JOIN dds.h_restaurant AS r ON line.h_restaurant_pk = r.h_restaurant_pk
         WHERE
             line.h_product_pk = p.h_product_pk
             AND {% filter indent(12) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}
-        ORDER BY line.version_dt, r.restaurant_id DESC, line.line_no DESC
+        ORDER BY
+            line.version_dt,
+            {% filter indent(12) %}{% include "dds/_templates/restaurant_of_line.sql" %}{% endfilter %} DESC,
+            line.line_no DESC
     ),
 
     numbered AS (

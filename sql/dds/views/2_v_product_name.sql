@@ -10,11 +10,13 @@ FROM dds.h_product AS p
 LEFT JOIN LATERAL (
     SELECT line.name
     FROM dds.s_product_names AS line
-    INNER JOIN dds.h_restaurant AS r ON line.h_restaurant_pk = r.h_restaurant_pk
     WHERE
         line.h_product_pk = p.h_product_pk
         AND {% filter indent(8) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}
-    ORDER BY line.version_dt DESC, r.restaurant_id DESC, line.line_no DESC
+    ORDER BY
+        line.version_dt DESC,
+        {% filter indent(8) %}{% include "dds/_templates/restaurant_of_line.sql" %}{% endfilter %} DESC,
+        line.line_no DESC
     LIMIT 1
 ) AS menu ON TRUE
 LEFT JOIN LATERAL (
