@@ -19,6 +19,8 @@ from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 POSTGRES, REDIS, KAFKA = "postgres", "redis", "kafka"
+# The second one with TLS and a login.
+KAFKA_PLAIN, KAFKA_SECURED = f"{KAFKA}:9092", f"{KAFKA}:9094"
 # The broker of Celery and the dictionaries share neither a number nor a user.
 _CELERY_DATABASE = 1
 # The superuser's password stands in PostgreSQL alone, from its first start on.
@@ -72,8 +74,13 @@ def _write_servers(folder: Path, secrets: Secrets, authority: Authority) -> None
         ),
     )
     _hand_over(folder / REDIS / "password", secrets.redis)
-    _hand_over(folder / REDIS / "ca.pem", authority.certificate.read_text())
     own = Path(os.environ["PALATE_SERVER_SECRETS"])
+    for name in (REDIS, KAFKA):
+        _hand_over(folder / name / "ca.pem", authority.certificate.read_text())
+    _hand_over(
+        folder / KAFKA / "broker.properties",
+        kafka.broker_login(secrets.kafka_broker, own / "ca.pem"),
+    )
     _hand_over(
         folder / REDIS / "redis.conf",
         render(
@@ -149,9 +156,9 @@ def _redis(
 
 def _kafka(secrets: Secrets, ca: Path, secured: bool) -> dict[str, str]:
     if not secured:
-        return {"KAFKA_BOOTSTRAP": f"{KAFKA}:9092"}
+        return {"KAFKA_BOOTSTRAP": KAFKA_PLAIN}
     return {
-        "KAFKA_BOOTSTRAP": f"{KAFKA}:9094",
+        "KAFKA_BOOTSTRAP": KAFKA_SECURED,
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
         "KAFKA_SASL_USERNAME": kafka.USER,

@@ -9,15 +9,19 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
 from deploy.local.ports import Ports, listens
-from deploy.local.secrets import write_private
+from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
 CHECKSUMS = HERE / "jars.sha256"
 USER = "palate"
+# The broker itself, at its own doors; it may do anything.
+BROKER = "broker"
 TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
 
 
@@ -103,23 +107,28 @@ def check_jars(folder: Path) -> None:
         )
 
 
-def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
+def prepare(var: Path, ports: Ports, authority: Authority, secrets: Secrets) -> None:
     """Write the settings and format the data folder if that hasn't been done.
 
-    :param certificate: what the broker shows at its secured door
-    :param password: of the user ``palate``, who is made with the data folder
+    :param authority: whose certificate the broker shows at its secured door
+    :param secrets: with the password of ``palate``, who is made with the data folder
     :raises StackError: if formatting fails
     """
     _properties(var).parent.mkdir(parents=True, exist_ok=True)
     folder = var / "kafka" / "data"
+    write_private(
+        _login(var), broker_login(secrets.kafka_broker, authority.certificate)
+    )
     _properties(var).write_text(
         render(
             "server.properties",
             port=ports.kafka,
             secured_port=ports.kafka_secured,
             controller_port=ports.kafka_controller,
-            certificate=certificate,
+            certificate=authority.server,
             user=USER,
+            broker=BROKER,
+            login=_login(var),
             folder=folder,
         )
     )
@@ -128,7 +137,8 @@ def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     # Not among the arguments, which everybody sees in `ps`.
     login = folder.parent / "login"
-    write_private(login, f"--add-scram=SCRAM-SHA-512=[name={USER},password={password}]")
+    scram = f"SCRAM-SHA-512=[name={USER},password={secrets.kafka}]"
+    write_private(login, f"--add-scram={scram}")
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
         [
@@ -153,11 +163,24 @@ def prepare(var: Path, ports: Ports, certificate: Path, password: str) -> None:
         raise StackError(f"Kafka's storage can't be formatted: {done.stdout.strip()}")
 
 
-def make_topics(bootstrap: str) -> None:
-    """Make the topics that aren't there."""
+def broker_login(password: str, authority: Path) -> str:
+    """Return the text of the file with the broker's login.
+
+    :param authority: where the broker finds its certificate
+    """
+    return render(
+        "broker.properties", user=BROKER, password=password, authority=authority
+    )
+
+
+def make_topics(**options: Any) -> None:
+    """Make the topics that aren't there.
+
+    :param options: of kafka-python: where the broker is, and a login
+    """
     from kafka.admin import KafkaAdminClient
 
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = KafkaAdminClient(**options)
     try:
         there = set(admin.list_topics())
         missing = {
@@ -193,6 +216,10 @@ def answers(bootstrap: str) -> bool:
 
 def _properties(var: Path) -> Path:
     return var / "kafka" / "server.properties"
+
+
+def _login(var: Path) -> Path:
+    return var / "kafka" / "broker.properties"
 
 
 def _program(name: str) -> str:

@@ -224,7 +224,7 @@ class Stack:
             cluster = pool.submit(
                 postgres.prepare, var, ports.postgres, secrets.postgres
             )
-            kafka.prepare(var, ports, self.authority.server, secrets.kafka)
+            kafka.prepare(var, ports, self.authority, secrets)
             cluster.result()
         redis_server.prepare(var, ports, self.authority, secrets)
         configure_supervisor(self.supervisor, var)
@@ -261,7 +261,9 @@ class Stack:
                     self._make_databases()
                 if checks[name]():
                     if name == "kafka":
-                        kafka.make_topics(self.env()["KAFKA_BOOTSTRAP"])
+                        kafka.make_topics(
+                            bootstrap_servers=self.env()["KAFKA_BOOTSTRAP"]
+                        )
                     waiting.remove(name)
                     report(_line(name, "answers", time.monotonic() - start))
             for one in self.states():

@@ -106,13 +106,21 @@ class Containers:
                 )
             self._running[full] = Container(full, process, log)
 
-    def run(self, name: str, *command: str, codes: tuple[int, ...] = (0,)) -> str:
+    def run(
+        self,
+        name: str,
+        *command: str,
+        codes: tuple[int, ...] = (0,),
+        bare: bool = False,
+    ) -> str:
         """Run a command in a container of its own, to its end; return what it printed.
 
+        :param codes: with which it may end
+        :param bare: without an entrypoint, as `docker compose exec` does it
         :raises AssertionError: if it ends with another code
         """
         done = subprocess.run(
-            self._line(name, f"{name}-run", list(command)),
+            self._line(name, f"{name}-run", list(command), bare=bare),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -131,6 +131,9 @@ def _kafka(folder: Path) -> Image:
         },
         files={
             "/image/run": _ENTRYPOINTS / "kafka-entrypoint",
+            "/opt/kafka/bin/kafka-acls.sh": _ENTRYPOINTS / "kafka-tool",
+            "/opt/kafka/bin/kafka-configs.sh": _ENTRYPOINTS / "kafka-tool",
+            "/opt/kafka/bin/kafka-topics.sh": _ENTRYPOINTS / "kafka-tool",
             str(kafka.jars()): kafka.jars(),
             str(settings): settings,
             str(java): java,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ from palate.errors import PromiseBrokenError
 from tests.compose.containers import Containers, until
 from tests.e2e.airflow_api import AirflowApi
 
+_FOLDER = Path(__file__).parent
 _HERE = "127.0.0.1"
 
 
@@ -24,6 +26,26 @@ class Shop:
     def palate(self, *words: str) -> str:
         """Run a `palate` command, as `docker compose run --rm palate ...` does."""
         return self.stack.run("palate", *words)
+
+    def kafka(self, tool: str, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+        """Run a tool of Kafka's as `docker compose exec kafka` does.
+
+        :param codes: with which it may end
+        """
+        path = f"/opt/kafka/bin/{tool}"
+        return self.stack.run("kafka", path, *words, codes=codes, bare=True)
+
+    def visit(self, bootstrap: str, protocol: str, **options: str) -> dict[str, Any]:
+        """Return what somebody in the network can do at one door of Kafka, and see.
+
+        :param options: of librdkafka, such as a login; a dot is an underscore
+        """
+        given = {"bootstrap.servers": bootstrap, "security.protocol": protocol}
+        given |= {name.replace("_", "."): value for name, value in options.items()}
+        script = (_FOLDER / "visitor.py").read_text()
+        said = self.stack.run("init", "python", "-c", script, json.dumps(given))
+        found: dict[str, Any] = json.loads(said)
+        return found
 
     def _status(self) -> dict[str, Any]:
         # Late messages are no failure here: a worker is killed, or all is stopped.

@@ -117,6 +117,8 @@ def test_kafka_is_set_up_as_in_the_local_stack() -> None:
         controller_port=3,
         certificate="",
         user=kafka.USER,
+        broker=kafka.BROKER,
+        login="",
         folder="",
     )
     local = dict(
@@ -134,13 +136,23 @@ def test_kafka_is_set_up_as_in_the_local_stack() -> None:
         name.replace("listener.name.sasl_ssl", "listener.name.secured"): value
         for name, value in local.items()
     }
-    assert here.keys() == by_name.keys()
-    differing = {name for name in here if here[name] != by_name[name]}
+    # In containers the broker itself comes by the secured door.
+    assert here.keys() - by_name.keys() == {
+        "listener.name.secured.plain.sasl.jaas.config",
+        "listener.name.secured.ssl.truststore.type",
+        "listener.name.secured.ssl.truststore.location",
+        "sasl.mechanism.inter.broker.protocol",
+    }
+    assert by_name.keys() <= here.keys()
+    differing = {name for name in by_name if here[name] != by_name[name]}
     # Their names, addresses and folders are those of containers.
     assert {name for name in differing if "listener" not in name} == {
+        "config.providers.file.param.allowed.paths",
         "controller.quorum.voters",
         "log.dirs",
+        "super.users",
     }
+    assert here["super.users"] == f"User:{kafka.BROKER}"
 
 
 def test_versions_are_those_of_requirements_and_pom() -> None:

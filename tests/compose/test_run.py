@@ -5,11 +5,13 @@ one in which a worker is killed sends; 200,000 take a while.
 """
 
 import os
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.local.kafka import TOPICS
 from tests.compose.containers import Containers, until
 from tests.compose.docker_compose import UNASKED
 from tests.compose.shop import Shop
@@ -26,6 +28,11 @@ _AIRFLOW = [
     "watch",
     "airflow-worker",
 ]
+
+_CA = "/opt/airflow/secrets/airflow/ca.pem"
+_LOGIN = ("--bootstrap-server", "kafka:9094")
+_LOGIN += ("--command-config", "/run/palate/broker.properties")
+_CONTROLLER = ("--bootstrap-controller", "localhost:9093", "--command-config")
 
 
 def test_every_service_becomes_healthy_by_its_own_check(stack: Containers) -> None:
@@ -45,10 +52,30 @@ def test_orders_become_marts(shop: Shop) -> None:
     shop.check()
 
 
+def test_who_comes_to_kafka_without_a_login_may_neither_delete_nor_administer(
+    shop: Shop,
+) -> None:
+    found = shop.visit("kafka:9092", "PLAINTEXT")
+    assert {*TOPICS} <= {*found.pop("sees")}
+    assert _done(found) == {
+        "makes a topic",
+        "writes",
+        "writes in a transaction",
+        "reads",
+        "reads in a group",
+    }
+    assert _refused(found) == found.keys() - _done(found)
+
+
 def test_a_worker_killed_beside_a_backfill_harms_nothing(
     stack: Containers, shop: Shop
 ) -> None:
-    stack.run("init", "python", "-c", _SIX_PARTITIONS)
+    for topic in TOPICS:
+        shop.kafka(
+            "kafka-topics.sh",
+            *_LOGIN,
+            *("--alter", "--topic", topic, "--partitions", "6"),
+        )
     sending = threading.Thread(target=shop.send, args=(_MANY_ORDERS,))
     sending.start()
     now = datetime.now(UTC)
@@ -85,6 +112,7 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
     stack.stop(*_AIRFLOW[:-1])  # the scheduler and its workers have ended already
     shop.send(500)
     old = (stack.volume("secrets-airflow") / "airflow.env").read_text()
+    old_login = _password_of_the_broker(stack)
     names = (
         "palate",
         "tasks",
@@ -94,13 +122,14 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
         "redis_celery",
         "redis_owner",
         "kafka",
+        "kafka_broker",
         "admin",
         "jwt_secret",
     )
     stack.run("secrets", "--renew", *names, "fernet_key", "api_secret")
-    stack.stop("redis")
+    stack.stop("redis", "kafka")
 
-    stack.up("secured", "redis", "init", *_AIRFLOW)
+    stack.up("secured", "redis", "kafka", "init", *_AIRFLOW)
 
     new = (stack.volume("secrets-airflow") / "airflow.env").read_text()
     assert not {line.partition("=")[2] for line in old.splitlines()} & {
@@ -108,14 +137,77 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
     }
     shop.check()
     until(shop.is_watched, "a look of the watch")
+    assert _seen(shop, "PLAIN", "broker", old_login) is None
+    new_login = _password_of_the_broker(stack)
+    assert {*TOPICS} <= {*(_seen(shop, "PLAIN", "broker", new_login) or ())}
     for door in ("kafka:9094", "rediss://", "sslmode=verify-full"):
         assert door in new
 
 
-_SIX_PARTITIONS = """
-from kafka.admin import KafkaAdminClient
-from deploy.local.kafka import TOPICS
-KafkaAdminClient(bootstrap_servers="kafka:9092").create_partitions(
-    dict.fromkeys(TOPICS, 6)
-)
-"""
+def test_kafka_lets_nobody_in_without_a_login_when_all_is_secured(shop: Shop) -> None:
+    found = shop.visit("kafka:9092", "PLAINTEXT")
+    assert found.pop("sees") == []
+    assert _refused(found) == found.keys()
+
+    nothing = {"sees": None}
+    assert shop.visit("kafka:9094", "PLAINTEXT") == nothing
+    assert shop.visit("kafka:9094", "SSL", ssl_ca_location=_CA) == nothing
+
+
+def test_controller_of_kafka_takes_the_brokers_login_only(
+    stack: Containers, shop: Shop
+) -> None:
+    folder = stack.volume("secrets-kafka")
+    login = (folder / "broker.properties").read_text()
+    (folder / "login").write_text(login.replace("SASL_SSL", "SASL_PLAINTEXT"))
+    (folder / "none").write_text(
+        "request.timeout.ms=5000\ndefault.api.timeout.ms=10000\n"
+    )
+
+    add = ("--add", "--allow-principal", "User:ANONYMOUS", "--cluster")
+    for words in (("--list",), add):
+        said = shop.kafka(
+            "kafka-acls.sh", *_CONTROLLER, "/run/palate/none", *words, codes=(1,)
+        )
+        assert "Timed out waiting for a node" in said
+    rights = shop.kafka("kafka-acls.sh", *_CONTROLLER, "/run/palate/login", "--list")
+    assert "User:palate" in rights
+    assert "ANONYMOUS" not in rights
+
+
+def test_an_order_service_gets_a_login_of_its_own(shop: Shop) -> None:
+    login = ("--entity-type", "users", "--entity-name", "shop")
+    scram = "SCRAM-SHA-512=[password=secret]"
+    shop.kafka("kafka-configs.sh", *_LOGIN, "--alter", *login, "--add-config", scram)
+    topic = "order-service_orders"
+    rights = ("--allow-principal", "User:shop", "--producer", "--topic", topic)
+    shop.kafka("kafka-acls.sh", *_LOGIN, "--add", *rights)
+
+    assert _seen(shop, "SCRAM-SHA-512", "shop", "secret") == [topic]
+
+
+def _done(found: dict[str, str]) -> set[str]:
+    return {deed for deed, outcome in found.items() if outcome == "done"}
+
+
+def _refused(found: dict[str, str]) -> set[str]:
+    refusal = "_AUTHORIZATION_FAILED"
+    return {deed for deed, outcome in found.items() if outcome.endswith(refusal)}
+
+
+def _password_of_the_broker(stack: Containers) -> str:
+    text = (stack.volume("secrets-kafka") / "broker.properties").read_text()
+    (password,) = re.findall(r' password="(\w+)"', text)
+    return str(password)
+
+
+def _seen(shop: Shop, mechanism: str, user: str, password: str) -> list[str] | None:
+    """Return what topics a user sees, None if the login is refused."""
+    return shop.visit(
+        "kafka:9094",
+        "SASL_SSL",
+        ssl_ca_location=_CA,
+        sasl_mechanism=mechanism,
+        sasl_username=user,
+        sasl_password=password,
+    )["sees"]

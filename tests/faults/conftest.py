@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 
 from deploy.local import kafka
 from deploy.local.ports import HOST, Ports
+from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from tests.faults.ground import Ground
 from tests.faults.harm import wait_for
@@ -93,7 +94,7 @@ def other_cluster(services: Stack) -> Iterator[str]:
     """Run one more broker, a cluster of its own; give its address."""
     with tempfile.TemporaryDirectory(prefix="palate-") as folder:
         var, ports = Path(folder), Ports.free()
-        kafka.prepare(var, ports, services.authority.server, "no password")
+        kafka.prepare(var, ports, services.authority, Secrets())
         with (var / "kafka.log").open("w") as output:
             process = subprocess.Popen(kafka.command(var), stdout=output, stderr=output)
             try:

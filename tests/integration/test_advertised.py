@@ -9,6 +9,7 @@ import pytest
 from deploy.local import kafka
 from deploy.local.certificates import Authority
 from deploy.local.ports import HOST, Ports
+from deploy.local.secrets import Secrets
 from palate.errors import PalateError, ServiceUnavailableError
 from palate.kafka import open_reader
 from palate.sending import open_sender
@@ -26,7 +27,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     spare = Ports.free()
     authority = Authority(var / "tls")
     authority.prepare()
-    kafka.prepare(var, ports, authority.server, "password")
+    kafka.prepare(var, ports, authority, Secrets())
     properties = var / "kafka" / "server.properties"
     wrong = {
         "UNKNOWN": (spare.kafka, f"nowhere.invalid:{spare.kafka}"),
@@ -45,7 +46,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         broker = subprocess.Popen(kafka.command(var), stdout=log, stderr=log)
     try:
         wait_until(lambda: kafka.answers(plain), 60)
-        kafka.make_topics(plain)
+        kafka.make_topics(bootstrap_servers=plain)
         yield {name: f"{HOST}:{port}" for name, (port, _) in wrong.items()}
     finally:
         broker.kill()
