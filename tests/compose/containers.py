@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,18 @@ class Container:
     process: subprocess.Popen[bytes]
     log: Path
 
-    @property
-    def main(self) -> psutil.Process:
-        """The process that is number 1 inside: if it is killed, all others are."""
-        (child,) = psutil.Process(self.process.pid).children()
-        return child
+    def send(self, number: int) -> None:
+        """Send a signal to the process that is number 1 inside, unless it has ended.
+
+        If that one is killed, all others inside are.
+        """
+        while self.process.poll() is None:
+            # It may not be there yet, or end just now.
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(self.process.pid).children():
+                    child.send_signal(number)
+                    return
+            time.sleep(0.05)
 
     def tail(self, lines: int = 40) -> str:
         """Return the end of its log."""
@@ -174,27 +181,25 @@ class Containers:
         for name in names:
             number = signal.Signals[self._services[name].get("stop_signal", "SIGTERM")]
             for one in self._of(name):
-                if one.process.poll() is None:
-                    one.main.send_signal(number)
+                one.send(number)
         for one in stopped:
             try:
                 one.process.wait(60)
             except subprocess.TimeoutExpired:
-                one.main.kill()
+                one.send(signal.SIGKILL)
                 one.process.wait(10)
             del self._running[one.name]
 
     def kill(self, full: str) -> None:
         """End a container at once, with all that runs in it."""
         one = self._running.pop(full)
-        one.main.kill()
+        one.send(signal.SIGKILL)
         one.process.wait(30)
 
     def kill_all(self) -> None:
         """End everything."""
         for full in list(self._running):
-            if self._running[full].process.poll() is None:
-                self.kill(full)
+            self.kill(full)
 
     def check_running(self) -> None:
         """See that no container has ended that should last.
