@@ -98,16 +98,7 @@ def run(
     sections = only or list(Section)
     sizes = sorted(size or _SIZES + [_MORE] * more)
     with _explained(), running(var, keep=keep, fresh=fresh) as services:
-        loads: dict[str, str] = {}
-        report = Report(
-            {
-                "date": f"{now():%F %H:%M:%S} UTC",
-                "command": _command(),
-                "machine": machine.describe(),
-                "versions": machine.versions(services),
-                "other load": loads,
-            }
-        )
+        report = _report(services)
         # The latency last: Airflow itself is a load.
         for section in (one for one in Section if one in sections):
             others = machine.OtherLoad(services)
@@ -131,10 +122,9 @@ def run(
                     report.add_latency(
                         latency.measure(services, messages=messages, every=every)
                     )
-            loads[section] = _load(others.share())
-            table = report.write()
-        print(report.markdown())
-        console.print(f"Written to bench/results/{table.name} and .json")
+            report.about["other load"][section] = _load(others.share())
+            report.write()
+        _write(report)
 
 
 @app.command()
@@ -278,13 +268,19 @@ def views(
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what it costs to read the vault's views, whole and by order, guest or day.
+    """Measure reads of the vault's views, whole and by order, guest, dish or day.
 
-    A whole read is a multiple of reading the largest table once.
+    A whole read is a multiple of reading the largest table once. Writes a table.
     """
-    with _measuring(var, keep) as services:
-        sizes = sorted(size or [50_000, 500_000])
-        viewing.show(viewing.measure(services, sizes=sizes, repetitions=repetitions))
+    sizes = sorted(size or [50_000, 500_000])
+    with _explained(), running(var, keep=keep) as services:
+        report = _report(services)
+        others = machine.OtherLoad(services)
+        found = viewing.measure(services, sizes=sizes, repetitions=repetitions)
+        loads = viewing.measure_loads(services, repetitions=repetitions)
+        report.figures += viewing.figures(found, loads)
+        report.about["other load"]["views"] = _load(others.share())
+        _write(report)
 
 
 @app.command()
@@ -425,6 +421,24 @@ def _explained() -> Iterator[None]:
     except (PalateError, StackError, RuntimeError) as error:
         console.print(str(error), markup=False)
         raise typer.Exit(1) from None
+
+
+def _report(services: Services) -> Report:
+    return Report(
+        {
+            "date": f"{now():%F %H:%M:%S} UTC",
+            "command": _command(),
+            "machine": machine.describe(),
+            "versions": machine.versions(services),
+            "other load": {},
+        }
+    )
+
+
+def _write(report: Report) -> None:
+    table = report.write()
+    print(report.markdown())
+    console.print(f"Written to bench/results/{table.name} and .json")
 
 
 def _load(share: float) -> str:

@@ -3,19 +3,25 @@
 A whole read hands over all rows, by COPY, as a multiple of reading the largest table so
 once, ``dds.s_order_item``. ``count(*)`` of both, which hands over nothing, is shown
 beside it. Neither has parallel workers, which would hide work. Small reads are in
-milliseconds, with their planning.
+milliseconds, with their planning. Sessions have PostgreSQL's own defaults, as those of
+analysts have. What indexes cost that only readers need: the vault's time for new orders
+with them, as a multiple of its time without.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psycopg
-from rich.table import Table
 
 from bench import growth
-from bench.results import Limits
+from bench.results import Figure, Limits
 from bench.samples import Samples
-from bench.services import Services, console
+from bench.services import Services
+from bench.store import stage
+from palate import vault
+from palate.counted import counted
 from palate.migrate import migrate
+from palate.stage import shell_caller
 
 LINES = "v_order_item"
 TABLE = "s_order_item"
@@ -26,19 +32,22 @@ VIEWS = (
     *("v_order", LINES, "v_order_status", "v_product_name", "v_product_category"),
     *("v_user_name", "v_restaurant_name"),
 )
-# What a small read asks for; the values are those of one line in the middle.
+# What a small read asks for; the values are those of one line in the middle. There are
+# 7,200 orders a day; a 365th of the time has what a day has if all make up a year.
 _SMALL = {
     LINES: {
         "one order": "order_id = %(order_id)s",
         "one guest": "user_id = %(user_id)s",
         "one dish": "product_id = %(product_id)s",
         "one hour": "order_dt >= %(hour)s AND order_dt < %(hour)s + interval '1 hour'",
+        "a 365th": "order_dt >= %(day)s AND order_dt < %(day)s + %(day_of_year)s",
         "one day": "order_dt >= %(day)s AND order_dt < %(day)s + interval '1 day'",
     },
     "v_order": {
         "one order": "order_id = %(order_id)s",
         "one guest": "user_id = %(user_id)s",
         "one hour": "order_dt >= %(hour)s AND order_dt < %(hour)s + interval '1 hour'",
+        "a 365th": "order_dt >= %(day)s AND order_dt < %(day)s + %(day_of_year)s",
         "one day": "order_dt >= %(day)s AND order_dt < %(day)s + interval '1 day'",
     },
     "v_order_status": {"one order": "order_id = %(order_id)s"},
@@ -47,9 +56,21 @@ _SMALL = {
     "v_user_name": {"one guest": "user_id = %(user_id)s"},
     "v_restaurant_name": {"one restaurant": "restaurant_id = %(restaurant_id)s"},
 }
+_DATABASE = "bench_views"
+_LOADED = 50_000
+_FOR_READERS = (
+    *("h_order_order_dt_idx", "s_order_version_h_user_pk_idx", "h_user_user_id_idx"),
+    *("h_product_product_id_idx", "h_restaurant_restaurant_id_idx"),
+    "h_category_category_name_idx",
+)
+_DEFAULTS = (
+    "SELECT set_config(name, boot_val, FALSE) FROM pg_settings WHERE name IN ('jit',"
+    " 'work_mem', 'random_page_cost', 'effective_cache_size')"
+)
 _MIDDLE = (
     "SELECT i.order_id, i.user_id, i.product_id, i.restaurant_id, p.h_product_pk,"
-    " date_trunc('hour', i.order_dt) AS hour, date_trunc('day', i.order_dt) AS day"
+    " date_trunc('hour', i.order_dt) AS hour, date_trunc('day', i.order_dt) AS day,"
+    " (SELECT max(order_dt) - min(order_dt) FROM dds.h_order) / 365 AS day_of_year"
     " FROM dds.v_order_item AS i INNER JOIN dds.h_product AS p USING (product_id)"
     " WHERE i.order_id = (SELECT order_id FROM dds.h_order ORDER BY order_id"
     " OFFSET (SELECT count(*) / 2 FROM dds.h_order) LIMIT 1) LIMIT 1"
@@ -78,10 +99,10 @@ class Reads:
         return Samples([mine / its for mine, its in pairs])
 
     @property
-    def per_line(self) -> float:
+    def per_line(self) -> Samples:
         """Return the seconds of a whole read of the lines, for each line."""
         read = self.reads[LINES, WHOLE]
-        return read.seconds.median / read.rows
+        return Samples([value / read.rows for value in read.seconds.values])
 
 
 def measure(services: Services, *, sizes: list[int], repetitions: int) -> list[Reads]:
@@ -106,40 +127,61 @@ def measure(services: Services, *, sizes: list[int], repetitions: int) -> list[R
     return list(found.values())
 
 
-def show(found: list[Reads]) -> None:
-    """Print a line per view and read, and how they compare with their limits."""
-    for one in found:
-        table = Table(title=f"{one.orders:,} orders", title_justify="left")
-        for name in ("", "of it", "rows", "ms", "least to greatest", f"x {TABLE}"):
-            table.add_column(name, justify="left" if name in ("", "of it") else "right")
-        for (view, part), read in one.reads.items():
-            times = [value * 1e3 for value in read.seconds.values]
-            ratio = ""
-            if part in (WHOLE, COUNTED):
-                ratio = f"{one.ratios(view, part).median:.2f}"
-            table.add_row(
-                view,
-                part,
-                f"{read.rows:,}",
-                f"{read.seconds.median * 1e3:.3g}",
-                f"{min(times):.3g} to {max(times):.3g}",
-                ratio,
-            )
-        console.print(table)
-        verdict = OF_TABLE.verdict(one.ratios(LINES, WHOLE).median)
-        print(f"{one.orders:,} orders, all of {LINES}: {verdict}")
+def measure_loads(services: Services, *, repetitions: int) -> dict[bool, Samples]:
+    """Return the vault's seconds per new order, with readers' indexes and without."""
+    found = {False: Samples(), True: Samples()}
+    settings = services.settings(_DATABASE)
+    services.fill_dictionary(_LOADED)
+    for _ in range(repetitions):
+        for indexed, samples in found.items():
+            services.fresh_warehouse(_DATABASE)
+            if not indexed:
+                with services.superuser(_DATABASE) as connection:
+                    for name in _FOR_READERS:
+                        connection.execute(f"DROP INDEX dds.{name}")
+            stage(settings, _LOADED)
+            services.checkpoint()
+            with samples.timed(1 / _LOADED):
+                vault.run(settings, shell_caller(vault.STAGE))
+    services.drop_database(_DATABASE)
+    return found
+
+
+def figures(found: list[Reads], loads: dict[bool, Samples]) -> Iterator[Figure]:
+    """Yield a line per view and read, and what the indexes cost."""
     first, last = found[0], found[-1]
-    ratio = last.per_line / first.per_line
-    print(
-        f"A line with {last.orders:,} orders costs {ratio:.2f} times one with "
-        f"{first.orders:,}: {PER_LINE.verdict(ratio)}"
-    )
+    case = f"a line of {LINES}, {last.orders:,} in store"
+    pairs = zip(last.per_line.values, first.per_line.values, strict=True)
+    ratios = Samples([its / of_first for its, of_first in pairs])
+    yield _figure(case, ratios, f"x {first.orders:,}", PER_LINE)
+    pairs = zip(loads[True].values, loads[False].values, strict=True)
+    ratios = Samples([with_ / without for with_, without in pairs])
+    yield _figure("the vault, with readers' indexes", ratios, "x without")
+    for indexed, samples in loads.items():
+        case = f"the vault, {'with' if indexed else 'without'} readers' indexes"
+        yield _figure(case, Samples([1e6 * v for v in samples.values]), "us/order")
+    for one in found:
+        for (view, part), read in one.reads.items():
+            case = (
+                f"{one.orders:,} in store: {view}, {part}: {counted(read.rows, 'row')}"
+            )
+            if part in (WHOLE, COUNTED) and view != TABLE:
+                limits = OF_TABLE if (view, part) == (LINES, WHOLE) else None
+                yield _figure(case, one.ratios(view, part), f"x {TABLE}", limits)
+            yield _figure(case, Samples([1e3 * v for v in read.seconds.values]), "ms")
+
+
+def _figure(
+    case: str, samples: Samples, unit: str, limits: Limits | None = None
+) -> Figure:
+    return Figure("views", case, samples.median, unit, samples.values, limits)
 
 
 def _turn(services: Services, reads: Reads) -> None:
     dsn = services.settings(growth.store(reads.orders)).dwh_dsn.get_secret_value()
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("SET max_parallel_workers_per_gather = 0")
+        conn.execute(_DEFAULTS)
         for name in (TABLE, *VIEWS):
             read = reads.reads.setdefault((name, COUNTED), Read())
             with read.seconds.timed():

@@ -14,8 +14,23 @@ from tests.integration.staged import caller, stage_entries, stage_messages
 from tests.integration.ties import STORIES, Story
 from tests.model.strategies import histories
 
+_IN_FORCE = """
+NOT EXISTS (
+    SELECT FROM (
+        SELECT topic, version_dt, kafka_offset, h_restaurant_pk AS key
+        FROM dds.s_restaurant_names
+        UNION ALL
+        SELECT topic, version_dt, kafka_offset, h_user_pk
+        FROM dds.s_user_names
+    ) AS later
+    WHERE
+        (later.key, later.version_dt, later.topic)
+        = (n.h_restaurant_pk, n.version_dt, n.topic)
+        AND later.kafka_offset > n.kafka_offset
+)
+"""
 # The same views the plain way: one look-up per order, per dish and per line.
-PLAIN = """
+PLAIN = f"""
 CREATE SCHEMA plain;
 CREATE VIEW plain.v_order AS
 SELECT
@@ -47,19 +62,7 @@ LEFT JOIN LATERAL (
     INNER JOIN dds.h_restaurant AS r ON n.h_restaurant_pk = r.h_restaurant_pk
     WHERE
         n.h_product_pk = p.h_product_pk
-        AND NOT EXISTS (
-            SELECT FROM (
-                SELECT topic, version_dt, kafka_offset, h_restaurant_pk AS key
-                FROM dds.s_restaurant_names
-                UNION ALL
-                SELECT topic, version_dt, kafka_offset, h_user_pk
-                FROM dds.s_user_names
-            ) AS later
-            WHERE
-                (later.key, later.version_dt, later.topic)
-                = (n.h_restaurant_pk, n.version_dt, n.topic)
-                AND later.kafka_offset > n.kafka_offset
-        )
+        AND {_IN_FORCE}
     ORDER BY n.version_dt DESC, r.restaurant_id DESC, n.line_no DESC
     LIMIT 1
 ) AS menu ON TRUE
@@ -76,6 +79,38 @@ LEFT JOIN LATERAL (
         i.line_no DESC
     LIMIT 1
 ) AS ordered ON TRUE;
+CREATE VIEW plain.v_product_category AS
+WITH told AS (
+    SELECT DISTINCT ON (n.h_product_pk, n.version_dt)
+        n.h_product_pk, n.version_dt, n.h_category_pk
+    FROM dds.s_product_category AS n
+    INNER JOIN dds.h_restaurant AS r ON n.h_restaurant_pk = r.h_restaurant_pk
+    WHERE {_IN_FORCE}
+    ORDER BY n.h_product_pk, n.version_dt, r.restaurant_id DESC, n.line_no DESC
+),
+changes AS (
+    SELECT
+        t.h_product_pk, t.h_category_pk,
+        CASE WHEN before IS NULL THEN '-infinity' ELSE t.version_dt END AS from_dt
+    FROM told AS t
+    LEFT JOIN LATERAL (
+        SELECT b.* FROM told AS b
+        WHERE b.h_product_pk = t.h_product_pk AND b.version_dt < t.version_dt
+        ORDER BY b.version_dt DESC LIMIT 1
+    ) AS before ON TRUE
+    WHERE before IS NULL OR t.h_category_pk IS DISTINCT FROM before.h_category_pk
+)
+SELECT
+    c.h_product_pk, c.from_dt,
+    coalesce(
+        (
+            SELECT min(n.from_dt) FROM changes AS n
+            WHERE n.h_product_pk = c.h_product_pk AND n.from_dt > c.from_dt
+        ),
+        'infinity'
+    ) AS until_dt,
+    c.h_category_pk
+FROM changes AS c;
 CREATE VIEW plain.v_order_item AS
 SELECT
     o.h_order_pk, o.order_id, n.product_id, n.product_name, c.category_name,
@@ -85,7 +120,7 @@ INNER JOIN dds.s_order_item AS i
     ON (o.order_id, o.version_dt, o.hk_order_item_hashdiff)
         = (i.order_id, i.version_dt, i.hk_order_item_hashdiff)
 INNER JOIN plain.v_product_name AS n ON i.h_product_pk = n.h_product_pk
-LEFT JOIN dds.v_product_category AS s
+LEFT JOIN plain.v_product_category AS s
     ON i.h_product_pk = s.h_product_pk
         AND o.order_dt >= s.from_dt AND o.order_dt < s.until_dt
 LEFT JOIN dds.h_category AS c
@@ -98,7 +133,10 @@ FROM plain.v_order AS o
 CROSS JOIN LATERAL jsonb_array_elements(o.statuses)
     WITH ORDINALITY AS each (told, status_no);
 """
-VIEWS = ("v_order", "v_product_name", "v_order_item", "v_order_status")
+VIEWS = (
+    *("v_order", "v_product_name", "v_product_category", "v_order_item"),
+    "v_order_status",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
