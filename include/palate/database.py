@@ -1,14 +1,14 @@
 """Connections to the warehouse.
 
-No startup option is sent, so that a pooler in session mode needs no setting of its own:
-what a session needs is set once it is open. Locks and temporary tables live as long as
-a session, so a pooler that shares out its sessions by transaction is refused.
+Locks and temporary tables live as long as a session, so a pooler that shares out its
+sessions by transaction is refused. One in session mode needs no setting of its own:
+where startup options are refused, or ignored, a session is set up once it is open.
 """
 
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -43,10 +43,14 @@ _SESSION = {
 }
 
 # Names without a schema are temporary tables, the catalog's, or of this extension.
-_SEARCH_PATH = (
-    "coalesce((SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension"
-    " WHERE extname = 'uuid-ossp'), 'public')"
+_EXTENSION_SCHEMA = (
+    "(SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension"
+    " WHERE extname = 'uuid-ossp')"
 )
+# Of each address: where the extension lies, and that a pooler answers there. To ask at
+# each connect would cost a run a tenth of its time.
+_schemas: dict[str, str] = {}
+_pooled: set[str] = set()
 # How long a pooler may take to end what a session has left behind, in seconds.
 _RESET_WAIT = 2.0
 _CONNECT_TIMEOUT = 10
@@ -97,6 +101,7 @@ def connect(settings: Settings, who: str = "") -> Iterator[Connection]:
     try:
         yield connection
     except psycopg.Error as error:
+        _schemas.clear()  # somebody may have moved the extension
         found = explain(error, connection, who)
         if found is None:  # not PostgreSQL's, but a mistake of ours
             raise
@@ -113,54 +118,76 @@ def idle_seconds() -> float:
 def open_session(settings: Settings) -> Connection:
     """Open a session with all its settings; the caller closes it."""
     dsn = settings.dwh_dsn.get_secret_value()
-    limits = refuse_wrong_address(dsn)
+    parts = refuse_wrong_address(dsn)
     try:
-        connection = _open(dsn, limits)
+        return _direct(dsn, parts) or _proven(dsn, parts)
+    except psycopg.Error as error:
+        raise explain_refusal(error, dsn) from None
+
+
+def _direct(dsn: str, parts: dict[str, Any]) -> Connection | None:
+    """Open a session of the server itself; return None if a pooler answers."""
+    if dsn in _pooled:
+        return None
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    try:
+        # What the address asks for stays, unless it is set here.
+        own = " ".join(filter(None, (parts.get("options"), options)))
+        connection = _open(dsn, parts, options=own)
+    except psycopg.OperationalError as error:
+        if "startup parameter" not in str(error):
+            raise
+    else:
         try:
-            if _set_up(connection) != connection.info.backend_pid:
-                # Somebody else has answered: a pooler.
-                connection = _proven(connection, dsn, limits)
+            if _set_up(connection, dsn, {}) == connection.info.backend_pid:
+                return connection
         except BaseException:
             connection.close()
             raise
-    except psycopg.Error as error:
-        raise explain_refusal(error, dsn) from None
-    return connection
+        connection.close()
+    _pooled.add(dsn)
+    return None
 
 
-def _open(dsn: str, limits: dict[str, Any]) -> Connection:
-    connect_timeout = limits.get("connect_timeout") or _CONNECT_TIMEOUT
+def _open(dsn: str, parts: dict[str, Any], options: str | None = None) -> Connection:
+    connect_timeout = parts.get("connect_timeout") or _CONNECT_TIMEOUT
     return psycopg.connect(
         dsn,
         autocommit=True,
         connect_timeout=int(connect_timeout),
         cursor_factory=Cursor,
+        options=options or parts.get("options"),
     )
 
 
-def _set_up(connection: Connection, marker: str = "") -> int:
+def _set_up(connection: Connection, dsn: str, values: dict[str, str]) -> int:
     """Set what a session needs; return the process that serves it."""
-    try:
-        return _set(connection, _SESSION, marker)
-    except psycopg.errors.InvalidParameterValue:
-        # A pooler's session may have had temporary tables: their buffers are given.
-        others = {n: v for n, v in _SESSION.items() if n != "temp_buffers"}
-        return _set(connection, others, marker)
-
-
-def _set(connection: Connection, values: dict[str, str], marker: str) -> int:
-    settings = values | {"palate.session": marker}
-    made = ", ".join(
-        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
+    known = _schemas.get(dsn)
+    quoted = (known or "").replace("'", "''")
+    schema = f"'{quoted}'" if known else _EXTENSION_SCHEMA
+    made = "".join(
+        f", set_config('{name}', '{value}', false)" for name, value in values.items()
     )
-    row = connection.execute(
-        f"SELECT pg_backend_pid(), set_config('search_path', {_SEARCH_PATH}, false),"
-        f" {made}"
-    ).fetchone()
-    return row[0] if row else 0
+    pid, path, is_there, *_ = connection.execute(
+        "SELECT pg_backend_pid(), set_config('search_path',"
+        f" coalesce({schema}, 'public'), false), {schema} IS NOT NULL{made}"
+    ).fetchone() or (0, "", False)
+    if is_there:
+        _schemas[dsn] = path
+    return int(pid)
 
 
-def _proven(probe: Connection, dsn: str, limits: dict[str, Any]) -> Connection:
+def _set_up_pooled(connection: Connection, dsn: str, marker: str) -> int:
+    values = _SESSION | {"palate.session": marker}
+    try:
+        return _set_up(connection, dsn, values)
+    except psycopg.errors.InvalidParameterValue:
+        # The session may have had temporary tables: their buffers are given.
+        values.pop("temp_buffers")
+        return _set_up(connection, dsn, values)
+
+
+def _proven(dsn: str, parts: dict[str, Any]) -> Connection:
     """Return a session by a pooler whose locks end with it, and whose state stays.
 
     One session takes a lock and ends. Where the lock outlives it, or the next session
@@ -169,12 +196,12 @@ def _proven(probe: Connection, dsn: str, limits: dict[str, Any]) -> Connection:
     :raises PoolerError: if it doesn't
     """
     key = secrets.randbits(62)
-    probe.execute("SELECT pg_advisory_lock(%s)", (key,))
-    probe.close()
-    connection = _open(dsn, limits)
+    with closing(_open(dsn, parts)) as probe:
+        probe.execute("SELECT pg_advisory_lock(%s)", (key,))
+    connection = _open(dsn, parts)
     try:
         marker = secrets.token_hex(8)
-        pid = _set_up(connection, marker)
+        pid = _set_up_pooled(connection, dsn, marker)
         deadline = time.monotonic() + _RESET_WAIT
         while True:
             is_same, is_left = connection.execute(

@@ -70,12 +70,10 @@ def _believed_lock() -> None:
 
 def _pooler_is_not_proven() -> None:
     """Take whatever a pooler gives for a session."""
-    original = database._open
 
-    def open_any(probe: Any, dsn: str, limits: Any) -> Any:
-        probe.close()
-        connection = original(dsn, limits)
-        database._set_up(connection)
+    def open_any(dsn: str, parts: Any) -> Any:
+        connection = database._open(dsn, parts)
+        database._set_up_pooled(connection, dsn, "")
         return connection
 
     database._proven = open_any
