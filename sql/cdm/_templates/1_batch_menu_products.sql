@@ -25,14 +25,26 @@ CROSS JOIN LATERAL (
         OFFSET 0
     )
 ) AS came
-INNER JOIN dds.s_restaurant_names AS version
-    ON
-        came.h_restaurant_pk = version.h_restaurant_pk
-        AND came.version_dt = version.version_dt
-INNER JOIN dds.s_product_category AS line
-    ON
-        version.topic = line.topic
-        AND version.epoch = line.epoch
-        AND version.kafka_partition = line.kafka_partition
-        AND version.kafka_offset = line.kafka_offset
+CROSS JOIN LATERAL (
+    SELECT
+        v.topic,
+        v.epoch,
+        v.kafka_partition,
+        v.kafka_offset
+    FROM dds.s_restaurant_names AS v
+    WHERE
+        v.h_restaurant_pk = came.h_restaurant_pk
+        AND v.version_dt = came.version_dt
+    OFFSET 0  -- one look-up per entry: before statistics, all would meet all
+) AS version
+CROSS JOIN LATERAL (
+    SELECT l.h_product_pk
+    FROM dds.s_product_category AS l
+    WHERE
+        l.topic = version.topic
+        AND l.epoch = version.epoch
+        AND l.kafka_partition = version.kafka_partition
+        AND l.kafka_offset = version.kafka_offset
+    OFFSET 0
+) AS line
 WHERE r.topic = %(dictionary_feed)s

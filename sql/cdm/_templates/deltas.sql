@@ -34,5 +34,5 @@ HAVING
     sum(order_cnt) <> 0
     OR sum(pieces_cnt) <> 0
     OR sum(amount) <> 0
-    OR max(rows_cnt) > 1
+    OR min(order_id) FILTER (WHERE rows_cnt > 1) IS NOT NULL
 ORDER BY {{ keys | join(", ") }}

@@ -1,9 +1,10 @@
--- What each order adds to each key, and from how many rows: it must be one.
+-- What each order adds to each key, and from how many rows: it must be one, or the batch
+-- fails. So the least of them is all of it, and cheaper than their sum.
 SELECT
     order_id,
     {{ keys | join(",\n    ") }},
-    sum(pieces_cnt) AS pieces_cnt,
-    sum(amount) AS amount,
+    min(pieces_cnt) AS pieces_cnt,
+    min(amount) AS amount,
     count(*) AS rows_cnt
 FROM (
     {{ contributions | indent }}
