@@ -1,5 +1,5 @@
--- What each order adds to each key, and from how many rows: it must be one, or the batch
--- fails. So the least of them is all of it, and cheaper than their sum.
+-- What each order adds to each key, and from how many rows: more than one fail the
+-- batch. So the least of them is all of it, and cheaper than their sum.
 SELECT
     order_id,
     {{ keys | join(",\n    ") }},
