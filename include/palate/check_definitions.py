@@ -14,7 +14,10 @@ from pathlib import Path
 from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
 
-_HEAD = re.compile(r"-- (?P<rule>[A-Z].*\.)\n{#- #(?P<severity>fail|warn) #}\n")
+_HEAD = re.compile(
+    r"-- (?P<rule>[A-Z].*\.)\n"
+    r"{#- #(?P<severity>fail|warn)(?P<by_piece>, by piece of STG)? #}\n"
+)
 
 
 class Severity(StrEnum):
@@ -26,12 +29,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One file; ``rule`` is its first line, with names where it has templates."""
+    """One file; ``rule`` is its first line, with names where it has templates.
+
+    One ``by_piece`` is asked once for each piece of STG, so that it never locks all of
+    it: it looks at the positions from ``%(from_offset)s`` to below ``%(to_offset)s`` of
+    one log.
+    """
 
     group: str
     name: str
     rule: str
     severity: Severity
+    is_by_piece: bool = False
 
     @property
     def full_name(self) -> str:
@@ -62,8 +71,15 @@ def _read(path: Path) -> Check:
     if head is None:
         message = (
             f"{path}: a check begins with a sentence that says what must hold, `-- "
-            "Every ... .`, and a second line `{#- #fail #}` or `{#- #warn #}`."
+            "Every ... .`, and a second line `{#- #fail #}` or `{#- #warn #}`, or "
+            "`{#- #fail, by piece of STG #}`."
         )
         raise DefinitionError(message)
     rule = re.sub(r"{{ *([\w.]+) *}}", r"<\1>", head["rule"])
-    return Check(path.parent.name, path.stem, rule, Severity(head["severity"]))
+    return Check(
+        path.parent.name,
+        path.stem,
+        rule,
+        Severity(head["severity"]),
+        is_by_piece=head["by_piece"] is not None,
+    )

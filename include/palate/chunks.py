@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 
+from palate import messages
 from palate.database import Connection
 from palate.intervals import rounds
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
@@ -37,6 +38,8 @@ def cut(
         return item
     if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # without gaps, and elsewhere
         return replace(item, end=item.start + limit)
+    if rows is Rows.MESSAGES:
+        return _cut_messages(conn, item, limit)
     row = conn.execute(
         place.of(
             f"SELECT kafka_offset FROM {rows} WHERE topic = %s AND epoch = %s"
@@ -54,6 +57,18 @@ def cut(
         ),
     ).fetchone()
     return replace(item, end=row[0]) if row else item
+
+
+def _cut_messages(conn: Connection, item: Range, limit: int) -> Range:
+    for piece in messages.pieces(conn, [item]):
+        query = (
+            "SELECT kafka_offset FROM {messages} ORDER BY kafka_offset LIMIT %(limit)s"
+        )
+        found = messages.select(conn, piece, query, limit=limit + 1).fetchall()
+        if len(found) > limit:
+            return replace(item, end=found[-1][0])
+        limit -= len(found)
+    return item
 
 
 def first(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from palate import messages
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range
@@ -133,39 +134,62 @@ def staged_at(
     The feed of dictionary entries has the times at which they were staged.
     """
     rows = conn.execute(
-        "WITH staged AS (SELECT topic, epoch, kafka_partition, kafka_offset,"
-        " kafka_offset - lag(kafka_offset) OVER by_offset > %(apart)s AS is_apart"
-        " FROM stg.order_events WHERE broker_dt >= %(start)s AND broker_dt < %(end)s"
-        " AND topic = ANY(%(topics)s) WINDOW by_offset AS"
-        " (PARTITION BY topic, epoch, kafka_partition ORDER BY kafka_offset)),"
-        " numbered AS (SELECT *, count(*) FILTER (WHERE is_apart) OVER"
-        " (PARTITION BY topic, epoch, kafka_partition ORDER BY kafka_offset) AS island"
-        " FROM staged),"
-        " islands AS (SELECT topic, epoch, kafka_partition,"
-        " min(kafka_offset) AS from_offset, max(kafka_offset) + 1 AS to_offset"
-        " FROM numbered GROUP BY topic, epoch, kafka_partition, island)"
-        " SELECT i.topic, i.epoch, i.kafka_partition,"
-        " coalesce((SELECT max(s.kafka_offset) + 1 FROM stg.order_events AS s"
-        " WHERE (s.topic, s.epoch, s.kafka_partition)"
-        " = (i.topic, i.epoch, i.kafka_partition)"
-        " AND s.kafka_offset < i.from_offset), 0),"
-        " coalesce((SELECT min(s.kafka_offset) FROM stg.order_events AS s"
-        " WHERE (s.topic, s.epoch, s.kafka_partition)"
-        " = (i.topic, i.epoch, i.kafka_partition)"
-        " AND s.kafka_offset >= i.to_offset), 9223372036854775807)"
-        " FROM islands AS i"
-        " UNION ALL SELECT topic, epoch, kafka_partition, min(kafka_offset),"
+        "SELECT topic, epoch, kafka_partition, min(kafka_offset),"
         " max(kafka_offset) + 1 FROM stg.dictionary_entries"
-        " WHERE staged_dt >= %(start)s AND staged_dt < %(end)s"
+        " WHERE staged_dt >= %s AND staged_dt < %s"
         " GROUP BY topic, epoch, kafka_partition",
-        {
-            "apart": _ISLANDS_APART,
-            "start": start,
-            "end": end,
-            "topics": list(topics),
-        },
+        (start, end),
     )
-    return [Range(Log(*log), low, high) for *log, low, high in rows]
+    found = [Range(Log(*log), low, high) for *log, low, high in rows]
+    for island in _islands(conn, topics, start, end):
+        around = messages.whole(island.log)
+        before = replace(around, end=island.start)
+        after = replace(around, start=island.end)
+        last = messages.newest(conn, "kafka_offset", before)
+        following = messages.oldest(conn, "kafka_offset", after)
+        found.append(
+            Range(
+                island.log,
+                last[0] + 1 if last else around.start,
+                following[0] if following else around.end,
+            )
+        )
+    return found
+
+
+def _islands(
+    conn: Connection, topics: Iterable[str], start: datetime, end: datetime
+) -> list[Range]:
+    """Return the positions of an interval in STG, cut where they lie far apart."""
+    logs = conn.execute(
+        "SELECT DISTINCT topic, epoch, kafka_partition FROM ops.event_partitions"
+        " WHERE topic = ANY(%s) AND dropped_dt IS NULL ORDER BY 1, 2, 3",
+        (list(topics),),
+    )
+    found: list[Range] = []
+    for piece in messages.pieces(conn, [messages.whole(Log(*log)) for log in logs]):
+        rows = messages.select(
+            conn,
+            piece,
+            "WITH staged AS (SELECT kafka_offset, kafka_offset"
+            " - lag(kafka_offset) OVER (ORDER BY kafka_offset) > %(apart)s AS is_apart"
+            " FROM {messages}"
+            " WHERE broker_dt >= %(from_dt)s AND broker_dt < %(to_dt)s),"
+            " numbered AS (SELECT kafka_offset, count(*) FILTER (WHERE is_apart)"
+            " OVER (ORDER BY kafka_offset) AS island FROM staged)"
+            " SELECT min(kafka_offset), max(kafka_offset) + 1 FROM numbered"
+            " GROUP BY island ORDER BY 1",
+            apart=_ISLANDS_APART,
+            from_dt=start,
+            to_dt=end,
+        )
+        for low, high in rows:
+            before = found[-1] if found else None
+            if before and before.log == piece.log and low - before.end < _ISLANDS_APART:
+                found[-1] = replace(before, end=high)
+            else:
+                found.append(Range(piece.log, low, high))
+    return found
 
 
 def on_broker_at(

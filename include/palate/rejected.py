@@ -90,30 +90,43 @@ class Content:
 
 
 # Every value is a parameter; one that is null selects all.
-_CHOSEN = """
-FROM stg.rejected_messages AS m
-LEFT JOIN stg.order_events AS e USING (topic, epoch, kafka_partition, kafka_offset)
-WHERE
+_BY_ITSELF = """
     (%(reasons)s::text[] IS NULL OR m.reason = ANY(%(reasons)s::text[]))
-    AND (%(topic)s::text IS NULL OR topic = %(topic)s::text)
-    AND (%(epoch)s::integer IS NULL OR epoch = %(epoch)s::integer)
-    AND (%(partition)s::integer IS NULL OR kafka_partition = %(partition)s::integer)
+    AND (%(topic)s::text IS NULL OR m.topic = %(topic)s::text)
+    AND (%(epoch)s::integer IS NULL OR m.epoch = %(epoch)s::integer)
+    AND (%(partition)s::integer IS NULL OR m.kafka_partition = %(partition)s::integer)
     AND (
         %(offsets)s::int8multirange IS NULL
-        OR kafka_offset BETWEEN %(lowest)s::bigint AND %(highest)s::bigint
-        AND kafka_offset <@ %(offsets)s::int8multirange
+        OR m.kafka_offset BETWEEN %(lowest)s::bigint AND %(highest)s::bigint
+        AND m.kafka_offset <@ %(offsets)s::int8multirange
     )
     AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
-    AND (
-        %(start)s::timestamptz IS NULL
-        OR CASE WHEN %(by_broker)s THEN e.broker_dt ELSE m.rejected_dt END
-        >= %(start)s::timestamptz
-    )
-    AND (
-        %(end)s::timestamptz IS NULL
-        OR CASE WHEN %(by_broker)s THEN e.broker_dt ELSE m.rejected_dt END
-        < %(end)s::timestamptz
-    )
+"""
+_IN_TIME = """(
+    (%(start)s::timestamptz IS NULL OR {time} >= %(start)s::timestamptz)
+    AND (%(end)s::timestamptz IS NULL OR {time} < %(end)s::timestamptz)
+)"""
+_CHOSEN = f"""
+FROM stg.rejected_messages AS m
+WHERE
+    {_BY_ITSELF}
+    AND CASE
+        WHEN %(start)s::timestamptz IS NULL AND %(end)s::timestamptz IS NULL THEN TRUE
+        WHEN NOT %(by_broker)s THEN {_IN_TIME.format(time="m.rejected_dt")}
+        ELSE (m.topic, m.epoch, m.kafka_partition, m.kafka_offset) IN (
+            SELECT s.topic, s.epoch, s.kafka_partition, s.kafka_offset
+            FROM (
+                SELECT topic, epoch, kafka_partition, array_agg(kafka_offset) AS offsets
+                FROM stg.rejected_messages AS m
+                WHERE {_BY_ITSELF}
+                GROUP BY topic, epoch, kafka_partition
+            ) AS r
+            CROSS JOIN LATERAL stg.messages_at(
+                r.topic, r.epoch, r.kafka_partition, r.offsets
+            ) AS s
+            WHERE {_IN_TIME.format(time="s.broker_dt")}
+        )
+    END
 """
 _IS_GONE = """
 EXISTS (
@@ -124,15 +137,21 @@ EXISTS (
     AND p.dropped_dt IS NOT NULL
 )"""
 _POSITION = "topic, epoch, kafka_partition, kafka_offset"
-_COLUMNS = (
-    f"{_POSITION}, e.broker_dt, m.reason, m.detail, m.rejected_dt, m.dismissed_dt,"
-    " m.dismissed_by, m.dismissed_why"
+_FOUND = (
+    "m.topic, m.epoch, m.kafka_partition, m.kafka_offset, e.broker_dt, m.reason,"
+    " m.detail, m.rejected_dt, m.dismissed_dt, m.dismissed_by, m.dismissed_why"
 )
+_WITH_MESSAGES = f"""
+FROM (SELECT m.* {_CHOSEN} ORDER BY {_POSITION} LIMIT %(limit)s) AS m
+LEFT JOIN LATERAL stg.messages(
+    m.topic, m.epoch, m.kafka_partition, m.kafka_offset, m.kafka_offset + 1
+) AS e ON TRUE
+"""
 
 
 def find(settings: Settings, selection: Selection) -> list[Rejected]:
     """Return what was selected, by position."""
-    query = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY {_POSITION} LIMIT %(limit)s"
+    query = f"SELECT {_FOUND} {_WITH_MESSAGES} ORDER BY 1, 2, 3, 4"
     with connect(settings) as conn:
         return [Rejected(*row) for row in conn.execute(query, _values(selection))]
 
@@ -166,7 +185,8 @@ def show(settings: Settings, log: Log, offset: int) -> Content:
         with_dismissed=True,
     )
     query = (
-        f"SELECT {_COLUMNS}, e.message, e.kafka_key, e.headers, {_IS_GONE} {_CHOSEN}"
+        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {_IS_GONE}"
+        f" {_WITH_MESSAGES}"
     )
     with connect(settings) as conn:
         row = conn.execute(query, _values(selection)).fetchone()

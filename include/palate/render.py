@@ -30,6 +30,14 @@ _ENVIRONMENT.globals |= {
         f"AND {alias}.kafka_offset >= r.from_offset\n"
         f"AND {alias}.kafka_offset < r.to_offset"
     ),
+    # Whether a row has a position of the piece that a check looks at.
+    "in_piece": lambda alias, column="kafka_offset": (
+        f"{alias}.topic = %(topic)s\n"
+        f"AND {alias}.epoch = %(epoch)s\n"
+        f"AND {alias}.kafka_partition = %(partition)s\n"
+        f"AND {alias}.{column} >= %(from_offset)s\n"
+        f"AND {alias}.{column} < %(to_offset)s"
+    ),
     "newest_first": lambda alias: ", ".join(
         f"{alias}.{column} DESC" + (" NULLS LAST" if column == "sent_dttm" else "")
         for column in names.VERSION_RANK

@@ -155,18 +155,27 @@ def _repeat(
 def _compare(attempt: StageRun, batch: Batch) -> None:
     conn = attempt.conn
     conn.execute("ANALYZE repeated_events")
+    conn.execute(
+        "CREATE TEMP TABLE staged_events ON COMMIT DROP AS SELECT s.* FROM ("
+        " SELECT topic, epoch, kafka_partition, min(kafka_offset) AS low,"
+        " max(kafka_offset) + 1 AS high FROM repeated_events"
+        " GROUP BY topic, epoch, kafka_partition) AS r"
+        " CROSS JOIN LATERAL"
+        " stg.messages(r.topic, r.epoch, r.kafka_partition, r.low, r.high) AS s"
+    )
+    conn.execute("ANALYZE staged_events")
     # Two repeats may put back the same message at once.
     batch.counts["healed"] = conn.execute(
         f"INSERT INTO stg.order_events ({COLUMNS})"
         f" SELECT {COLUMNS} FROM repeated_events AS r"
-        " WHERE NOT EXISTS (SELECT FROM stg.order_events AS s"
+        " WHERE NOT EXISTS (SELECT FROM staged_events AS s"
         " WHERE (s.topic, s.epoch, s.kafka_partition, s.kafka_offset)"
         " = (r.topic, r.epoch, r.kafka_partition, r.kafka_offset))"
         f" ON CONFLICT ({_POSITION}) DO NOTHING"
     ).rowcount
     differing = conn.execute(
         "SELECT r.topic, r.epoch, r.kafka_partition, r.kafka_offset"
-        " FROM repeated_events AS r INNER JOIN stg.order_events AS s"
+        " FROM repeated_events AS r INNER JOIN staged_events AS s"
         f" USING ({_POSITION}) WHERE {_DIFFER} ORDER BY {_POSITION}"
     ).fetchall()
     batch.counts["differing"] = len(differing)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog, gaps, removal, staging, vault
+from palate import backlog, gaps, messages, removal, staging, vault
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
 from palate.counted import counted
@@ -18,7 +18,7 @@ from palate.incidents import open_incidents
 from palate.kafka import Reader, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
-from palate.positions import Log, watermarks
+from palate.positions import Log, Range, watermarks
 from palate.settings import Settings
 
 # Kafka keeps messages for so long by default: an older time is hardly when one came.
@@ -298,20 +298,14 @@ def _since(
     has only times of its senders.
     """
     place = (log.topic, log.epoch, log.partition, behind)
-    seen = staged = None
+    seen = None
     if is_watched:
         (seen,) = conn.execute(
             "SELECT min(seen_dt) FROM ops.log_ends WHERE"
             " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s",
             place,
         ).fetchone() or (None,)
-    if behind < done:
-        (staged,) = conn.execute(
-            "SELECT staged_dt FROM stg.order_events WHERE topic = %s AND epoch = %s"
-            " AND kafka_partition = %s AND kafka_offset >= %s"
-            " ORDER BY kafka_offset LIMIT 1",
-            place,
-        ).fetchone() or (None,)
+    (staged,) = messages.oldest(conn, "staged_dt", Range(log, behind, done)) or (None,)
     return min((dt for dt in (seen, staged) if dt), default=None)
 
 

@@ -4,17 +4,18 @@ A broker may lose the end of a log and give its offsets to other messages. Offse
 don't tell; the record below the watermark does, since it was read once before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from palate import messages
 from palate.database import Connection
 from palate.dropped import kept_from
 from palate.errors import UnreadableRecordError
 from palate.kafka import Reader, broker_time
-from palate.positions import Log
+from palate.positions import Log, Range
 from palate.record_batches import pack_headers
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,6 +24,8 @@ _FIRST_WINDOW = 64
 _LARGEST_WINDOW = 16_384
 # Among so many a record is looked for that compaction has left, if nothing is wrong.
 _ENOUGH = 2_000
+# An offset, and what is digested of its record.
+_STAGED = "kafka_offset, message, kafka_key, headers, broker_dt"
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,7 @@ def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
         elif Log(*log) in logs:
             found[Log(*log)] = Tail(offset, leader_epoch, digest)
     for item in logs.keys() - found.keys() - unproven:
-        row = conn.execute(
-            "SELECT kafka_offset, message, kafka_key, headers, broker_dt"
-            " FROM stg.order_events WHERE topic = %s AND epoch = %s"
-            " AND kafka_partition = %s AND kafka_offset < %s"
-            " ORDER BY kafka_offset DESC LIMIT 1",
-            (item.topic, item.epoch, item.partition, logs[item]),
-        ).fetchone()
+        row = messages.newest(conn, _STAGED, Range(item, 0, logs[item]))
         if row:
             found[item] = Tail(row[0], -1, _digest(*row[1:]))
             note(conn, {item: found[item]})
@@ -165,13 +162,20 @@ def examine(
 
 def _window(conn: Connection, item: Log, high: int, rows: int) -> int:
     """Return the offset from which on STG has so many rows of a log below another."""
-    (low,) = conn.execute(
-        "SELECT coalesce(min(kafka_offset), 0) FROM (SELECT kafka_offset"
-        " FROM stg.order_events WHERE topic = %s AND epoch = %s"
-        " AND kafka_partition = %s AND kafka_offset < %s"
-        " ORDER BY kafka_offset DESC LIMIT %s) AS newest",
-        (item.topic, item.epoch, item.partition, high, rows),
-    ).fetchone() or (0,)
+    low = 0
+    below = Range(item, 0, high)
+    for piece in messages.pieces(conn, [below], newest_first=True):
+        found = messages.select(
+            conn,
+            piece,
+            "SELECT kafka_offset FROM {messages} ORDER BY kafka_offset DESC"
+            " LIMIT %(rows)s",
+            rows=rows,
+        ).fetchall()
+        low = found[-1][0] if found else low
+        rows -= len(found)
+        if not rows:
+            break
     return int(low)
 
 
@@ -195,13 +199,11 @@ def _on_broker(reader: Reader, item: Log, low: int, high: int) -> dict[int, Tail
 
 
 def _staged(conn: Connection, item: Log, low: int, high: int) -> dict[int, bytes]:
-    rows: Iterable[Any] = conn.execute(
-        "SELECT kafka_offset, message, kafka_key, headers, broker_dt"
-        " FROM stg.order_events WHERE topic = %s AND epoch = %s"
-        " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s",
-        (item.topic, item.epoch, item.partition, low, high),
-    )
-    return {offset: _digest(*values) for offset, *values in rows}
+    found: dict[int, bytes] = {}
+    for piece in messages.pieces(conn, [Range(item, low, high)]):
+        rows = messages.select(conn, piece, f"SELECT {_STAGED} FROM {{messages}}")
+        found |= {offset: _digest(*values) for offset, *values in rows}
+    return found
 
 
 def _digest(

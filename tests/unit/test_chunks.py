@@ -1,5 +1,6 @@
 """How ranges are cut into chunks of rows."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,31 +16,56 @@ A, B, C = (Log("t", 0, number) for number in range(3))
 
 
 class Store:
-    """Stands for a connection to a table with rows at some offsets of each log."""
+    """Stands for a connection to tables with rows at some offsets of each log.
+
+    In STG a partition begins at each hundredth offset.
+    """
 
     def __init__(self, offsets: dict[Log, list[int]]) -> None:
         self.offsets = offsets
         self.asked = 0
-        self._found: list[int] = []
+        self._found: list[tuple[Any, ...]] = []
 
-    def execute(self, _: str, values: tuple[Any, ...]) -> "Store":
+    def execute(self, query: str, values: Any, prepare: bool = True) -> "Store":
         self.asked += 1
-        *log, start, end, number = values
+        if "ops.event_partitions" in query:
+            self._found = [
+                (log.topic, log.epoch, log.partition, start)
+                for log, there in sorted(self.offsets.items())
+                for start in sorted({n - n % 100 for n in there})
+            ]
+            return self
+        if isinstance(values, dict):
+            names = ("topic", "epoch", "partition", "start", "end")
+            *log, start, end = (values[name] for name in names)
+            wanted = slice(values["limit"])
+        else:
+            *log, start, end, number = values
+            wanted = slice(number, number + 1)
         there = [n for n in self.offsets[Log(*log)] if start <= n < end]
-        self._found = there[number:][:1]
+        self._found = [(offset,) for offset in there[wanted]]
         return self
 
-    def fetchone(self) -> tuple[int] | None:
-        return (self._found[0],) if self._found else None
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._found)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._found
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self._found[0] if self._found else None
 
 
 def first(store: Store, ranges: list[Range], limit: int) -> list[Range]:
-    return chunks.first(store, ranges, limit, Rows.MESSAGES)  # type: ignore[arg-type]
+    found, same = (chunks.first(store, ranges, limit, rows) for rows in Rows)  # type: ignore[arg-type]
+    assert found == same
+    return found
 
 
 def every(store: Store, ranges: list[Range], limit: int) -> list[list[Range]]:
-    found = chunks.every(store, ranges, limit, Rows.MESSAGES)  # type: ignore[arg-type]
-    return list(found)
+    found, same = (list(chunks.every(store, ranges, limit, rows)) for rows in Rows)  # type: ignore[arg-type]
+    assert found == same
+    return found
 
 
 def dense(ranges: list[Range]) -> Store:

@@ -1,5 +1,5 @@
 -- Every staged message that the vault has taken is loaded or refused, and not both.
-{#- #fail #}
+{#- #fail, by piece of STG #}
 SELECT
     e.topic,
     e.epoch,
@@ -21,12 +21,15 @@ LEFT JOIN dds.s_order_version AS v
         AND e.epoch = v.epoch
         AND e.kafka_partition = v.kafka_partition
         AND e.kafka_offset = v.kafka_offset
+        AND {{ in_piece("v") | indent(8) }}
 LEFT JOIN stg.rejected_messages AS m
     ON
         e.topic = m.topic
         AND e.epoch = m.epoch
         AND e.kafka_partition = m.kafka_partition
         AND e.kafka_offset = m.kafka_offset
+        AND {{ in_piece("m") | indent(8) }}
 WHERE
     w.stage = 'vault'
+    AND {{ in_piece("e") | indent(4) }}
     AND (v.topic IS NULL) = (m.topic IS NULL)

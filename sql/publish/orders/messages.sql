@@ -1,4 +1,15 @@
 -- The enriched form of each order that waits for nothing (contract, section 2).
+WITH ready_orders AS (
+    SELECT o.*
+    FROM due_orders AS o
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM ops.order_waits AS w
+            WHERE w.order_id = o.order_id
+        )
+)
+
 SELECT
     o.order_id::text AS key,
     jsonb_strip_nulls(
@@ -23,10 +34,24 @@ SELECT
             )
         )
     )::text AS value
-FROM due_orders AS o
+FROM ready_orders AS o
 INNER JOIN due_names AS u ON o.h_user_pk = u.key AND u.is_guest
 INNER JOIN due_names AS r ON o.h_restaurant_pk = r.key AND NOT r.is_guest
-LEFT JOIN stg.order_events AS e
+LEFT JOIN (
+    SELECT s.*
+    FROM (
+        SELECT
+            topic,
+            epoch,
+            kafka_partition,
+            array_agg(kafka_offset) AS offsets
+        FROM ready_orders
+        GROUP BY topic, epoch, kafka_partition
+    ) AS d
+    CROSS JOIN LATERAL stg.messages_at(
+        d.topic, d.epoch, d.kafka_partition, d.offsets
+    ) AS s
+) AS e
     ON
         o.topic = e.topic
         AND o.epoch = e.epoch
@@ -48,10 +73,4 @@ LEFT JOIN (
     FROM due_lines
     GROUP BY order_id
 ) AS lines ON o.order_id = lines.order_id
-WHERE
-    NOT EXISTS (
-        SELECT 1
-        FROM ops.order_waits AS w
-        WHERE w.order_id = o.order_id
-    )
 ORDER BY o.order_id
