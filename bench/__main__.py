@@ -19,6 +19,7 @@ from bench import profile as profiling
 from bench import publish as publishing
 from bench import reload as reloading
 from bench import replica as replicating
+from bench import retention as retaining
 from bench import sustained as sustaining
 from bench import tags as tagging
 from bench import views as viewing
@@ -390,6 +391,17 @@ def replica(
     with _measuring(var, keep) as services:
         found = replicating.measure(services, orders=orders, batches=batches)
         replicating.show(found)
+
+
+@app.command()
+def retention(
+    repetitions: Annotated[int, typer.Option(min=1, help="Of the retention.")] = 5,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Print how long a COPY waits while retention meets a long reader of STG."""
+    with _measuring(var, keep) as services:
+        retaining.show(retaining.measure(services, repetitions=repetitions))
 
 
 @app.command()
