@@ -15,7 +15,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from deploy.local import kafka
 from deploy.local.ports import HOST, Ports
@@ -90,6 +89,13 @@ def make_breakable_ground(breakable: Stack, tmp_path: Path) -> Iterator[MakeGrou
 
 
 @pytest.fixture
+def make_lasting_ground(services: Stack, tmp_path: Path) -> Iterator[MakeGround]:
+    """Return what makes a fresh warehouse while brokers come and go."""
+    with _LastingWarehouses(services) as warehouses:
+        yield _maker(warehouses.make, tmp_path)
+
+
+@pytest.fixture
 def other_cluster(services: Stack) -> Iterator[str]:
     """Run one more broker, a cluster of its own; give its address."""
     with tempfile.TemporaryDirectory(prefix="palate-") as folder:
@@ -124,13 +130,11 @@ class _LastingWarehouses(Warehouses):
 
     @property
     def _admin(self) -> KafkaAdminClient:
-        try:
-            self._client.describe_cluster()
-        except KafkaError:
-            self._client.close()
-            self._client = KafkaAdminClient(
-                bootstrap_servers=self._stack.env()["KAFKA_BOOTSTRAP"]
-            )
+        # An older one may know another set of brokers, and turn to one that is gone.
+        self._client.close()
+        self._client = KafkaAdminClient(
+            bootstrap_servers=self._stack.env()["KAFKA_BOOTSTRAP"]
+        )
         return self._client
 
     @_admin.setter
