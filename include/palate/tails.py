@@ -83,12 +83,12 @@ def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
             unproven.add(Log(*log))
         elif Log(*log) in logs:
             found[Log(*log)] = Tail(offset, leader_epoch, digest)
+    looked_up: dict[Log, Tail | None] = {}
     for item in logs.keys() - found.keys() - unproven:
         row = messages.newest(conn, _STAGED, Range(item, 0, logs[item]))
-        if row:
-            found[item] = Tail(row[0], -1, _digest(*row[1:]))
-            note(conn, {item: found[item]})
-    return found
+        looked_up[item] = Tail(row[0], -1, _digest(*row[1:])) if row else None
+    note(conn, looked_up)  # also of an empty log: no later run has to look
+    return found | {item: tail for item, tail in looked_up.items() if tail}
 
 
 def note(conn: Connection, found: Mapping[Log, Tail | None]) -> None:

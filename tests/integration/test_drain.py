@@ -4,15 +4,18 @@ import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import kafka.codec
+import psycopg
 import pytest
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate import backlog, staging
-from palate.database import connect
+from palate.database import Cursor, connect
 from palate.errors import (
     CodecMissingError,
     PositionGapError,
@@ -29,6 +32,7 @@ from palate.settings import Form, Settings
 from palate.stage import Caller, Outcome, open_run
 from palate.staging import Limits
 from tests.integration.broker import Broker
+from tests.warehouses import MakeWarehouse
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -105,6 +109,38 @@ def test_second_run_finds_nothing(broker: Broker, connection: Connection) -> Non
     drain(broker.settings, "first")
     assert str(drain(broker.settings, "second")) == "drain: nothing to do."
     assert len(staged(connection)) == 3
+
+
+def test_idle_run_has_no_statement_for_each_partition(
+    make_warehouse: MakeWarehouse,
+    producer: KafkaProducer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of the partitions are empty."""
+    numbers = []
+    for partitions in (2, 20):
+        with make_warehouse(partitions) as settings:
+            for topic in settings.palate_topics:
+                for partition in range(0, partitions, 2):
+                    producer.send(topic, b"x", partition=partition)
+            producer.flush()
+            for run_id in ("all of it", "nothing"):
+                drain(settings, run_id)
+            statements: list[str] = []
+
+            def noting(
+                self: Cursor, query: str, *values: Any, **options: Any
+            ) -> Cursor:
+                statements.append(query)  # noqa: B023 - called in this round only
+                return psycopg.Cursor.execute(self, query, *values, **options)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Cursor, "execute", noting)
+                assert drain(settings, "idle").batches == 0
+            numbers.append(len(statements))
+
+    assert numbers[0] == numbers[1]
+    assert numbers[0] < 30
 
 
 def test_cleared_run_that_took_nothing_names_the_run_that_did(
