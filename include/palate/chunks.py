@@ -61,13 +61,16 @@ def cut(
 
 def _cut_messages(conn: Connection, item: Range, limit: int) -> Range:
     for piece in messages.pieces(conn, [item]):
-        query = (
-            "SELECT kafka_offset FROM {messages} ORDER BY kafka_offset LIMIT %(limit)s"
-        )
-        found = messages.select(conn, piece, query, limit=limit + 1).fetchall()
-        if len(found) > limit:
-            return replace(item, end=found[-1][0])
-        limit -= len(found)
+        last, number = messages.select(
+            conn,
+            piece,
+            "SELECT max(kafka_offset), count(*) FROM (SELECT kafka_offset"
+            " FROM {messages} ORDER BY kafka_offset LIMIT %(limit)s) AS counted",
+            limit=limit + 1,
+        ).fetchone() or (0, 0)
+        if number > limit:
+            return replace(item, end=last)
+        limit -= number
     return item
 
 

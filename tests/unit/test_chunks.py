@@ -38,19 +38,19 @@ class Store:
         if isinstance(values, dict):
             names = ("topic", "epoch", "partition", "start", "end")
             *log, start, end = (values[name] for name in names)
-            wanted = slice(values["limit"])
+            found = self._between(log, start, end)[: values["limit"]]
+            self._found = [(max(found, default=None), len(found))]
         else:
             *log, start, end, number = values
-            wanted = slice(number, number + 1)
-        there = [n for n in self.offsets[Log(*log)] if start <= n < end]
-        self._found = [(offset,) for offset in there[wanted]]
+            found = self._between(log, start, end)[number : number + 1]
+            self._found = [(offset,) for offset in found]
         return self
+
+    def _between(self, log: list[Any], start: int, end: int) -> list[int]:
+        return [n for n in self.offsets[Log(*log)] if start <= n < end]
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._found)
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self._found
 
     def fetchone(self) -> tuple[Any, ...] | None:
         return self._found[0] if self._found else None
