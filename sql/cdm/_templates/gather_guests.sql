@@ -3,5 +3,10 @@
 CREATE TEMP TABLE planned_guests AS
 SELECT DISTINCT v.h_user_pk
 FROM batch_orders AS o
-INNER JOIN dds.s_order_version AS v ON o.order_id = v.order_id
+CROSS JOIN LATERAL (
+    SELECT s.h_user_pk
+    FROM dds.s_order_version AS s
+    WHERE s.order_id = o.order_id
+    OFFSET 0  -- one look-up per order: a condition on the guest must not come first
+) AS v
 WHERE v.h_user_pk > %(done_until)s
