@@ -31,6 +31,12 @@ _SESSION = {
     "application_name": "palate",
     "timezone": "UTC",
     "datestyle": "ISO",  # a hash of a row's text must not depend on the server's style
+    # What a statement means must not depend on the database's or the role's defaults.
+    "default_transaction_isolation": "read committed",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
@@ -129,7 +135,10 @@ def _direct(dsn: str, parts: dict[str, Any]) -> Connection | None:
     """Open a session of the server itself; return None if a pooler answers."""
     if dsn in _pooled:
         return None
-    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    options = " ".join(
+        "-c " + f"{name}={value}".replace(" ", "\\ ")
+        for name, value in _SESSION.items()
+    )
     try:
         # What the address asks for stays, unless it is set here.
         own = " ".join(filter(None, (parts.get("options"), options)))

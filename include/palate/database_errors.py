@@ -35,6 +35,7 @@ _OF_THE_ADDRESS = (
 )
 _HOST = re.compile(r"[\w.:%/\\-]*(,[\w.:%/\\-]*)*")
 _PORT = re.compile(r"\d*(,\d*)*")
+_SECONDS = re.compile(r"-?\d{0,9}")
 
 
 class PoolerError(psycopg.OperationalError):
@@ -66,6 +67,12 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
                 "needs quotes)"
             )
     else:
+        if not _SECONDS.fullmatch(str(parts.get("connect_timeout") or "")):
+            message = (
+                "DWH_DSN: its connect_timeout is no whole number of seconds. Write it "
+                "without a unit, such as connect_timeout=5."
+            )
+            raise SettingsError(message)
         is_right = (
             _HOST.fullmatch(str(parts.get("host") or ""))
             and _PORT.fullmatch(str(parts.get("port") or ""))
@@ -85,6 +92,10 @@ _NO_ACCESS = re.compile(
     r"no such user|password"
 )
 _NO_DATABASE = re.compile(r"database .* does not exist|no such database")
+_WRONG_PART = re.compile(
+    r"configuration parameter|for parameter|for connection option|"
+    r"definition of service|service file|invalid \w+ value"
+)
 _TOO_MANY = re.compile(r"too many (clients|connections)|connection slots")
 
 
@@ -115,6 +126,10 @@ def explain_refusal(error: psycopg.Error, dsn: str) -> PalateError:
         )
     if _NO_DATABASE.search(reason):
         return SettingsError(f"{reached} Create the database, or correct {where}.")
+    if _WRONG_PART.search(reason):
+        return SettingsError(
+            f"{reached} A part of the address is wrong: correct {where}."
+        )
     if "startup parameter" in reason:
         return SettingsError(
             f"{reached} A pooler refuses what {where} asks for at the start: leave "

@@ -84,7 +84,7 @@ def look(settings: Settings, id: str) -> Entry:
             "stg.dictionary_entries has it. Ids compare by every character."
         )
         raise NotFoundError(message)
-    said = said or "has no such key"
+    said = said or "has no such key, or one that holds no string"
     return Entry(id, kind, name, login, versions, menu, waiting, said)
 
 

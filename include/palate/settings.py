@@ -13,6 +13,11 @@ from palate import local_stack
 from palate.errors import SettingsError
 from palate.names import DICTIONARY_FEED, REPLAY_FEED, TAG_FEED
 
+# More than anybody needs, and less than overflows in PostgreSQL or a clock.
+_MOST = 10**9
+_MOST_DAYS = 36_500
+_MOST_WAIT = 2_000_000  # seconds; a lock_timeout has milliseconds in an integer
+
 
 class Form(StrEnum):
     """The two forms of order messages (contract, sections 1 and 2)."""
@@ -75,6 +80,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
 
     palate_topics: dict[str, Form] = Field(
+        min_length=1,
         default={
             "order-service_orders": Form.RAW,
             "stg-service-orders": Form.ENRICHED,
@@ -91,7 +97,10 @@ class Settings(BaseSettings):
         default="", description="topic of guests' counters; empty: they stay here"
     )
     palate_drain_messages: int = Field(
-        default=20_000, ge=1, description="most messages in one transaction of a drain"
+        default=20_000,
+        ge=1,
+        le=_MOST,
+        description="most messages in one transaction of a drain",
     )
     palate_drain_bytes: int = Field(
         default=64 * 2**20, ge=1, description="most bytes in one transaction of a drain"
@@ -100,7 +109,10 @@ class Settings(BaseSettings):
         default=600, gt=0, description="longest time one drain reads, in seconds"
     )
     palate_chunk_positions: int = Field(
-        default=50_000, ge=1, description="most positions in one vault or mart batch"
+        default=50_000,
+        ge=1,
+        le=_MOST,
+        description="most positions in one vault or mart batch",
     )
     palate_vault_lanes: int = Field(
         default=2, ge=1, le=16, description="connections that load the vault at once"
@@ -112,7 +124,10 @@ class Settings(BaseSettings):
         default=50, ge=1, description="newest messages it is the share of, at least"
     )
     palate_freshness_seconds: float = Field(
-        default=60, gt=0, description="a message is in the marts within so many seconds"
+        default=60,
+        gt=0,
+        le=_MOST,
+        description="a message is in the marts within so many seconds",
     )
     palate_notifier: str = Field(
         default="", description="class of the Airflow notifier that tells of incidents"
@@ -121,25 +136,48 @@ class Settings(BaseSettings):
         default={}, description="its arguments, JSON; secrets stand in its Connection"
     )
     palate_stg_partition_positions: int = Field(
-        default=1_000_000, ge=1, description="positions in one new partition of STG"
+        default=1_000_000,
+        ge=1,
+        le=_MOST,
+        description="positions in one new partition of STG",
     )
     palate_stg_keep_days: int | None = Field(
-        default=None, ge=1, description="days by broker time that STG keeps; unset: all"
+        default=None,
+        ge=1,
+        le=_MOST_DAYS,
+        description="days by broker time that STG keeps; unset or empty: all",
     )
     palate_ops_keep_days: int = Field(
-        default=90, ge=7, description="days that the ledger keeps its runs"
+        default=90,
+        ge=7,
+        le=_MOST_DAYS,
+        description="days that the ledger keeps its runs",
     )
     palate_kafka_timeout: float = Field(
-        default=15, gt=0, description="how long a broker may not answer, in seconds"
+        default=15,
+        gt=0,
+        le=900,  # what a broker lets a transaction last, by its defaults
+        description="how long a broker may not answer, in seconds",
     )
     palate_lock_wait: float = Field(
-        default=120, ge=0, description="how long a run waits for another, in seconds"
+        default=120,
+        ge=0,
+        le=_MOST_WAIT,
+        description="how long a run waits for another, in seconds",
     )
 
-    @field_validator("kafka_ssl_ca_location", mode="before")
+    @field_validator("kafka_ssl_ca_location", "palate_stg_keep_days", mode="before")
     @classmethod
-    def _is_none_if_empty(cls, path: str | Path | None) -> str | Path | None:
-        return path or None
+    def _is_none_if_empty(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("dwh_dsn", "redis_url", "kafka_bootstrap", mode="before")
+    @classmethod
+    def _has_no_blanks_around(cls, address: Any) -> Any:
+        # A file, and so a secret made of one, ends with a line break.
+        if isinstance(address, SecretStr):
+            return SecretStr(address.get_secret_value().strip())
+        return address.strip() if isinstance(address, str) else address
 
     @field_validator("kafka_bootstrap")
     @classmethod

@@ -21,6 +21,8 @@ from palate.settings import Settings
 
 KINDS = {"product": "dish", "category": "category"}
 _NEAR = 3
+# As the table says too: of longer ones an index takes not every one.
+_LONGEST_TAG = 500
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,12 @@ def _check(
 ) -> None:
     if not rule.tag:
         message = "The tag is empty. Give it the name that the app is to show."
+        raise SettingsError(message)
+    if len(rule.tag) > _LONGEST_TAG:
+        message = (
+            f"The tag has {len(rule.tag)} characters, and may have {_LONGEST_TAG}. "
+            "Give it a shorter name."
+        )
         raise SettingsError(message)
     for known in _rules(conn):
         same = replace(known.rule, active=rule.active) == rule

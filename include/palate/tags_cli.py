@@ -19,6 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_MOST = 2**63 - 1  # of a bigint
+
 RuleId = Annotated[int, typer.Argument(help="The rule's number, as `list` shows it.")]
 Dish = Annotated[
     str | None, typer.Option("--dish", help="The exact name of a dish, or of several.")
@@ -65,7 +67,8 @@ def list_rules(as_json: AsJson = False) -> None:
 def add(
     tag: Annotated[str, typer.Argument(help="The tag, as the app is to show it.")],
     threshold: Annotated[
-        int, typer.Option(min=1, help="From how many orders on a guest gets it.")
+        int,
+        typer.Option(min=1, max=_MOST, help="From how many orders on a guest gets it."),
     ],
     dish: Dish = None,
     category: Category = None,
@@ -85,7 +88,7 @@ def add(
 def set_rule(
     rule_id: RuleId,
     threshold: Annotated[
-        int | None, typer.Option(min=1, help="From how many orders on.")
+        int | None, typer.Option(min=1, max=_MOST, help="From how many orders on.")
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Another tag.")] = None,
     dish: Dish = None,

@@ -141,8 +141,8 @@ def test_missing_entry_blocks_nothing_and_corrects_the_marts_when_it_comes(
     assert pantry.run().counts["not_found"] == 2
     pantry.check()
     assert pantry.lookups("id, problem, tried_cnt") == [
-        ("r", "there is no such key", 1),
-        ("u", "there is no such key", 1),
+        ("r", "there is no such key, or it holds no string", 1),
+        ("u", "there is no such key, or it holds no string", 1),
     ]
 
     pantry.put(menu("r", DAY_2, dish("d", "Лобио", category="Суп")))
@@ -238,7 +238,7 @@ def test_unusable_entry_counts_as_missing_and_is_reported(
 
     assert outcome.counts["staged"] == 0
     found = dict(pantry.lookups("id, problem"))
-    assert found.pop("hash") == "there is no such key"
+    assert found.pop("hash") == "there is no such key, or it holds no string"
     assert [
         (key, found.get(key), problem)
         for key, (_, problem) in UNUSABLE.items()
@@ -292,7 +292,7 @@ def test_known_entry_that_is_gone_leaves_its_names(
     assert pantry.sync().counts["not_found"] == 2
 
     pantry.check()
-    assert "there is no such key: 'r', 'u'." in caplog.text
+    assert "there is no such key, or it holds no string: 'r', 'u'." in caplog.text
 
 
 def test_sync_asks_for_unknown_ids_too(pantry: Pantry) -> None:
@@ -594,6 +594,9 @@ def test_show_tells_versions_menu_and_what_redis_says(pantry: Pantry) -> None:
         "counts as missing: the value is not JSON" in look(pantry.settings, "u").redis
     )
     pantry.redis.delete("u")
-    assert look(pantry.settings, "u").redis == "has no such key"
+    assert (
+        look(pantry.settings, "u").redis
+        == "has no such key, or one that holds no string"
+    )
     with pytest.raises(NotFoundError, match="Nobody knows the id nobody"):
         look(pantry.settings, "nobody")

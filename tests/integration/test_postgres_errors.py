@@ -284,6 +284,24 @@ def test_mistyped_address_in_a_shell(warehouse: Settings) -> None:
     assert "ret@" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ("connect_timeout=5s", "connect_timeout is no whole number"),
+        ("keepalives_idle=abc", "A part of the address is wrong"),
+        ("options=-c%20nosuch%3D1", 'unrecognized configuration parameter "nosuch"'),
+        ("options=-c%20work_mem%3Dmuch", 'invalid value for parameter "work_mem"'),
+        ("service=nosuch", 'definition of service "nosuch" not found'),
+    ],
+)
+def test_wrong_part_of_the_address_is_not_tried_again(
+    warehouse: Settings, part: str, told: str
+) -> None:
+    dsn = f"{warehouse.dwh_dsn.get_secret_value()}?{part}"
+    with pytest.raises(SettingsError, match=told):
+        _failure_of(warehouse.model_copy(update={"dwh_dsn": SecretStr(dsn)}))
+
+
 def test_address_by_a_service_file(
     warehouse: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -501,6 +501,29 @@ def test_messages_of_an_older_warehouse_move_into_partitions(
     assert len(_bounds(connection)) == 3
 
 
+def test_indexes_of_an_older_warehouse_take_long_names(
+    warehouse: Settings, connection: Connection
+) -> None:
+    connection.execute(
+        "DROP INDEX cdm.user_product_counters_names_product_name_idx;"
+        " CREATE INDEX ON cdm.user_product_counters_names (product_name);"
+        " CREATE INDEX ON dds.h_category (category_name);"
+        " ALTER TABLE cdm.tag_rules DROP CONSTRAINT tag_rules_tag_is_short;"
+        " UPDATE ops.migrations SET version_num = '0016'"
+    )
+
+    migrate(warehouse)
+
+    assert connection.execute(
+        "SELECT indexdef FROM pg_indexes WHERE indexdef ~ '\\((product|category)_name'"
+    ).fetchall() == [
+        (
+            "CREATE INDEX user_product_counters_names_product_name_idx"
+            " ON cdm.user_product_counters_names USING hash (product_name)",
+        )
+    ]
+
+
 def test_cleared_drain_task_leaves_what_is_gone(
     broker: Broker, connection: Connection
 ) -> None:

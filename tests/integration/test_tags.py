@@ -1,5 +1,6 @@
 """The tags: who holds which, whatever changes (contract, section 4)."""
 
+import random
 import threading
 import time
 from dataclasses import replace
@@ -26,6 +27,12 @@ from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, dish, line, menu, raw
 
 SOUP = Rule("category", "Суп", 2, "soup")
 LOBIO = Rule("product", "Лобио", 2, "lobio")
+
+
+def _long(seed: int) -> str:
+    """Return a text as long as a name may be, which nothing makes shorter."""
+    chosen = random.Random(seed).choices(range(0x20000, 0x2A000), k=1_000)
+    return "".join(map(chr, chosen))
 
 
 class Shop:
@@ -122,6 +129,24 @@ def test_each_dish_of_a_name_counts_for_itself(shop: Shop) -> None:
     shop.put(raw(3, [line("e", name="Лобио")]))
     shop.run()
     assert shop.held() == {("u", "lobio")}
+
+
+def test_longest_names_hold_up_nothing(shop: Shop) -> None:
+    """An index that takes no long text would stop its stage, for good."""
+    dish_name, category = _long(1), _long(2)
+    shop.rule(
+        Rule("product", dish_name, 1, "dish"), Rule("category", category, 1, "category")
+    )
+    shop.enter(menu("r", DAY_1, dish("d", dish_name, category=category), name=_long(3)))
+    shop.put(raw(1, [line("d", name=dish_name)]))
+    shop.run()
+
+    assert shop.held() == {("u", "category"), ("u", "dish")}
+
+
+def test_tag_that_no_index_takes_is_refused(shop: Shop) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="tag_rules_tag_is_short"):
+        shop.rule(Rule("product", "Лобио", 1, _long(1)))
 
 
 def test_tag_is_held_while_any_rule_gives_it(shop: Shop) -> None:

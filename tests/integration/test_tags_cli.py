@@ -141,6 +141,11 @@ REFUSED = {
         errors.SettingsError,
         "The tag is empty.",
     ),
+    "long_tag": (
+        ("add", "x" * 501, "--dish", "Лобио", *TWO),
+        errors.SettingsError,
+        "The tag has 501 characters, and may have 500.",
+    ),
     "unknown_rule": (("set", "77", "--off"), errors.NotFoundError, "no rule 77"),
     "unknown_rule_to_remove": (("remove", "77"), errors.NotFoundError, "no rule 77"),
     "nothing_to_set": (("set", "77"), errors.SettingsError, "Nothing is to be changed"),
@@ -168,7 +173,7 @@ def test_rule_that_is_there_already_is_named(shell: Shell) -> None:
     assert code == errors.AlreadyThereError.exit_code
 
 
-@pytest.mark.parametrize("threshold", ["0", "-1", "x"])
+@pytest.mark.parametrize("threshold", ["0", "-1", "x", str(2**63)])
 def test_threshold_is_a_number_from_one_on(shell: Shell, threshold: str) -> None:
     rule = ("add", "x", "--dish", "Лобио", "--threshold", threshold)
     code, said = shell.refused(*rule)

@@ -7,8 +7,10 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection, sql
 
-from palate import vault
+from palate import dictionaries, vault
+from palate.database import connect
 from palate.errors import WarehouseError
+from palate.migrate import migrate
 from palate.positions import Log, watermarks
 from palate.run import run_pipeline
 from palate.settings import Form, Settings
@@ -24,7 +26,7 @@ from tests.integration.staged import (
 from tests.integration.ties import STORIES
 from tests.model.compare import actual, assert_equal, expected
 from tests.model.history import History
-from tests.unit.model.stories import line, raw
+from tests.unit.model.stories import DAY_1, guest, line, raw
 
 
 def test_messages_of_a_topic_without_a_form_wait(
@@ -50,7 +52,11 @@ DEFAULTS = {
     "datestyle": "SQL, DMY",
     "intervalstyle": "sql_standard",
     "bytea_output": "escape",
-    "default_transaction_isolation": "repeatable read",
+    "default_transaction_isolation": "serializable",
+    "standard_conforming_strings": "off",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
     "plan_cache_mode": "force_generic_plan",
 }
 
@@ -80,6 +86,12 @@ def test_defaults_of_the_database_change_nothing(
     with psycopg.connect(settings.dwh_dsn.get_secret_value()) as other:
         assert other.execute("SHOW timezone").fetchone() == ("Asia/Tokyo",)
     assert_equal(expected(History(tuple(messages), story.entries)), actual(connection))
+    assert migrate(settings) == []
+    with connect(settings) as conn, conn.transaction():
+        entry = guest("u", DAY_1, name="a \\ b")
+        dictionaries.judge(conn, [entry.id], [entry.value])
+        problems = conn.execute("SELECT problem FROM judged_entries").fetchall()
+    assert problems == [(None,)]
     assert outcomes["vault"].repeated > 0
     assert outcomes["vault"].counts["s_order_cost"] == 0
 

@@ -66,6 +66,26 @@ def test_secrets_are_not_shown() -> None:
             "PALATE_KAFKA_TIMEOUT: Input should be a valid number",
             id="no number",
         ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_lock_wait": "inf"},
+            "PALATE_LOCK_WAIT: Input should be less than or equal to 2000000",
+            id="for ever",
+        ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_kafka_timeout": "inf"},
+            "PALATE_KAFKA_TIMEOUT: Input should be less than or equal to 900",
+            id="a broker that never answers",
+        ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_stg_keep_days": 10**9},
+            "PALATE_STG_KEEP_DAYS: Input should be less than or equal to 36500",
+            id="longer than there are dates",
+        ),
+        pytest.param(
+            {"dwh_dsn": DSN, "palate_topics": {}},
+            "PALATE_TOPICS: Dictionary should have at least 1 item",
+            id="no topic",
+        ),
     ],
 )
 def test_wrong_setting_is_named(values: dict[str, object], problem: str) -> None:
@@ -74,6 +94,21 @@ def test_wrong_setting_is_named(values: dict[str, object], problem: str) -> None
     assert problem in str(error.value)
     assert "make up" in str(error.value)
     assert error.value.exit_code == 2
+
+
+def test_blanks_around_an_address_and_an_empty_number_mean_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A secret made of a file ends with a line break; Compose gives empty values."""
+    monkeypatch.setenv("DWH_DSN", f" {DSN}\n")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "kafka:9092\n")
+    monkeypatch.setenv("REDIS_URL", "redis://redis:6379/0\n")
+    monkeypatch.setenv("PALATE_STG_KEEP_DAYS", "")
+    settings = load_settings()
+    assert settings.dwh_dsn.get_secret_value() == DSN
+    assert settings.kafka_bootstrap == "kafka:9092"
+    assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
+    assert settings.palate_stg_keep_days is None
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:

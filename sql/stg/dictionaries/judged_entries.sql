@@ -12,7 +12,7 @@ SELECT
     id,
     entry,
     CASE
-        WHEN is_missing THEN 'there is no such key'
+        WHEN is_missing THEN 'there is no such key, or it holds no string'
         WHEN entry IS NULL THEN 'the value is not JSON'
         WHEN jsonb_typeof(entry) <> 'object' THEN 'the value is no object'
         WHEN entry -> '_id' IS DISTINCT FROM to_jsonb(id)
