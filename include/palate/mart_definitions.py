@@ -76,7 +76,8 @@ class Mart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Name
+    # With `_counted` behind it PostgreSQL keeps it whole.
+    name: Name = Field(max_length=55)
     description: str = Field(min_length=10)
     keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
     label: Label | None = None

@@ -123,6 +123,17 @@ WRONG_MARTS = {
 }
 
 
+def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
+    """PostgreSQL cuts a name at 63 bytes: two tables would have one name."""
+    for length in (55, 56):
+        folder = tmp_path / str(length) / ("x" * length)
+        folder.mkdir(parents=True)
+        (folder / "mart.yaml").write_text(MART + "keys: [user_id]\n", encoding="utf-8")
+    assert len(load_marts(tmp_path / "55")) == 1
+    with pytest.raises(DefinitionError, match=r"name: .* at most 55 characters"):
+        load_marts(tmp_path / "56")
+
+
 @pytest.mark.parametrize("name", WRONG_MARTS)
 def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     text, message = WRONG_MARTS[name]
