@@ -1,6 +1,5 @@
 """A copy of the program, as somebody deploys it."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palate.settings import Settings
+from tests.warehouses import environment_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,8 @@ class Checkout:
             [sys.executable, "-c", "from palate.cli import app; app()", *arguments],
             env={
                 **os.environ,
+                **environment_of(self.settings),
                 "PYTHONPATH": str(self.root / "include"),
-                "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
-                "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
-                "REDIS_URL": self.settings.redis_url.get_secret_value(),
-                "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
                 "COLUMNS": "1000",
             },
             capture_output=True,

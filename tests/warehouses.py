@@ -1,5 +1,6 @@
 """Warehouses for tests: each a copy of a migrated database, with topics of its own."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,6 +31,16 @@ def spare_the_disk(stack: Stack) -> None:
         for name in ("fsync", "full_page_writes"):
             conn.execute(f"ALTER SYSTEM SET {name} = off")
         conn.execute("SELECT pg_reload_conf()")
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables by which a process finds a warehouse and its services."""
+    return {
+        "DWH_DSN": settings.dwh_dsn.get_secret_value(),
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "PALATE_TOPICS": json.dumps(settings.palate_topics),
+    }
 
 
 class Warehouses:

@@ -161,7 +161,9 @@ def reconcile(settings: Settings) -> list[Result]:
     results = []
     with connect(settings) as conn:
         for check in load_checks():
-            for subject in subjects(check.group) if check.group in _COMPARED else ():
+            if check.group not in _COMPARED:
+                continue
+            for subject in subjects(check.group):
                 result = _check(conn, settings, check, subject)
                 mart = load_marts().get(subject.partition(".")[2])
                 if mart:
@@ -227,7 +229,9 @@ def _check_at_once(
                 if is_first or not why_not:
                     leaves_out = is_behind and not why_not
                     statement = query(check.path, subject, is_behind=leaves_out)
-                    values = _values(conn, settings) | _of_piece(piece)
+                    values = _values(conn, settings)
+                    if piece is not None:
+                        values |= messages.values_of(piece)
                     found, examples = count_rows(conn, statement, values, EXAMPLES)
                     seconds = time.monotonic() - start
                     note = "What is not counted yet was left out." if leaves_out else ""
@@ -306,13 +310,6 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
         "many_partitions": storage.MANY_PARTITIONS,
         "tables": ["messages", *load_vault().tables],
     }
-
-
-def _of_piece(piece: Range | None) -> dict[str, Any]:
-    if piece is None:
-        return {}
-    offsets = {"from_offset": piece.start, "to_offset": piece.end}
-    return asdict(piece.log) | offsets
 
 
 def _result(

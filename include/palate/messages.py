@@ -29,8 +29,9 @@ def pieces(
     conn: Connection, ranges: Iterable[Range], *, newest_first: bool = False
 ) -> Iterator[Range]:
     """Cut ranges where partitions begin: each piece lies in a few of them."""
-    wanted = list(ranges)
-    starts = _starts(conn, {item.log.topic for item in wanted})
+    wanted = [item for item in ranges if item.start < item.end]
+    topics = {item.log.topic for item in wanted}
+    starts = _starts(conn, topics) if topics else {}
     for item in wanted:
         inside = [at for at in starts.get(item.log, ()) if item.start < at < item.end]
         cuts = [item.start, *inside[_PARTITIONS_TOGETHER - 1 :: _PARTITIONS_TOGETHER]]
@@ -48,10 +49,15 @@ def select(
 
     :param query: calls them ``{messages}``, and its values by their names
     """
-    of_piece = asdict(piece.log) | {"start": piece.start, "end": piece.end}
     return conn.execute(
-        query.replace("{messages}", _MESSAGES), of_piece | values, prepare=False
+        query.replace("{messages}", _MESSAGES), values_of(piece) | values, prepare=False
     )
+
+
+def values_of(piece: Range) -> dict[str, Any]:
+    """Return a range as the values that a statement names it by."""
+    offsets = {"from_offset": piece.start, "to_offset": piece.end}
+    return asdict(piece.log) | offsets
 
 
 def oldest(conn: Connection, columns: str, item: Range) -> Any:
@@ -73,8 +79,8 @@ def newest(conn: Connection, columns: str, item: Range) -> Any:
 _FIRST = "SELECT {} FROM {{messages}} ORDER BY kafka_offset {} LIMIT 1"
 _MESSAGES = (
     "(SELECT * FROM stg.order_events WHERE topic = %(topic)s AND epoch = %(epoch)s"
-    " AND kafka_partition = %(partition)s AND kafka_offset >= %(start)s"
-    " AND kafka_offset < %(end)s) AS m"
+    " AND kafka_partition = %(partition)s AND kafka_offset >= %(from_offset)s"
+    " AND kafka_offset < %(to_offset)s) AS m"
 )
 
 

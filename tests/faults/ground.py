@@ -1,6 +1,5 @@
 """One warehouse under test: what is sent to it, its workers, what became of it."""
 
-import json
 import os
 import random
 import signal
@@ -37,6 +36,7 @@ from tests.faults.verdict import Verdict
 from tests.faults.worker import STAGES, Job
 from tests.integration.staged import set_rules
 from tests.model.history import Entry, Form, History, Message, Rule
+from tests.warehouses import environment_of
 
 _SETTLING_ROUNDS = 8
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -283,13 +283,8 @@ class Ground:
 
     def palate(self, *words: str) -> int:
         """Call the command ``palate`` as a person does; return its exit code."""
-        values = {
-            "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
-            "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
-            "REDIS_URL": self.settings.redis_url.get_secret_value(),
-            "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
-        }
         command = [str(Path(sys.executable).with_name("palate")), *words]
+        values = environment_of(self.settings)
         return subprocess.run(command, env={**os.environ, **values}).returncode
 
     def run_interrupted(

@@ -1,6 +1,5 @@
 """A shell in which a person calls the command ``palate``."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from tests.warehouses import environment_of
 
 
 @dataclass
@@ -42,12 +42,9 @@ def shell_of(settings: Settings) -> Shell:
     inherited = {name: v for name, v in os.environ.items() if name not in own}
     return Shell(
         inherited
+        | environment_of(settings)
         | {
             "PYTHONPATH": str(SQL_FOLDER.parent / "include"),
-            "DWH_DSN": settings.dwh_dsn.get_secret_value(),
-            "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "REDIS_URL": settings.redis_url.get_secret_value(),
-            "PALATE_TOPICS": json.dumps(settings.palate_topics),
             "PALATE_KAFKA_TIMEOUT": "2",
             "COLUMNS": "1000",  # so that no line is broken
             "NO_COLOR": "1",

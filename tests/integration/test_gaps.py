@@ -16,6 +16,7 @@ from palate.settings import Settings
 from palate.stage import Outcome
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
+from tests.warehouses import environment_of
 
 
 @pytest.fixture
@@ -125,10 +126,5 @@ def _gaps(conn: Connection) -> list[tuple[Any, ...]]:
 
 
 def _call(broker: Broker, *arguments: str) -> Any:
-    environment = {
-        "DWH_DSN": broker.settings.dwh_dsn.get_secret_value(),
-        "KAFKA_BOOTSTRAP": broker.settings.kafka_bootstrap,
-        "PALATE_TOPICS": json.dumps(broker.settings.palate_topics),
-        "COLUMNS": "200",
-    }
+    environment = environment_of(broker.settings) | {"COLUMNS": "200"}
     return CliRunner().invoke(app, ["positions", *arguments], env=environment)

@@ -20,6 +20,7 @@ from palate.positions import Log, watermarks
 from palate.stage import Outcome
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
+from tests.warehouses import environment_of
 
 _NUMBERS = count()
 NEW = [b"new %d" % number for number in range(5)]
@@ -320,12 +321,7 @@ def staged(connection: Connection, log: Log) -> list[tuple[int, bytes]]:
 
 
 def environment(broker: Broker) -> dict[str, str]:
-    return {
-        "DWH_DSN": broker.settings.dwh_dsn.get_secret_value(),
-        "KAFKA_BOOTSTRAP": broker.settings.kafka_bootstrap,
-        "PALATE_TOPICS": json.dumps(broker.settings.palate_topics),
-        "COLUMNS": "200",
-    }
+    return environment_of(broker.settings) | {"COLUMNS": "200"}
 
 
 def call(broker: Broker, *words: str) -> Any:

@@ -1,6 +1,5 @@
 """A thousand partitions of STG on a server whose table of locks is the default one."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from tests.integration.broker import Broker, KafkaAdminClient
 from tests.integration.staged import stage_messages
 from tests.lock_tables import with_default_lock_table
 from tests.model.history import Form, Message
-from tests.warehouses import Warehouses
+from tests.warehouses import Warehouses, environment_of
 
 PARTITIONS = 1_000
 POSITIONS = 2  # in each of them
@@ -51,11 +50,7 @@ class Ground:
 
     def call(self, *words: str) -> Any:
         """Call the command ``palate``."""
-        environment = {
-            "DWH_DSN": self.settings.dwh_dsn.get_secret_value(),
-            "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
-            "REDIS_URL": self.settings.redis_url.get_secret_value(),
-            "PALATE_TOPICS": json.dumps(self.settings.palate_topics),
+        environment = environment_of(self.settings) | {
             "PALATE_PUBLISH_ORDERS_TO": "orders",
             "PALATE_STG_PARTITION_POSITIONS": str(POSITIONS),
             "PALATE_STG_KEEP_DAYS": "2",

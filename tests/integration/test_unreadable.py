@@ -16,6 +16,7 @@ from palate.positions import Log, watermarks
 from palate.settings import Settings
 from palate.stage import Caller, Outcome
 from tests.integration.broker import Broker, RawName, change_on_disk
+from tests.warehouses import environment_of
 
 
 def drain(settings: Settings, run_id: str) -> Outcome:
@@ -136,14 +137,9 @@ def test_batch_that_nobody_can_read_is_passed_over_by_a_person(
 
 
 def accept(broker: Broker, end: int) -> Result:
-    settings = broker.settings
     words = ["positions", "accept-gap", broker.raw, "0", "--to", str(end)]
     return CliRunner().invoke(
         app,
         [*words, "--by", "ada", "--reason", "a bad disk"],
-        env={
-            "DWH_DSN": settings.dwh_dsn.get_secret_value(),
-            "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "PALATE_TOPICS": json.dumps(settings.palate_topics),
-        },
+        env=environment_of(broker.settings),
     )

@@ -36,7 +36,7 @@ class Store:
             ]
             return self
         if isinstance(values, dict):
-            names = ("topic", "epoch", "partition", "start", "end")
+            names = ("topic", "epoch", "partition", "from_offset", "to_offset")
             *log, start, end = (values[name] for name in names)
             found = self._between(log, start, end)[: values["limit"]]
             self._found = [(max(found, default=None), len(found))]
