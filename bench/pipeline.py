@@ -14,7 +14,7 @@ from bench.services import Services, console, now
 from palate import marts, publish, tags
 from palate.counted import counted
 from palate.mart_definitions import load_marts
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 
 _DATABASE = "bench_pipeline"

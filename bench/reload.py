@@ -13,7 +13,7 @@ from bench.services import Services, console, now
 from bench.store import stage
 from palate import reload
 from palate.intervals import Request, Source
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.stage import Batch, Caller, shell_caller
 

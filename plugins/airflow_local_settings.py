@@ -92,7 +92,7 @@ def _pool_slots(task_instance: TaskInstance, dag_run: DagRun | None) -> int:
 def _load() -> None:
     for name in _NEEDED_BY_TASKS:
         importlib.import_module(name)
-    importlib.import_module("palate.render").compile_all()
+    importlib.import_module("palate.sql").compile_all()
 
 
 # Not now: this part of Airflow is only half imported yet, and may never fork.

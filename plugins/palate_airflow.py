@@ -142,7 +142,7 @@ def failing_with_a_sentence() -> Iterator[None]:
     :raises StageFailedError: in place of any other error of Palate
     """
     from palate.errors import PalateError
-    from palate.readable import harmless
+    from palate.text import harmless
 
     try:
         yield

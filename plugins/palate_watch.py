@@ -83,7 +83,7 @@ def _settings() -> Settings:
 def teller(settings: Settings) -> Tell:
     """Return what tells one alarm: in the log, and by the notifier, if there is one."""
     from palate.errors import AlarmNotToldError
-    from palate.readable import harmless
+    from palate.text import harmless
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 

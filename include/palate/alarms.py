@@ -14,7 +14,7 @@ from typing import Any
 from palate.database import Connection
 from palate.errors import AlarmNotToldError
 from palate.incidents import Incident, Kind
-from palate.readable import in_any_medium
+from palate.text import in_any_medium
 
 log = logging.getLogger(__name__)
 

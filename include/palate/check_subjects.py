@@ -5,7 +5,7 @@ from typing import Any
 from palate import marts, tags
 from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.mart_definitions import load_marts
-from palate.render import render
+from palate.sql import render
 
 
 def subjects(group: str) -> list[str]:

@@ -18,16 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import (
-    doubled,
-    incidents,
-    marts,
-    messages,
-    staging,
-    storage,
-    tags,
-    vault,
-)
+from palate import doubled, incidents, marts, messages, staging, storage, tags, vault
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
@@ -39,10 +30,10 @@ from palate.incidents import Kind
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import Range, open_ranges, watermarks
-from palate.readable import row_as_text
-from palate.render import count_rows
 from palate.settings import Settings
+from palate.sql import count_rows
 from palate.stage import Caller
+from palate.text import row_as_text
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from palate.checks import Result
 from palate.counted import counted
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.mart_definitions import load_marts
-from palate.readable import row_as_text
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
 from palate.stage import shell_caller
+from palate.text import row_as_text
 from palate.told import told
 
 

@@ -13,12 +13,11 @@ from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
 from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
+from palate.pipelines import run_pipeline
 from palate.positions_cli import app as positions_app
-from palate.readable import harmless
 from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
-from palate.run import run_pipeline
 from palate.settings import load_settings
 from palate.shell import (
     AsJson,
@@ -35,6 +34,7 @@ from palate.status import Status
 from palate.status import status as look
 from palate.storage_cli import app as storage_app
 from palate.tags_cli import app as tags_app
+from palate.text import harmless
 from palate.told import told
 from palate.vault import STAGE as VAULT
 

@@ -15,11 +15,11 @@ from palate.chunks import Rows
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range, open_ranges, watermarks
-from palate.readable import harmless
 from palate.redis_connection import open_redis, read_values
-from palate.render import execute, render
 from palate.settings import Settings
+from palate.sql import execute, render
 from palate.stage import Batch, Caller, Outcome, open_run
+from palate.text import harmless
 
 log = logging.getLogger(__name__)
 

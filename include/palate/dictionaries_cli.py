@@ -8,11 +8,11 @@ import typer
 from palate import dictionaries
 from palate.counted import counted
 from palate.dictionary_entry import Entry, look
-from palate.readable import harmless
-from palate.run import follow_vault
+from palate.pipelines import follow_vault
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.stage import shell_caller
+from palate.text import harmless
 from palate.told import told
 
 app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)

@@ -10,8 +10,8 @@ from palate.database import Connection, connect
 from palate.errors import NotFoundError, PalateError
 from palate.names import DICTIONARY_FEED
 from palate.redis_connection import open_redis, read_values
-from palate.render import execute, render
 from palate.settings import Settings
+from palate.sql import execute, render
 
 
 @dataclass(frozen=True)

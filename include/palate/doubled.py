@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from palate.database import Connection
 from palate.errors import DefinitionError
 from palate.mart_definitions import Mart
-from palate.render import execute
+from palate.sql import execute
 
 # What a comparison of a mart with the vault says of such a row, before the order's id.
 FOUND = "counted more than once: order "

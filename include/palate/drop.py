@@ -19,8 +19,8 @@ from palate.errors import (
 )
 from palate.mart_trial import try_marts
 from palate.removal import Made
-from palate.render import execute
 from palate.settings import Settings
+from palate.sql import execute
 
 
 @dataclass(frozen=True)

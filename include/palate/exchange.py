@@ -11,8 +11,8 @@ from palate.batch_ranges import make_ranges
 from palate.database import Connection
 from palate.mart_definitions import Mart
 from palate.names import SQL_FOLDER
-from palate.render import Step, execute, execute_step, render, step
 from palate.settings import Settings
+from palate.sql import Step, execute, execute_step, render, step
 from palate.stage import Batch
 
 Messages = Iterator[tuple[str, bytes]]

@@ -13,8 +13,8 @@ from palate.database import Connection
 from palate.intervals import merged
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range
-from palate.render import Step, execute_step
 from palate.settings import Settings
+from palate.sql import Step, execute_step
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from palate.definitions import Identifier, load_vault
 from palate.errors import DefinitionError
 from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER
-from palate.render import Step, render, step
+from palate.sql import Step, render, step
 
 # Judge the tags of every guest anew, where a change of a mart may concern any of them.
 ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"

@@ -13,8 +13,8 @@ from palate.errors import DefinitionError
 from palate.mart_definitions import Mart, load_marts
 from palate.positions import open_ranges
 from palate.recount import TRIED_WITH, tried_statements
-from palate.render import Step, execute, execute_step
 from palate.settings import Settings
+from palate.sql import Step, execute, execute_step
 
 # How much of the history a mart that is new is tried with.
 _POSITIONS = 200

@@ -25,8 +25,8 @@ from palate.place import Place
 from palate.positions import Range, open_ranges, watermarks
 from palate.recount import recount
 from palate.registry import refuse_changed
-from palate.render import Step, count_rows, execute_step, render
 from palate.settings import Settings
+from palate.sql import Step, count_rows, execute_step, render
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")

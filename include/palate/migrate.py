@@ -24,8 +24,8 @@ from palate.mart_trial import try_marts
 from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
 from palate.registry import register
-from palate.render import execute, render
 from palate.settings import Settings
+from palate.sql import execute, render
 from palate.stage_lock import kept_awake
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from palate.database import Connection
 from palate.names import TAG_FEED
 from palate.positions import Log, Range, watermarks
-from palate.render import execute, render
+from palate.sql import execute, render
 from palate.stage import Batch
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.

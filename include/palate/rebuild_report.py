@@ -12,8 +12,8 @@ from palate import redefinition
 from palate.database import Connection
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.place import Place
-from palate.readable import in_markdown
 from palate.stage import Caller
+from palate.text import in_markdown
 
 _REFUSED = "stg.rejected_messages"
 

@@ -23,10 +23,10 @@ from palate.intervals import merged
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import Range, open_ranges
-from palate.readable import row_as_text
-from palate.render import Step, execute, execute_step
 from palate.settings import Settings
+from palate.sql import Step, execute, execute_step
 from palate.stage import Batch, StageRun
+from palate.text import row_as_text
 
 log = logging.getLogger(__name__)
 

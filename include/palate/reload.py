@@ -24,9 +24,9 @@ from palate.errors import HistoryDiffersError, NotFoundError
 from palate.incidents import Kind
 from palate.intervals import Plan, Request, Source, planned
 from palate.mart_definitions import load_marts
-from palate.readable import in_markdown
 from palate.settings import Settings
 from palate.stage import Caller, Outcome
+from palate.text import in_markdown
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from palate.database import Connection
 from palate.definitions import Hub, load_vault
-from palate.render import render
+from palate.sql import render
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from palate.readable import harmless
 from palate.stage import Outcome
+from palate.text import harmless
 
 # What is printed may be anybody's: no markup, no emoji codes, no guessed colours.
 out = Console(highlight=False, markup=False, emoji=False)

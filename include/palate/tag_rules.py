@@ -16,8 +16,8 @@ from palate import tags
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import AlreadyThereError, NotFoundError, SettingsError
-from palate.render import execute, render
 from palate.settings import Settings
+from palate.sql import execute, render
 
 KINDS = {"product": "dish", "category": "category"}
 _NEAR = 3

@@ -21,8 +21,8 @@ from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.positions import Range, open_ranges
-from palate.render import count_rows, execute, render
 from palate.settings import Settings
+from palate.sql import count_rows, execute, render
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 STAGE = "tags"

@@ -8,10 +8,10 @@ import typer
 from palate import tag_rules
 from palate.counted import counted
 from palate.errors import RequestError
-from palate.readable import harmless, unmistakable
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
 from palate.tag_rules import KINDS, KnownRule, Rule
+from palate.text import harmless, unmistakable
 from palate.told import told
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ from typing import Any
 
 from palate.database import Connection
 from palate.positions import Log, Range
-from palate.readable import harmless
+from palate.text import harmless
 
 _NAMED = 3
 

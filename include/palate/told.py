@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from palate.errors import PalateError
-from palate.readable import harmless
 from palate.shell import errors
+from palate.text import harmless
 
 
 @contextmanager

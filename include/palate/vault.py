@@ -33,9 +33,9 @@ from palate.place import Place
 from palate.positions import Range, open_ranges, watermarks
 from palate.refused_share import check_share, count_refused
 from palate.registry import refuse_changed
-from palate.render import Step, execute, render, step
 from palate.settings import Settings
 from palate.shape import load_shapes
+from palate.sql import Step, execute, render, step
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.stage_lock import kept_awake
 from palate.vault_check import count_differing

@@ -11,8 +11,8 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.definitions import Hub, Link, load_vault
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
-from palate.readable import harmless
-from palate.render import execute, render
+from palate.sql import execute, render
+from palate.text import harmless
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from palate.check_definitions import load_checks
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from tests.dags.connections import variables
 from tests.unit.model.stories import line, raw

@@ -12,7 +12,6 @@ from palate import (
     marts,
     outbox,
     publish,
-    render,
     sending,
     stage,
     stage_lock,
@@ -21,8 +20,9 @@ from palate import (
     tags,
     vault,
 )
-from palate.render import Step
+from palate import sql as render
 from palate.sending import COMPACTED, open_sender
+from palate.sql import Step
 from palate.stage import Batch, StageRun
 
 

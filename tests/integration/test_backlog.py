@@ -13,7 +13,7 @@ from palate.database import connect
 from palate.errors import PositionGapError, UnreadableRecordError
 from palate.incidents import open_incidents
 from palate.kafka import open_reader
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import LogStatus, log_states, status
 from palate.watch import Watch

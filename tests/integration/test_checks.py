@@ -17,7 +17,7 @@ from palate.definitions import load_vault
 from palate.errors import CheckFailedError, NotFoundError
 from palate.incidents import open_incidents
 from palate.mart_definitions import load_marts
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.stage import shell_caller
 from tests.integration.broker import Broker

@@ -12,8 +12,8 @@ from psycopg import Connection
 from palate import marts, publish, rejected, staging, vault
 from palate.errors import ServiceUnavailableError
 from palate.mart_definitions import load_marts
+from palate.pipelines import run_pipeline
 from palate.rejected import Selection
-from palate.run import run_pipeline
 from palate.settings import Form, Settings
 from palate.stage import Outcome
 from tests.integration.broker import Broker

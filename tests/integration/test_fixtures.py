@@ -1,7 +1,7 @@
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 
 

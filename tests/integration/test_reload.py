@@ -17,8 +17,8 @@ from palate.errors import HistoryDiffersError, NotFoundError
 from palate.incidents import Kind, open_incidents
 from palate.intervals import Request, Source
 from palate.mart_definitions import load_marts
+from palate.pipelines import run_pipeline
 from palate.positions import watermarks
-from palate.run import run_pipeline
 from palate.settings import Settings
 from palate.stage import Batch, open_run, shell_caller
 from palate.staging import Limits

@@ -16,10 +16,10 @@ from deploy.local.stack import Stack
 from palate import dictionaries, marts, rebuild, rejected, storage
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
+from palate.pipelines import run_pipeline
 from palate.positions import Log, Range
 from palate.rejected import Selection
 from palate.room import make_room
-from palate.run import run_pipeline
 from palate.settings import Settings
 from palate.status import status
 from tests.corpus.case import example

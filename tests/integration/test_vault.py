@@ -11,8 +11,8 @@ from palate import dictionaries, vault
 from palate.database import connect
 from palate.errors import WarehouseError
 from palate.migrate import migrate
+from palate.pipelines import run_pipeline
 from palate.positions import Log, watermarks
-from palate.run import run_pipeline
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
 from tests.integration.emptied import Emptied

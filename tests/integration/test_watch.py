@@ -21,7 +21,7 @@ from palate.cli import app
 from palate.database import connect
 from palate.errors import AlarmNotToldError, PositionGapError
 from palate.incidents import Kind, begin, end
-from palate.run import run_pipeline
+from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import status
 from palate.watch import Watch

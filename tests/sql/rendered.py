@@ -8,7 +8,7 @@ from palate.check_subjects import query, subjects
 from palate.definitions import Hub, load_vault
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
-from palate.render import render
+from palate.sql import render
 
 Statement = tuple[str, str]
 

@@ -7,7 +7,7 @@ import pytest
 
 from palate import exchange, marts, recount, vault
 from palate.mart_definitions import load_marts
-from palate.render import Step
+from palate.sql import Step
 
 PARSE = [
     (source, step)

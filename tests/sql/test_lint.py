@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
-from palate import render
+from palate import sql as render
 from palate.names import SQL_FOLDER
 from palate.shape import Shape, load_shapes
 from tests.sql.rendered import all_statements

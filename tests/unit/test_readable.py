@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from palate.alarms import Alarm
 from palate.incidents import Incident, Kind
-from palate.readable import harmless, in_any_medium, in_markdown, readable, row_as_text
+from palate.text import harmless, in_any_medium, in_markdown, readable, row_as_text
 
 
 def test_json_is_indented_and_its_escapes_are_read() -> None:

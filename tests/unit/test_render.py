@@ -2,7 +2,7 @@ import jinja2
 import pytest
 
 from palate import names
-from palate.render import render
+from palate.sql import render
 
 
 def test_name_that_is_not_given_is_an_error_with_its_name() -> None:
