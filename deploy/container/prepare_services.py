@@ -25,7 +25,7 @@ from confluent_kafka.admin._scram import (
 from deploy.container.make_secrets import KAFKA_PLAIN, KAFKA_SECURED, POSTGRES
 from deploy.local import kafka, postgres
 from deploy.local.secrets import Secrets
-from palate.kafka_connection import connection_options, librdkafka_options
+from palate.clients.kafka_connection import connection_options, librdkafka_options
 from palate.settings import Settings, load_settings
 
 _ANONYMOUS = "ANONYMOUS"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from palate import vault
+from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.epochs import known
 from palate.errors import (
@@ -18,7 +19,6 @@ from palate.errors import (
 )
 from palate.filling import all_filling
 from palate.incidents import Kind, open_incidents
-from palate.kafka import Reader
 from palate.mart_definitions import load_marts
 from palate.positions import Log, watermarks
 

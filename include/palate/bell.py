@@ -13,9 +13,9 @@ from typing import Self
 
 from palate import backlog, dictionaries, staging, vault
 from palate.backlog import Seen
+from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
 from palate.errors import PalateError
-from palate.kafka import open_reader
 from palate.positions import watermarks
 from palate.settings import Settings
 from palate.stage_lock import lock_key

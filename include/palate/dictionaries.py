@@ -12,10 +12,10 @@ from typing import Any
 from palate import chunks, vault
 from palate.batch_ranges import make_ranges
 from palate.chunks import Rows
+from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range, open_ranges, watermarks
-from palate.redis_connection import open_redis, read_values
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.stage import Batch, Caller, Outcome, open_run

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from palate.clients.kafka_reader import Reader, TopicState
 from palate.database import Connection
 from palate.errors import (
     AccessDeniedError,
@@ -19,7 +20,6 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
-from palate.kafka import Reader, TopicState
 from palate.positions import Log
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from palate import backlog, incidents, staging, vault
 from palate.backlog import Seen
+from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.errors import PalateError
 from palate.incidents import Kind
-from palate.kafka import Reader
 from palate.mart_definitions import load_marts
 from palate.positions import Log, watermarks
 from palate.settings import Settings

@@ -17,7 +17,7 @@ from palate.names import DICTIONARY_FEED
 from palate.positions import Log, Range
 
 if TYPE_CHECKING:
-    from palate.kafka import Reader
+    from palate.clients.kafka_reader import Reader
     from palate.stage import Caller
 
 # Positions of one interval that lie further apart than this are two ranges: a single

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 
 from palate import chunks, exchange, filling, outbox, tag_keys, vault
 from palate.chunks import Rows
+from palate.clients.kafka_sender import COMPACTED, open_sender
+from palate.clients.redis_connection import open_redis
 from palate.errors import PalateError, StageBusyError
 from palate.mart_definitions import load_marts
 from palate.positions import open_ranges
-from palate.redis_connection import open_redis
-from palate.sending import COMPACTED, open_sender
 from palate.settings import Settings
 from palate.stage import Caller, Outcome, open_run
 

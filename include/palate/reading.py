@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from palate.clients.fetching import Unreadable
+from palate.clients.kafka_reader import Reader, broker_time
+from palate.clients.record_batches import pack_headers
 from palate.database import Connection
 from palate.errors import UnreadableRecordError
-from palate.fetching import Unreadable
-from palate.kafka import Reader, broker_time
 from palate.positions import Log, Range
-from palate.record_batches import pack_headers
 from palate.settings import Settings
 from palate.tails import Tail
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from palate import intervals, progress
+from palate.clients.kafka_reader import Reader, open_reader
 from palate.epochs import Look, look
 from palate.errors import AccessDeniedError, PalateError
 from palate.intervals import Request, Source
-from palate.kafka import Reader, open_reader
 from palate.positions import Log, Range, watermarks
 from palate.reading import COLUMNS, Reading, copy_records
 from palate.settings import Settings

@@ -9,13 +9,13 @@ import time
 from dataclasses import dataclass, field
 
 from palate import gaps, incidents, intervals, progress, restaging, tails
+from palate.clients.fetching import Unreadable
+from palate.clients.kafka_reader import Reader, open_reader
 from palate.decisions import check_known
 from palate.epochs import Look, look
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
-from palate.fetching import Unreadable
 from palate.incidents import Kind
 from palate.intervals import Request
-from palate.kafka import Reader, open_reader
 from palate.positions import Log, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat

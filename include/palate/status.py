@@ -8,6 +8,7 @@ from typing import Any
 from palate import backlog, gaps, messages, removal, staging, vault
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
+from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
@@ -15,7 +16,6 @@ from palate.errors import PalateError, PromiseBrokenError
 from palate.filling import Filling, all_filling
 from palate.freshness import Freshness, freshness
 from palate.incidents import open_incidents
-from palate.kafka import Reader, broker_time, missing_codecs, open_reader
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import Log, Range, watermarks

@@ -13,8 +13,8 @@ from itertools import count
 import redis
 from redis.crc import key_slot
 
+from palate.clients.redis_connection import Client
 from palate.outbox import State, as_json
-from palate.redis_connection import Client
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ import psycopg
 
 from palate import freshness, incidents
 from palate.alarms import Alarm, Tell, tell_all
+from palate.clients.kafka_reader import Reader, open_reader
 from palate.database import Connection, connect
 from palate.errors import AlarmNotToldError, PalateError
 from palate.incidents import Incident, Kind
-from palate.kafka import Reader, open_reader
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from kafka import KafkaProducer
 
 import palate_airflow
 from deploy.local.stack import Stack
-from palate.kafka import open_reader
-from palate.redis_connection import open_redis
+from palate.clients.kafka_reader import open_reader
+from palate.clients.redis_connection import open_redis
 from palate.settings import KafkaProtocol, Settings
 from tests.dags.connections import variables
 

@@ -12,7 +12,6 @@ from palate import (
     marts,
     outbox,
     publish,
-    sending,
     stage,
     stage_lock,
     staging,
@@ -21,7 +20,8 @@ from palate import (
     vault,
 )
 from palate import sql as render
-from palate.sending import COMPACTED, open_sender
+from palate.clients import kafka_sender as sending
+from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.sql import Step
 from palate.stage import Batch, StageRun
 

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from redis.client import Pipeline
 
-from palate.sending import Sender
+from palate.clients.kafka_sender import Sender
 
 # How long a statement may run before the process dies in the middle of it.
 _INSIDE_SECONDS = 0.002

@@ -9,8 +9,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from deploy.local.stack import Stack
+from palate.clients.kafka_reader import open_reader
 from palate.errors import PalateError
-from palate.kafka import open_reader
 from tests.corpus.case import example
 from tests.faults.conftest import MakeGround
 from tests.faults.ground import Ground

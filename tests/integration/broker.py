@@ -9,7 +9,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from palate.kafka import TopicState, open_reader
+from palate.clients.kafka_reader import TopicState, open_reader
 from palate.settings import Form, Settings
 
 

@@ -10,9 +10,9 @@ from deploy.local import kafka
 from deploy.local.certificates import Authority
 from deploy.local.ports import HOST, Ports
 from deploy.local.secrets import Secrets
+from palate.clients.kafka_reader import open_reader
+from palate.clients.kafka_sender import open_sender
 from palate.errors import PalateError, ServiceUnavailableError
-from palate.kafka import open_reader
-from palate.sending import open_sender
 from palate.settings import Settings, load_settings
 from tests.redis_servers import wait_until
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from palate import staging
 from palate.cli import app
+from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.epochs import known
 from palate.errors import PositionGapError
 from palate.incidents import Kind, open_incidents
-from palate.kafka import open_reader
 from palate.positions import Log, watermarks
 from palate.stage import Outcome
 from palate.status import status

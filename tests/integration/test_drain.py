@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate import backlog, staging
+from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
 from palate.errors import (
     CodecMissingError,
@@ -26,7 +27,6 @@ from palate.errors import (
     WarehouseError,
     WatermarkMovedError,
 )
-from palate.kafka import open_reader
 from palate.positions import Log, Range, advance, watermarks
 from palate.settings import Form, Settings
 from palate.stage import Caller, Outcome, open_run

@@ -21,9 +21,9 @@ from pydantic import SecretStr
 
 from deploy.local.ports import Ports
 from palate import outbox, publish, tag_keys
+from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.outbox import State
-from palate.sending import COMPACTED, open_sender
 from palate.settings import Settings
 from palate.stage import Outcome
 from tests.integration.published import (

@@ -11,6 +11,7 @@ import redis
 
 from deploy.local.ports import HOST, Ports
 from palate import publish, tag_keys
+from palate.clients.redis_connection import open_redis, read_values
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -18,7 +19,6 @@ from palate.errors import (
     SettingsError,
 )
 from palate.outbox import State
-from palate.redis_connection import open_redis, read_values
 from palate.settings import Settings, load_settings
 from palate.stage import shell_caller
 from tests.integration.published import change_tags

@@ -31,8 +31,13 @@ from deploy.local import postgres
 from deploy.local.certificates import Authority
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import redis_connection, staging, tls
+from palate import staging
 from palate.bell import Watch
+from palate.clients import redis_connection, tls
+from palate.clients.kafka_connection import connection_options
+from palate.clients.kafka_reader import open_reader
+from palate.clients.kafka_sender import open_sender
+from palate.clients.redis_connection import open_redis, read_values
 from palate.database import connect
 from palate.errors import (
     AccessDeniedError,
@@ -40,10 +45,6 @@ from palate.errors import (
     SettingsError,
     TopicMissingError,
 )
-from palate.kafka import open_reader
-from palate.kafka_connection import connection_options
-from palate.redis_connection import open_redis, read_values
-from palate.sending import open_sender
 from palate.settings import Settings
 from palate.simulate.services import Kafka
 from palate.stage import shell_caller

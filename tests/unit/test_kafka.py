@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import kafka.codec
 import pytest
 
-from palate.kafka import broker_time, missing_codecs
+from palate.clients.kafka_reader import broker_time, missing_codecs
 
 
 def test_everything_that_topics_may_need_is_installed() -> None:

@@ -58,7 +58,7 @@ def test_mistake_ends_in_a_sentence_without_the_secret(
 ) -> None:
     for one, other in (ELSE | {name: value}).items():
         monkeypatch.setenv(one, other)
-    monkeypatch.setattr("palate.kafka_connection._PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("palate.clients.kafka_connection._PROBE_SECONDS", 0.2)
     found = CliRunner().invoke(app, ["-v", *arguments])
     assert found.exit_code in (2, 3, 12)
     assert isinstance(found.exception, SystemExit)

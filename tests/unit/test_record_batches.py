@@ -12,10 +12,10 @@ from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c, encode_varint
 
-from palate import record_batches
+from palate.clients import record_batches
+from palate.clients.fetching import _PartitionRecords
+from palate.clients.record_batches import pack_headers
 from palate.errors import CodecMissingError, UnreadableRecordError
-from palate.fetching import _PartitionRecords
-from palate.record_batches import pack_headers
 from tests.integration.broker import RawName
 
 PARTITION = TopicPartition("orders", 0)

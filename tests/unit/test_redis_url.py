@@ -2,8 +2,8 @@
 
 import pytest
 
+from palate.clients.redis_connection import place_of
 from palate.errors import SettingsError
-from palate.redis_connection import place_of
 from palate.settings import load_settings
 
 SECRET = "s3cr3t"

@@ -8,18 +8,18 @@ from typing import Self
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
 
+from palate.clients.kafka_connection import (
+    away,
+    denied,
+    librdkafka_options,
+)
+from palate.clients.redis_connection import ERRORS, connect, place_of
+from palate.clients.redis_refusals import why
 from palate.errors import (
     AccessDeniedError,
     PalateError,
     TopicMissingError,
 )
-from palate.kafka_connection import (
-    away,
-    denied,
-    librdkafka_options,
-)
-from palate.redis_connection import ERRORS, connect, place_of
-from palate.redis_refusals import why
 from palate.settings import Settings
 from palate.simulate.errors import SendError
 from palate.simulate.model import Entry, Message, Position

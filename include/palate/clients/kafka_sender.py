@@ -16,18 +16,18 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from palate.clients.kafka_connection import (
+    away,
+    denied,
+    librdkafka_options,
+    refused,
+)
 from palate.errors import (
     AccessDeniedError,
     PalateError,
     ServiceUnavailableError,
     StageBusyError,
     TopicMissingError,
-)
-from palate.kafka_connection import (
-    away,
-    denied,
-    librdkafka_options,
-    refused,
 )
 from palate.names import ORIGIN_HEADER
 from palate.settings import Settings

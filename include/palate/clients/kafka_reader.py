@@ -13,19 +13,19 @@ import kafka.codec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.protocol.consumer import OffsetSpec
 
-from palate.errors import (
-    AccessDeniedError,
-    ServiceUnavailableError,
-    SettingsError,
-    TopicMissingError,
-)
-from palate.fetching import PatientFetcher, Unreadable, high_watermarks_of
-from palate.kafka_connection import (
+from palate.clients.fetching import PatientFetcher, Unreadable, high_watermarks_of
+from palate.clients.kafka_connection import (
     connection_options,
     denied,
     explained,
     is_denied,
     unreachable,
+)
+from palate.errors import (
+    AccessDeniedError,
+    ServiceUnavailableError,
+    SettingsError,
+    TopicMissingError,
 )
 from palate.settings import Settings
 

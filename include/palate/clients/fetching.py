@@ -20,14 +20,14 @@ from kafka.errors import (
 from kafka.protocol.consumer import OffsetSpec
 from kafka.record.default_records import DefaultRecordBatch
 
-from palate import record_batches
+from palate.clients import record_batches
+from palate.clients.record_batches import UnparsableError
 from palate.errors import (
     CodecMissingError,
     PalateError,
     PositionGapError,
     UnreadableRecordError,
 )
-from palate.record_batches import UnparsableError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import redis
 from redis import exceptions
 from redis.exceptions import RedisClusterException
 
-from palate import tls
+from palate.clients import tls
 from palate.errors import (
     AccessDeniedError,
     PalateError,

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import errors as kafka_errors
 
-from palate import advertised, tls
+from palate.clients import advertised, tls
 from palate.errors import (
     AccessDeniedError,
     BrokerRefusedError,

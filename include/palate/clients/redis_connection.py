@@ -11,9 +11,9 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from palate import tls
+from palate.clients import tls
+from palate.clients.redis_refusals import Place, why
 from palate.errors import ServiceUnavailableError, SettingsError
-from palate.redis_refusals import Place, why
 from palate.settings import Settings
 
 Client = redis.Redis | redis.RedisCluster
