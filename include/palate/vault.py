@@ -34,7 +34,7 @@ from palate.positions import Range, open_ranges, watermarks
 from palate.refused_share import check_share, count_refused
 from palate.registry import refuse_changed
 from palate.settings import Settings
-from palate.shape import load_shapes
+from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step
 from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.stage_lock import kept_awake

@@ -13,7 +13,7 @@ from palate.batch_ranges import make_ranges
 from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.positions import Log, Range
 from palate.settings import Settings
-from palate.shape import Shape, load_shapes
+from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute
 from palate.stage import open_run
 from tests.corpus.case import BROKER_DT, Case, example

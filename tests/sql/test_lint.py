@@ -9,7 +9,7 @@ from sqlfluff.core import FluffConfig, Linter
 
 from palate import sql as render
 from palate.names import SQL_FOLDER
-from palate.shape import Shape, load_shapes
+from palate.sources.shape import Shape, load_shapes
 from tests.sql.rendered import all_statements
 
 ROOT = SQL_FOLDER.parent

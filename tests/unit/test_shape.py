@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from palate.names import SQL_FOLDER, Reason
-from palate.shape import Shape, load_shapes
+from palate.sources.shape import Shape, load_shapes
 
 SMALL = """
 types:

@@ -1,0 +1,1 @@
+"""What a source's folder says: which messages are accepted."""
