@@ -19,9 +19,9 @@ from bench.services import Services
 from bench.store import stage
 from palate import dictionaries, marts, publish, tags, vault
 from palate.database import connect
+from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, shell_caller
 
 DATABASE = "bench_bloat"
 _CATALOGS = (

@@ -23,10 +23,10 @@ from bench.services import Services, console
 from bench.store import stage, staged
 from palate import dictionaries, marts, vault
 from palate.database import connect
+from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, shell_caller
 
 BATCH = 1_000
 TOTAL = "vault and marts"

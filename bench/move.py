@@ -18,9 +18,9 @@ from bench.services import Services, console
 from bench.store import stage, staged
 from palate import dictionaries, marts, vault
 from palate.database import connect
+from palate.engine.stage import shell_caller
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import shell_caller
 
 _CHUNK = 50_000
 _MART = "user_category_counters"

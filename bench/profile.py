@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from palate import dictionaries, marts, vault
+from palate.engine.stage import shell_caller
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import shell_caller
 
 
 @dataclass

@@ -17,10 +17,10 @@ from bench.samples import Samples
 from bench.services import Services, console
 from palate import publish, tags
 from palate.database import Connection, connect
+from palate.engine.stage import shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import State
 from palate.settings import Settings
-from palate.stage import shell_caller
 
 BARE = "bare producer loop"
 _DATABASE = "bench_publish"

@@ -12,10 +12,10 @@ from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
 from palate import reload
-from palate.intervals import Request, Source
+from palate.engine.intervals import Request, Source
+from palate.engine.stage import Batch, Caller, shell_caller
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
-from palate.stage import Batch, Caller, shell_caller
 
 _DATABASE = "bench_reload"
 

@@ -13,8 +13,8 @@ from bench.services import RAW_TOPIC, Services, console, now
 from bench.store import stage
 from palate import storage, vault
 from palate.database import Connection, connect
+from palate.engine.stage import shell_caller
 from palate.settings import Settings
-from palate.stage import shell_caller
 
 _MESSAGES = 10_000
 _POSITIONS = 500

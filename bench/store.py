@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
-from palate.positions import Log, Range, advance, watermarks
+from palate.engine.positions import Log, Range, advance, watermarks
 from palate.room import make_room
 from palate.settings import Settings
 from palate.staging import STAGE

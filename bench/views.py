@@ -20,8 +20,8 @@ from bench.services import Services
 from bench.store import stage
 from palate import vault
 from palate.counted import counted
+from palate.engine.stage import shell_caller
 from palate.migrate import migrate
-from palate.stage import shell_caller
 
 LINES = "v_order_item"
 TABLE = "s_order_item"

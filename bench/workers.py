@@ -19,9 +19,9 @@ from bench.broker import make_topic, send
 from bench.samples import Samples
 from bench.services import Services, console, now
 from palate import marts, staging, vault
+from palate.engine.stage import shell_caller
 from palate.mart_definitions import load_marts
 from palate.settings import load_settings
-from palate.stage import shell_caller
 from palate.staging import Limits
 
 ONE, TWO, APART = "one", "two", "apart"

@@ -29,8 +29,8 @@ from palate.settings import Settings, load_settings
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
 
+    from palate.engine.stage import Caller
     from palate.errors import PalateError
-    from palate.stage import Caller
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def filled_form(context: Context) -> dict[str, Any]:
 
     :raises RequestError: if the run was given a field that the form doesn't have
     """
-    from palate.decisions import check_fields
+    from palate.engine.decisions import check_fields
 
     known = context["dag"].params
     check_fields(context["dag_run"].conf or {}, known)
@@ -199,7 +199,7 @@ def caller(context: Context) -> Caller:
 
     Only a backfill has an interval to cover; any other run takes what is waiting.
     """
-    from palate.stage import Caller
+    from palate.engine.stage import Caller
 
     task, run = context["ti"], context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end

@@ -66,7 +66,7 @@ def _watch() -> int:
 
 def _try() -> int:
     from palate.alarms import Alarm
-    from palate.incidents import Incident, Kind
+    from palate.engine.incidents import Incident, Kind
 
     now = datetime.now(UTC)
     incident = Incident(Kind.WATCH, "trial", "This is a trial; nothing is wrong.", now)

@@ -21,9 +21,9 @@ from palate_airflow import (
 from reload_form import asked_history
 
 if TYPE_CHECKING:
+    from palate.engine.stage import Batch, Caller
     from palate.rebuild_report import Report
     from palate.settings import Settings
-    from palate.stage import Batch, Caller
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from palate.intervals import Request
+    from palate.engine.intervals import Request
+    from palate.engine.stage import Batch, Caller
     from palate.settings import Settings
-    from palate.stage import Batch, Caller
 
 log = logging.getLogger(__name__)
 

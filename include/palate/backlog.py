@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from palate import vault
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
+from palate.engine.incidents import Kind, open_incidents
+from palate.engine.initial_load import all_filling
+from palate.engine.positions import Log, watermarks
 from palate.epochs import known
 from palate.errors import (
     AccessDeniedError,
@@ -17,10 +20,7 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
-from palate.filling import all_filling
-from palate.incidents import Kind, open_incidents
 from palate.mart_definitions import load_marts
-from palate.positions import Log, watermarks
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from palate import backlog, dictionaries, staging, vault
 from palate.backlog import Seen
 from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
+from palate.engine.locks import lock_key
+from palate.engine.positions import watermarks
 from palate.errors import PalateError
-from palate.positions import watermarks
 from palate.settings import Settings
-from palate.stage_lock import lock_key
 
 log = logging.getLogger(__name__)
 

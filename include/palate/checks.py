@@ -18,21 +18,22 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import doubled, incidents, marts, messages, staging, storage, tags, vault
+from palate import doubled, marts, staging, storage, tags, vault
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
+from palate.engine import incidents, messages
+from palate.engine.incidents import Kind
+from palate.engine.positions import Range, open_ranges, watermarks
+from palate.engine.stage import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.freshness import ASLEEP_SECONDS
-from palate.incidents import Kind
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions import Range, open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import count_rows
-from palate.stage import Caller
 from palate.text import row_as_text
 
 log = logging.getLogger(__name__)

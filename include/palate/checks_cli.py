@@ -8,11 +8,11 @@ from palate import checks
 from palate.check_definitions import load_checks
 from palate.checks import Result
 from palate.counted import counted
+from palate.engine.stage import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.mart_definitions import load_marts
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
-from palate.stage import shell_caller
 from palate.text import row_as_text
 from palate.told import told
 

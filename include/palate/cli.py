@@ -11,6 +11,7 @@ from palate import publish as publish_stage
 from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
+from palate.engine.stage import shell_caller
 from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
@@ -29,7 +30,6 @@ from palate.shell import (
     print_table,
 )
 from palate.simulate.cli import app as simulate_app
-from palate.stage import shell_caller
 from palate.status import Status
 from palate.status import status as look
 from palate.storage_cli import app as storage_app

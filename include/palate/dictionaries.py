@@ -9,16 +9,17 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from palate import chunks, vault
-from palate.batch_ranges import make_ranges
-from palate.chunks import Rows
+from palate import vault
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection
+from palate.engine import row_chunks as chunks
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.positions import Log, Range, open_ranges, watermarks
+from palate.engine.row_chunks import Rows
+from palate.engine.stage import Batch, Caller, Outcome, open_run
 from palate.names import DICTIONARY_FEED
-from palate.positions import Log, Range, open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute, render
-from palate.stage import Batch, Caller, Outcome, open_run
 from palate.text import harmless
 
 log = logging.getLogger(__name__)

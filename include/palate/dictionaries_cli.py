@@ -8,10 +8,10 @@ import typer
 from palate import dictionaries
 from palate.counted import counted
 from palate.dictionary_entry import Entry, look
+from palate.engine.stage import shell_caller
 from palate.pipelines import follow_vault
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
-from palate.stage import shell_caller
 from palate.text import harmless
 from palate.told import told
 

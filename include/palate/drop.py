@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 
-from palate import dropped, exchange, migrate, removal, tags
+from palate import exchange, migrate, removal, tags
 from palate.database import Connection, connect
+from palate.engine import retained as dropped
 from palate.errors import (
     AccessDeniedError,
     DefinitionError,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from palate.clients.kafka_reader import Reader, TopicState
 from palate.database import Connection
+from palate.engine.positions import Log
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -20,7 +21,6 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
-from palate.positions import Log
 
 log = logging.getLogger(__name__)
 

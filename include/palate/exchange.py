@@ -7,13 +7,13 @@ commit is sent again.
 from collections.abc import Iterator
 from functools import lru_cache
 
-from palate.batch_ranges import make_ranges
 from palate.database import Connection
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.stage import Batch
 from palate.mart_definitions import Mart
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step, render, step
-from palate.stage import Batch
 
 Messages = Iterator[tuple[str, bytes]]
 

@@ -7,14 +7,15 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import backlog, incidents, staging, vault
+from palate import backlog, staging, vault
 from palate.backlog import Seen
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
+from palate.engine import incidents
+from palate.engine.incidents import Kind
+from palate.engine.positions import Log, watermarks
 from palate.errors import PalateError
-from palate.incidents import Kind
 from palate.mart_definitions import load_marts
-from palate.positions import Log, watermarks
 from palate.settings import Settings
 
 # A watch that has not looked for so long stands still.

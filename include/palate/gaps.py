@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from palate.database import Connection
-from palate.positions import Log
+from palate.engine.positions import Log
 
 
 @dataclass(frozen=True)

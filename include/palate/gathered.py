@@ -8,11 +8,11 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from palate.batch_ranges import make_ranges
 from palate.database import Connection
-from palate.intervals import merged
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.intervals import merged
+from palate.engine.positions import Log, Range
 from palate.names import DICTIONARY_FEED
-from palate.positions import Log, Range
 from palate.settings import Settings
 from palate.sql import Step, execute_step
 

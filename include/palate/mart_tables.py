@@ -1,9 +1,9 @@
 """The tables of the marts, made from their definitions."""
 
 from palate.database import Connection
+from palate.engine.registry import register
 from palate.mart_definitions import Mart, load_marts
 from palate.meanings import of_mart
-from palate.registry import register
 
 
 def make_tables(conn: Connection) -> list[str]:

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate import chunks, doubled, marts, vault
-from palate.batch_ranges import make_ranges
-from palate.chunks import Rows
+from palate import doubled, marts, vault
 from palate.database import Connection
+from palate.engine import row_chunks as chunks
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.positions import open_ranges
+from palate.engine.row_chunks import Rows
 from palate.errors import DefinitionError
 from palate.mart_definitions import Mart, load_marts
-from palate.positions import open_ranges
 from palate.recount import TRIED_WITH, tried_statements
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step

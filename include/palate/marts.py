@@ -13,21 +13,24 @@ from typing import Any
 
 import psycopg
 
-from palate import chunks, doubled, exchange, filling, progress, vault
-from palate.batch_ranges import make_ranges
-from palate.chunks import Rows
+from palate import doubled, exchange, vault
 from palate.database import Connection, connect
+from palate.engine import initial_load as filling
+from palate.engine import progress
+from palate.engine import row_chunks as chunks
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.positions import Range, open_ranges, watermarks
+from palate.engine.registry import refuse_changed
+from palate.engine.row_chunks import Rows
+from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.table_set import Place
 from palate.errors import DefinitionError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
-from palate.place import Place
-from palate.positions import Range, open_ranges, watermarks
 from palate.recount import recount
-from palate.registry import refuse_changed
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
-from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 

@@ -15,18 +15,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from palate import mart_tables, removal, roles, vault
-from palate.batch_ranges import make_ranges
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.definitions import Definition, load_vault, path_of
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.locks import kept_awake
+from palate.engine.registry import register
 from palate.errors import DefinitionError
 from palate.mart_trial import try_marts
 from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
-from palate.registry import register
 from palate.settings import Settings
 from palate.sql import execute, render
-from palate.stage_lock import kept_awake
 
 log = logging.getLogger(__name__)
 

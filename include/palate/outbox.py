@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 
 from palate.database import Connection
+from palate.engine.positions import Log, Range, watermarks
+from palate.engine.stage import Batch
 from palate.names import TAG_FEED
-from palate.positions import Log, Range, watermarks
 from palate.sql import execute, render
-from palate.stage import Batch
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.
 LOG = Log(TAG_FEED, 0, 0)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from palate import dictionaries, marts, publish, staging, tags, vault
+from palate.engine.stage import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import Outcome, shell_caller
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,17 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate import chunks, exchange, filling, outbox, tag_keys, vault
-from palate.chunks import Rows
+from palate import exchange, outbox, tag_keys, vault
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.clients.redis_connection import open_redis
+from palate.engine import initial_load as filling
+from palate.engine import row_chunks as chunks
+from palate.engine.positions import open_ranges
+from palate.engine.row_chunks import Rows
+from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
 from palate.mart_definitions import load_marts
-from palate.positions import open_ranges
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, open_run
 
 log = logging.getLogger(__name__)
 

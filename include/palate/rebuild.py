@@ -14,6 +14,10 @@ import psycopg
 
 from palate import exchange, marts, redefinition, vault
 from palate.database import Connection, connect
+from palate.engine.locks import kept_awake
+from palate.engine.positions import open_ranges
+from palate.engine.stage import Caller, Outcome, StageRun, open_run
+from palate.engine.table_set import Place
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,
@@ -21,8 +25,6 @@ from palate.errors import (
     StageBusyError,
 )
 from palate.mart_definitions import ALL_TAGS_WAIT, load_marts
-from palate.place import Place
-from palate.positions import open_ranges
 from palate.rebuild_report import (
     Report,
     TableFound,
@@ -32,8 +34,6 @@ from palate.rebuild_report import (
     read_open,
 )
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, StageRun, open_run
-from palate.stage_lock import kept_awake
 
 log = logging.getLogger(__name__)
 

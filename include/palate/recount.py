@@ -16,16 +16,17 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from palate import doubled, progress
+from palate import doubled
 from palate.database import Connection
+from palate.engine import progress
+from palate.engine.intervals import merged
+from palate.engine.positions import Range, open_ranges
+from palate.engine.stage import Batch, StageRun
 from palate.gathered import NOBODY, Work, add_since, gather, now, versions_table
-from palate.intervals import merged
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions import Range, open_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
-from palate.stage import Batch, StageRun
 from palate.text import row_as_text
 
 log = logging.getLogger(__name__)

@@ -7,13 +7,14 @@ import json
 
 import psycopg
 
-from palate import mart_tables, marts, migrate, registry, roles, vault
+from palate import mart_tables, marts, migrate, roles, vault
 from palate.database import Connection
 from palate.definitions import load_vault
+from palate.engine import registry
+from palate.engine.table_set import Place
 from palate.errors import RebuildRefusedError
 from palate.mart_definitions import Mart, load_marts
 from palate.meanings import all_meant
-from palate.place import Place
 from palate.settings import Settings
 
 

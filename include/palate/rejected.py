@@ -11,14 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from palate import progress, vault
+from palate import vault
 from palate.counted import counted
 from palate.database import Connection, connect
+from palate.engine import progress
+from palate.engine.positions import Log, Range, watermarks
+from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
-from palate.positions import Log, Range, watermarks
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, open_run
 
 STAGE = REPLAY_FEED
 _FEED = Log(REPLAY_FEED, 0, 0)

@@ -11,14 +11,14 @@ import typer
 
 from palate import rejected, requests, vault
 from palate.counted import counted
-from palate.decisions import person, stated
+from palate.engine.decisions import person, stated
+from palate.engine.positions import Log
+from palate.engine.stage import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.pipelines import follow_vault
-from palate.positions import Log
 from palate.rejected import Content, Selection, Time
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
-from palate.stage import shell_caller
 from palate.text import harmless, readable
 from palate.told import told
 

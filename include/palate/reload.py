@@ -16,16 +16,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import incidents, marts, progress, restaging, vault
+from palate import marts, restaging, vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
+from palate.engine import incidents, progress
+from palate.engine.incidents import Kind
+from palate.engine.intervals import Plan, Request, Source, planned
+from palate.engine.stage import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
-from palate.incidents import Kind
-from palate.intervals import Plan, Request, Source, planned
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
-from palate.stage import Caller, Outcome
 from palate.text import in_markdown
 
 log = logging.getLogger(__name__)

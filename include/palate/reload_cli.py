@@ -9,12 +9,12 @@ from rich.progress import Progress
 
 from palate import reload as reloading
 from palate import requests, restaging, vault
-from palate.intervals import Source
+from palate.engine.intervals import Source
+from palate.engine.stage import Batch, Caller, shell_caller
 from palate.mart_definitions import load_marts
 from palate.reload_share import Watch
 from palate.settings import Settings, load_settings
 from palate.shell import AsJson, errors, out, print_json
-from palate.stage import Batch, Caller, shell_caller
 from palate.told import told
 
 

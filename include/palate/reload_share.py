@@ -3,11 +3,12 @@
 import threading
 from dataclasses import dataclass
 
-from palate import progress, restaging
+from palate import restaging
 from palate.database import connect
-from palate.intervals import planned
+from palate.engine import progress
+from palate.engine.intervals import planned
+from palate.engine.stage import Batch, Caller
 from palate.settings import Settings
-from palate.stage import Batch, Caller
 
 
 @dataclass(frozen=True)

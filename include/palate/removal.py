@@ -13,8 +13,8 @@ from psycopg import sql
 
 from palate.database import Connection
 from palate.definitions import Kind
+from palate.engine.locks import lock_key
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
-from palate.stage_lock import lock_key
 
 # How long a run that is loading the table may take to let it go.
 _WAIT = "60s"

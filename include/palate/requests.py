@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from palate.database import connect
-from palate.decisions import check_known
+from palate.engine.decisions import check_known
+from palate.engine.intervals import Request, Source
+from palate.engine.positions import Log
 from palate.errors import RequestError
-from palate.intervals import Request, Source
 from palate.names import Reason
-from palate.positions import Log
 from palate.rejected import Selection, Time
 from palate.settings import Settings
 from palate.staging import STAGE as DRAIN

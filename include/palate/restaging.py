@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from palate import intervals, progress
 from palate.clients.kafka_reader import Reader, open_reader
+from palate.engine import intervals, progress
+from palate.engine.intervals import Request, Source
+from palate.engine.positions import Log, Range, watermarks
+from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.epochs import Look, look
 from palate.errors import AccessDeniedError, PalateError
-from palate.intervals import Request, Source
-from palate.positions import Log, Range, watermarks
 from palate.reading import COLUMNS, Reading, copy_records
 from palate.settings import Settings
-from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 log = logging.getLogger(__name__)
 

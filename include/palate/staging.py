@@ -8,20 +8,21 @@ on holds up no other one.
 import time
 from dataclasses import dataclass, field
 
-from palate import gaps, incidents, intervals, progress, restaging, tails
+from palate import gaps, restaging, tails
 from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader, open_reader
-from palate.decisions import check_known
+from palate.engine import incidents, intervals, progress
+from palate.engine.decisions import check_known
+from palate.engine.incidents import Kind
+from palate.engine.intervals import Request
+from palate.engine.positions import Log, watermarks
+from palate.engine.stage import Caller, Outcome, StageRun, open_run
 from palate.epochs import Look, look
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
-from palate.incidents import Kind
-from palate.intervals import Request
-from palate.positions import Log, watermarks
 from palate.reading import Reading, copy_records
 from palate.restaging import repeat
 from palate.room import room_for
 from palate.settings import Settings
-from palate.stage import Caller, Outcome, StageRun, open_run
 from palate.tails import Tail
 
 STAGE = "drain"

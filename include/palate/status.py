@@ -5,20 +5,21 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog, gaps, messages, removal, staging, vault
+from palate import backlog, gaps, removal, staging, vault
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
+from palate.engine import messages
+from palate.engine.incidents import open_incidents
+from palate.engine.initial_load import Filling, all_filling
+from palate.engine.positions import Log, Range, watermarks
 from palate.errors import PalateError, PromiseBrokenError
-from palate.filling import Filling, all_filling
 from palate.freshness import Freshness, freshness
-from palate.incidents import open_incidents
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
-from palate.positions import Log, Range, watermarks
 from palate.settings import Settings
 
 # Kafka keeps messages for so long by default: an older time is hardly when one came.

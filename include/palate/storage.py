@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.positions import Log, Range
+from palate.engine.positions import Log, Range
+from palate.engine.stage import Caller, StageRun, open_run
 from palate.settings import Settings
-from palate.stage import Caller, StageRun, open_run
 
 log = logging.getLogger(__name__)
 

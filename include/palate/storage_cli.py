@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from palate import storage
+from palate.engine.stage import shell_caller
 from palate.settings import load_settings
 from palate.shell import AsJson, errors, out, print_json, print_table
-from palate.stage import shell_caller
 from palate.storage import Partition
 from palate.told import told
 

@@ -13,17 +13,20 @@ from typing import Any
 
 import psycopg
 
-from palate import chunks, filling, outbox, progress
-from palate.batch_ranges import make_ranges
-from palate.chunks import Rows
+from palate import outbox
 from palate.database import ClientCursor, Connection, connect
+from palate.engine import initial_load as filling
+from palate.engine import progress
+from palate.engine import row_chunks as chunks
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.positions import Range, open_ranges
+from palate.engine.row_chunks import Rows
+from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
 from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
-from palate.positions import Range, open_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
-from palate.stage import Batch, Caller, Outcome, StageRun, open_run
 
 STAGE = "tags"
 VALUES = {"namespace": HUB_KEY_NAMESPACE}

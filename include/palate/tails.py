@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from palate import messages
 from palate.clients.kafka_reader import Reader, broker_time
 from palate.clients.record_batches import pack_headers
 from palate.database import Connection
-from palate.dropped import kept_from
+from palate.engine import messages
+from palate.engine.positions import Log, Range
+from palate.engine.retained import kept_from
 from palate.errors import UnreadableRecordError
-from palate.positions import Log, Range
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows of STG that are compared at once, at first and at most.

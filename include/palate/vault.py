@@ -14,13 +14,20 @@ from typing import Any
 
 import psycopg
 
-from palate import chunks, filling, progress
-from palate.batch_ranges import make_ranges
-from palate.chunks import Rows
 from palate.database import Connection, connect
 from palate.definitions import Hub, Link, Satellite, load_vault
-from palate.intervals import rounds
-from palate.lanes import Queue
+from palate.engine import initial_load as filling
+from palate.engine import progress
+from palate.engine import row_chunks as chunks
+from palate.engine.batch_ranges import make_ranges
+from palate.engine.intervals import rounds
+from palate.engine.locks import kept_awake
+from palate.engine.positions import Range, open_ranges, watermarks
+from palate.engine.registry import refuse_changed
+from palate.engine.row_chunks import Rows
+from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.table_set import Place
+from palate.engine.work_queue import Queue
 from palate.meanings import of_vault
 from palate.names import (
     DICTIONARY_FEED,
@@ -29,15 +36,10 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
-from palate.place import Place
-from palate.positions import Range, open_ranges, watermarks
 from palate.refused_share import check_share, count_refused
-from palate.registry import refuse_changed
 from palate.settings import Settings
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step
-from palate.stage import Batch, Caller, Outcome, StageRun, open_run
-from palate.stage_lock import kept_awake
 from palate.vault_check import count_differing
 
 log = logging.getLogger(__name__)

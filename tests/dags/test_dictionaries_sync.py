@@ -10,8 +10,8 @@ from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
 from palate import dictionaries, vault
+from palate.engine.stage import shell_caller
 from palate.settings import Settings
-from palate.stage import shell_caller
 from tests.dags.connections import variables
 from tests.integration.staged import stage_messages, with_topics
 from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, dish, guest, line, menu, raw

@@ -12,8 +12,8 @@ from psycopg import Connection
 
 from kafka_bell import KafkaBell
 from palate import staging
+from palate.engine.stage import shell_caller
 from palate.settings import Settings
-from palate.stage import shell_caller
 from tests.dags.connections import variables
 
 SOON = 30

@@ -21,8 +21,8 @@ from psycopg import Connection
 from sqlalchemy import select
 
 import palate_airflow
+from palate.engine.stage import open_run, shell_caller
 from palate.settings import Settings
-from palate.stage import open_run, shell_caller
 from palate_airflow import StageFailedError, StageStuckError, run_stage
 from tests.dags.connections import variables
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from palate.stage_lock import lock_key
+from palate.engine.locks import lock_key
 from tests.e2e.airflow_api import OVER, AirflowApi, Json, until
 from tests.e2e.shop import TOPIC, Guest, key
 

@@ -24,9 +24,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from palate import publish
+from palate.engine.stage import Caller
 from palate.errors import PalateError
 from palate.settings import Settings
-from palate.stage import Caller
 from tests.faults import worker
 from tests.faults.check import check
 from tests.faults.harm import is_asleep, wait_for

@@ -12,8 +12,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from palate import publish
+from palate.engine.stage import Caller
 from palate.settings import Settings
-from palate.stage import Caller
 from tests.faults import worker
 from tests.faults.app import check_published
 from tests.faults.conftest import MakeGround

@@ -32,10 +32,10 @@ from palate import (
     tags,
     vault,
 )
+from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
 from palate.mart_definitions import load_marts
 from palate.settings import Settings, load_settings
-from palate.stage import Caller, Outcome
 from tests.faults import planted, points
 from tests.faults.points import Trip
 

@@ -10,9 +10,9 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg import Connection
 
 from palate import outbox
+from palate.engine.stage import Batch
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
-from palate.stage import Batch
 from palate.tag_keys import tags_key
 
 

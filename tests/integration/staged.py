@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from psycopg import Connection
 
 from palate import dictionaries, marts, staging, tags, vault
+from palate.engine.positions import Log, Range, advance, watermarks
+from palate.engine.stage import Caller, Outcome, open_run
 from palate.mart_definitions import load_marts
-from palate.positions import Log, Range, advance, watermarks
 from palate.room import make_room
 from palate.settings import Form, Settings
-from palate.stage import Caller, Outcome, open_run
 from tests.model.history import FORMS, Entry, Message, Rule
 
 _TYPES = (

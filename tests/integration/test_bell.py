@@ -11,8 +11,8 @@ from psycopg import Connection
 
 from palate import bell, dictionaries, staging
 from palate.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
+from palate.engine.stage import open_run, shell_caller
 from palate.settings import Settings
-from palate.stage import open_run, shell_caller
 from tests.integration.broker import Broker
 
 Send = Callable[..., None]

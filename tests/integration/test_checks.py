@@ -14,12 +14,12 @@ from palate.check_definitions import load_checks
 from palate.check_subjects import subjects
 from palate.checks import Result
 from palate.definitions import load_vault
+from palate.engine.incidents import open_incidents
+from palate.engine.stage import shell_caller
 from palate.errors import CheckFailedError, NotFoundError
-from palate.incidents import open_incidents
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
-from palate.stage import shell_caller
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, set_rules, stage_messages, with_topics
 from tests.model.history import Rule

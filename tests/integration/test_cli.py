@@ -13,8 +13,8 @@ from psycopg import Connection
 from deploy.local.ports import Ports
 from palate import dictionaries, staging, vault
 from palate.cli import app
+from palate.engine.stage import shell_caller
 from palate.settings import Settings
-from palate.stage import shell_caller
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw

@@ -14,6 +14,7 @@ from psycopg import Connection
 from deploy.local.ports import Ports
 from palate import dictionaries
 from palate.dictionary_entry import look
+from palate.engine.stage import Outcome
 from palate.errors import (
     AccessDeniedError,
     NotFoundError,
@@ -24,7 +25,6 @@ from palate.errors import (
 from palate.mart_definitions import load_marts
 from palate.marts import differences
 from palate.settings import Settings
-from palate.stage import Outcome
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.compare import actual, assert_equal, expected
 from tests.model.history import Entry, History, Message

@@ -17,6 +17,8 @@ from deploy.local.ports import Ports
 from palate import backlog, staging
 from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
+from palate.engine.positions import Log, Range, advance, watermarks
+from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import (
     CodecMissingError,
     PositionGapError,
@@ -27,9 +29,7 @@ from palate.errors import (
     WarehouseError,
     WatermarkMovedError,
 )
-from palate.positions import Log, Range, advance, watermarks
 from palate.settings import Form, Settings
-from palate.stage import Caller, Outcome, open_run
 from palate.staging import Limits
 from tests.integration.broker import Broker
 from tests.warehouses import MakeWarehouse

@@ -10,12 +10,12 @@ from kafka.admin import KafkaAdminClient
 from psycopg import Connection
 
 from palate import marts, publish, rejected, staging, vault
+from palate.engine.stage import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.rejected import Selection
 from palate.settings import Form, Settings
-from palate.stage import Outcome
 from tests.integration.broker import Broker
 from tests.integration.published import messages
 from tests.integration.staged import (

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from palate import gaps, staging
 from palate.accept_gap import accept_gap
 from palate.cli import app
+from palate.engine.positions import Log, watermarks
+from palate.engine.stage import Outcome
 from palate.errors import NotFoundError, PositionGapError
-from palate.positions import Log, watermarks
 from palate.settings import Settings
-from palate.stage import Outcome
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of

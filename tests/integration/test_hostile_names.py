@@ -7,8 +7,8 @@ import redis
 from psycopg import Connection
 
 from palate import rebuild
+from palate.engine.stage import shell_caller
 from palate.settings import Settings
-from palate.stage import shell_caller
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw

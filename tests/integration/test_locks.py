@@ -10,11 +10,11 @@ import pytest
 from psycopg import Connection
 
 from palate import database, marts, rebuild, vault
+from palate.engine.locks import kept_awake
+from palate.engine.positions import Log, Range, advance, watermarks
+from palate.engine.stage import StageRun, open_run
 from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
-from palate.positions import Log, Range, advance, watermarks
 from palate.settings import Settings
-from palate.stage import StageRun, open_run
-from palate.stage_lock import kept_awake
 from tests.e2e.airflow_api import until
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.unit.model.stories import line, raw

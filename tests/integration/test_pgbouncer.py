@@ -3,9 +3,9 @@
 import pytest
 
 from palate.database import connect
+from palate.engine.stage import open_run
 from palate.errors import SettingsError
 from palate.settings import Settings
-from palate.stage import open_run
 from tests.integration.broker import Broker
 from tests.integration.shells import shell_of
 from tests.integration.staged import caller

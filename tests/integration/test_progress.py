@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from palate import dictionaries, gathered, marts, tags, vault
+from palate.engine.positions import Log, Range, advance
+from palate.engine.stage import Batch, Caller, Outcome
 from palate.mart_definitions import load_marts
-from palate.positions import Log, Range, advance
 from palate.settings import Settings
-from palate.stage import Batch, Caller, Outcome
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, load, stage_entries, stage_messages
 from tests.model.compare import actual, assert_equal, expected

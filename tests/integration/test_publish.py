@@ -22,10 +22,10 @@ from pydantic import SecretStr
 from deploy.local.ports import Ports
 from palate import outbox, publish, tag_keys
 from palate.clients.kafka_sender import COMPACTED, open_sender
+from palate.engine.stage import Outcome
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.outbox import State
 from palate.settings import Settings
-from palate.stage import Outcome
 from tests.integration.published import (
     change_tags,
     in_redis,

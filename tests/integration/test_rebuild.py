@@ -8,15 +8,15 @@ import pytest
 
 from palate import marts, rebuild, tags, vault
 from palate.database import connect
+from palate.engine.positions import open_ranges
+from palate.engine.stage import Batch
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,
     StageBusyError,
 )
 from palate.mart_definitions import load_marts
-from palate.positions import open_ranges
 from palate.settings import Settings
-from palate.stage import Batch
 from tests.integration.staged import (
     caller,
     load,

@@ -12,6 +12,7 @@ import redis
 from deploy.local.ports import HOST, Ports
 from palate import publish, tag_keys
 from palate.clients.redis_connection import open_redis, read_values
+from palate.engine.stage import shell_caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -20,7 +21,6 @@ from palate.errors import (
 )
 from palate.outbox import State
 from palate.settings import Settings, load_settings
-from palate.stage import shell_caller
 from tests.integration.published import change_tags
 from tests.redis_servers import redis_cluster, redis_server, url_of
 

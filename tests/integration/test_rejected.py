@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from palate import marts, rejected, vault
 from palate.cli import app
+from palate.engine.positions import Log, watermarks
+from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.mart_definitions import load_marts
-from palate.positions import Log, watermarks
 from palate.rejected import Selection
 from palate.settings import Settings
-from palate.stage import open_run
 from palate.status import status
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.staged import caller, load, stage_messages, with_topics

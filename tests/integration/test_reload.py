@@ -13,14 +13,14 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from palate import marts, reload, vault
+from palate.engine.incidents import Kind, open_incidents
+from palate.engine.intervals import Request, Source
+from palate.engine.positions import watermarks
+from palate.engine.stage import Batch, open_run, shell_caller
 from palate.errors import HistoryDiffersError, NotFoundError
-from palate.incidents import Kind, open_incidents
-from palate.intervals import Request, Source
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
-from palate.positions import watermarks
 from palate.settings import Settings
-from palate.stage import Batch, open_run, shell_caller
 from palate.staging import Limits
 from palate.staging import run as drain
 from tests.integration.broker import Broker
@@ -305,7 +305,7 @@ def test_stg_alone_needs_no_broker(shop: Shop) -> None:
 def test_one_odd_broker_time_does_not_draw_in_what_lies_between(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palate.intervals._ISLANDS_APART", 5)
+    monkeypatch.setattr("palate.engine.intervals._ISLANDS_APART", 5)
     of_one = "right(topic, 4) = '_raw' AND kafka_partition = 1 AND kafka_offset = 28"
     before = shop.all(f"SELECT broker_dt FROM stg.order_events WHERE {of_one}")
     shop.conn.execute(

@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from palate import requests
-from palate.decisions import check_fields
+from palate.engine.decisions import check_fields
 from palate.errors import RequestError
 from palate.names import Reason
 from palate.settings import Settings

@@ -14,10 +14,10 @@ from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate import dictionaries, marts, rebuild, rejected, storage
+from palate.engine.positions import Log, Range
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
-from palate.positions import Log, Range
 from palate.rejected import Selection
 from palate.room import make_room
 from palate.settings import Settings

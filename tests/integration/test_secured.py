@@ -39,6 +39,7 @@ from palate.clients.kafka_reader import open_reader
 from palate.clients.kafka_sender import open_sender
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import connect
+from palate.engine.stage import shell_caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -47,7 +48,6 @@ from palate.errors import (
 )
 from palate.settings import Settings
 from palate.simulate.services import Kafka
-from palate.stage import shell_caller
 from tests.integration.broker import Broker
 
 KEYSTORE = "listener.name.sasl_ssl.ssl.keystore.location"

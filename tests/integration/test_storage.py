@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from palate import dictionaries, marts, rejected, staging, storage, vault
 from palate.cli import app
+from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.names import SQL_FOLDER
-from palate.positions import Log, Range, watermarks
 from palate.rejected import Selection
 from palate.room import make_room
 from palate.settings import Settings

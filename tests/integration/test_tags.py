@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from palate import marts, tags, vault
+from palate.engine.positions import watermarks
+from palate.engine.stage import Outcome
 from palate.mart_definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
-from palate.positions import watermarks
-from palate.stage import Outcome
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
     caller,

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from deploy.local.stack import Stack
 from palate import staging
 from palate.cli import app
+from palate.engine.incidents import open_incidents
+from palate.engine.positions import Log, watermarks
+from palate.engine.stage import Caller, Outcome
 from palate.errors import UnreadableRecordError
-from palate.incidents import open_incidents
-from palate.positions import Log, watermarks
 from palate.settings import Settings
-from palate.stage import Caller, Outcome
 from tests.integration.broker import Broker, RawName, change_on_disk
 from tests.warehouses import environment_of
 

@@ -9,10 +9,10 @@ from psycopg import Connection, sql
 
 from palate import dictionaries, vault
 from palate.database import connect
+from palate.engine.positions import Log, watermarks
 from palate.errors import WarehouseError
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
-from palate.positions import Log, watermarks
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
 from tests.integration.emptied import Emptied

@@ -19,8 +19,8 @@ from palate.accept_gap import accept_gap
 from palate.alarms import Alarm
 from palate.cli import app
 from palate.database import connect
+from palate.engine.incidents import Kind, begin, end
 from palate.errors import AlarmNotToldError, PositionGapError
-from palate.incidents import Kind, begin, end
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import status

@@ -1,4 +1,4 @@
-from palate.positions import Log, Range
+from palate.engine.positions import Log, Range
 
 A = Log("t", 0, 0)
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from palate.alarms import Alarm
-from palate.incidents import Incident, Kind
+from palate.engine.incidents import Incident, Kind
 from palate.text import harmless, in_any_medium, in_markdown, readable, row_as_text
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from palate.positions import Log, Range
+from palate.engine.positions import Log, Range
 from palate.reading import Reading
 from palate.settings import Settings
 from palate.tails import Tail, of_record

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from palate.database import Connection
-from palate.positions import Log, Range, reads_stg
+from palate.engine.positions import Log, Range, reads_stg
 
 
 def kept_from(conn: Connection) -> dict[Log, int]:

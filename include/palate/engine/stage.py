@@ -18,13 +18,15 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import dropped, progress, stage_lock, taken
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.place import Place
-from palate.positions import Log, Range, advance
+from palate.engine import locks as stage_lock
+from palate.engine import progress, taken
+from palate.engine import retained as dropped
+from palate.engine.locks import Proof
+from palate.engine.positions import Log, Range, advance
+from palate.engine.table_set import Place
 from palate.settings import Settings
-from palate.stage_lock import Proof
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from palate.database import Connection, connect
-from palate.intervals import Plan, merged, minus, planned
-from palate.positions import Log, Range
+from palate.engine.intervals import Plan, merged, minus, planned
+from palate.engine.positions import Log, Range
 from palate.settings import Settings
 
 if TYPE_CHECKING:
-    from palate.stage import Batch, Caller, StageRun
+    from palate.engine.stage import Batch, Caller, StageRun
 
 # The attempts of one task, and the last one of them that had finished.
 _ATTEMPTS = (

@@ -11,14 +11,14 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from palate import messages
 from palate.database import Connection
+from palate.engine import messages
+from palate.engine.positions import Log, Range
 from palate.names import DICTIONARY_FEED
-from palate.positions import Log, Range
 
 if TYPE_CHECKING:
     from palate.clients.kafka_reader import Reader
-    from palate.stage import Caller
+    from palate.engine.stage import Caller
 
 # Positions of one interval that lie further apart than this are two ranges: a single
 # record with an odd time must not draw in all that lies between.

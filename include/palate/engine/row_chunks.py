@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 
-from palate import messages
 from palate.database import Connection
-from palate.intervals import rounds
+from palate.engine import messages
+from palate.engine.intervals import rounds
+from palate.engine.positions import Range, without
+from palate.engine.table_set import Place
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
-from palate.place import Place
-from palate.positions import Range, without
 
 
 class Rows(StrEnum):
