@@ -17,9 +17,10 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import dictionaries, marts, publish, tags, vault
+from palate import marts, publish, tags, vault
 from palate.database import connect
 from palate.engine.stage import Caller, Outcome, shell_caller
+from palate.landing import dictionaries
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 

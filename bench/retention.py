@@ -11,9 +11,10 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
 from bench.store import stage
-from palate import storage, vault
+from palate import vault
 from palate.database import Connection, connect
 from palate.engine.stage import shell_caller
+from palate.landing import retention as storage
 from palate.settings import Settings
 
 _MESSAGES = 10_000

@@ -6,9 +6,9 @@ from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
 from palate.engine.positions import Log, Range, advance, watermarks
-from palate.room import make_room
+from palate.landing.drain import STAGE
+from palate.landing.partitions import make_room
 from palate.settings import Settings
-from palate.staging import STAGE
 
 
 def staged(settings: Settings) -> int:

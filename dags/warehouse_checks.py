@@ -38,7 +38,7 @@ def warehouse_checks():
     @task
     def retain():
         """Drop the partitions of STG that are old and not needed; prune the ledger."""
-        return run_stage("storage", "retain")
+        return run_stage("landing.retention", "retain")
 
     for group, files in groupby(load_checks(), lambda one: one.group):
         with TaskGroup(group):

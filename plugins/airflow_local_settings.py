@@ -32,9 +32,9 @@ _NEEDED_BY_TASKS = (
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
     "palate.bell",
-    "palate.dictionaries",
+    "palate.landing.dictionaries",
     "palate.marts",
-    "palate.staging",
+    "palate.landing.drain",
     "palate.tags",
     "palate.vault",
 )

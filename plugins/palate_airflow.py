@@ -157,7 +157,7 @@ def drain() -> dict[str, Any]:
         from palate.requests import limits
 
         asked = limits(filled_form(get_current_context()), task_settings())
-    return run_stage("staging", limits=asked)
+    return run_stage("landing.drain", limits=asked)
 
 
 def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from palate.rejected import Selection
+    from palate.landing.replays import Selection
     from palate.settings import Settings
 
 _MOST_NUMBER = 2**31 - 1
@@ -93,7 +93,7 @@ def replay() -> dict[str, Any]:
     with failing_with_a_sentence():
         form = filled_form(get_current_context())
         asked = selected(form, task_settings())
-    return run_stage("rejected", selection=asked)
+    return run_stage("landing.replays", selection=asked)
 
 
 def selected(form: Mapping[str, Any], settings: Settings) -> Selection:

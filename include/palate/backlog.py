@@ -12,7 +12,6 @@ from palate.database import Connection
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.initial_load import all_filling
 from palate.engine.positions import Log, watermarks
-from palate.epochs import known
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -20,6 +19,7 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
+from palate.landing.epochs import known
 from palate.mart_definitions import load_marts
 
 

@@ -11,13 +11,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import backlog, dictionaries, staging, vault
+from palate import backlog, vault
 from palate.backlog import Seen
 from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
 from palate.engine.locks import lock_key
 from palate.engine.positions import watermarks
 from palate.errors import PalateError
+from palate.landing import dictionaries
+from palate.landing import drain as staging
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import doubled, marts, staging, storage, tags, vault
+from palate import doubled, marts, tags, vault
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
@@ -30,6 +30,8 @@ from palate.engine.positions import Range, open_ranges, watermarks
 from palate.engine.stage import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.freshness import ASLEEP_SECONDS
+from palate.landing import drain as staging
+from palate.landing import retention as storage
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate import marts, rejected, tags
+from palate import marts, tags
 from palate import publish as publish_stage
 from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
 from palate.engine.stage import shell_caller
 from palate.errors import SettingsError
+from palate.landing import replays as rejected
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.positions_cli import app as positions_app

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from palate import dictionaries
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection, connect
 from palate.errors import NotFoundError, PalateError
+from palate.landing import dictionaries
 from palate.names import DICTIONARY_FEED
 from palate.settings import Settings
 from palate.sql import execute, render

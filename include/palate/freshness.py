@@ -7,7 +7,7 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import backlog, staging, vault
+from palate import backlog, vault
 from palate.backlog import Seen
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
@@ -15,6 +15,7 @@ from palate.engine import incidents
 from palate.engine.incidents import Kind
 from palate.engine.positions import Log, watermarks
 from palate.errors import PalateError
+from palate.landing import drain as staging
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 

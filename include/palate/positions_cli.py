@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from palate import gaps
-from palate.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.counted import counted
 from palate.database import connect
 from palate.engine.decisions import person, stated
 from palate.engine.positions import Log
 from palate.engine.stage import shell_caller
-from palate.epochs import accepted_epochs
+from palate.landing import gaps
+from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
+from palate.landing.epochs import accepted_epochs
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
 from palate.told import told

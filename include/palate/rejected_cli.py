@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from palate import rejected, requests, vault
+from palate import requests, vault
 from palate.counted import counted
 from palate.engine.decisions import person, stated
 from palate.engine.positions import Log
 from palate.engine.stage import shell_caller
 from palate.errors import NotFoundError, RequestError
+from palate.landing import replays as rejected
+from palate.landing.replays import Content, Selection, Time
 from palate.pipelines import follow_vault
-from palate.rejected import Content, Selection, Time
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.text import harmless, readable

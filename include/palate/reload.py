@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import marts, restaging, vault
+from palate import marts, vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.definitions import load_vault
@@ -25,6 +25,7 @@ from palate.engine.incidents import Kind
 from palate.engine.intervals import Plan, Request, Source, planned
 from palate.engine.stage import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
+from palate.landing import restage as restaging
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.text import in_markdown

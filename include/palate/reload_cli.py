@@ -8,9 +8,10 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import reload as reloading
-from palate import requests, restaging, vault
+from palate import requests, vault
 from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
+from palate.landing import restage as restaging
 from palate.mart_definitions import load_marts
 from palate.reload_share import Watch
 from palate.settings import Settings, load_settings

@@ -3,11 +3,11 @@
 import threading
 from dataclasses import dataclass
 
-from palate import restaging
 from palate.database import connect
 from palate.engine import progress
 from palate.engine.intervals import planned
 from palate.engine.stage import Batch, Caller
+from palate.landing import restage as restaging
 from palate.settings import Settings
 
 

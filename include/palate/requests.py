@@ -14,11 +14,11 @@ from palate.engine.decisions import check_known
 from palate.engine.intervals import Request, Source
 from palate.engine.positions import Log
 from palate.errors import RequestError
+from palate.landing.drain import STAGE as DRAIN
+from palate.landing.drain import Limits
+from palate.landing.replays import Selection, Time
 from palate.names import Reason
-from palate.rejected import Selection, Time
 from palate.settings import Settings
-from palate.staging import STAGE as DRAIN
-from palate.staging import Limits
 from palate.times import moment
 
 WEEK = timedelta(days=7)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog, gaps, removal, staging, vault
+from palate import backlog, removal, vault
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
@@ -18,6 +18,8 @@ from palate.engine.initial_load import Filling, all_filling
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import PalateError, PromiseBrokenError
 from palate.freshness import Freshness, freshness
+from palate.landing import drain as staging
+from palate.landing import gaps
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from palate import storage
 from palate.engine.stage import shell_caller
+from palate.landing import retention as storage
+from palate.landing.retention import Partition
 from palate.settings import load_settings
 from palate.shell import AsJson, errors, out, print_json, print_table
-from palate.storage import Partition
 from palate.told import told
 
 app = typer.Typer(

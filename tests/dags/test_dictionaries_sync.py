@@ -9,8 +9,9 @@ import redis
 from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
-from palate import dictionaries, vault
+from palate import vault
 from palate.engine.stage import shell_caller
+from palate.landing import dictionaries
 from palate.settings import Settings
 from tests.dags.connections import variables
 from tests.integration.staged import stage_messages, with_topics

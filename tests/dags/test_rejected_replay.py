@@ -9,8 +9,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from psycopg import Connection
 
-from palate import rejected
-from palate.rejected import Selection
+from palate.landing import replays as rejected
+from palate.landing.replays import Selection
 from palate.settings import Settings
 from replay_form import selected
 from tests.corpus.case import BROKER_DT, example

@@ -7,13 +7,14 @@ from functools import wraps
 from typing import Any
 from uuid import uuid4
 
-from palate import database, marts, outbox, publish, staging, tag_keys, tags, vault
+from palate import database, marts, outbox, publish, tag_keys, tags, vault
 from palate import sql as render
 from palate.clients import kafka_sender as sending
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.engine import locks as stage_lock
 from palate.engine import stage
 from palate.engine.stage import Batch, StageRun
+from palate.landing import drain as staging
 from palate.sql import Step
 
 

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate import dictionaries, marts, staging, tags, vault
+from palate import marts, tags, vault
 from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
+from palate.landing import dictionaries
+from palate.landing import drain as staging
+from palate.landing.partitions import make_room
 from palate.mart_definitions import load_marts
-from palate.room import make_room
 from palate.settings import Form, Settings
 from tests.model.history import FORMS, Entry, Message, Rule
 

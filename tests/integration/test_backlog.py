@@ -8,11 +8,12 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from deploy.local.stack import Stack
-from palate import backlog, bell, freshness, staging
+from palate import backlog, bell, freshness
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import open_incidents
 from palate.errors import PositionGapError, UnreadableRecordError
+from palate.landing import drain as staging
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import LogStatus, log_states, status

@@ -11,9 +11,11 @@ import typer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import dictionaries, staging, vault
+from palate import vault
 from palate.cli import app
 from palate.engine.stage import shell_caller
+from palate.landing import dictionaries
+from palate.landing import drain as staging
 from palate.settings import Settings
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of

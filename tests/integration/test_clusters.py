@@ -11,15 +11,15 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate import staging
 from palate.cli import app
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Outcome
-from palate.epochs import known
 from palate.errors import PositionGapError
+from palate.landing import drain as staging
+from palate.landing.epochs import known
 from palate.status import status
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

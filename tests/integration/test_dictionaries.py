@@ -12,7 +12,6 @@ import redis
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import dictionaries
 from palate.dictionary_entry import look
 from palate.engine.stage import Outcome
 from palate.errors import (
@@ -22,6 +21,7 @@ from palate.errors import (
     ServiceUnavailableError,
     SettingsError,
 )
+from palate.landing import dictionaries
 from palate.mart_definitions import load_marts
 from palate.marts import differences
 from palate.settings import Settings

@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import backlog, staging
+from palate import backlog
 from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
 from palate.engine.positions import Log, Range, advance, watermarks
@@ -29,8 +29,9 @@ from palate.errors import (
     WarehouseError,
     WatermarkMovedError,
 )
+from palate.landing import drain as staging
+from palate.landing.drain import Limits
 from palate.settings import Form, Settings
-from palate.staging import Limits
 from tests.integration.broker import Broker
 from tests.warehouses import MakeWarehouse
 

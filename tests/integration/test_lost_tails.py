@@ -12,12 +12,12 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate import staging
 from palate.cli import app
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Outcome
 from palate.errors import PositionGapError
+from palate.landing import drain as staging
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of

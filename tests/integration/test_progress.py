@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from palate import dictionaries, gathered, marts, tags, vault
+from palate import gathered, marts, tags, vault
 from palate.engine.positions import Log, Range, advance
 from palate.engine.stage import Batch, Caller, Outcome
+from palate.landing import dictionaries
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from tests.integration.emptied import Emptied

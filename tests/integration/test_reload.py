@@ -18,11 +18,11 @@ from palate.engine.intervals import Request, Source
 from palate.engine.positions import watermarks
 from palate.engine.stage import Batch, open_run, shell_caller
 from palate.errors import HistoryDiffersError, NotFoundError
+from palate.landing.drain import Limits
+from palate.landing.drain import run as drain
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
-from palate.staging import Limits
-from palate.staging import run as drain
 from tests.integration.broker import Broker
 from tests.model.compare import actual, assert_equal
 from tests.unit.model.stories import dish, enriched, guest, line, menu, raw

@@ -9,9 +9,9 @@ from psycopg import Connection
 from palate import requests
 from palate.engine.decisions import check_fields
 from palate.errors import RequestError
+from palate.landing.drain import Limits
 from palate.names import Reason
 from palate.settings import Settings
-from palate.staging import Limits
 from palate.times import moment
 from tests.corpus.case import BROKER_DT
 from tests.integration.staged import stage_messages

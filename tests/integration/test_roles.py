@@ -13,13 +13,16 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import dictionaries, marts, rebuild, rejected, storage
+from palate import marts, rebuild
 from palate.engine.positions import Log, Range
+from palate.landing import dictionaries
+from palate.landing import replays as rejected
+from palate.landing import retention as storage
+from palate.landing.partitions import make_room
+from palate.landing.replays import Selection
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
-from palate.rejected import Selection
-from palate.room import make_room
 from palate.settings import Settings
 from palate.status import status
 from tests.corpus.case import example

@@ -14,15 +14,19 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 from typer.testing import CliRunner
 
-from palate import dictionaries, marts, rejected, staging, storage, vault
+from palate import marts, vault
 from palate.cli import app
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
+from palate.landing import dictionaries
+from palate.landing import drain as staging
+from palate.landing import replays as rejected
+from palate.landing import retention as storage
+from palate.landing.partitions import make_room
+from palate.landing.replays import Selection
 from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.names import SQL_FOLDER
-from palate.rejected import Selection
-from palate.room import make_room
 from palate.settings import Settings
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.broker import Broker

@@ -8,12 +8,12 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
-from palate import staging
 from palate.cli import app
 from palate.engine.incidents import open_incidents
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Caller, Outcome
 from palate.errors import UnreadableRecordError
+from palate.landing import drain as staging
 from palate.settings import Settings
 from tests.integration.broker import Broker, RawName, change_on_disk
 from tests.warehouses import environment_of

@@ -7,10 +7,11 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection, sql
 
-from palate import dictionaries, vault
+from palate import vault
 from palate.database import connect
 from palate.engine.positions import Log, watermarks
 from palate.errors import WarehouseError
+from palate.landing import dictionaries
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
 from palate.settings import Form, Settings

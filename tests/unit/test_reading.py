@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from palate.engine.positions import Log, Range
-from palate.reading import Reading
+from palate.landing.chunks import Reading
+from palate.landing.tails import Tail, of_record
 from palate.settings import Settings
-from palate.tails import Tail, of_record
 
 A, B = Log("t", 0, 0), Log("t", 0, 1)
 SETTINGS = Settings(dwh_dsn="")

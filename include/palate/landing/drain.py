@@ -8,7 +8,6 @@ on holds up no other one.
 import time
 from dataclasses import dataclass, field
 
-from palate import gaps, restaging, tails
 from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader, open_reader
 from palate.engine import incidents, intervals, progress
@@ -17,13 +16,15 @@ from palate.engine.incidents import Kind
 from palate.engine.intervals import Request
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Caller, Outcome, StageRun, open_run
-from palate.epochs import Look, look
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
-from palate.reading import Reading, copy_records
-from palate.restaging import repeat
-from palate.room import room_for
+from palate.landing import gaps, tails
+from palate.landing import restage as restaging
+from palate.landing.chunks import Reading, copy_records
+from palate.landing.epochs import Look, look
+from palate.landing.partitions import room_for
+from palate.landing.restage import repeat
+from palate.landing.tails import Tail
 from palate.settings import Settings
-from palate.tails import Tail
 
 STAGE = "drain"
 _FOR_A_PERSON = (PositionGapError, UnreadableRecordError)

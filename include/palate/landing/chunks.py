@@ -13,8 +13,8 @@ from palate.clients.record_batches import pack_headers
 from palate.database import Connection
 from palate.engine.positions import Log, Range
 from palate.errors import UnreadableRecordError
+from palate.landing.tails import Tail
 from palate.settings import Settings
-from palate.tails import Tail
 
 COLUMNS = (
     "topic, epoch, kafka_partition, kafka_offset, broker_dt, message, kafka_key,"

@@ -13,9 +13,9 @@ from palate.engine import intervals, progress
 from palate.engine.intervals import Request, Source
 from palate.engine.positions import Log, Range, watermarks
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
-from palate.epochs import Look, look
 from palate.errors import AccessDeniedError, PalateError
-from palate.reading import COLUMNS, Reading, copy_records
+from palate.landing.chunks import COLUMNS, Reading, copy_records
+from palate.landing.epochs import Look, look
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

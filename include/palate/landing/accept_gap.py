@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from palate import gaps, staging, tails
 from palate.clients.kafka_reader import Reader, TopicState, open_reader
 from palate.engine import incidents
 from palate.engine.incidents import Kind
 from palate.engine.positions import Log, Range, watermarks
 from palate.engine.stage import Caller, Outcome, StageRun, open_run
-from palate.epochs import begin_epoch, known
 from palate.errors import NotFoundError, PositionGapError
+from palate.landing import drain as staging
+from palate.landing import gaps, tails
+from palate.landing.epochs import begin_epoch, known
 from palate.settings import Settings
 
 

@@ -1,0 +1,1 @@
+"""From the services into STG, and out of it for good."""
