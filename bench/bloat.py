@@ -17,12 +17,13 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import marts, publish, tags, vault
+from palate import marts, publish, tags
 from palate.database import connect
 from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.landing import dictionaries
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 DATABASE = "bench_bloat"
 _CATALOGS = (

@@ -11,11 +11,11 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
 from bench.store import stage
-from palate import vault
 from palate.database import Connection, connect
 from palate.engine.stage import shell_caller
 from palate.landing import retention as storage
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 _MESSAGES = 10_000
 _POSITIONS = 500

@@ -18,10 +18,10 @@ from bench.results import Figure, Limits
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import vault
 from palate.counted import counted
 from palate.engine.stage import shell_caller
 from palate.migrate import migrate
+from palate.vault import stage as vault
 
 LINES = "v_order_item"
 TABLE = "s_order_item"

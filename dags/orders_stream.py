@@ -37,7 +37,7 @@ def orders_stream():
     @task(inlets=[assets.ORDER_EVENTS], outlets=[assets.VAULT], trigger_rule="all_done")
     def vault():
         """Parse what is staged, load the vault, and refuse what is no order."""
-        return run_stage("vault")
+        return run_stage("vault.stage")
 
     # The next run asks again: more retries would only hold up the marts.
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES], retries=1)

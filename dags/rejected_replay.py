@@ -35,7 +35,7 @@ def rejected_replay():
     @task(outlets=[assets.VAULT])
     def vault():
         """Judge what is queued, and load what is an order now."""
-        return run_stage("vault")
+        return run_stage("vault.stage")
 
     counted, _ = marts_and_tags()
     replay() >> vault() >> counted

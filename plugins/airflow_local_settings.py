@@ -36,7 +36,7 @@ _NEEDED_BY_TASKS = (
     "palate.marts",
     "palate.landing.drain",
     "palate.tags",
-    "palate.vault",
+    "palate.vault.stage",
 )
 
 

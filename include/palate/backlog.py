@@ -6,7 +6,6 @@ A topic that can't be seen, or a log that stands, hides no other.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palate import vault
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.engine.incidents import Kind, open_incidents
@@ -21,6 +20,7 @@ from palate.errors import (
 )
 from palate.landing.epochs import known
 from palate.mart_definitions import load_marts
+from palate.vault import stage as vault
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import backlog, vault
+from palate import backlog
 from palate.backlog import Seen
 from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
@@ -21,6 +21,7 @@ from palate.errors import PalateError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 

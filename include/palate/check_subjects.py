@@ -3,9 +3,9 @@
 from typing import Any
 
 from palate import marts, tags
-from palate.definitions import Hub, Kind, Link, Satellite, load_vault
 from palate.mart_definitions import load_marts
 from palate.sql import render
+from palate.vault.definitions import Hub, Kind, Link, Satellite, load_vault
 
 
 def subjects(group: str) -> list[str]:

@@ -18,12 +18,11 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import doubled, marts, tags, vault
+from palate import doubled, marts, tags
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.definitions import load_vault
 from palate.engine import incidents, messages
 from palate.engine.incidents import Kind
 from palate.engine.positions import Range, open_ranges, watermarks
@@ -37,6 +36,8 @@ from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings
 from palate.sql import count_rows
 from palate.text import row_as_text
+from palate.vault import stage as vault
+from palate.vault.definitions import load_vault
 
 log = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from palate.storage_cli import app as storage_app
 from palate.tags_cli import app as tags_app
 from palate.text import harmless
 from palate.told import told
-from palate.vault import STAGE as VAULT
+from palate.vault.stage import STAGE as VAULT
 
 app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",

@@ -7,7 +7,7 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import backlog, vault
+from palate import backlog
 from palate.backlog import Seen
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
@@ -18,6 +18,7 @@ from palate.errors import PalateError
 from palate.landing import drain as staging
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 # A watch that has not looked for so long stands still.
 ASLEEP_SECONDS = 60.0

@@ -9,10 +9,10 @@ import jinja2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from palate.definitions import Identifier, load_vault
 from palate.errors import DefinitionError
 from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER
 from palate.sql import Step, render, step
+from palate.vault.definitions import Identifier, load_vault
 
 # Judge the tags of every guest anew, where a change of a mart may concern any of them.
 ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"

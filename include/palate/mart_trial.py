@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate import doubled, marts, vault
+from palate import doubled, marts
 from palate.database import Connection
 from palate.engine import row_chunks as chunks
 from palate.engine.batch_ranges import make_ranges
@@ -16,6 +16,7 @@ from palate.mart_definitions import Mart, load_marts
 from palate.recount import TRIED_WITH, tried_statements
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
+from palate.vault import stage as vault
 
 # How much of the history a mart that is new is tried with.
 _POSITIONS = 200

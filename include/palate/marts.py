@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from palate import doubled, exchange, vault
+from palate import doubled, exchange
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
@@ -31,6 +31,7 @@ from palate.names import DICTIONARY_FEED
 from palate.recount import recount
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
+from palate.vault import stage as vault
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from palate.definitions import Hub, Link, Satellite, load_vault, path_of
 from palate.engine.registry import Meant, fingerprint
 from palate.mart_definitions import load_marts
+from palate.vault.definitions import Hub, Link, Satellite, load_vault, path_of
 
 
 def all_meant() -> list[Meant]:

@@ -14,10 +14,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from palate import mart_tables, removal, roles, vault
+from palate import mart_tables, removal, roles
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
-from palate.definitions import Definition, load_vault, path_of
 from palate.engine.batch_ranges import make_ranges
 from palate.engine.locks import kept_awake
 from palate.engine.registry import register
@@ -27,6 +26,8 @@ from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from palate.sql import execute, render
+from palate.vault import stage as vault
+from palate.vault.definitions import Definition, load_vault, path_of
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import marts, publish, tags, vault
+from palate import marts, publish, tags
 from palate.engine.stage import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 

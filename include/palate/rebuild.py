@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from palate import exchange, marts, redefinition, vault
+from palate import exchange, marts, redefinition
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
 from palate.engine.positions import open_ranges
@@ -34,6 +34,7 @@ from palate.rebuild_report import (
     read_open,
 )
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,16 @@ import json
 
 import psycopg
 
-from palate import mart_tables, marts, migrate, roles, vault
+from palate import mart_tables, marts, migrate, roles
 from palate.database import Connection
-from palate.definitions import load_vault
 from palate.engine import registry
 from palate.engine.table_set import Place
 from palate.errors import RebuildRefusedError
 from palate.mart_definitions import Mart, load_marts
 from palate.meanings import all_meant
 from palate.settings import Settings
+from palate.vault import stage as vault
+from palate.vault.definitions import load_vault
 
 
 def check_files(conn: Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from palate import requests, vault
+from palate import requests
 from palate.counted import counted
 from palate.engine.decisions import person, stated
 from palate.engine.positions import Log
@@ -22,6 +22,7 @@ from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.text import harmless, readable
 from palate.told import told
+from palate.vault import stage as vault
 
 app = typer.Typer(
     help="Messages that are no usable order: see them, replay them, dismiss them.",

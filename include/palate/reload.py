@@ -16,10 +16,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import marts, vault
+from palate import marts
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.definitions import load_vault
 from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
 from palate.engine.intervals import Plan, Request, Source, planned
@@ -29,6 +28,8 @@ from palate.landing import restage as restaging
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.text import in_markdown
+from palate.vault import stage as vault
+from palate.vault.definitions import load_vault
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import reload as reloading
-from palate import requests, vault
+from palate import requests
 from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
 from palate.landing import restage as restaging
@@ -17,6 +17,7 @@ from palate.reload_share import Watch
 from palate.settings import Settings, load_settings
 from palate.shell import AsJson, errors, out, print_json
 from palate.told import told
+from palate.vault import stage as vault
 
 
 def reload(

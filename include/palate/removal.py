@@ -12,9 +12,9 @@ import psycopg
 from psycopg import sql
 
 from palate.database import Connection
-from palate.definitions import Kind
 from palate.engine.locks import lock_key
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
+from palate.vault.definitions import Kind
 
 # How long a run that is loading the table may take to let it go.
 _WAIT = "60s"

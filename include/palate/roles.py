@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 from palate.database import Connection
-from palate.definitions import Hub, load_vault
 from palate.sql import render
+from palate.vault.definitions import Hub, load_vault
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog, removal, vault
+from palate import backlog, removal
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.definitions import load_vault
 from palate.engine import messages
 from palate.engine.incidents import open_incidents
 from palate.engine.initial_load import Filling, all_filling
@@ -23,6 +22,8 @@ from palate.landing import gaps
 from palate.mart_definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
+from palate.vault import stage as vault
+from palate.vault.definitions import load_vault
 
 # Kafka keeps messages for so long by default: an older time is hardly when one came.
 _LONGEST_BELIEVED = timedelta(days=7)

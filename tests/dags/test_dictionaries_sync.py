@@ -9,10 +9,10 @@ import redis
 from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
-from palate import vault
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.dags.connections import variables
 from tests.integration.staged import stage_messages, with_topics
 from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, dish, guest, line, menu, raw

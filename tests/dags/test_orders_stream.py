@@ -197,7 +197,7 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
         open_run(warehouse, "vault:reload", shell_caller("vault")),
         pytest.raises(StageFailedError, match="another run has held") as failure,
     ):
-        run_stage("vault")
+        run_stage("vault.stage")
 
     assert not isinstance(failure.value, StageStuckError)
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from palate import vault
 from palate.errors import RefusedShareError
+from palate.vault import stage as vault
 from tests.corpus.poison import CASES
 from tests.faults.ground import Ground
 from tests.faults.table import Results

@@ -20,7 +20,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, gathered, marts, publish, rebuild, tags, vault
+from palate import database, gathered, marts, publish, rebuild, tags
 from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
 from palate.landing import dictionaries
@@ -28,6 +28,7 @@ from palate.landing import drain as staging
 from palate.landing import replays as rejected
 from palate.mart_definitions import load_marts
 from palate.settings import Settings, load_settings
+from palate.vault import stage as vault
 from tests.faults import planted, points
 from tests.faults.points import Trip
 

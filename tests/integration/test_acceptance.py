@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from palate import vault
 from palate.engine.batch_ranges import make_ranges
 from palate.engine.positions import Log, Range
 from palate.engine.stage import open_run
@@ -16,6 +15,7 @@ from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.settings import Settings
 from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute
+from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, Case, example
 from tests.corpus.poison import CASES
 from tests.integration.staged import caller, stage_messages, with_topics

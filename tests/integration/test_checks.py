@@ -9,17 +9,18 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate import checks, marts, tags, vault
+from palate import checks, marts, tags
 from palate.check_definitions import load_checks
 from palate.check_subjects import subjects
 from palate.checks import Result
-from palate.definitions import load_vault
 from palate.engine.incidents import open_incidents
 from palate.engine.stage import shell_caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from palate.vault import stage as vault
+from palate.vault.definitions import load_vault
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, set_rules, stage_messages, with_topics
 from tests.model.history import Rule

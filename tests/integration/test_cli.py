@@ -11,12 +11,12 @@ import typer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import vault
 from palate.cli import app
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw

@@ -9,7 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from psycopg import Connection
 
-from palate import marts, publish, vault
+from palate import marts, publish
 from palate.engine.stage import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain as staging
@@ -18,6 +18,7 @@ from palate.landing.replays import Selection
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Form, Settings
+from palate.vault import stage as vault
 from tests.integration.broker import Broker
 from tests.integration.published import messages
 from tests.integration.staged import (

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from palate import gathered, marts, tags, vault
+from palate import gathered, marts, tags
 from palate.engine.positions import Log, Range, advance
 from palate.engine.stage import Batch, Caller, Outcome
 from palate.landing import dictionaries
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, load, stage_entries, stage_messages
 from tests.model.compare import actual, assert_equal, expected

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from palate import marts, tags, vault
+from palate import marts, tags
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
     caller,

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from palate import marts, rebuild, tags, vault
+from palate import marts, rebuild, tags
 from palate.database import connect
 from palate.engine.positions import open_ranges
 from palate.engine.stage import Batch
@@ -17,6 +17,7 @@ from palate.errors import (
 )
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.integration.staged import (
     caller,
     load,

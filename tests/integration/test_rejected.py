@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate import marts, vault
+from palate import marts
 from palate.cli import app
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import open_run
@@ -20,6 +20,7 @@ from palate.landing.replays import Selection
 from palate.mart_definitions import load_marts
 from palate.settings import Settings
 from palate.status import status
+from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.history import Form, Message

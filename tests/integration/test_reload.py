@@ -12,7 +12,7 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from palate import marts, reload, vault
+from palate import marts, reload
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.intervals import Request, Source
 from palate.engine.positions import watermarks
@@ -23,6 +23,7 @@ from palate.landing.drain import run as drain
 from palate.mart_definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.integration.broker import Broker
 from tests.model.compare import actual, assert_equal
 from tests.unit.model.stories import dish, enriched, guest, line, menu, raw

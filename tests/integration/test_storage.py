@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 from typer.testing import CliRunner
 
-from palate import marts, vault
+from palate import marts
 from palate.cli import app
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
@@ -28,6 +28,7 @@ from palate.mart_definitions import load_marts
 from palate.migrate import migrate
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, load, stage_messages, with_topics

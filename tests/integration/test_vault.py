@@ -7,7 +7,6 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection, sql
 
-from palate import vault
 from palate.database import connect
 from palate.engine.positions import Log, watermarks
 from palate.errors import WarehouseError
@@ -15,6 +14,7 @@ from palate.landing import dictionaries
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
 from palate.settings import Form, Settings
+from palate.vault import stage as vault
 from tests.integration.broker import Broker
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (

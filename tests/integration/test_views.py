@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate import vault
+from palate.vault import stage as vault
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, stage_entries, stage_messages
 from tests.integration.ties import STORIES, Story

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from palate import marts, migrate, recount, tags, vault, vault_check
+from palate import marts, migrate, recount, tags
 from palate.check_definitions import load_checks
 from palate.check_subjects import query, subjects
-from palate.definitions import Hub, load_vault
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.sql import render
+from palate.vault import compare as vault_check
+from palate.vault import stage as vault
+from palate.vault.definitions import Hub, load_vault
 
 Statement = tuple[str, str]
 

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from kafka import KafkaProducer
 
-from palate.definitions import load_vault
 from palate.errors import DefinitionError
 from palate.mart_definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from palate.vault.definitions import load_vault
 from tests.checkout import Checkout
 from tests.integration.staged import load, stage_messages, with_topics
 from tests.unit.model.stories import enriched, line, raw

@@ -5,9 +5,9 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from palate.definitions import Hub, Link, PayloadColumn, Satellite
 from palate.mart_definitions import Label, Mart, Reference
 from palate.names import SQL_FOLDER
+from palate.vault.definitions import Hub, Link, PayloadColumn, Satellite
 
 GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

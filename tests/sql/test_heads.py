@@ -5,9 +5,10 @@ from itertools import chain
 
 import pytest
 
-from palate import exchange, marts, recount, vault
+from palate import exchange, marts, recount
 from palate.mart_definitions import load_marts
 from palate.sql import Step
+from palate.vault import stage as vault
 
 PARSE = [
     (source, step)

@@ -1,7 +1,7 @@
 import pytest
 
-from palate.definitions import Hub, Link, Satellite, load_vault
 from palate.names import hashdiff, hub_key, link_key
+from palate.vault.definitions import Hub, Link, Satellite, load_vault
 
 
 @pytest.mark.parametrize("noun", ["user", "h_user"])

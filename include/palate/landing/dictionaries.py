@@ -9,7 +9,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from palate import vault
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection
 from palate.engine import row_chunks as chunks
@@ -21,6 +20,7 @@ from palate.names import DICTIONARY_FEED
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.text import harmless
+from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 

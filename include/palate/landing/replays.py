@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from palate import vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import progress
@@ -20,6 +19,7 @@ from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
 from palate.settings import Settings
+from palate.vault import stage as vault
 
 STAGE = REPLAY_FEED
 _FEED = Log(REPLAY_FEED, 0, 0)

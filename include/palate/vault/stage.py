@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.definitions import Hub, Link, Satellite, load_vault
 from palate.engine import initial_load as filling
 from palate.engine import progress
 from palate.engine import row_chunks as chunks
@@ -36,11 +35,12 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
-from palate.refused_share import check_share, count_refused
 from palate.settings import Settings
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step
-from palate.vault_check import count_differing
+from palate.vault.compare import count_differing
+from palate.vault.definitions import Hub, Link, Satellite, load_vault
+from palate.vault.refused_share import check_share, count_refused
 
 log = logging.getLogger(__name__)
 

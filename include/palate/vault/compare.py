@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from palate.database import Connection
-from palate.definitions import Hub, Link, load_vault
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.sql import execute, render
 from palate.text import harmless
+from palate.vault.definitions import Hub, Link, load_vault
 
 log = logging.getLogger(__name__)
 

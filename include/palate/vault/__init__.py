@@ -1,0 +1,1 @@
+"""From STG into the Data Vault (DDS)."""
