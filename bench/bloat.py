@@ -17,11 +17,12 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import marts, publish, tags
+from palate import publish, tags
 from palate.database import connect
 from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.landing import dictionaries
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

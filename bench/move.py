@@ -16,11 +16,11 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage, staged
-from palate import marts
 from palate.database import connect
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -11,9 +11,10 @@ from bench.broker import make_topic, send
 from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate import marts, publish, tags
+from palate import publish, tags
 from palate.counted import counted
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 

@@ -13,10 +13,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from palate import marts
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

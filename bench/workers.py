@@ -18,11 +18,11 @@ from rich.table import Table
 from bench.broker import make_topic, send
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate import marts
 from palate.engine.stage import shell_caller
 from palate.landing import drain as staging
 from palate.landing.drain import Limits
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import load_settings
 from palate.vault import stage as vault
 

@@ -33,7 +33,7 @@ _NEEDED_BY_TASKS = (
     "jinja2.ext",
     "palate.bell",
     "palate.landing.dictionaries",
-    "palate.marts",
+    "palate.marts.stage",
     "palate.landing.drain",
     "palate.tags",
     "palate.vault.stage",

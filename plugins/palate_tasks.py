@@ -19,7 +19,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
     @task(inlets=assets.COUNTED, trigger_rule=trigger_rule)
     def mart(name: str) -> dict[str, Any]:
         """Count the orders that changed, and only those."""
-        return run_stage("marts", name=name)
+        return run_stage("marts.stage", name=name)
 
     @task(inlets=[*assets.marts().values(), assets.TAG_RULES], outlets=[assets.TAGS])
     def tags() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.landing.epochs import known
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.vault import stage as vault
 
 

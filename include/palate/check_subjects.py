@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from palate import marts, tags
-from palate.mart_definitions import load_marts
+from palate import tags
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.sql import render
 from palate.vault.definitions import Hub, Kind, Link, Satellite, load_vault
 

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import doubled, marts, tags
+from palate import tags
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
@@ -31,7 +31,9 @@ from palate.errors import CheckFailedError, NotFoundError
 from palate.freshness import ASLEEP_SECONDS
 from palate.landing import drain as staging
 from palate.landing import retention as storage
-from palate.mart_definitions import load_marts
+from palate.marts import doubled
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings
 from palate.sql import count_rows

@@ -10,7 +10,7 @@ from palate.checks import Result
 from palate.counted import counted
 from palate.engine.stage import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
 from palate.text import row_as_text

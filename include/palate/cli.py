@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate import marts, tags
 from palate import publish as publish_stage
+from palate import tags
 from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
 from palate.engine.stage import shell_caller
 from palate.errors import SettingsError
 from palate.landing import replays as rejected
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.positions_cli import app as positions_app
 from palate.rebuild_cli import rebuild_vault

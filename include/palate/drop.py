@@ -18,7 +18,7 @@ from palate.errors import (
     DefinitionInUseError,
     NotFoundError,
 )
-from palate.mart_trial import try_marts
+from palate.marts.trial import try_marts
 from palate.removal import Made
 from palate.settings import Settings
 from palate.sql import execute

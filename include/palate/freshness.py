@@ -16,7 +16,7 @@ from palate.engine.incidents import Kind
 from palate.engine.positions import Log, watermarks
 from palate.errors import PalateError
 from palate.landing import drain as staging
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from palate.engine.registry import Meant, fingerprint
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.vault.definitions import Hub, Link, Satellite, load_vault, path_of
 
 

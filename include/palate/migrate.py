@@ -14,14 +14,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from palate import mart_tables, removal, roles
+from palate import removal, roles
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.engine.batch_ranges import make_ranges
 from palate.engine.locks import kept_awake
 from palate.engine.registry import register
 from palate.errors import DefinitionError
-from palate.mart_trial import try_marts
+from palate.marts import tables as mart_tables
+from palate.marts.trial import try_marts
 from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
 from palate.settings import Settings

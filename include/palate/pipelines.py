@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import marts, publish, tags
+from palate import publish, tags
 from palate.engine.stage import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -18,7 +18,7 @@ from palate.engine.positions import open_ranges
 from palate.engine.row_chunks import Rows
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 

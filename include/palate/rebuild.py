@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from palate import exchange, marts, redefinition
+from palate import exchange, redefinition
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
 from palate.engine.positions import open_ranges
@@ -24,7 +24,8 @@ from palate.errors import (
     SettingsError,
     StageBusyError,
 )
-from palate.mart_definitions import ALL_TAGS_WAIT, load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
 from palate.rebuild_report import (
     Report,
     TableFound,

@@ -7,12 +7,14 @@ import json
 
 import psycopg
 
-from palate import mart_tables, marts, migrate, roles
+from palate import migrate, roles
 from palate.database import Connection
 from palate.engine import registry
 from palate.engine.table_set import Place
 from palate.errors import RebuildRefusedError
-from palate.mart_definitions import Mart, load_marts
+from palate.marts import stage as marts
+from palate.marts import tables as mart_tables
+from palate.marts.definitions import Mart, load_marts
 from palate.meanings import all_meant
 from palate.settings import Settings
 from palate.vault import stage as vault

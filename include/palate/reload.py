@@ -16,7 +16,6 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import marts
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import incidents, progress
@@ -25,7 +24,8 @@ from palate.engine.intervals import Plan, Request, Source, planned
 from palate.engine.stage import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.landing import restage as restaging
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.text import in_markdown
 from palate.vault import stage as vault

@@ -12,7 +12,7 @@ from palate import requests
 from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
 from palate.landing import restage as restaging
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.reload_share import Watch
 from palate.settings import Settings, load_settings
 from palate.shell import AsJson, errors, out, print_json

@@ -19,7 +19,7 @@ from palate.errors import PalateError, PromiseBrokenError
 from palate.freshness import Freshness, freshness
 from palate.landing import drain as staging
 from palate.landing import gaps
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
 from palate.vault import stage as vault

@@ -23,7 +23,7 @@ from palate.engine.positions import Range, open_ranges
 from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
-from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render

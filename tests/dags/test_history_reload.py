@@ -11,7 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from tests.dags.connections import variables
 

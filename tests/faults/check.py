@@ -4,8 +4,9 @@ from collections import Counter
 
 import psycopg
 
-from palate import marts, tags
-from palate.mart_definitions import load_marts
+from palate import tags
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
 from tests.faults.app import check_published

@@ -15,7 +15,7 @@ import pytest
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from tests.e2e.airflow_api import DAG, AirflowApi, Json, until
 from tests.e2e.runs import is_quiet

@@ -20,13 +20,15 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, gathered, marts, publish, rebuild, tags
+from palate import database, publish, rebuild, tags
 from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.landing import replays as rejected
-from palate.mart_definitions import load_marts
+from palate.marts import gathered
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings, load_settings
 from palate.vault import stage as vault
 from tests.faults import planted, points

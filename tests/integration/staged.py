@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate import marts, tags
+from palate import tags
 from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.landing.partitions import make_room
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Form, Settings
 from palate.vault import stage as vault
 from tests.model.history import FORMS, Entry, Message, Rule

@@ -9,14 +9,15 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate import checks, marts, tags
+from palate import checks, tags
 from palate.check_definitions import load_checks
 from palate.check_subjects import subjects
 from palate.checks import Result
 from palate.engine.incidents import open_incidents
 from palate.engine.stage import shell_caller
 from palate.errors import CheckFailedError, NotFoundError
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.vault import stage as vault

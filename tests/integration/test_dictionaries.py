@@ -22,8 +22,8 @@ from palate.errors import (
     SettingsError,
 )
 from palate.landing import dictionaries
-from palate.mart_definitions import load_marts
-from palate.marts import differences
+from palate.marts.definitions import load_marts
+from palate.marts.stage import differences
 from palate.settings import Settings
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.compare import actual, assert_equal, expected

@@ -9,13 +9,14 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from psycopg import Connection
 
-from palate import marts, publish
+from palate import publish
 from palate.engine.stage import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain as staging
 from palate.landing import replays as rejected
 from palate.landing.replays import Selection
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Form, Settings
 from palate.vault import stage as vault

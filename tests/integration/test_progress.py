@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from palate import gathered, marts, tags
+from palate import tags
 from palate.engine.positions import Log, Range, advance
 from palate.engine.stage import Batch, Caller, Outcome
 from palate.landing import dictionaries
-from palate.mart_definitions import load_marts
+from palate.marts import gathered
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied

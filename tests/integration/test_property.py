@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from palate import marts, tags
-from palate.mart_definitions import load_marts
+from palate import tags
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied

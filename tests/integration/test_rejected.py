@@ -10,14 +10,14 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate import marts
 from palate.cli import app
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.landing import replays as rejected
 from palate.landing.replays import Selection
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.status import status
 from palate.vault import stage as vault

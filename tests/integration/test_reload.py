@@ -12,7 +12,7 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from palate import marts, reload
+from palate import reload
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.intervals import Request, Source
 from palate.engine.positions import watermarks
@@ -20,7 +20,8 @@ from palate.engine.stage import Batch, open_run, shell_caller
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.landing.drain import Limits
 from palate.landing.drain import run as drain
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -400,7 +401,7 @@ def _done(shop: Shop, run_id: str) -> dict[str, tuple[Any, ...]]:
 def test_reload_killed_after_every_batch_ends_and_does_each_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palate.gathered._CHUNK", 20)
+    monkeypatch.setattr("palate.marts.gathered._CHUNK", 20)
     request = Request(WEEK, WEEK + SEVEN_DAYS)
     whole = shop.reload()
     caller = shell_caller("reload")
@@ -472,7 +473,7 @@ def test_versions_that_come_during_a_recount_are_counted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New ones, and old ones that another reload puts back below all watermarks."""
-    monkeypatch.setattr("palate.gathered._CHUNK", 1)  # a chunk for each guest
+    monkeypatch.setattr("palate.marts.gathered._CHUNK", 1)  # a chunk for each guest
     before = actual(shop.conn)
     # Not of the first guest: he is counted by the time the versions come back.
     deleted = (

@@ -13,14 +13,15 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import marts, rebuild
+from palate import rebuild
 from palate.engine.positions import Log, Range
 from palate.landing import dictionaries
 from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.migrate import migrate
 from palate.pipelines import run_pipeline
 from palate.settings import Settings

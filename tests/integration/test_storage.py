@@ -14,7 +14,6 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 from typer.testing import CliRunner
 
-from palate import marts
 from palate.cli import app
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
@@ -24,7 +23,8 @@ from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.migrate import migrate
 from palate.names import SQL_FOLDER
 from palate.settings import Settings

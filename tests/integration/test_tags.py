@@ -8,10 +8,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from palate import marts, tags
+from palate import tags
 from palate.engine.positions import watermarks
 from palate.engine.stage import Outcome
-from palate.mart_definitions import load_marts
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from palate import marts, migrate, recount, tags
+from palate import migrate, tags
 from palate.check_definitions import load_checks
 from palate.check_subjects import query, subjects
-from palate.mart_definitions import load_marts
+from palate.marts import recount
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.sql import render
 from palate.vault import compare as vault_check

@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaProducer
 
 from palate.errors import DefinitionError
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from palate.vault.definitions import load_vault

@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from palate.mart_definitions import Label, Mart, Reference
+from palate.marts.definitions import Label, Mart, Reference
 from palate.names import SQL_FOLDER
 from palate.vault.definitions import Hub, Link, PayloadColumn, Satellite
 

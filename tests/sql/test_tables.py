@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from palate.mart_definitions import load_marts
+from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
 from palate.vault.definitions import Hub, Link, Satellite, load_vault

@@ -2,7 +2,7 @@
 
 from palate.database import Connection
 from palate.engine.registry import register
-from palate.mart_definitions import Mart, load_marts
+from palate.marts.definitions import Mart, load_marts
 from palate.meanings import of_mart
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from palate import doubled, exchange
+from palate import exchange
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
@@ -25,10 +25,11 @@ from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.engine.table_set import Place
 from palate.errors import DefinitionError
-from palate.mart_definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts import doubled
+from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.recount import recount
 from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
-from palate.recount import recount
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
 from palate.vault import stage as vault

@@ -16,14 +16,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from palate import doubled
 from palate.database import Connection
 from palate.engine import progress
 from palate.engine.intervals import merged
 from palate.engine.positions import Range, open_ranges
 from palate.engine.stage import Batch, StageRun
-from palate.gathered import NOBODY, Work, add_since, gather, now, versions_table
-from palate.mart_definitions import ALL_TAGS_WAIT, Mart
+from palate.marts import doubled
+from palate.marts.definitions import ALL_TAGS_WAIT, Mart
+from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step

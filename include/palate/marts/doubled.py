@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.mart_definitions import Mart
+from palate.marts.definitions import Mart
 from palate.sql import execute
 
 # What a comparison of a mart with the vault says of such a row, before the order's id.

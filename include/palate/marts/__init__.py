@@ -1,0 +1,1 @@
+"""From the Data Vault into the counter marts (CDM)."""
