@@ -11,12 +11,13 @@ from bench.broker import make_topic, send
 from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate import publish, tags
+from palate import publish
 from palate.counted import counted
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from palate.tags import stage as tags
 
 _DATABASE = "bench_pipeline"
 _AFTER_MARTS = (tags.STAGE, publish.STAGE)

@@ -15,12 +15,13 @@ from rich.table import Table
 from bench.broker import make_topic
 from bench.samples import Samples
 from bench.services import Services, console
-from palate import publish, tags
+from palate import publish
 from palate.database import Connection, connect
 from palate.engine.stage import shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import State
 from palate.settings import Settings
+from palate.tags import stage as tags
 
 BARE = "bare producer loop"
 _DATABASE = "bench_publish"

@@ -9,11 +9,11 @@ import time
 from rich.table import Table
 
 from bench.services import Services, console
-from palate import tags
 from palate.database import Connection, connect
 from palate.engine.stage import Outcome, shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
+from palate.tags import stage as tags
 
 _DATABASE = "bench_tags"
 _MOVED = 1_000

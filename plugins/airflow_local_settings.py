@@ -35,7 +35,7 @@ _NEEDED_BY_TASKS = (
     "palate.landing.dictionaries",
     "palate.marts.stage",
     "palate.landing.drain",
-    "palate.tags",
+    "palate.tags.stage",
     "palate.vault.stage",
 )
 

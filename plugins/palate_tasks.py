@@ -24,7 +24,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
     @task(inlets=[*assets.marts().values(), assets.TAG_RULES], outlets=[assets.TAGS])
     def tags() -> dict[str, Any]:
         """Give and take the tags that changed counters and changed rules ask for."""
-        return run_stage("tags")
+        return run_stage("tags.stage")
 
     # The next run sends it: more retries would only hold up the end of this one.
     @task(inlets=assets.PUBLISHED_FROM, outlets=assets.PUBLISHED, retries=1)

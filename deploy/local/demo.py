@@ -19,7 +19,7 @@ from deploy.local.__main__ import local_stack
 from palate.database import connect
 from palate.settings import Settings, load_settings
 from palate.status import LogStatus, status
-from palate.tag_rules import Rule, list_rules
+from palate.tags.rules import Rule, list_rules
 
 _LIVE_SECONDS = 30
 _LIVE_ORDERS_A_MINUTE = 120

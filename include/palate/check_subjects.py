@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from palate import tags
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.sql import render
+from palate.tags import stage as tags
 from palate.vault.definitions import Hub, Kind, Link, Satellite, load_vault
 
 

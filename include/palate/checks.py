@@ -18,7 +18,6 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import tags
 from palate.check_definitions import Check, Severity, load_checks
 from palate.check_subjects import query, subjects
 from palate.counted import counted
@@ -37,6 +36,7 @@ from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings
 from palate.sql import count_rows
+from palate.tags import stage as tags
 from palate.text import row_as_text
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault

@@ -7,7 +7,6 @@ import typer
 from rich.logging import RichHandler
 
 from palate import publish as publish_stage
-from palate import tags
 from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
@@ -35,6 +34,7 @@ from palate.simulate.cli import app as simulate_app
 from palate.status import Status
 from palate.status import status as look
 from palate.storage_cli import app as storage_app
+from palate.tags import stage as tags
 from palate.tags_cli import app as tags_app
 from palate.text import harmless
 from palate.told import told

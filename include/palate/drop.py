@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from palate import exchange, migrate, removal, tags
+from palate import exchange, migrate, removal
 from palate.database import Connection, connect
 from palate.engine import retained as dropped
 from palate.errors import (
@@ -22,6 +22,7 @@ from palate.marts.trial import try_marts
 from palate.removal import Made
 from palate.settings import Settings
 from palate.sql import execute
+from palate.tags import stage as tags
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import publish, tags
+from palate import publish
 from palate.engine.stage import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries
@@ -12,6 +12,7 @@ from palate.landing import drain as staging
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from palate import tag_rules
 from palate.counted import counted
 from palate.errors import RequestError
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_table
-from palate.tag_rules import KINDS, KnownRule, Rule
+from palate.tags import rules as tag_rules
+from palate.tags.rules import KINDS, KnownRule, Rule
 from palate.text import harmless, unmistakable
 from palate.told import told
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 import psycopg
 
-from palate import tags
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
+from palate.tags import stage as tags
 from tests.faults.app import check_published
 from tests.faults.verdict import Verdict
 from tests.model.compare import _with_the_reason_named, actual, expected

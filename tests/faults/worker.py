@@ -20,7 +20,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, publish, rebuild, tags
+from palate import database, publish, rebuild
 from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
 from palate.landing import dictionaries
@@ -30,6 +30,7 @@ from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings, load_settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.faults import planted, points
 from tests.faults.points import Trip

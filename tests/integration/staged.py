@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate import tags
 from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.landing import dictionaries
@@ -20,6 +19,7 @@ from palate.landing.partitions import make_room
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Form, Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.model.history import FORMS, Entry, Message, Rule
 

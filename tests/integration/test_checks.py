@@ -9,7 +9,7 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate import checks, tags
+from palate import checks
 from palate.check_definitions import load_checks
 from palate.check_subjects import subjects
 from palate.checks import Result
@@ -20,6 +20,7 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
 from tests.integration.broker import Broker

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from palate import tags
 from palate.engine.positions import Log, Range, advance
 from palate.engine.stage import Batch, Caller, Outcome
 from palate.landing import dictionaries
@@ -20,6 +19,7 @@ from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, load, stage_entries, stage_messages

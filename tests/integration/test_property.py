@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from palate import tags
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from palate import rebuild, tags
+from palate import rebuild
 from palate.database import connect
 from palate.engine.positions import open_ranges
 from palate.engine.stage import Batch
@@ -18,6 +18,7 @@ from palate.errors import (
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
+from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.integration.staged import (
     caller,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from palate import migrate, tags
+from palate import migrate
 from palate.check_definitions import load_checks
 from palate.check_subjects import query, subjects
 from palate.marts import recount
@@ -10,6 +10,7 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.sql import render
+from palate.tags import stage as tags
 from palate.vault import compare as vault_check
 from palate.vault import stage as vault
 from palate.vault.definitions import Hub, load_vault

@@ -12,12 +12,12 @@ from unicodedata import normalize
 
 from psycopg.rows import class_row
 
-from palate import tags
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import AlreadyThereError, NotFoundError, SettingsError
 from palate.settings import Settings
 from palate.sql import execute, render
+from palate.tags import stage as tags
 
 KINDS = {"product": "dish", "category": "category"}
 _NEAR = 3

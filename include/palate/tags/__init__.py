@@ -1,0 +1,1 @@
+"""From the counters to the guests' tags."""
