@@ -19,7 +19,7 @@ from palate import publish
 from palate.database import Connection, connect
 from palate.engine.stage import shell_caller
 from palate.names import HUB_KEY_NAMESPACE
-from palate.outbox import State
+from palate.outbox.tag_states import State
 from palate.settings import Settings
 from palate.tags import stage as tags
 

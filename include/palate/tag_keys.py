@@ -14,7 +14,7 @@ import redis
 from redis.crc import key_slot
 
 from palate.clients.redis_connection import Client
-from palate.outbox import State, as_json
+from palate.outbox.tag_states import State, as_json
 
 log = logging.getLogger(__name__)
 

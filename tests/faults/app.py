@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import redis
 
-from palate import outbox, publish, tag_keys
+from palate import publish, tag_keys
+from palate.outbox import tag_states as outbox
 from palate.settings import Settings
 from tests.faults.verdict import Verdict
 from tests.integration.published import messages

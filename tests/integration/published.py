@@ -9,9 +9,9 @@ import redis
 from kafka import KafkaConsumer, TopicPartition
 from psycopg import Connection
 
-from palate import outbox
 from palate.engine.stage import Batch
 from palate.names import HUB_KEY_NAMESPACE
+from palate.outbox import tag_states as outbox
 from palate.settings import Settings
 from palate.tag_keys import tags_key
 

@@ -19,7 +19,7 @@ from palate.errors import (
     ServiceUnavailableError,
     SettingsError,
 )
-from palate.outbox import State
+from palate.outbox.tag_states import State
 from palate.settings import Settings, load_settings
 from tests.integration.published import change_tags
 from tests.redis_servers import redis_cluster, redis_server, url_of

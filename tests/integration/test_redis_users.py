@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from palate import tag_keys
 from palate.clients.redis_connection import open_redis, read_values
 from palate.errors import AccessDeniedError
-from palate.outbox import State
+from palate.outbox.tag_states import State
 from palate.settings import Settings, load_settings
 
 ID = "0123456789abcdef01234567"

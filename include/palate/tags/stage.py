@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 
-from palate import outbox
 from palate.database import ClientCursor, Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
@@ -25,6 +24,7 @@ from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
+from palate.outbox import tag_states as outbox
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
 
