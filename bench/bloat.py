@@ -17,12 +17,12 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
-from palate import publish
 from palate.database import connect
 from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.publish import stage as publish
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

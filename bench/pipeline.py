@@ -11,11 +11,11 @@ from bench.broker import make_topic, send
 from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate import publish
 from palate.counted import counted
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
+from palate.publish import stage as publish
 from palate.settings import Settings
 from palate.tags import stage as tags
 

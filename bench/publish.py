@@ -15,11 +15,11 @@ from rich.table import Table
 from bench.broker import make_topic
 from bench.samples import Samples
 from bench.services import Services, console
-from palate import publish
 from palate.database import Connection, connect
 from palate.engine.stage import shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox.tag_states import State
+from palate.publish import stage as publish
 from palate.settings import Settings
 from palate.tags import stage as tags
 

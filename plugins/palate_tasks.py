@@ -30,7 +30,7 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
     @task(inlets=assets.PUBLISHED_FROM, outlets=assets.PUBLISHED, retries=1)
     def publish() -> dict[str, Any]:
         """Send what changed to the app and to whoever listens; the rest waits here."""
-        return run_stage("publish")
+        return run_stage("publish.stage")
 
     counted = [
         mart.override(task_id=name, outlets=[asset])(name)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate import publish as publish_stage
 from palate.checks_cli import check, reconcile
 from palate.dictionaries_cli import app as dictionaries_app
 from palate.drop_cli import drop
@@ -17,6 +16,7 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.positions_cli import app as positions_app
+from palate.publish import stage as publish_stage
 from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload

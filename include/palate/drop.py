@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from palate import exchange, migrate, removal
+from palate import migrate, removal
 from palate.database import Connection, connect
 from palate.engine import retained as dropped
 from palate.errors import (
@@ -19,6 +19,7 @@ from palate.errors import (
     NotFoundError,
 )
 from palate.marts.trial import try_marts
+from palate.publish import messages as exchange
 from palate.removal import Made
 from palate.settings import Settings
 from palate.sql import execute

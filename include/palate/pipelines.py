@@ -4,13 +4,13 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate import publish
 from palate.engine.stage import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.publish import stage as publish
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from palate import exchange, redefinition
+from palate import redefinition
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
 from palate.engine.positions import open_ranges
@@ -26,6 +26,7 @@ from palate.errors import (
 )
 from palate.marts import stage as marts
 from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.publish import messages as exchange
 from palate.rebuild_report import (
     Report,
     TableFound,

@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import redis
 
-from palate import publish, tag_keys
 from palate.outbox import tag_states as outbox
+from palate.publish import redis_tags as tag_keys
+from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.faults.verdict import Verdict
 from tests.integration.published import messages

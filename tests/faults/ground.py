@@ -23,9 +23,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from palate import publish
 from palate.engine.stage import Caller
 from palate.errors import PalateError
+from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.faults import worker
 from tests.faults.check import check

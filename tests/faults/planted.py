@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 from uuid import uuid4
 
-from palate import database, publish, tag_keys
+from palate import database
 from palate import sql as render
 from palate.clients import kafka_sender as sending
 from palate.clients.kafka_sender import COMPACTED, open_sender
@@ -17,6 +17,8 @@ from palate.engine.stage import Batch, StageRun
 from palate.landing import drain as staging
 from palate.marts import stage as marts
 from palate.outbox import tag_states as outbox
+from palate.publish import redis_tags as tag_keys
+from palate.publish import stage as publish
 from palate.sql import Step
 from palate.tags import stage as tags
 from palate.vault import stage as vault

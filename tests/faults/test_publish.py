@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from deploy.local.stack import Stack
-from palate import publish
 from palate.engine.stage import Caller
+from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.faults import worker
 from tests.faults.app import check_published

@@ -20,7 +20,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, publish, rebuild
+from palate import database, rebuild
 from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
 from palate.landing import dictionaries
@@ -29,6 +29,7 @@ from palate.landing import replays as rejected
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.publish import stage as publish
 from palate.settings import Settings, load_settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

@@ -12,8 +12,8 @@ from psycopg import Connection
 from palate.engine.stage import Batch
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import tag_states as outbox
+from palate.publish.redis_tags import tags_key
 from palate.settings import Settings
-from palate.tag_keys import tags_key
 
 
 def change_tags(conn: Connection, held: Mapping[str, Iterable[str]]) -> None:

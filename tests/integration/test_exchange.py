@@ -9,7 +9,6 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from psycopg import Connection
 
-from palate import publish
 from palate.engine.stage import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain as staging
@@ -18,6 +17,7 @@ from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
+from palate.publish import stage as publish
 from palate.settings import Form, Settings
 from palate.vault import stage as vault
 from tests.integration.broker import Broker

@@ -20,12 +20,13 @@ from psycopg import Connection
 from pydantic import SecretStr
 
 from deploy.local.ports import Ports
-from palate import publish, tag_keys
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.engine.stage import Outcome
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.outbox import tag_states as outbox
 from palate.outbox.tag_states import State
+from palate.publish import redis_tags as tag_keys
+from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.integration.published import (
     change_tags,

@@ -10,7 +10,6 @@ import pytest
 import redis
 
 from deploy.local.ports import HOST, Ports
-from palate import publish, tag_keys
 from palate.clients.redis_connection import open_redis, read_values
 from palate.engine.stage import shell_caller
 from palate.errors import (
@@ -20,6 +19,8 @@ from palate.errors import (
     SettingsError,
 )
 from palate.outbox.tag_states import State
+from palate.publish import redis_tags as tag_keys
+from palate.publish import stage as publish
 from palate.settings import Settings, load_settings
 from tests.integration.published import change_tags
 from tests.redis_servers import redis_cluster, redis_server, url_of

@@ -9,10 +9,10 @@ from deploy.local import redis_server
 from deploy.local.ports import HOST
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import tag_keys
 from palate.clients.redis_connection import open_redis, read_values
 from palate.errors import AccessDeniedError
 from palate.outbox.tag_states import State
+from palate.publish import redis_tags as tag_keys
 from palate.settings import Settings, load_settings
 
 ID = "0123456789abcdef01234567"

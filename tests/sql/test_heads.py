@@ -5,10 +5,10 @@ from itertools import chain
 
 import pytest
 
-from palate import exchange
 from palate.marts import recount
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.publish import messages as exchange
 from palate.sql import Step
 from palate.vault import stage as vault
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 
-from palate import exchange
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
@@ -30,6 +29,7 @@ from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.marts.recount import recount
 from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
+from palate.publish import messages as exchange
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
 from palate.vault import stage as vault

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate import exchange, tag_keys
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.clients.redis_connection import open_redis
 from palate.engine import initial_load as filling
@@ -20,6 +19,8 @@ from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts.definitions import load_marts
 from palate.outbox import tag_states as outbox
+from palate.publish import messages as exchange
+from palate.publish import redis_tags as tag_keys
 from palate.settings import Settings
 from palate.vault import stage as vault
 

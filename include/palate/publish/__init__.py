@@ -1,0 +1,1 @@
+"""What changed goes out: tags, counters, enriched orders."""
