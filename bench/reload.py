@@ -11,9 +11,9 @@ from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
-from palate import reload
 from palate.engine.intervals import Request, Source
 from palate.engine.stage import Batch, Caller, shell_caller
+from palate.history import reload
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 

@@ -22,7 +22,7 @@ from reload_form import asked_history
 
 if TYPE_CHECKING:
     from palate.engine.stage import Batch, Caller
-    from palate.rebuild_report import Report
+    from palate.history.rebuild_report import Report
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def steps() -> list[Any]:
 
 def build() -> dict[str, Any]:
     """Fill new tables from STG, beside the living ones; live runs go on."""
-    from palate import rebuild
+    from palate.history import rebuild
 
     with _rebuilding() as (settings, me):
         outcome = rebuild.build(settings, replace(me, told=_progress(settings)))
@@ -96,7 +96,7 @@ def build() -> dict[str, Any]:
 
 def compare() -> str:
     """Compare the new tables with the living ones; say whether a person is asked."""
-    from palate import rebuild
+    from palate.history import rebuild
 
     context = get_current_context()
     with _rebuilding() as (settings, me):
@@ -123,7 +123,7 @@ def approval() -> ApprovalOperator:
 
 def swap() -> dict[str, Any]:
     """Let the new tables take the living ones' place, in one transaction."""
-    from palate import rebuild
+    from palate.history import rebuild
 
     context = get_current_context()
     with _rebuilding() as (settings, me):
@@ -137,7 +137,7 @@ def swap() -> dict[str, Any]:
 
 def drop_rejected() -> bool:
     """Drop the new tables if they were rejected; the living ones stay as they are."""
-    from palate import rebuild
+    from palate.history import rebuild
 
     with _rebuilding() as (settings, me):
         was_there: bool = rebuild.discard(settings, me)
@@ -159,8 +159,8 @@ def _tell(found: Report) -> None:
 
 def _progress(settings: Settings) -> Any:
     """Return what logs after each batch how far the new vault is."""
-    from palate import rebuild
     from palate.database import connect
+    from palate.history import rebuild
 
     def told(stage: str, _: Batch) -> None:
         with connect(settings) as conn:

@@ -77,7 +77,7 @@ def asked_history(context: Context) -> Request:
 
 def reload_layer(layer: str) -> dict[str, Any]:
     """Look at one layer for the current run; return what was found, for XCom."""
-    from palate import reload
+    from palate.history import reload
 
     context = get_current_context()
     settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
@@ -93,7 +93,7 @@ def reload_layer(layer: str) -> dict[str, Any]:
 
 def tell_report() -> dict[str, Any]:
     """Write the current run's report to the log and to XCom; fail if rows differ."""
-    from palate import reload
+    from palate.history import reload
 
     context = get_current_context()
     with failing_with_a_sentence():
@@ -106,7 +106,7 @@ def tell_report() -> dict[str, Any]:
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
     """Return what logs after each batch how far a layer is."""
-    from palate.reload_share import Watch
+    from palate.history.reload_share import Watch
 
     watch = Watch(settings, me)
 

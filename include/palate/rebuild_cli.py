@@ -4,10 +4,10 @@ import typer
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from palate import rebuild
 from palate.engine.stage import Batch, shell_caller
 from palate.errors import ApprovalNeededError, RequestError
-from palate.rebuild_report import Report
+from palate.history import rebuild
+from palate.history.rebuild_report import Report
 from palate.settings import Settings
 from palate.shell import errors, out, print_json
 

@@ -7,13 +7,13 @@ import typer
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from palate import reload as reloading
 from palate import requests
 from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
+from palate.history import reload as reloading
+from palate.history.reload_share import Watch
 from palate.landing import restage as restaging
 from palate.marts.definitions import load_marts
-from palate.reload_share import Watch
 from palate.settings import Settings, load_settings
 from palate.shell import AsJson, errors, out, print_json
 from palate.told import told

@@ -20,9 +20,10 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database, rebuild
+from palate import database
 from palate.engine.stage import Caller, Outcome
 from palate.errors import PalateError
+from palate.history import rebuild
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.landing import replays as rejected

@@ -6,8 +6,8 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate import rebuild
 from palate.engine.stage import shell_caller
+from palate.history import rebuild
 from palate.settings import Settings
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from palate import database, rebuild
+from palate import database
 from palate.engine.locks import kept_awake
 from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import StageRun, open_run
 from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
+from palate.history import rebuild
 from palate.marts import stage as marts
 from palate.settings import Settings
 from palate.vault import stage as vault

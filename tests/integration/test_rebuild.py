@@ -6,7 +6,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from palate import rebuild
 from palate.database import connect
 from palate.engine.positions import open_ranges
 from palate.engine.stage import Batch
@@ -15,6 +14,7 @@ from palate.errors import (
     RebuildRefusedError,
     StageBusyError,
 )
+from palate.history import rebuild
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings

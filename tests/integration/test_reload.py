@@ -12,12 +12,12 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from palate import reload
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.intervals import Request, Source
 from palate.engine.positions import watermarks
 from palate.engine.stage import Batch, open_run, shell_caller
 from palate.errors import HistoryDiffersError, NotFoundError
+from palate.history import reload
 from palate.landing.drain import Limits
 from palate.landing.drain import run as drain
 from palate.marts import stage as marts

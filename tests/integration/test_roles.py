@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import rebuild
 from palate.engine.positions import Log, Range
+from palate.history import rebuild
 from palate.landing import dictionaries
 from palate.landing import replays as rejected
 from palate.landing import retention as storage

@@ -8,10 +8,10 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from palate import redefinition
 from palate.database import Connection
 from palate.engine.stage import Caller
 from palate.engine.table_set import Place
+from palate.history import redefinition
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.text import in_markdown
 

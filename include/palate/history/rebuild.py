@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from palate import redefinition
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
 from palate.engine.positions import open_ranges
@@ -24,10 +23,8 @@ from palate.errors import (
     SettingsError,
     StageBusyError,
 )
-from palate.marts import stage as marts
-from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
-from palate.publish import messages as exchange
-from palate.rebuild_report import (
+from palate.history import redefinition
+from palate.history.rebuild_report import (
     Report,
     TableFound,
     compare_tables,
@@ -35,6 +32,9 @@ from palate.rebuild_report import (
     read,
     read_open,
 )
+from palate.marts import stage as marts
+from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.publish import messages as exchange
 from palate.settings import Settings
 from palate.vault import stage as vault
 

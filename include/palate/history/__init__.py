@@ -1,0 +1,1 @@
+"""The past looked at again, or built anew."""
