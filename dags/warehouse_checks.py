@@ -16,7 +16,7 @@ from itertools import groupby
 from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
 import palate_assets as assets
-from palate.check_definitions import load_checks
+from palate.checks.definitions import load_checks
 from palate_airflow import DAG_DEFAULTS, run_stage
 
 
@@ -33,7 +33,7 @@ def warehouse_checks():
     @task(inlets=list(assets.marts().values()))
     def check(name: str):
         """Look for rows that break a rule."""
-        return run_stage("checks", names=[name])
+        return run_stage("checks.run", names=[name])
 
     @task
     def retain():

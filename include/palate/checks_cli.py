@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from palate import checks
-from palate.check_definitions import load_checks
-from palate.checks import Result
+from palate.checks import run as checks
+from palate.checks.definitions import load_checks
+from palate.checks.run import Result
 from palate.counted import counted
 from palate.engine.stage import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError

@@ -9,10 +9,10 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate import checks
-from palate.check_definitions import load_checks
-from palate.check_subjects import subjects
-from palate.checks import Result
+from palate.checks import run as checks
+from palate.checks.definitions import load_checks
+from palate.checks.run import Result
+from palate.checks.subjects import subjects
 from palate.engine.incidents import open_incidents
 from palate.engine.stage import shell_caller
 from palate.errors import CheckFailedError, NotFoundError

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from palate import migrate
-from palate.check_definitions import load_checks
-from palate.check_subjects import query, subjects
+from palate.checks.definitions import load_checks
+from palate.checks.subjects import query, subjects
 from palate.marts import recount
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate.check_definitions import Check, Severity, load_checks
-from palate.check_subjects import query, subjects
+from palate.checks.definitions import Check, Severity, load_checks
+from palate.checks.subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import incidents, messages
