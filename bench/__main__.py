@@ -29,7 +29,7 @@ from bench.services import Services, console, now, running
 from bench.store import stage, staged
 from deploy.local.errors import StackError
 from palate.errors import PalateError
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

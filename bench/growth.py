@@ -26,7 +26,7 @@ from palate.engine.stage import Caller, Outcome, shell_caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.vault import stage as vault
 

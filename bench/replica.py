@@ -21,7 +21,7 @@ from bench.store import stage
 from deploy.local import postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 
 DATABASE = "bench_replica"
 ANALYST = "bench_analyst"

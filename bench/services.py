@@ -18,7 +18,7 @@ from deploy.local.ports import Ports
 from deploy.local.programs import AIRFLOW
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 from palate.settings import Form, Settings, load_settings
 
 RAW_TOPIC = "order-service_orders"

@@ -20,7 +20,7 @@ from bench.services import Services
 from bench.store import stage
 from palate.counted import counted
 from palate.engine.stage import shell_caller
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 from palate.vault import stage as vault
 
 LINES = "v_order_item"

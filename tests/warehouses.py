@@ -14,7 +14,7 @@ from psycopg import sql
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.migrate import migrate
+from palate.schema.migrate import migrate
 from palate.settings import Form, Settings
 
 MakeWarehouse = Callable[..., AbstractContextManager[Settings]]

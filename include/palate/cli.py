@@ -77,7 +77,7 @@ def main(
 def migrate() -> None:
     """Make or update the warehouse's schemas, tables and views."""
     # A third of the time that the command takes to start, for this one act.
-    from palate.migrate import migrate as migrate_warehouse
+    from palate.schema.migrate import migrate as migrate_warehouse
 
     with told():
         made = migrate_warehouse(load_settings())

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog, removal
+from palate import backlog
 from palate.alarms import untold
 from palate.backlog import LogEnds, Seen
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
@@ -21,6 +21,7 @@ from palate.landing import drain as staging
 from palate.landing import gaps
 from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.schema import removal
 from palate.settings import Settings
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault

@@ -22,8 +22,8 @@ from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.migrate import migrate
 from palate.pipelines import run_pipeline
+from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.status import status
 from tests.corpus.case import example

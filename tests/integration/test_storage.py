@@ -25,8 +25,8 @@ from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.migrate import migrate
 from palate.names import SQL_FOLDER
+from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example

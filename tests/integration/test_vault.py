@@ -11,8 +11,8 @@ from palate.database import connect
 from palate.engine.positions import Log, watermarks
 from palate.errors import WarehouseError
 from palate.landing import dictionaries
-from palate.migrate import migrate
 from palate.pipelines import run_pipeline
+from palate.schema.migrate import migrate
 from palate.settings import Form, Settings
 from palate.vault import stage as vault
 from tests.integration.broker import Broker

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from palate import migrate
 from palate.checks.definitions import load_checks
 from palate.checks.subjects import query, subjects
 from palate.marts import recount
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
+from palate.schema import migrate
 from palate.sql import render
 from palate.tags import stage as tags
 from palate.vault import compare as vault_check

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from palate.engine.registry import Meant
-from palate.meanings import all_meant
+from palate.schema.meanings import all_meant
 
 # Of each definition as warehouses have noted it. One that differs would be refused by
 # `palate migrate` in every warehouse there is: only a new table gets a new line.

@@ -12,9 +12,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import removal
 from palate.database import Connection
 from palate.errors import DefinitionError
+from palate.schema import removal
 
 _REMARK = re.compile(r"--[^\n]*")
 

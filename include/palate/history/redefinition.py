@@ -7,7 +7,6 @@ import json
 
 import psycopg
 
-from palate import migrate, roles
 from palate.database import Connection
 from palate.engine import registry
 from palate.engine.table_set import Place
@@ -15,7 +14,8 @@ from palate.errors import RebuildRefusedError
 from palate.marts import stage as marts
 from palate.marts import tables as mart_tables
 from palate.marts.definitions import Mart, load_marts
-from palate.meanings import all_meant
+from palate.schema import migrate, roles
+from palate.schema.meanings import all_meant
 from palate.settings import Settings
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault

@@ -27,9 +27,9 @@ from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.marts.recount import recount
-from palate.meanings import of_mart
 from palate.names import DICTIONARY_FEED
 from palate.publish import messages as exchange
+from palate.schema.meanings import of_mart
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
 from palate.vault import stage as vault

@@ -3,7 +3,7 @@
 from palate.database import Connection
 from palate.engine.registry import register
 from palate.marts.definitions import Mart, load_marts
-from palate.meanings import of_mart
+from palate.schema.meanings import of_mart
 
 
 def make_tables(conn: Connection) -> list[str]:

@@ -27,7 +27,6 @@ from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.engine.table_set import Place
 from palate.engine.work_queue import Queue
-from palate.meanings import of_vault
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
@@ -35,6 +34,7 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
+from palate.schema.meanings import of_vault
 from palate.settings import Settings
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 
-from palate import migrate, removal
 from palate.database import Connection, connect
 from palate.engine import retained as dropped
 from palate.errors import (
@@ -20,7 +19,8 @@ from palate.errors import (
 )
 from palate.marts.trial import try_marts
 from palate.publish import messages as exchange
-from palate.removal import Made
+from palate.schema import migrate, removal
+from palate.schema.removal import Made
 from palate.settings import Settings
 from palate.sql import execute
 from palate.tags import stage as tags

@@ -14,7 +14,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from palate import removal, roles
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.engine.batch_ranges import make_ranges
@@ -23,8 +22,9 @@ from palate.engine.registry import register
 from palate.errors import DefinitionError
 from palate.marts import tables as mart_tables
 from palate.marts.trial import try_marts
-from palate.meanings import all_meant, of_vault
 from palate.names import SQL_FOLDER
+from palate.schema import removal, roles
+from palate.schema.meanings import all_meant, of_vault
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.vault import stage as vault
