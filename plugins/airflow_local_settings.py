@@ -31,7 +31,7 @@ _NEEDED_BY_TASKS = (
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
-    "palate.bell",
+    "palate.monitoring.bell",
     "palate.landing.dictionaries",
     "palate.marts.stage",
     "palate.landing.drain",

@@ -1,4 +1,4 @@
-"""The bell as Airflow's triggerer runs it; ``palate.bell`` decides when it rings.
+"""The bell as Airflow's triggerer runs it; ``palate.monitoring.bell`` decides when it rings.
 
 An event has no payload: Airflow may drop or merge events (apache/airflow #56050), and
 what a run takes, the ledger decides.
@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 import palate_metrics
 
 if TYPE_CHECKING:
-    from palate.bell import Watch
+    from palate.monitoring.bell import Watch
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class KafkaBell(BaseEventTrigger):
             thread.shutdown(wait=False)
 
     def _open(self, settings: Settings) -> Watch:
-        from palate.bell import Watch
+        from palate.monitoring.bell import Watch
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the bell reports itself
         return Watch(settings, self.topics)

@@ -3,7 +3,7 @@
 It must notice when the scheduler, the triggerer or a worker stands still, and so runs
 in none of them (ADR 0018). It tells by any Airflow notifier: ``PALATE_NOTIFIER`` names
 the class, ``PALATE_NOTIFIER_ARGUMENTS`` has its arguments, whose templates may name
-what ``palate.alarms.Alarm.as_dict`` gives. ``--try`` tells one alarm and ends.
+what ``palate.monitoring.alarms.Alarm.as_dict`` gives. ``--try`` tells one alarm and ends.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from palate.alarms import Alarm, Tell
+    from palate.monitoring.alarms import Alarm, Tell
     from palate.settings import Settings
 
-log = logging.getLogger("palate.watch")
+log = logging.getLogger("palate.monitoring.watch")
 
 # The broker answers in milliseconds or not at all.
 _KAFKA_SECONDS = 5
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _watch() -> int:
-    from palate.watch import Watch
+    from palate.monitoring.watch import Watch
 
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,8 +65,8 @@ def _watch() -> int:
 
 
 def _try() -> int:
-    from palate.alarms import Alarm
     from palate.engine.incidents import Incident, Kind
+    from palate.monitoring.alarms import Alarm
 
     now = datetime.now(UTC)
     incident = Incident(Kind.WATCH, "trial", "This is a trial; nothing is wrong.", now)

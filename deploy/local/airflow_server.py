@@ -18,7 +18,7 @@ from deploy.local.settings_files import render
 from deploy.local.signals import Signals
 from palate.database import connect
 from palate.errors import PalateError
-from palate.freshness import freshness
+from palate.monitoring.freshness import freshness
 from palate.settings import Settings
 
 USER = "admin"

@@ -5,9 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import backlog
-from palate.alarms import untold
-from palate.backlog import LogEnds, Seen
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
@@ -16,10 +13,13 @@ from palate.engine.incidents import open_incidents
 from palate.engine.initial_load import Filling, all_filling
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import PalateError, PromiseBrokenError
-from palate.freshness import Freshness, freshness
 from palate.landing import drain as staging
 from palate.landing import gaps
 from palate.marts.definitions import load_marts
+from palate.monitoring import backlog
+from palate.monitoring.alarms import untold
+from palate.monitoring.backlog import LogEnds, Seen
+from palate.monitoring.freshness import Freshness, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.schema import removal
 from palate.settings import Settings

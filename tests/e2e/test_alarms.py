@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
-from palate.alarms import untold
+from palate.monitoring.alarms import untold
 from tests.e2e.airflow_api import AirflowApi, until
 from tests.e2e.conftest import WATCH
 from tests.e2e.shop import Guest

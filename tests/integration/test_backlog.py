@@ -8,16 +8,16 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from deploy.local.stack import Stack
-from palate import backlog, bell, freshness
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import open_incidents
 from palate.errors import PositionGapError, UnreadableRecordError
 from palate.landing import drain as staging
+from palate.monitoring import backlog, bell, freshness
+from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import LogStatus, log_states, status
-from palate.watch import Watch
 from tests.e2e.airflow_api import until
 from tests.integration.broker import Broker, change_on_disk
 from tests.integration.staged import caller

@@ -9,11 +9,11 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate import bell
-from palate.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
 from palate.engine.stage import open_run, shell_caller
 from palate.landing import dictionaries
 from palate.landing import drain as staging
+from palate.monitoring import bell
+from palate.monitoring.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
 from palate.settings import Settings
 from tests.integration.broker import Broker
 

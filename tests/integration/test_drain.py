@@ -14,7 +14,6 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate import backlog
 from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
 from palate.engine.positions import Log, Range, advance, watermarks
@@ -31,6 +30,7 @@ from palate.errors import (
 )
 from palate.landing import drain as staging
 from palate.landing.drain import Limits
+from palate.monitoring import backlog
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
 from tests.warehouses import MakeWarehouse

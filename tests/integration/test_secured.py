@@ -31,7 +31,6 @@ from deploy.local import postgres
 from deploy.local.certificates import Authority
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.bell import Watch
 from palate.clients import redis_connection, tls
 from palate.clients.kafka_connection import connection_options
 from palate.clients.kafka_reader import open_reader
@@ -46,6 +45,7 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.landing import drain as staging
+from palate.monitoring.bell import Watch
 from palate.settings import Settings
 from palate.simulate.services import Kafka
 from tests.integration.broker import Broker

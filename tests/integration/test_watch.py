@@ -14,18 +14,18 @@ from deploy.local import postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate import alarms
-from palate.alarms import Alarm
 from palate.cli import app
 from palate.database import connect
 from palate.engine.incidents import Kind, begin, end
 from palate.errors import AlarmNotToldError, PositionGapError
 from palate.landing import drain as staging
 from palate.landing.accept_gap import accept_gap
+from palate.monitoring import alarms
+from palate.monitoring.alarms import Alarm
+from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from palate.status import status
-from palate.watch import Watch
 from tests.e2e.airflow_api import until
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

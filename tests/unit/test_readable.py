@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from palate.alarms import Alarm
 from palate.engine.incidents import Incident, Kind
+from palate.monitoring.alarms import Alarm
 from palate.text import harmless, in_any_medium, in_markdown, readable, row_as_text
 
 

@@ -27,12 +27,12 @@ from palate.engine.incidents import Kind
 from palate.engine.positions import Range, open_ranges, watermarks
 from palate.engine.stage import Caller
 from palate.errors import CheckFailedError, NotFoundError
-from palate.freshness import ASLEEP_SECONDS
 from palate.landing import drain as staging
 from palate.landing import retention as storage
 from palate.marts import doubled
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.monitoring.freshness import ASLEEP_SECONDS
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.settings import Settings
 from palate.sql import count_rows

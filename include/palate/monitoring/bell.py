@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import backlog
-from palate.backlog import Seen
 from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
 from palate.engine.locks import lock_key
@@ -20,6 +18,8 @@ from palate.engine.positions import watermarks
 from palate.errors import PalateError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
+from palate.monitoring import backlog
+from palate.monitoring.backlog import Seen
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -13,13 +13,13 @@ from threading import Event
 
 import psycopg
 
-from palate import freshness
-from palate.alarms import Alarm, Tell, tell_all
 from palate.clients.kafka_reader import Reader, open_reader
 from palate.database import Connection, connect
 from palate.engine import incidents
 from palate.engine.incidents import Incident, Kind
 from palate.errors import AlarmNotToldError, PalateError
+from palate.monitoring import freshness
+from palate.monitoring.alarms import Alarm, Tell, tell_all
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

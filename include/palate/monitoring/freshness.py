@@ -7,8 +7,6 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import backlog
-from palate.backlog import Seen
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.engine import incidents
@@ -17,6 +15,8 @@ from palate.engine.positions import Log, watermarks
 from palate.errors import PalateError
 from palate.landing import drain as staging
 from palate.marts.definitions import load_marts
+from palate.monitoring import backlog
+from palate.monitoring.backlog import Seen
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -1,0 +1,1 @@
+"""Who notices: the bell, the watch, alarms, the promise of freshness."""
