@@ -16,8 +16,8 @@ from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
 from palate.database import connect
+from palate.reads.status import status
 from palate.settings import Settings
-from palate.status import status
 
 # The marts are to be never further behind than this.
 PROMISE_SECONDS = 60

@@ -102,7 +102,7 @@ class KafkaBell(BaseEventTrigger):
 def _tell(settings: Settings) -> None:
     """Tell by metrics how far the marts are behind, whether or not a run starts."""
     if palate_metrics.are_received():
-        from palate.status import log_states
+        from palate.reads.status import log_states
 
         palate_metrics.tell_waiting(log_states(settings))
 

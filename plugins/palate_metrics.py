@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from palate.engine.stage import Batch
-    from palate.status import LogStatus
+    from palate.reads.status import LogStatus
 
 _SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 

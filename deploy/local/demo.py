@@ -17,8 +17,8 @@ from rich.table import Table
 
 from deploy.local.__main__ import local_stack
 from palate.database import connect
+from palate.reads.status import LogStatus, status
 from palate.settings import Settings, load_settings
-from palate.status import LogStatus, status
 from palate.tags.rules import Rule, list_rules
 
 _LIVE_SECONDS = 30

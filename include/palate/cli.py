@@ -17,6 +17,8 @@ from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.positions_cli import app as positions_app
 from palate.publish import stage as publish_stage
+from palate.reads.status import Status
+from palate.reads.status import status as look
 from palate.rebuild_cli import rebuild_vault
 from palate.rejected_cli import app as rejected_app
 from palate.reload_cli import reload
@@ -31,8 +33,6 @@ from palate.shell import (
     print_table,
 )
 from palate.simulate.cli import app as simulate_app
-from palate.status import Status
-from palate.status import status as look
 from palate.storage_cli import app as storage_app
 from palate.tags import stage as tags
 from palate.tags_cli import app as tags_app

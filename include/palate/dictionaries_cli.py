@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from palate.counted import counted
-from palate.dictionary_entry import Entry, look
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
 from palate.pipelines import follow_vault
+from palate.reads.entry import Entry, look
 from palate.settings import load_settings
 from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.text import harmless

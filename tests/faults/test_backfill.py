@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from deploy.local.stack import Stack
+from palate.reads.status import status
 from palate.settings import load_settings
-from palate.status import status
 from tests.e2e.airflow_api import AirflowApi, until
 
 _ORDERS = int(os.environ.get("PALATE_TEST_ORDERS", "50000"))

@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from deploy.local.stack import Stack
-from palate.status import log_states
+from palate.reads.status import log_states
 from tests.corpus.case import example
 from tests.faults.ground import Ground
 from tests.faults.table import Results

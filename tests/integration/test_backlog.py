@@ -16,8 +16,8 @@ from palate.landing import drain as staging
 from palate.monitoring import backlog, bell, freshness
 from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
+from palate.reads.status import LogStatus, log_states, status
 from palate.settings import Settings
-from palate.status import LogStatus, log_states, status
 from tests.e2e.airflow_api import until
 from tests.integration.broker import Broker, change_on_disk
 from tests.integration.staged import caller

@@ -20,7 +20,7 @@ from palate.engine.stage import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
 from palate.landing.epochs import known
-from palate.status import status
+from palate.reads.status import status
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 

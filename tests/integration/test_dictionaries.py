@@ -12,7 +12,6 @@ import redis
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate.dictionary_entry import look
 from palate.engine.stage import Outcome
 from palate.errors import (
     AccessDeniedError,
@@ -24,6 +23,7 @@ from palate.errors import (
 from palate.landing import dictionaries
 from palate.marts.definitions import load_marts
 from palate.marts.stage import differences
+from palate.reads.entry import look
 from palate.settings import Settings
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.compare import actual, assert_equal, expected

@@ -18,8 +18,8 @@ from palate.landing import replays as rejected
 from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.reads.status import status
 from palate.settings import Settings
-from palate.status import status
 from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.staged import caller, load, stage_messages, with_topics

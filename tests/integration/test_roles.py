@@ -23,9 +23,9 @@ from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
+from palate.reads.status import status
 from palate.schema.migrate import migrate
 from palate.settings import Settings
-from palate.status import status
 from tests.corpus.case import example
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

@@ -24,8 +24,8 @@ from palate.monitoring import alarms
 from palate.monitoring.alarms import Alarm
 from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
+from palate.reads.status import status
 from palate.settings import Settings
-from palate.status import status
 from tests.e2e.airflow_api import until
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

@@ -1,0 +1,1 @@
+"""What people see of it all: read models without any write."""
