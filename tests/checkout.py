@@ -31,7 +31,7 @@ class Checkout:
     def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the copy's command."""
         return subprocess.run(
-            [sys.executable, "-c", "from palate.cli import app; app()", *arguments],
+            [sys.executable, "-c", "from palate.cli.app import app; app()", *arguments],
             env={
                 **os.environ,
                 **environment_of(self.settings),

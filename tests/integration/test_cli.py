@@ -11,7 +11,7 @@ import typer
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate.cli import app
+from palate.cli.app import app
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
 from palate.landing import drain as staging

@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate.cli import app
+from palate.cli.app import app
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import Kind, open_incidents

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
-from palate.cli import app
+from palate.cli.app import app
 from palate.settings import Settings
 from tests.corpus.case import example
 from tests.integration.broker import Broker, KafkaAdminClient

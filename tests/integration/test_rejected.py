@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 from typer.testing import CliRunner
 
-from palate.cli import app
+from palate.cli.app import app
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError

@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 from typer.testing import CliRunner
 
-from palate.cli import app
+from palate.cli.app import app
 from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
 from palate.landing import dictionaries

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from palate import errors
-from palate.cli import app
+from palate.cli.app import app
 from tests.integration.emptied import Emptied
 from tests.integration.staged import load, stage_entries, stage_messages
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw

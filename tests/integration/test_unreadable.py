@@ -8,7 +8,7 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
-from palate.cli import app
+from palate.cli.app import app
 from palate.engine.incidents import open_incidents
 from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Caller, Outcome

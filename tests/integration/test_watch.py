@@ -14,7 +14,7 @@ from deploy.local import postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.cli import app
+from palate.cli.app import app
 from palate.database import connect
 from palate.engine.incidents import Kind, begin, end
 from palate.errors import AlarmNotToldError, PositionGapError

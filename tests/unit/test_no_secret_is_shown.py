@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.local.ports import HOST, Ports
-from palate.cli import app
+from palate.cli.app import app
 
 SECRET = "s3cr3t"
 CLOSED = Ports.free()

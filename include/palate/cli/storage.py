@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from palate.cli.output import AsJson, errors, out, print_json, print_table
+from palate.cli.told import told
 from palate.engine.stage import shell_caller
 from palate.landing import retention as storage
 from palate.landing.retention import Partition
 from palate.settings import load_settings
-from palate.shell import AsJson, errors, out, print_json, print_table
-from palate.told import told
 
 app = typer.Typer(
     help="What STG and the ledger keep: see it, drop what is old.",

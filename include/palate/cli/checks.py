@@ -7,14 +7,14 @@ import typer
 from palate.checks import run as checks
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
+from palate.cli.output import AsJson, out, print_json, print_table
+from palate.cli.told import told
 from palate.counted import counted
 from palate.engine.stage import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.marts.definitions import load_marts
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json, print_table
 from palate.text import row_as_text
-from palate.told import told
 
 
 def check(

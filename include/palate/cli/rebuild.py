@@ -4,12 +4,12 @@ import typer
 from rich.markdown import Markdown
 from rich.progress import Progress
 
+from palate.cli.output import errors, out, print_json
 from palate.engine.stage import Batch, shell_caller
 from palate.errors import ApprovalNeededError, RequestError
 from palate.history import rebuild
 from palate.history.rebuild_report import Report
 from palate.settings import Settings
-from palate.shell import errors, out, print_json
 
 
 def rebuild_vault(

@@ -6,24 +6,10 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate.checks_cli import check, reconcile
-from palate.dictionaries_cli import app as dictionaries_app
-from palate.drop_cli import drop
-from palate.engine.stage import shell_caller
-from palate.errors import SettingsError
-from palate.landing import replays as rejected
-from palate.marts import stage as marts
-from palate.marts.definitions import load_marts
-from palate.pipelines import run_pipeline
-from palate.positions_cli import app as positions_app
-from palate.publish import stage as publish_stage
-from palate.reads.status import Status
-from palate.reads.status import status as look
-from palate.rebuild_cli import rebuild_vault
-from palate.rejected_cli import app as rejected_app
-from palate.reload_cli import reload
-from palate.settings import load_settings
-from palate.shell import (
+from palate.cli.checks import check, reconcile
+from palate.cli.dictionaries import app as dictionaries_app
+from palate.cli.drop import drop
+from palate.cli.output import (
     AsJson,
     InertFormatter,
     errors,
@@ -32,12 +18,26 @@ from palate.shell import (
     print_outcome,
     print_table,
 )
+from palate.cli.positions import app as positions_app
+from palate.cli.rebuild import rebuild_vault
+from palate.cli.rejected import app as rejected_app
+from palate.cli.reload import reload
+from palate.cli.storage import app as storage_app
+from palate.cli.tags import app as tags_app
+from palate.cli.told import told
+from palate.engine.stage import shell_caller
+from palate.errors import SettingsError
+from palate.landing import replays as rejected
+from palate.marts import stage as marts
+from palate.marts.definitions import load_marts
+from palate.pipelines import run_pipeline
+from palate.publish import stage as publish_stage
+from palate.reads.status import Status
+from palate.reads.status import status as look
+from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
-from palate.storage_cli import app as storage_app
 from palate.tags import stage as tags
-from palate.tags_cli import app as tags_app
 from palate.text import harmless
-from palate.told import told
 from palate.vault.stage import STAGE as VAULT
 
 app = typer.Typer(

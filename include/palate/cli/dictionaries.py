@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
+from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
+from palate.cli.told import told
 from palate.counted import counted
 from palate.engine.stage import shell_caller
 from palate.landing import dictionaries
 from palate.pipelines import follow_vault
 from palate.reads.entry import Entry, look
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.text import harmless
-from palate.told import told
 
 app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from palate.cli.output import AsJson, out, print_json
+from palate.cli.told import told
 from palate.errors import ApprovalNeededError
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json
-from palate.told import told
 
 
 def drop(

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from palate.cli.output import errors
 from palate.errors import PalateError
-from palate.shell import errors
 from palate.text import harmless
 
 

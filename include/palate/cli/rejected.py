@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from palate import requests
+from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
+from palate.cli.told import told
 from palate.counted import counted
 from palate.engine.decisions import person, stated
 from palate.engine.positions import Log
@@ -19,9 +21,7 @@ from palate.landing import replays as rejected
 from palate.landing.replays import Content, Selection, Time
 from palate.pipelines import follow_vault
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json, print_outcome, print_table
 from palate.text import harmless, readable
-from palate.told import told
 from palate.vault import stage as vault
 
 app = typer.Typer(

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from palate.cli.output import AsJson, out, print_json, print_table
+from palate.cli.told import told
 from palate.counted import counted
 from palate.errors import RequestError
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json, print_table
 from palate.tags import rules as tag_rules
 from palate.tags.rules import KINDS, KnownRule, Rule
 from palate.text import harmless, unmistakable
-from palate.told import told
 
 app = typer.Typer(
     help="Tags of guests: the rules that give them, who has which, and why.",

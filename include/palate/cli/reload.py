@@ -8,6 +8,8 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import requests
+from palate.cli.output import AsJson, errors, out, print_json
+from palate.cli.told import told
 from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
 from palate.history import reload as reloading
@@ -15,8 +17,6 @@ from palate.history.reload_share import Watch
 from palate.landing import restage as restaging
 from palate.marts.definitions import load_marts
 from palate.settings import Settings, load_settings
-from palate.shell import AsJson, errors, out, print_json
-from palate.told import told
 from palate.vault import stage as vault
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from palate.cli.output import AsJson, out, print_json, print_table
+from palate.cli.told import told
 from palate.counted import counted
 from palate.database import connect
 from palate.engine.decisions import person, stated
@@ -14,8 +16,6 @@ from palate.landing import gaps
 from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.landing.epochs import accepted_epochs
 from palate.settings import load_settings
-from palate.shell import AsJson, out, print_json, print_table
-from palate.told import told
 
 app = typer.Typer(
     help="How far each stage is, and offsets that were lost.", no_args_is_help=True
