@@ -1,4 +1,4 @@
-"""The bell as Airflow's triggerer runs it; ``palate.monitoring.bell`` decides when it rings.
+"""The bell in Airflow's triggerer; ``palate.monitoring.bell`` decides when it rings.
 
 An event has no payload: Airflow may drop or merge events (apache/airflow #56050), and
 what a run takes, the ledger decides.

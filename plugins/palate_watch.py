@@ -2,8 +2,9 @@
 
 It must notice when the scheduler, the triggerer or a worker stands still, and so runs
 in none of them (ADR 0018). It tells by any Airflow notifier: ``PALATE_NOTIFIER`` names
-the class, ``PALATE_NOTIFIER_ARGUMENTS`` has its arguments, whose templates may name
-what ``palate.monitoring.alarms.Alarm.as_dict`` gives. ``--try`` tells one alarm and ends.
+the class, ``PALATE_NOTIFIER_ARGUMENTS`` has its arguments. Their templates may name
+what ``palate.monitoring.alarms.Alarm.as_dict`` gives. ``--try`` tells one alarm and
+ends.
 """
 
 from __future__ import annotations
