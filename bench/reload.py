@@ -11,10 +11,10 @@ from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
-from palate.engine.intervals import Request, Source
 from palate.engine.stage import Batch, Caller, shell_caller
 from palate.history import reload
 from palate.pipelines import run_pipeline
+from palate.positions.plans import Request, Source
 from palate.settings import Settings
 
 _DATABASE = "bench_reload"

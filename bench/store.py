@@ -5,9 +5,10 @@ from collections.abc import Callable
 from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
-from palate.engine.positions import Log, Range, advance, watermarks
 from palate.landing.drain import STAGE
 from palate.landing.partitions import make_room
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
 
 

@@ -127,7 +127,7 @@ def filled_form(context: Context) -> dict[str, Any]:
 
     :raises RequestError: if the run was given a field that the form doesn't have
     """
-    from palate.engine.decisions import check_fields
+    from palate.decisions import check_fields
 
     known = context["dag"].params
     check_fields(context["dag_run"].conf or {}, known)

@@ -20,8 +20,8 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from palate.engine.intervals import Request
     from palate.engine.stage import Batch, Caller
+    from palate.positions.plans import Request
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from palate.database import connect
-from palate.engine.decisions import check_known
-from palate.engine.intervals import Request, Source
-from palate.engine.positions import Log
+from palate.decisions import check_known
 from palate.errors import RequestError
 from palate.landing.drain import STAGE as DRAIN
 from palate.landing.drain import Limits
 from palate.landing.replays import Selection, Time
 from palate.names import Reason
+from palate.positions.plans import Request, Source
+from palate.positions.ranges import Log
 from palate.settings import Settings
 from palate.times import moment
 

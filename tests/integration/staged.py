@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.landing.partitions import make_room
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance, watermarks
 from palate.settings import Form, Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

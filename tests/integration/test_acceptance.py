@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.positions import Log, Range
 from palate.engine.stage import open_run
 from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute

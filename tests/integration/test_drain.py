@@ -16,7 +16,6 @@ from psycopg import Connection
 from deploy.local.ports import Ports
 from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
-from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import (
     CodecMissingError,
@@ -31,6 +30,8 @@ from palate.errors import (
 from palate.landing import drain as staging
 from palate.landing.drain import Limits
 from palate.monitoring import backlog
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance, watermarks
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
 from tests.warehouses import MakeWarehouse

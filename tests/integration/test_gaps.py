@@ -8,12 +8,13 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from palate.cli.app import app
-from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Outcome
 from palate.errors import NotFoundError, PositionGapError
 from palate.landing import drain as staging
 from palate.landing import gaps
 from palate.landing.accept_gap import accept_gap
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

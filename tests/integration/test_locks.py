@@ -11,11 +11,12 @@ from psycopg import Connection
 
 from palate import database
 from palate.engine.locks import kept_awake
-from palate.engine.positions import Log, Range, advance, watermarks
 from palate.engine.stage import StageRun, open_run
 from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
 from palate.history import rebuild
 from palate.marts import stage as marts
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.e2e.airflow_api import until

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from palate.cli.app import app
 from palate.engine.incidents import Kind, open_incidents
-from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from palate.engine.positions import Log, Range, advance
 from palate.engine.stage import Batch, Caller, Outcome
 from palate.landing import dictionaries
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

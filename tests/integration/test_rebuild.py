@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from palate.database import connect
-from palate.engine.positions import open_ranges
 from palate.engine.stage import Batch
 from palate.errors import (
     ApprovalNeededError,
@@ -17,6 +16,7 @@ from palate.errors import (
 from palate.history import rebuild
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

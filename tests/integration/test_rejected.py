@@ -11,13 +11,14 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from palate.cli.app import app
-from palate.engine.positions import Log, watermarks
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.landing import replays as rejected
 from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.reads.status import status
 from palate.settings import Settings
 from palate.vault import stage as vault

@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from palate import requests
-from palate.engine.decisions import check_fields
+from palate.decisions import check_fields
 from palate.errors import RequestError
 from palate.landing.drain import Limits
 from palate.names import Reason

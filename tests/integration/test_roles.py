@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
-from palate.engine.positions import Log, Range
 from palate.history import rebuild
 from palate.landing import dictionaries
 from palate.landing import replays as rejected
@@ -23,6 +22,7 @@ from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
+from palate.positions.ranges import Log, Range
 from palate.reads.status import status
 from palate.schema.migrate import migrate
 from palate.settings import Settings

@@ -15,7 +15,6 @@ from psycopg.errors import CheckViolation, InvalidParameterValue
 from typer.testing import CliRunner
 
 from palate.cli.app import app
-from palate.engine.positions import Log, Range, watermarks
 from palate.errors import SettingsError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
@@ -26,6 +25,8 @@ from palate.landing.replays import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.vault import stage as vault

@@ -8,11 +8,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from palate.engine.positions import watermarks
 from palate.engine.stage import Outcome
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
+from palate.positions.watermarks import watermarks
 from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 from deploy.local.stack import Stack
 from palate.cli.app import app
 from palate.engine.incidents import open_incidents
-from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Caller, Outcome
 from palate.errors import UnreadableRecordError
 from palate.landing import drain as staging
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker, RawName, change_on_disk
 from tests.warehouses import environment_of

@@ -8,10 +8,11 @@ from kafka import KafkaProducer
 from psycopg import Connection, sql
 
 from palate.database import connect
-from palate.engine.positions import Log, watermarks
 from palate.errors import WarehouseError
 from palate.landing import dictionaries
 from palate.pipelines import run_pipeline
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.schema.migrate import migrate
 from palate.settings import Form, Settings
 from palate.vault import stage as vault

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.engine import row_chunks as chunks
-from palate.engine.positions import Log, Range
-from palate.engine.row_chunks import Rows
 from palate.names import DICTIONARY_FEED
+from palate.positions import row_chunks as chunks
+from palate.positions.ranges import Log, Range
+from palate.positions.row_chunks import Rows
 
 A, B, C = (Log("t", 0, number) for number in range(3))
 

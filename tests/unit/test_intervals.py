@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.engine.intervals import merged, minus, rounds
-from palate.engine.positions import Log, Range
+from palate.positions.plans import merged, minus, rounds
+from palate.positions.ranges import Log, Range
 
 LOGS = [Log("t", 0, number) for number in range(2)]
 RANGES = st.lists(

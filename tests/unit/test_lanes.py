@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from palate.engine.positions import Log, Range
-from palate.engine.work_queue import Queue
+from palate.positions.ranges import Log, Range
+from palate.positions.work_queue import Queue
 
 LOGS = [Log("t", 0, number) for number in range(3)]
 

@@ -1,4 +1,4 @@
-from palate.engine.positions import Log, Range
+from palate.positions.ranges import Log, Range
 
 A = Log("t", 0, 0)
 

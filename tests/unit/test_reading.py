@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from palate.engine.positions import Log, Range
 from palate.landing.chunks import Reading
 from palate.landing.tails import Tail, of_record
+from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 
 A, B = Log("t", 0, 0), Log("t", 0, 1)

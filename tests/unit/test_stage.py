@@ -1,8 +1,8 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from palate.engine.positions import Log, Range
 from palate.engine.stage import Batch, Outcome, shell_caller
+from palate.positions.ranges import Log, Range
 
 LOG = Log("orders", 0, 1)
 NOW = datetime(2023, 8, 1, tzinfo=UTC)

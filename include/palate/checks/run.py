@@ -22,9 +22,8 @@ from palate.checks.definitions import Check, Severity, load_checks
 from palate.checks.subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import incidents, messages
+from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.positions import Range, open_ranges, watermarks
 from palate.engine.stage import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.landing import drain as staging
@@ -34,6 +33,9 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.monitoring.freshness import ASLEEP_SECONDS
 from palate.names import DICTIONARY_FEED, EXAMPLES
+from palate.positions import messages
+from palate.positions.ranges import Range
+from palate.positions.watermarks import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import count_rows
 from palate.tags import stage as tags

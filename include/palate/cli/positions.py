@@ -9,12 +9,12 @@ from palate.cli.output import AsJson, out, print_json, print_table
 from palate.cli.told import told
 from palate.counted import counted
 from palate.database import connect
-from palate.engine.decisions import person, stated
-from palate.engine.positions import Log
+from palate.decisions import person, stated
 from palate.engine.stage import shell_caller
 from palate.landing import gaps
 from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.landing.epochs import accepted_epochs
+from palate.positions.ranges import Log
 from palate.settings import load_settings
 
 app = typer.Typer(

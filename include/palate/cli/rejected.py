@@ -13,13 +13,13 @@ from palate import requests
 from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
 from palate.cli.told import told
 from palate.counted import counted
-from palate.engine.decisions import person, stated
-from palate.engine.positions import Log
+from palate.decisions import person, stated
 from palate.engine.stage import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import replays as rejected
 from palate.landing.replays import Content, Selection, Time
 from palate.pipelines import follow_vault
+from palate.positions.ranges import Log
 from palate.settings import load_settings
 from palate.text import harmless, readable
 from palate.vault import stage as vault

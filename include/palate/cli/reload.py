@@ -10,12 +10,12 @@ from rich.progress import Progress
 from palate import requests
 from palate.cli.output import AsJson, errors, out, print_json
 from palate.cli.told import told
-from palate.engine.intervals import Source
 from palate.engine.stage import Batch, Caller, shell_caller
 from palate.history import reload as reloading
 from palate.history.reload_share import Watch
 from palate.landing import restage as restaging
 from palate.marts.definitions import load_marts
+from palate.positions.plans import Source
 from palate.settings import Settings, load_settings
 from palate.vault import stage as vault
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from palate.database import Connection, connect
-from palate.engine.intervals import Plan, merged, minus, planned
-from palate.engine.positions import Log, Range
+from palate.positions.plans import Plan, merged, minus, planned
+from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 
 if TYPE_CHECKING:

@@ -22,11 +22,12 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import locks as stage_lock
 from palate.engine import progress, taken
-from palate.engine import retained as dropped
 from palate.engine.locks import Proof
-from palate.engine.positions import Log, Range, advance
-from palate.engine.table_set import Place
+from palate.positions import retained as dropped
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import advance
 from palate.settings import Settings
+from palate.table_set import Place
 
 log = logging.getLogger(__name__)
 

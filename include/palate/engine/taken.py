@@ -3,7 +3,7 @@
 from typing import Any
 
 from palate.database import Connection
-from palate.engine.positions import Log, Range
+from palate.positions.ranges import Log, Range
 from palate.text import harmless
 
 _NAMED = 3

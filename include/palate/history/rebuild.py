@@ -14,9 +14,7 @@ import psycopg
 
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
-from palate.engine.positions import open_ranges
 from palate.engine.stage import Caller, Outcome, StageRun, open_run
-from palate.engine.table_set import Place
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,
@@ -34,8 +32,10 @@ from palate.history.rebuild_report import (
 )
 from palate.marts import stage as marts
 from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.positions.watermarks import open_ranges
 from palate.publish import messages as exchange
 from palate.settings import Settings
+from palate.table_set import Place
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)

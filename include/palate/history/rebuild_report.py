@@ -10,9 +10,9 @@ from psycopg.types.json import Jsonb
 
 from palate.database import Connection
 from palate.engine.stage import Caller
-from palate.engine.table_set import Place
 from palate.history import redefinition
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
+from palate.table_set import Place
 from palate.text import in_markdown
 
 _REFUSED = "stg.rejected_messages"

@@ -9,7 +9,6 @@ import psycopg
 
 from palate.database import Connection
 from palate.engine import registry
-from palate.engine.table_set import Place
 from palate.errors import RebuildRefusedError
 from palate.marts import stage as marts
 from palate.marts import tables as mart_tables
@@ -17,6 +16,7 @@ from palate.marts.definitions import Mart, load_marts
 from palate.schema import migrate, roles
 from palate.schema.meanings import all_meant
 from palate.settings import Settings
+from palate.table_set import Place
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
 

@@ -20,12 +20,12 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
-from palate.engine.intervals import Plan, Request, Source, planned
 from palate.engine.stage import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.landing import restage as restaging
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.positions.plans import Plan, Request, Source, planned
 from palate.settings import Settings
 from palate.text import in_markdown
 from palate.vault import stage as vault

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from palate.database import connect
 from palate.engine import progress
-from palate.engine.intervals import planned
 from palate.engine.stage import Batch, Caller
 from palate.landing import restage as restaging
+from palate.positions.plans import planned
 from palate.settings import Settings
 
 

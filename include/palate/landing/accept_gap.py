@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from palate.clients.kafka_reader import Reader, TopicState, open_reader
 from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.positions import Log, Range, watermarks
 from palate.engine.stage import Caller, Outcome, StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
 from palate.landing import drain as staging
 from palate.landing import gaps, tails
 from palate.landing.epochs import begin_epoch, known
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
 

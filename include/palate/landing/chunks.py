@@ -11,9 +11,9 @@ from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader, broker_time
 from palate.clients.record_batches import pack_headers
 from palate.database import Connection
-from palate.engine.positions import Log, Range
 from palate.errors import UnreadableRecordError
 from palate.landing.tails import Tail
+from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 
 COLUMNS = (

@@ -11,12 +11,13 @@ from typing import Any
 
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection
-from palate.engine import row_chunks as chunks
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.positions import Log, Range, open_ranges, watermarks
-from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, open_run
 from palate.names import DICTIONARY_FEED
+from palate.positions import row_chunks as chunks
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.ranges import Log, Range
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.text import harmless

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 
 from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader, open_reader
-from palate.engine import incidents, intervals, progress
-from palate.engine.decisions import check_known
+from palate.decisions import check_known
+from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
-from palate.engine.intervals import Request
-from palate.engine.positions import Log, watermarks
 from palate.engine.stage import Caller, Outcome, StageRun, open_run
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.landing import gaps, tails
@@ -24,6 +22,10 @@ from palate.landing.epochs import Look, look
 from palate.landing.partitions import room_for
 from palate.landing.restage import repeat
 from palate.landing.tails import Tail
+from palate.positions import plans as intervals
+from palate.positions.plans import Request
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
 STAGE = "drain"

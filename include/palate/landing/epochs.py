@@ -13,7 +13,6 @@ from uuid import UUID
 
 from palate.clients.kafka_reader import Reader, TopicState
 from palate.database import Connection
-from palate.engine.positions import Log
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -21,6 +20,7 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
+from palate.positions.ranges import Log
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from palate.database import Connection
-from palate.engine.positions import Log
+from palate.positions.ranges import Log
 
 
 @dataclass(frozen=True)

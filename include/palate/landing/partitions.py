@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import psycopg
 
 from palate.database import Connection
-from palate.engine.positions import Log, Range
 from palate.errors import SettingsError
+from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

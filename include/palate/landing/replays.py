@@ -14,10 +14,11 @@ from typing import Any
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import progress
-from palate.engine.positions import Log, Range, watermarks
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 

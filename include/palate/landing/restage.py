@@ -9,13 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from palate.clients.kafka_reader import Reader, open_reader
-from palate.engine import intervals, progress
-from palate.engine.intervals import Request, Source
-from palate.engine.positions import Log, Range, watermarks
+from palate.engine import progress
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.errors import AccessDeniedError, PalateError
+from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Look, look
+from palate.positions import plans as intervals
+from palate.positions.plans import Request, Source
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from typing import Any
 from palate.clients.kafka_reader import Reader, broker_time
 from palate.clients.record_batches import pack_headers
 from palate.database import Connection
-from palate.engine import messages
-from palate.engine.positions import Log, Range
-from palate.engine.retained import kept_from
 from palate.errors import UnreadableRecordError
+from palate.positions import messages
+from palate.positions.ranges import Log, Range
+from palate.positions.retained import kept_from
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows of STG that are compared at once, at first and at most.

@@ -18,13 +18,14 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.engine import progress
-from palate.engine.intervals import merged
-from palate.engine.positions import Range, open_ranges
 from palate.engine.stage import Batch, StageRun
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.names import DICTIONARY_FEED, EXAMPLES
+from palate.positions.plans import merged
+from palate.positions.ranges import Range
+from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.text import row_as_text

@@ -16,22 +16,23 @@ import psycopg
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
-from palate.engine import row_chunks as chunks
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.positions import Range, open_ranges, watermarks
 from palate.engine.registry import refuse_changed
-from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
-from palate.engine.table_set import Place
 from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.marts.recount import recount
 from palate.names import DICTIONARY_FEED
+from palate.positions import row_chunks as chunks
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.ranges import Range
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges, watermarks
 from palate.publish import messages as exchange
 from palate.schema.meanings import of_mart
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
+from palate.table_set import Place
 from palate.vault import stage as vault
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 import psycopg
 
 from palate.database import Connection
-from palate.engine import row_chunks as chunks
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.positions import open_ranges
-from palate.engine.row_chunks import Rows
 from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts import stage as marts
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.recount import TRIED_WITH, tried_statements
+from palate.positions import row_chunks as chunks
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.vault import stage as vault

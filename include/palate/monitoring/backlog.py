@@ -10,7 +10,6 @@ from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.engine.incidents import Kind, open_incidents
 from palate.engine.initial_load import all_filling
-from palate.engine.positions import Log, watermarks
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -20,6 +19,8 @@ from palate.errors import (
 )
 from palate.landing.epochs import known
 from palate.marts.definitions import load_marts
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.vault import stage as vault
 
 

@@ -14,12 +14,12 @@ from typing import Self
 from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
 from palate.engine.locks import lock_key
-from palate.engine.positions import watermarks
 from palate.errors import PalateError
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 

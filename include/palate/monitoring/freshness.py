@@ -11,12 +11,13 @@ from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.positions import Log, watermarks
 from palate.errors import PalateError
 from palate.landing import drain as staging
 from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
+from palate.positions.ranges import Log
+from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -9,9 +9,10 @@ import json
 from dataclasses import dataclass
 
 from palate.database import Connection
-from palate.engine.positions import Log, Range, watermarks
 from palate.engine.stage import Batch
 from palate.names import TAG_FEED
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.sql import execute, render
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.

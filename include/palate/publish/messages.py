@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from palate.database import Connection
-from palate.engine.batch_ranges import make_ranges
 from palate.engine.stage import Batch
 from palate.marts.definitions import Mart
 from palate.names import SQL_FOLDER
+from palate.positions.batch_ranges import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step, render, step
 

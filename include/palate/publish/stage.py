@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager, contextmanager
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.clients.redis_connection import open_redis
 from palate.engine import initial_load as filling
-from palate.engine import row_chunks as chunks
-from palate.engine.positions import open_ranges
-from palate.engine.row_chunks import Rows
 from palate.engine.stage import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts.definitions import load_marts
 from palate.outbox import tag_states as outbox
+from palate.positions import row_chunks as chunks
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges
 from palate.publish import messages as exchange
 from palate.publish import redis_tags as tag_keys
 from palate.settings import Settings

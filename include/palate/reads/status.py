@@ -8,10 +8,8 @@ from typing import Any
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import messages
 from palate.engine.incidents import open_incidents
 from palate.engine.initial_load import Filling, all_filling
-from palate.engine.positions import Log, Range, watermarks
 from palate.errors import PalateError, PromiseBrokenError
 from palate.landing import drain as staging
 from palate.landing import gaps
@@ -21,6 +19,9 @@ from palate.monitoring.alarms import untold
 from palate.monitoring.backlog import LogEnds, Seen
 from palate.monitoring.freshness import Freshness, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.positions import messages
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import watermarks
 from palate.schema import removal
 from palate.settings import Settings
 from palate.vault import stage as vault

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.engine import retained as dropped
 from palate.errors import (
     AccessDeniedError,
     DefinitionError,
@@ -18,6 +17,7 @@ from palate.errors import (
     NotFoundError,
 )
 from palate.marts.trial import try_marts
+from palate.positions import retained as dropped
 from palate.publish import messages as exchange
 from palate.schema import migrate, removal
 from palate.schema.removal import Made

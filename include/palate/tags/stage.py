@@ -16,15 +16,16 @@ import psycopg
 from palate.database import ClientCursor, Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
-from palate.engine import row_chunks as chunks
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.positions import Range, open_ranges
-from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import tag_states as outbox
+from palate.positions import row_chunks as chunks
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.ranges import Range
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
 

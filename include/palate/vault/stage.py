@@ -17,16 +17,9 @@ import psycopg
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
-from palate.engine import row_chunks as chunks
-from palate.engine.batch_ranges import make_ranges
-from palate.engine.intervals import rounds
 from palate.engine.locks import kept_awake
-from palate.engine.positions import Range, open_ranges, watermarks
 from palate.engine.registry import refuse_changed
-from palate.engine.row_chunks import Rows
 from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
-from palate.engine.table_set import Place
-from palate.engine.work_queue import Queue
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
@@ -34,10 +27,18 @@ from palate.names import (
     REPLAY_FEED,
     SQL_FOLDER,
 )
+from palate.positions import row_chunks as chunks
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.plans import rounds
+from palate.positions.ranges import Range
+from palate.positions.row_chunks import Rows
+from palate.positions.watermarks import open_ranges, watermarks
+from palate.positions.work_queue import Queue
 from palate.schema.meanings import of_vault
 from palate.settings import Settings
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step
+from palate.table_set import Place
 from palate.vault.compare import count_differing
 from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.refused_share import check_share, count_refused

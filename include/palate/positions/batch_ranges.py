@@ -5,8 +5,8 @@ import logging
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection
-from palate.engine.positions import Range
 from palate.names import REPLAY_FEED
+from palate.positions.ranges import Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

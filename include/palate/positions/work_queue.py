@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from palate.engine.positions import Log, Range
+from palate.positions.ranges import Log, Range
 
 
 class Queue:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from enum import StrEnum
 
 from palate.database import Connection
-from palate.engine import messages
-from palate.engine.intervals import rounds
-from palate.engine.positions import Range, without
-from palate.engine.table_set import Place
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.positions import messages
+from palate.positions.plans import rounds
+from palate.positions.ranges import Range, without
+from palate.table_set import Place
 
 
 class Rows(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection
-from palate.engine.positions import Log, Range
+from palate.positions.ranges import Log, Range
 
 # Of these each has three locks, and a server by its defaults has some thousands.
 _PARTITIONS_TOGETHER = 16

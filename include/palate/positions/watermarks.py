@@ -1,49 +1,14 @@
-"""Positions, ranges of them, and how far each stage is (ADR 0001).
-
-A position is (topic, epoch, partition, offset). A range holds the offsets from
-``start`` up to, and without, ``end``.
-"""
+"""How far each stage is in each log, and what it has still to take (ADR 0001)."""
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from palate.database import Connection
 from palate.errors import WatermarkMovedError
+from palate.positions.ranges import Log, Range
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, order=True)
-class Log:
-    """One sequence of offsets: a partition of a topic in one of its epochs."""
-
-    topic: str
-    epoch: int
-    partition: int
-
-    def __str__(self) -> str:
-        """Return ``topic[partition]``, with the epoch once there was another one."""
-        epoch = f" epoch {self.epoch}" if self.epoch else ""
-        return f"{self.topic}[{self.partition}]{epoch}"
-
-
-@dataclass(frozen=True, order=True)
-class Range:
-    """The offsets ``start <= offset < end`` of one log."""
-
-    log: Log
-    start: int
-    end: int
-
-    def __len__(self) -> int:
-        """Return how many offsets it spans; a log may have gaps."""
-        return self.end - self.start
-
-    def __str__(self) -> str:
-        """Return ``topic[partition] start..end`` with the last offset taken."""
-        return f"{self.log} {self.start}..{self.end - 1}"
 
 
 def watermarks(conn: Connection, stage: str) -> dict[Log, int]:
@@ -101,13 +66,6 @@ def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[R
 def reads_stg(stage: str) -> bool:
     """Tell whether a stage needs the messages in STG, and not only the vault's rows."""
     return stage.split(":")[0] in ("drain", "vault")
-
-
-def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, one of each log, whose beginnings were taken."""
-    ends = {item.log: item.end for item in taken}
-    left = [replace(item, start=ends.get(item.log, item.start)) for item in ranges]
-    return [item for item in left if len(item)]
 
 
 def advance(

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from palate.database import Connection
-from palate.engine.positions import Log, Range, reads_stg
+from palate.positions.ranges import Log, Range
+from palate.positions.watermarks import reads_stg
 
 
 def kept_from(conn: Connection) -> dict[Log, int]:
