@@ -18,7 +18,7 @@ from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
 from palate.database import connect
-from palate.engine.stage import Caller, Outcome, shell_caller
+from palate.engine.outcome import Caller, Outcome, shell_caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -17,7 +17,7 @@ from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage, staged
 from palate.database import connect
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

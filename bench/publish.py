@@ -16,7 +16,7 @@ from bench.broker import make_topic
 from bench.samples import Samples
 from bench.services import Services, console
 from palate.database import Connection, connect
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox.tag_states import State
 from palate.publish import stage as publish

@@ -11,7 +11,7 @@ from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
-from palate.engine.stage import Batch, Caller, shell_caller
+from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.history import reload
 from palate.pipelines import run_pipeline
 from palate.positions.plans import Request, Source

@@ -12,7 +12,7 @@ from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
 from bench.store import stage
 from palate.database import Connection, connect
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import retention as storage
 from palate.settings import Settings
 from palate.vault import stage as vault

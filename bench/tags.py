@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.services import Services, console
 from palate.database import Connection, connect
-from palate.engine.stage import Outcome, shell_caller
+from palate.engine.outcome import Outcome, shell_caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
 from palate.tags import stage as tags

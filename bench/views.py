@@ -19,7 +19,7 @@ from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
 from palate.counted import counted
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.schema.migrate import migrate
 from palate.vault import stage as vault
 

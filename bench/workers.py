@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.broker import make_topic, send
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import drain as staging
 from palate.landing.drain import Limits
 from palate.marts import stage as marts

@@ -19,7 +19,7 @@ from palate.names import REFUSED_AS
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from palate.engine.stage import Batch
+    from palate.engine.outcome import Batch
     from palate.reads.status import LogStatus
 
 _SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")

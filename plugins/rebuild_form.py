@@ -21,7 +21,7 @@ from palate_airflow import (
 from reload_form import asked_history
 
 if TYPE_CHECKING:
-    from palate.engine.stage import Batch, Caller
+    from palate.engine.outcome import Batch, Caller
     from palate.history.rebuild_report import Report
     from palate.settings import Settings
 

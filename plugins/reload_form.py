@@ -20,7 +20,7 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from palate.engine.stage import Batch, Caller
+    from palate.engine.outcome import Batch, Caller
     from palate.positions.plans import Request
     from palate.settings import Settings
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate.engine.stage import Outcome, shell_caller
+from palate.engine.outcome import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries
 from palate.landing import drain as staging

@@ -9,7 +9,7 @@ import redis
 from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.settings import Settings
 from palate.vault import stage as vault

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from psycopg import Connection
 
 from kafka_bell import KafkaBell
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import drain as staging
 from palate.settings import Settings
 from tests.dags.connections import variables

@@ -21,7 +21,8 @@ from psycopg import Connection
 from sqlalchemy import select
 
 import palate_airflow
-from palate.engine.stage import open_run, shell_caller
+from palate.engine.outcome import shell_caller
+from palate.engine.stage import open_run
 from palate.settings import Settings
 from palate_airflow import StageFailedError, StageStuckError, run_stage
 from tests.dags.connections import variables

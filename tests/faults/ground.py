@@ -23,7 +23,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from palate.engine.stage import Caller
+from palate.engine.outcome import Caller
 from palate.errors import PalateError
 from palate.publish import stage as publish
 from palate.settings import Settings

@@ -13,7 +13,8 @@ from palate.clients import kafka_sender as sending
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.engine import locks as stage_lock
 from palate.engine import stage
-from palate.engine.stage import Batch, StageRun
+from palate.engine.outcome import Batch
+from palate.engine.stage import StageRun
 from palate.landing import drain as staging
 from palate.marts import stage as marts
 from palate.outbox import tag_states as outbox

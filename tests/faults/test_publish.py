@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from deploy.local.stack import Stack
-from palate.engine.stage import Caller
+from palate.engine.outcome import Caller
 from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.faults import worker

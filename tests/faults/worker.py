@@ -21,7 +21,7 @@ from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from palate import database
-from palate.engine.stage import Caller, Outcome
+from palate.engine.outcome import Caller, Outcome
 from palate.errors import PalateError
 from palate.history import rebuild
 from palate.landing import dictionaries

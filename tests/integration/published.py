@@ -9,7 +9,7 @@ import redis
 from kafka import KafkaConsumer, TopicPartition
 from psycopg import Connection
 
-from palate.engine.stage import Batch
+from palate.engine.outcome import Batch
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import tag_states as outbox
 from palate.publish.redis_tags import tags_key

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from psycopg import Connection
 
-from palate.engine.stage import Caller, Outcome, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import open_run
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.landing.partitions import make_room

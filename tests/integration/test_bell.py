@@ -9,7 +9,8 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.engine.stage import open_run, shell_caller
+from palate.engine.outcome import shell_caller
+from palate.engine.stage import open_run
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.monitoring import bell

@@ -14,7 +14,7 @@ from palate.checks.definitions import load_checks
 from palate.checks.run import Result
 from palate.checks.subjects import subjects
 from palate.engine.incidents import open_incidents
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate.cli.app import app
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.landing import drain as staging
 from palate.settings import Settings

@@ -15,7 +15,7 @@ from palate.cli.app import app
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import Kind, open_incidents
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
 from palate.landing.epochs import known

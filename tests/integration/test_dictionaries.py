@@ -12,7 +12,7 @@ import redis
 from psycopg import Connection
 
 from deploy.local.ports import Ports
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import (
     AccessDeniedError,
     NotFoundError,

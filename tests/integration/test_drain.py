@@ -16,7 +16,8 @@ from psycopg import Connection
 from deploy.local.ports import Ports
 from palate.clients.kafka_reader import open_reader
 from palate.database import Cursor, connect
-from palate.engine.stage import Caller, Outcome, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import open_run
 from palate.errors import (
     CodecMissingError,
     PositionGapError,

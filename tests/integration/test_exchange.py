@@ -9,7 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from psycopg import Connection
 
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain as staging
 from palate.landing import replays as rejected

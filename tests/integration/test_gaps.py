@@ -8,7 +8,7 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from palate.cli.app import app
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import NotFoundError, PositionGapError
 from palate.landing import drain as staging
 from palate.landing import gaps

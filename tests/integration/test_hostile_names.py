@@ -6,7 +6,7 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.history import rebuild
 from palate.settings import Settings
 from tests.integration.broker import Broker

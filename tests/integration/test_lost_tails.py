@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from palate.cli.app import app
 from palate.engine.incidents import Kind, open_incidents
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
 from palate.positions.ranges import Log

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from palate.engine.stage import Batch, Caller, Outcome
+from palate.engine.outcome import Batch, Caller, Outcome
 from palate.landing import dictionaries
 from palate.marts import gathered
 from palate.marts import stage as marts

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from deploy.local.ports import Ports
 from palate.clients.kafka_sender import COMPACTED, open_sender
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
 from palate.outbox import tag_states as outbox
 from palate.outbox.tag_states import State

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from palate.database import connect
-from palate.engine.stage import Batch
+from palate.engine.outcome import Batch
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,

@@ -11,7 +11,7 @@ import redis
 
 from deploy.local.ports import HOST, Ports
 from palate.clients.redis_connection import open_redis, read_values
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,

@@ -13,7 +13,8 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from palate.engine.incidents import Kind, open_incidents
-from palate.engine.stage import Batch, open_run, shell_caller
+from palate.engine.outcome import Batch, shell_caller
+from palate.engine.stage import open_run
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.history import reload
 from palate.landing.drain import Limits

@@ -37,7 +37,7 @@ from palate.clients.kafka_reader import open_reader
 from palate.clients.kafka_sender import open_sender
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import connect
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,

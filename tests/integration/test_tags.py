@@ -8,7 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE

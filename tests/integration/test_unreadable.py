@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from deploy.local.stack import Stack
 from palate.cli.app import app
 from palate.engine.incidents import open_incidents
-from palate.engine.stage import Caller, Outcome
+from palate.engine.outcome import Caller, Outcome
 from palate.errors import UnreadableRecordError
 from palate.landing import drain as staging
 from palate.positions.ranges import Log

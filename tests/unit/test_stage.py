@@ -1,7 +1,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from palate.engine.stage import Batch, Outcome, shell_caller
+from palate.engine.outcome import Batch, Outcome, shell_caller
 from palate.positions.ranges import Log, Range
 
 LOG = Log("orders", 0, 1)

@@ -24,7 +24,7 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.stage import Caller
+from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.landing import drain as staging
 from palate.landing import retention as storage

@@ -25,7 +25,7 @@ from palate.cli.reload import reload
 from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
 from palate.cli.told import told
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import SettingsError
 from palate.landing import replays as rejected
 from palate.marts import stage as marts

@@ -10,7 +10,7 @@ from palate.checks.run import Result
 from palate.cli.output import AsJson, out, print_json, print_table
 from palate.cli.told import told
 from palate.counted import counted
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.marts.definitions import load_marts
 from palate.settings import load_settings

@@ -8,7 +8,7 @@ import typer
 from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
 from palate.cli.told import told
 from palate.counted import counted
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.pipelines import follow_vault
 from palate.reads.entry import Entry, look

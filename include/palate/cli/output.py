@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from palate.engine.stage import Outcome
+from palate.engine.outcome import Outcome
 from palate.text import harmless
 
 # What is printed may be anybody's: no markup, no emoji codes, no guessed colours.

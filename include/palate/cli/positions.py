@@ -10,7 +10,7 @@ from palate.cli.told import told
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import person, stated
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import gaps
 from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.landing.epochs import accepted_epochs

@@ -5,7 +5,7 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate.cli.output import errors, out, print_json
-from palate.engine.stage import Batch, shell_caller
+from palate.engine.outcome import Batch, shell_caller
 from palate.errors import ApprovalNeededError, RequestError
 from palate.history import rebuild
 from palate.history.rebuild_report import Report

@@ -14,7 +14,7 @@ from palate.cli.output import AsJson, out, print_json, print_outcome, print_tabl
 from palate.cli.told import told
 from palate.counted import counted
 from palate.decisions import person, stated
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import replays as rejected
 from palate.landing.replays import Content, Selection, Time

@@ -6,7 +6,7 @@ import typer
 
 from palate.cli.output import AsJson, errors, out, print_json, print_table
 from palate.cli.told import told
-from palate.engine.stage import shell_caller
+from palate.engine.outcome import shell_caller
 from palate.landing import retention as storage
 from palate.landing.retention import Partition
 from palate.settings import load_settings

@@ -16,7 +16,8 @@ from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 
 if TYPE_CHECKING:
-    from palate.engine.stage import Batch, Caller, StageRun
+    from palate.engine.outcome import Batch, Caller
+    from palate.engine.stage import StageRun
 
 # The attempts of one task, and the last one of them that had finished.
 _ATTEMPTS = (

@@ -14,7 +14,8 @@ import psycopg
 
 from palate.database import Connection, connect
 from palate.engine.locks import kept_awake
-from palate.engine.stage import Caller, Outcome, StageRun, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import StageRun, open_run
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,

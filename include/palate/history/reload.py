@@ -20,7 +20,7 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
-from palate.engine.stage import Caller, Outcome
+from palate.engine.outcome import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.landing import restage as restaging
 from palate.marts import stage as marts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from palate.database import connect
 from palate.engine import progress
-from palate.engine.stage import Batch, Caller
+from palate.engine.outcome import Batch, Caller
 from palate.landing import restage as restaging
 from palate.positions.plans import planned
 from palate.settings import Settings

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from palate.clients.kafka_reader import Reader, TopicState, open_reader
 from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.stage import Caller, Outcome, StageRun, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
 from palate.landing import drain as staging
 from palate.landing import gaps, tails

@@ -11,7 +11,8 @@ from typing import Any
 
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import Connection
-from palate.engine.stage import Batch, Caller, Outcome, open_run
+from palate.engine.outcome import Batch, Caller, Outcome
+from palate.engine.stage import open_run
 from palate.names import DICTIONARY_FEED
 from palate.positions import row_chunks as chunks
 from palate.positions.batch_ranges import make_ranges

@@ -13,7 +13,8 @@ from palate.clients.kafka_reader import Reader, open_reader
 from palate.decisions import check_known
 from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
-from palate.engine.stage import Caller, Outcome, StageRun, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import StageRun, open_run
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.landing import gaps, tails
 from palate.landing import restage as restaging

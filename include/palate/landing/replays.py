@@ -14,7 +14,8 @@ from typing import Any
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import progress
-from palate.engine.stage import Caller, Outcome, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import open_run
 from palate.errors import NotFoundError
 from palate.names import REPLAY_FEED
 from palate.positions.ranges import Log, Range

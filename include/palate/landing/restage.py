@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from palate.clients.kafka_reader import Reader, open_reader
 from palate.engine import progress
-from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.outcome import Batch, Caller, Outcome
+from palate.engine.stage import StageRun, open_run
 from palate.errors import AccessDeniedError, PalateError
 from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.engine.stage import Caller, StageRun, open_run
+from palate.engine.outcome import Caller
+from palate.engine.stage import StageRun, open_run
 from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 

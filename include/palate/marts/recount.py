@@ -18,7 +18,8 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.engine import progress
-from palate.engine.stage import Batch, StageRun
+from palate.engine.outcome import Batch
+from palate.engine.stage import StageRun
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table

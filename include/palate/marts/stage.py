@@ -16,8 +16,9 @@ import psycopg
 from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
+from palate.engine.outcome import Batch, Caller, Outcome
 from palate.engine.registry import refuse_changed
-from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts

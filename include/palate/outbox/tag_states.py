@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from palate.database import Connection
-from palate.engine.stage import Batch
+from palate.engine.outcome import Batch
 from palate.names import TAG_FEED
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import watermarks

@@ -16,7 +16,7 @@ from palate.names import DICTIONARY_FEED
 from palate.positions.ranges import Log, Range
 
 if TYPE_CHECKING:
-    from palate.engine.stage import Caller
+    from palate.engine.outcome import Caller
 
 
 class Source(StrEnum):

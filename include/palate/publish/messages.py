@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from palate.database import Connection
-from palate.engine.stage import Batch
+from palate.engine.outcome import Batch
 from palate.marts.definitions import Mart
 from palate.names import SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges

@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.clients.redis_connection import open_redis
 from palate.engine import initial_load as filling
-from palate.engine.stage import Caller, Outcome, open_run
+from palate.engine.outcome import Caller, Outcome
+from palate.engine.stage import open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts.definitions import load_marts
 from palate.outbox import tag_states as outbox

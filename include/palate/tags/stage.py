@@ -16,7 +16,8 @@ import psycopg
 from palate.database import ClientCursor, Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
-from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.outcome import Batch, Caller, Outcome
+from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE

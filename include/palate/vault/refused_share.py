@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from palate.database import Connection
 from palate.engine import incidents
 from palate.engine.incidents import Kind
-from palate.engine.stage import Batch, StageRun
+from palate.engine.outcome import Batch
+from palate.engine.stage import StageRun
 from palate.errors import RefusedShareError
 from palate.names import REFUSED_AS, REPLAY_FEED
 from palate.settings import Settings

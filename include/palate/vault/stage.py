@@ -18,8 +18,9 @@ from palate.database import Connection, connect
 from palate.engine import initial_load as filling
 from palate.engine import progress
 from palate.engine.locks import kept_awake
+from palate.engine.outcome import Batch, Caller, Outcome
 from palate.engine.registry import refuse_changed
-from palate.engine.stage import Batch, Caller, Outcome, StageRun, open_run
+from palate.engine.stage import StageRun, open_run
 from palate.names import (
     DICTIONARY_FEED,
     HUB_KEY_NAMESPACE,
