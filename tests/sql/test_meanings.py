@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from palate.engine.registry import Meant
 from palate.schema.meanings import all_meant
+from palate.tables.registry import Meant
 
 # Of each definition as warehouses have noted it. One that differs would be refused by
 # `palate migrate` in every warehouse there is: only a new table gets a new line.

@@ -8,7 +8,6 @@ import json
 import psycopg
 
 from palate.database import Connection
-from palate.engine import registry
 from palate.errors import RebuildRefusedError
 from palate.marts import stage as marts
 from palate.marts import tables as mart_tables
@@ -17,6 +16,7 @@ from palate.schema import migrate, roles
 from palate.schema.meanings import all_meant
 from palate.settings import Settings
 from palate.table_set import Place
+from palate.tables import registry
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
 

@@ -14,10 +14,8 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.engine import initial_load as filling
 from palate.engine import progress
 from palate.engine.outcome import Batch, Caller, Outcome
-from palate.engine.registry import refuse_changed
 from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError
 from palate.marts import doubled
@@ -34,6 +32,8 @@ from palate.schema.meanings import of_mart
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
 from palate.table_set import Place
+from palate.tables import initial_load as filling
+from palate.tables.registry import refuse_changed
 from palate.vault import stage as vault
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")

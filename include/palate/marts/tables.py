@@ -1,9 +1,9 @@
 """The tables of the marts, made from their definitions."""
 
 from palate.database import Connection
-from palate.engine.registry import register
 from palate.marts.definitions import Mart, load_marts
 from palate.schema.meanings import of_mart
+from palate.tables.registry import register
 
 
 def make_tables(conn: Connection) -> list[str]:

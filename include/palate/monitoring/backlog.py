@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
 from palate.engine.incidents import Kind, open_incidents
-from palate.engine.initial_load import all_filling
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -21,6 +20,7 @@ from palate.landing.epochs import known
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import Log
 from palate.positions.watermarks import watermarks
+from palate.tables.initial_load import all_filling
 from palate.vault import stage as vault
 
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.clients.redis_connection import open_redis
-from palate.engine import initial_load as filling
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.errors import PalateError, StageBusyError
@@ -23,6 +22,7 @@ from palate.positions.watermarks import open_ranges
 from palate.publish import messages as exchange
 from palate.publish import redis_tags as tag_keys
 from palate.settings import Settings
+from palate.tables import initial_load as filling
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, ope
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine.incidents import open_incidents
-from palate.engine.initial_load import Filling, all_filling
 from palate.errors import PalateError, PromiseBrokenError
 from palate.landing import drain as staging
 from palate.landing import gaps
@@ -22,8 +21,9 @@ from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import watermarks
-from palate.schema import removal
 from palate.settings import Settings
+from palate.tables import removal
+from palate.tables.initial_load import Filling, all_filling
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
 

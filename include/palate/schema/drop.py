@@ -19,10 +19,11 @@ from palate.errors import (
 from palate.marts.trial import try_marts
 from palate.positions import retained as dropped
 from palate.publish import messages as exchange
-from palate.schema import migrate, removal
-from palate.schema.removal import Made
+from palate.schema import migrate
 from palate.settings import Settings
 from palate.sql import execute
+from palate.tables import removal
+from palate.tables.removal import Made
 from palate.tags import stage as tags
 
 

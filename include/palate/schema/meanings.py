@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from palate.engine.registry import Meant, fingerprint
 from palate.marts.definitions import load_marts
+from palate.tables.registry import Meant, fingerprint
 from palate.vault.definitions import Hub, Link, Satellite, load_vault, path_of
 
 

@@ -17,16 +17,17 @@ from sqlalchemy.pool import NullPool
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.engine.locks import kept_awake
-from palate.engine.registry import register
 from palate.errors import DefinitionError
 from palate.marts import tables as mart_tables
 from palate.marts.trial import try_marts
 from palate.names import SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
-from palate.schema import removal, roles
+from palate.schema import roles
 from palate.schema.meanings import all_meant, of_vault
 from palate.settings import Settings
 from palate.sql import execute, render
+from palate.tables import removal
+from palate.tables.registry import register
 from palate.vault import stage as vault
 from palate.vault.definitions import Definition, load_vault, path_of
 

@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 
 from palate.database import ClientCursor, Connection, connect
-from palate.engine import initial_load as filling
 from palate.engine import progress
 from palate.engine.outcome import Batch, Caller, Outcome
 from palate.engine.stage import StageRun, open_run
@@ -29,6 +28,7 @@ from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
+from palate.tables import initial_load as filling
 
 STAGE = "tags"
 VALUES = {"namespace": HUB_KEY_NAMESPACE}

@@ -15,11 +15,9 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection, connect
-from palate.engine import initial_load as filling
 from palate.engine import progress
 from palate.engine.locks import kept_awake
 from palate.engine.outcome import Batch, Caller, Outcome
-from palate.engine.registry import refuse_changed
 from palate.engine.stage import StageRun, open_run
 from palate.names import (
     DICTIONARY_FEED,
@@ -40,6 +38,8 @@ from palate.settings import Settings
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, render, step
 from palate.table_set import Place
+from palate.tables import initial_load as filling
+from palate.tables.registry import refuse_changed
 from palate.vault.compare import count_differing
 from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.refused_share import check_share, count_refused

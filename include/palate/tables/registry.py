@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.schema import removal
+from palate.tables import removal
 
 _REMARK = re.compile(r"--[^\n]*")
 
