@@ -22,6 +22,7 @@ from palate.publish import redis_tags as tag_keys
 from palate.publish import stage as publish
 from palate.sql import Step
 from palate.tags import stage as tags
+from palate.vault import load
 from palate.vault import stage as vault
 
 
@@ -120,7 +121,7 @@ def _arrival_order() -> None:
 
 def _insert_if_different_from_latest() -> None:
     """Skip a version of a satellite that equals the one with the latest time."""
-    original = vault.render_load
+    original = load.render_load
 
     @wraps(original)
     def render_load(item: Any, sources: Any = None) -> str:
@@ -142,8 +143,8 @@ def _insert_if_different_from_latest() -> None:
             raise RuntimeError("The satellite's template changed: plant the bug anew.")
         return changed
 
-    vault.render_load = render_load  # type: ignore[assignment]
-    vault.load_statements.cache_clear()
+    load.render_load = render_load  # type: ignore[assignment]
+    load.load_statements.cache_clear()
 
 
 def _counter_plus_one() -> None:

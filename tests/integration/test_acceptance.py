@@ -15,6 +15,7 @@ from palate.positions.ranges import Log, Range
 from palate.settings import Settings
 from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute
+from palate.vault import load, parse
 from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, Case, example
 from tests.corpus.poison import CASES
@@ -65,7 +66,7 @@ def test_odd_message_costs_its_neighbours_nothing(
         open_run(settings, vault.STAGE, caller(place)) as attempt,
         attempt.batch(ranges) as batch,
     ):
-        vault.load(attempt.conn, settings, batch)
+        load.load(attempt.conn, settings, batch)
 
     assert _wrongly_judged(settings, place) == {}
 
@@ -124,7 +125,7 @@ def test_refused_message_gets_a_detail_that_names_the_field(
     with open_run(settings, vault.STAGE, caller("detail")) as attempt:
         log, at = Log(_topic("alone", case.form), 0, 0), CASES.index(case)
         with attempt.batch([Range(log, at, at + 1)], is_repeat=True) as batch:
-            vault.load(attempt.conn, settings, batch)
+            load.load(attempt.conn, settings, batch)
         (detail,) = attempt.conn.execute(
             "SELECT detail FROM stg.rejected_messages"
             " WHERE topic = %s AND kafka_offset = %s",
@@ -201,7 +202,7 @@ def _parsed_alone(
             log = Log(_topic("alone", CASES[number].form), 0, 0)
             with conn.transaction(force_rollback=True):
                 make_ranges(conn, settings, [Range(log, number, number + 1)])
-                for step in vault.parse_steps("orders"):
+                for step in parse.parse_steps("orders"):
                     execute(conn, step.statement, PARAMETERS)
                 rows = conn.execute(
                     "SELECT 'accepted' FROM batch_orders"

@@ -12,7 +12,7 @@ from palate.schema import migrate
 from palate.sql import render
 from palate.tags import stage as tags
 from palate.vault import compare as vault_check
-from palate.vault import stage as vault
+from palate.vault import load, parse
 from palate.vault.definitions import Hub, load_vault
 
 Statement = tuple[str, str]
@@ -42,7 +42,7 @@ def all_statements() -> Iterator[Statement]:
 def _of_definitions() -> Iterator[Statement]:
     definitions = load_vault()
     for item in definitions.in_load_order:
-        yield f"load {item.table}", vault.render_load(item)
+        yield f"load {item.table}", load.render_load(item)
         differing = vault_check.differing_statement(item.table, item.source)
         if differing:
             yield f"differing {item.table}", differing
@@ -51,13 +51,13 @@ def _of_definitions() -> Iterator[Statement]:
     relations = frozenset(
         name for hub in definitions.tables.values() for name in hub.source
     )
-    for number, statement in enumerate(vault.known_statements(relations), start=1):
+    for number, statement in enumerate(load.known_statements(relations), start=1):
         yield f"known {number}", statement
 
 
 def _of_sources() -> Iterator[Statement]:
     for folder in sorted((SQL_FOLDER / "stg").iterdir()):
-        for number, step in enumerate(vault.parse_steps(folder.name), start=1):
+        for number, step in enumerate(parse.parse_steps(folder.name), start=1):
             yield f"parse {folder.name} {number}", step.statement
         for path in sorted(folder.glob("*.sql")):
             yield f"{folder.name} {path.stem}", render(f"stg/{folder.name}/{path.name}")

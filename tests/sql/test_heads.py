@@ -10,12 +10,12 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.publish import messages as exchange
 from palate.sql import Step
-from palate.vault import stage as vault
+from palate.vault import parse
 
 PARSE = [
     (source, step)
     for source in ("orders", "dictionaries")
-    for step in vault.parse_steps(source)
+    for step in parse.parse_steps(source)
 ]
 STEPS = [
     *exchange.order_steps(),

@@ -17,7 +17,7 @@ from palate.schema.meanings import all_meant
 from palate.settings import Settings
 from palate.table_set import Place
 from palate.tables import registry
-from palate.vault import stage as vault
+from palate.vault import load, parse
 from palate.vault.definitions import load_vault
 
 
@@ -56,9 +56,9 @@ def statements_hash(settings: Settings) -> str:
         *(
             one.statement
             for source in migrate.sources()
-            for one in vault.parse_steps(source)
+            for one in parse.parse_steps(source)
         ),
-        *(statement for _, statement in vault.load_statements(relations)),
+        *(statement for _, statement in load.load_statements(relations)),
         *(
             one.statement
             for name in load_marts()

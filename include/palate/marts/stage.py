@@ -20,6 +20,7 @@ from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.meaning import of_mart
 from palate.marts.recount import recount
 from palate.names import DICTIONARY_FEED
 from palate.positions import row_chunks as chunks
@@ -28,7 +29,6 @@ from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.publish import messages as exchange
-from palate.schema.meanings import of_mart
 from palate.settings import Settings
 from palate.sql import Step, count_rows, execute_step, render
 from palate.table_set import Place

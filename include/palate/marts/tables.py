@@ -2,7 +2,7 @@
 
 from palate.database import Connection
 from palate.marts.definitions import Mart, load_marts
-from palate.schema.meanings import of_mart
+from palate.marts.meaning import of_mart
 from palate.tables.registry import register
 
 

@@ -23,13 +23,14 @@ from palate.marts.trial import try_marts
 from palate.names import SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
 from palate.schema import roles
-from palate.schema.meanings import all_meant, of_vault
+from palate.schema.meanings import all_meant
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.tables import removal
 from palate.tables.registry import register
-from palate.vault import stage as vault
+from palate.vault import load, parse
 from palate.vault.definitions import Definition, load_vault, path_of
+from palate.vault.meaning import of_vault
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +151,8 @@ def try_loads(conn: Connection, settings: Settings) -> None:
     with conn.transaction(force_rollback=True):
         load_dt = datetime.now(UTC)
         make_ranges(conn, settings, [])
-        relations = vault.parse(conn, sources(), load_dt).keys()
-        vault.make_known(conn, relations, is_careful=True)
+        relations = parse.parse(conn, sources(), load_dt).keys()
+        load.make_known(conn, relations, is_careful=True)
         for item in load_vault().in_load_order:
             unknown = set(item.source) - relations
             if unknown:
@@ -161,7 +162,7 @@ def try_loads(conn: Connection, settings: Settings) -> None:
                 )
                 raise DefinitionError(message)
             with _blamed(item):
-                execute(conn, vault.render_load(item), {"load_dt": load_dt})
+                execute(conn, load.render_load(item), {"load_dt": load_dt})
 
 
 def sources() -> list[str]:
@@ -173,7 +174,7 @@ def sources() -> list[str]:
         path.name for path in (SQL_FOLDER / "stg").iterdir() if path.is_dir()
     )
     for name in found:
-        if name not in vault.SOURCES:
+        if name not in load.SOURCES:
             message = (
                 f"sql/stg/{name}: no topic leads to this source, so its tables would "
                 "stay empty. Messages are those of the order service (orders) and "

@@ -5,50 +5,37 @@ them by the template of its kind. Loading a batch again adds nothing.
 """
 
 import logging
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime
-from functools import lru_cache
-from typing import Any
 
 import psycopg
 
-from palate.database import Connection, connect
+from palate.database import connect
 from palate.engine import progress
 from palate.engine.locks import kept_awake
-from palate.engine.outcome import Batch, Caller, Outcome
+from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.names import (
     DICTIONARY_FEED,
-    HUB_KEY_NAMESPACE,
-    ORIGIN_HEADER,
     REPLAY_FEED,
-    SQL_FOLDER,
 )
 from palate.positions import row_chunks as chunks
-from palate.positions.batch_ranges import make_ranges
 from palate.positions.plans import rounds
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.positions.work_queue import Queue
-from palate.schema.meanings import of_vault
 from palate.settings import Settings
-from palate.sources.shape import load_shapes
-from palate.sql import Step, execute, render, step
-from palate.table_set import Place
 from palate.tables import initial_load as filling
 from palate.tables.registry import refuse_changed
-from palate.vault.compare import count_differing
-from palate.vault.definitions import Hub, Link, Satellite, load_vault
-from palate.vault.refused_share import check_share, count_refused
+from palate.vault.definitions import load_vault
+from palate.vault.load import load
+from palate.vault.meaning import of_vault
+from palate.vault.refused_share import check_share
 
 log = logging.getLogger(__name__)
 
 STAGE = "vault"
-# Where messages get to, by their topics: folders below sql/stg.
-SOURCES = ("orders", "dictionaries")
 UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
 
 # Beside the vault, under a lock of its own; in steps that a person can watch.
@@ -262,128 +249,3 @@ def _load_batch(
                 raise
             key = error.diag.constraint_name
             log.info("Again, since another session has added a row: %s", key)
-
-
-def load(
-    conn: Connection,
-    settings: Settings,
-    batch: Batch,
-    only: str | None = None,
-    *,
-    is_careful: bool = True,
-    place: Place = Place.LIVING,
-) -> None:
-    """Parse the ranges of an open batch and load the vault's tables, or only one.
-
-    :param is_careful: look for every row before it is added; else, rows about an order
-        that its hub does not know are taken for new, and the batch fails where one is
-        there all the same
-    """
-    topics = {item.log.topic for item in batch.ranges}
-    # A new table takes what the others have: nothing is judged again for it alone.
-    judge_again = only is None and place is Place.LIVING
-    make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
-    parsed = parse(conn, _sources(topics), batch.load_dt, place)
-    batch.counts.update(parsed)
-    if "documents" in parsed:
-        count_refused(conn, batch)
-    make_known(conn, parsed, is_careful=is_careful, place=place)
-    for table, statement in load_statements(frozenset(parsed)):
-        if only not in (None, table):
-            continue
-        loaded = execute(conn, place.of(statement), {"load_dt": batch.load_dt})
-        batch.counts[table] += loaded.rowcount
-    if batch.is_repeat:
-        batch.counts["differing"] += count_differing(conn, parsed)
-
-
-def make_known(
-    conn: Connection,
-    relations: Iterable[str],
-    *,
-    is_careful: bool,
-    place: Place = Place.LIVING,
-) -> None:
-    """Note which keys of the clustered hubs may have rows already."""
-    for statement in known_statements(frozenset(relations)):
-        execute(conn, place.of(statement), {"is_careful": is_careful})
-
-
-def parse(
-    conn: Connection,
-    sources: Iterable[str],
-    load_dt: datetime,
-    place: Place = Place.LIVING,
-) -> dict[str, int]:
-    """Parse the ranges of an open batch; return the rows of each relation it made.
-
-    A relation ``orders`` is the temporary table ``batch_orders``.
-    """
-    values = {
-        "load_dt": load_dt,
-        "namespace": HUB_KEY_NAMESPACE,
-        "origin_header": ORIGIN_HEADER,
-    }
-    rows = {}
-    for source in sources:
-        for one in parse_steps(source):
-            number = execute(conn, place.of(one.statement), values).rowcount
-            if one.makes:
-                rows[one.makes] = number
-            if one.drops_from:
-                rows[one.drops_from] -= number
-    return rows
-
-
-@lru_cache(maxsize=8)
-def parse_steps(source: str) -> tuple[Step, ...]:
-    """Return the statements that parse one source's messages, in order."""
-    folder = SQL_FOLDER / "stg" / source
-    shape = folder / "shape.yaml"
-    shapes = load_shapes(shape) if shape.exists() else []
-    return tuple(
-        step(str(path.relative_to(SQL_FOLDER)), shapes=shapes)
-        for path in sorted((folder / "parse").glob("*.sql"))
-    )
-
-
-@lru_cache(maxsize=16)
-def load_statements(relations: frozenset[str]) -> tuple[tuple[str, str], ...]:
-    """Return (table, statement) for each table that the parsed relations feed."""
-    vault = load_vault()
-    found = []
-    for item in vault.in_load_order:
-        sources = [source for source in item.source if source in relations]
-        if sources:
-            found.append((item.table, render_load(item, sources)))
-    return tuple(found)
-
-
-@lru_cache(maxsize=16)
-def known_statements(relations: frozenset[str]) -> tuple[str, ...]:
-    """Return what notes the known keys of each clustered hub that is fed."""
-    vault = load_vault()
-    return tuple(
-        render("dds/_templates/known.sql", **vault.context(item) | {"sources": sources})
-        for item in vault.in_load_order
-        if isinstance(item, Hub) and item.clustered
-        if (sources := [source for source in item.source if source in relations])
-    )
-
-
-def render_load(
-    item: Hub | Link | Satellite, sources: Iterable[str] | None = None
-) -> str:
-    """Return the SQL that loads one table from the relations of an open batch.
-
-    The statement expects the parameter ``load_dt``.
-    """
-    context: dict[str, Any] = load_vault().context(item)
-    context["sources"] = list(sources or item.source)
-    return render(f"dds/_templates/{item.kind.template}.sql", **context)
-
-
-def _sources(topics: set[str]) -> list[str]:
-    orders, dictionaries = SOURCES
-    found = [dictionaries] if DICTIONARY_FEED in topics else []
-    return ([orders] if topics - {DICTIONARY_FEED} else []) + found

@@ -1,0 +1,20 @@
+"""What the rows of a mart mean, as its folder says."""
+
+from functools import lru_cache
+
+from palate.marts.definitions import load_marts
+from palate.tables.registry import Meant, fingerprint
+
+
+@lru_cache(maxsize=8)
+def of_mart(name: str) -> Meant:
+    """Return what a mart means, its queries among it."""
+    mart = load_marts()[name]
+    fields = mart.model_dump(
+        mode="json",
+        exclude={"description", "fillfactor", "tag_kind"},
+        # What a mart does not say needs no word: old warehouses have none for it.
+        exclude_defaults=True,
+    )
+    meaning = fields | {"query": fingerprint(mart.meaning())}
+    return Meant("mart", name, meaning, f"sql/cdm/{name}")

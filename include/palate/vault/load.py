@@ -1,0 +1,113 @@
+"""The relations of a batch become rows of hubs, links and satellites."""
+
+import logging
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from palate.database import Connection
+from palate.engine.outcome import Batch
+from palate.names import (
+    DICTIONARY_FEED,
+)
+from palate.positions.batch_ranges import make_ranges
+from palate.settings import Settings
+from palate.sql import execute, render
+from palate.table_set import Place
+from palate.vault.compare import count_differing
+from palate.vault.definitions import Hub, Link, Satellite, load_vault
+from palate.vault.parse import parse
+from palate.vault.refused_share import count_refused
+
+log = logging.getLogger(__name__)
+
+
+# Where messages get to, by their topics: folders below sql/stg.
+SOURCES = ("orders", "dictionaries")
+
+
+def load(
+    conn: Connection,
+    settings: Settings,
+    batch: Batch,
+    only: str | None = None,
+    *,
+    is_careful: bool = True,
+    place: Place = Place.LIVING,
+) -> None:
+    """Parse the ranges of an open batch and load the vault's tables, or only one.
+
+    :param is_careful: look for every row before it is added; else, rows about an order
+        that its hub does not know are taken for new, and the batch fails where one is
+        there all the same
+    """
+    topics = {item.log.topic for item in batch.ranges}
+    # A new table takes what the others have: nothing is judged again for it alone.
+    judge_again = only is None and place is Place.LIVING
+    make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
+    parsed = parse(conn, _sources(topics), batch.load_dt, place)
+    batch.counts.update(parsed)
+    if "documents" in parsed:
+        count_refused(conn, batch)
+    make_known(conn, parsed, is_careful=is_careful, place=place)
+    for table, statement in load_statements(frozenset(parsed)):
+        if only not in (None, table):
+            continue
+        loaded = execute(conn, place.of(statement), {"load_dt": batch.load_dt})
+        batch.counts[table] += loaded.rowcount
+    if batch.is_repeat:
+        batch.counts["differing"] += count_differing(conn, parsed)
+
+
+def make_known(
+    conn: Connection,
+    relations: Iterable[str],
+    *,
+    is_careful: bool,
+    place: Place = Place.LIVING,
+) -> None:
+    """Note which keys of the clustered hubs may have rows already."""
+    for statement in known_statements(frozenset(relations)):
+        execute(conn, place.of(statement), {"is_careful": is_careful})
+
+
+@lru_cache(maxsize=16)
+def load_statements(relations: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Return (table, statement) for each table that the parsed relations feed."""
+    vault = load_vault()
+    found = []
+    for item in vault.in_load_order:
+        sources = [source for source in item.source if source in relations]
+        if sources:
+            found.append((item.table, render_load(item, sources)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def known_statements(relations: frozenset[str]) -> tuple[str, ...]:
+    """Return what notes the known keys of each clustered hub that is fed."""
+    vault = load_vault()
+    return tuple(
+        render("dds/_templates/known.sql", **vault.context(item) | {"sources": sources})
+        for item in vault.in_load_order
+        if isinstance(item, Hub) and item.clustered
+        if (sources := [source for source in item.source if source in relations])
+    )
+
+
+def render_load(
+    item: Hub | Link | Satellite, sources: Iterable[str] | None = None
+) -> str:
+    """Return the SQL that loads one table from the relations of an open batch.
+
+    The statement expects the parameter ``load_dt``.
+    """
+    context: dict[str, Any] = load_vault().context(item)
+    context["sources"] = list(sources or item.source)
+    return render(f"dds/_templates/{item.kind.template}.sql", **context)
+
+
+def _sources(topics: set[str]) -> list[str]:
+    orders, dictionaries = SOURCES
+    found = [dictionaries] if DICTIONARY_FEED in topics else []
+    return ([orders] if topics - {DICTIONARY_FEED} else []) + found

@@ -1,0 +1,53 @@
+"""A batch's messages become relations: temporary tables of what they say."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+
+from palate.database import Connection
+from palate.names import (
+    HUB_KEY_NAMESPACE,
+    ORIGIN_HEADER,
+    SQL_FOLDER,
+)
+from palate.sources.shape import load_shapes
+from palate.sql import Step, execute, step
+from palate.table_set import Place
+
+
+def parse(
+    conn: Connection,
+    sources: Iterable[str],
+    load_dt: datetime,
+    place: Place = Place.LIVING,
+) -> dict[str, int]:
+    """Parse the ranges of an open batch; return the rows of each relation it made.
+
+    A relation ``orders`` is the temporary table ``batch_orders``.
+    """
+    values = {
+        "load_dt": load_dt,
+        "namespace": HUB_KEY_NAMESPACE,
+        "origin_header": ORIGIN_HEADER,
+    }
+    rows = {}
+    for source in sources:
+        for one in parse_steps(source):
+            number = execute(conn, place.of(one.statement), values).rowcount
+            if one.makes:
+                rows[one.makes] = number
+            if one.drops_from:
+                rows[one.drops_from] -= number
+    return rows
+
+
+@lru_cache(maxsize=8)
+def parse_steps(source: str) -> tuple[Step, ...]:
+    """Return the statements that parse one source's messages, in order."""
+    folder = SQL_FOLDER / "stg" / source
+    shape = folder / "shape.yaml"
+    shapes = load_shapes(shape) if shape.exists() else []
+    return tuple(
+        step(str(path.relative_to(SQL_FOLDER)), shapes=shapes)
+        for path in sorted((folder / "parse").glob("*.sql"))
+    )
