@@ -19,6 +19,7 @@ from bench.store import stage, staged
 from palate.database import connect
 from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
+from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
@@ -73,7 +74,7 @@ def measure(services: Services, *, number: int, repetitions: int) -> Moves:
     with found.rebuild.timed(1):
         marts.rebuild(settings, _MART, shell_caller("rebuild"))
     for name in load_marts():
-        if marts.differences(settings, name)[0]:
+        if compare.differences(settings, name)[0]:
             raise RuntimeError(f"{name} differs from the vault.")
     if found.touched != found.concerned:
         raise RuntimeError(f"Touched {found.touched}, concerned {found.concerned}.")

@@ -12,7 +12,7 @@ from bench.floor import Floor
 from bench.samples import Samples
 from bench.services import Services, console, now
 from palate.counted import counted
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.publish import stage as publish
@@ -98,7 +98,7 @@ def check(settings: Settings) -> None:
     :raises RuntimeError: if they differ: then the times mean nothing
     """
     for name in load_marts():
-        number, examples = marts.differences(settings, name)
+        number, examples = compare.differences(settings, name)
         if number:
             differing = counted(number, "row differs", "rows differ")
             message = f"{name}: {differing} from the vault, such as {examples}"

@@ -4,7 +4,7 @@ from collections import Counter
 
 import psycopg
 
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
@@ -35,7 +35,7 @@ def check(
     _check_entries(conn, put, verdict)
     _check_ledger(conn, history, verdict)
     for name in load_marts():
-        number, rows = marts.differences(settings, name)
+        number, rows = compare.differences(settings, name)
         verdict.wrong += number
         verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
     number, rows = tags.differences(settings)

@@ -16,6 +16,7 @@ from palate.engine import stage
 from palate.engine.outcome import Batch
 from palate.engine.stage import StageRun
 from palate.landing import drain as staging
+from palate.marts import refresh
 from palate.marts import stage as marts
 from palate.outbox import tag_states as outbox
 from palate.publish import redis_tags as tag_keys
@@ -149,7 +150,7 @@ def _insert_if_different_from_latest() -> None:
 
 def _counter_plus_one() -> None:
     """Add what an order counts now, and never take out what it had counted."""
-    original = marts.refresh_statements
+    original = refresh.refresh_statements
 
     def refresh_statements(name: str) -> tuple[Step, ...]:
         steps = original(name)
@@ -162,7 +163,7 @@ def _counter_plus_one() -> None:
             for step in steps
         )
 
-    marts.refresh_statements = refresh_statements  # type: ignore[assignment]
+    refresh.refresh_statements = refresh_statements  # type: ignore[assignment]
 
 
 def _tags_that_nobody_loses() -> None:

@@ -21,8 +21,8 @@ from palate.errors import (
     SettingsError,
 )
 from palate.landing import dictionaries
+from palate.marts.compare import differences
 from palate.marts.definitions import load_marts
-from palate.marts.stage import differences
 from palate.reads.entry import look
 from palate.settings import Settings
 from tests.integration.staged import caller, load, stage_messages, with_topics

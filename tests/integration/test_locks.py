@@ -14,7 +14,7 @@ from palate.engine.locks import kept_awake
 from palate.engine.stage import StageRun, open_run
 from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
 from palate.history import rebuild
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
@@ -289,4 +289,4 @@ def test_swap_without_a_stage_s_lock_is_refused(
     assert rebuild.swap(rebuilt, ME).outcome == "swapped"
     rows = connection.execute("SELECT order_id FROM dds.h_order ORDER BY 1").fetchall()
     assert rows == [(1,), (2,)]
-    assert marts.differences(rebuilt, "user_product_counters") == (0, [])
+    assert compare.differences(rebuilt, "user_product_counters") == (0, [])

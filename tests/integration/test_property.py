@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
@@ -103,7 +104,7 @@ def test_tables_follow_from_the_history(emptied: Emptied, data: st.DataObject) -
     found = actual(emptied.conn)
     note(f"{len(history.messages)} messages, {len(history.entries)} entries")
     assert_equal(expected(replace(history, rules=ruled)), found)
-    assert {name: marts.differences(settings, name) for name in MARTS} == {
+    assert {name: compare.differences(settings, name) for name in MARTS} == {
         name: (0, []) for name in MARTS
     }
     assert tags.differences(settings) == (0, [])

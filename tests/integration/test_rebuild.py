@@ -14,7 +14,7 @@ from palate.errors import (
     StageBusyError,
 )
 from palate.history import rebuild
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
@@ -128,7 +128,7 @@ def test_equal_tables_are_swapped_without_a_question(
     stage_messages(connection, _orders(21, 25))
     load(shop, "next")
     for name in load_marts():
-        assert marts.differences(shop, name) == (0, [])
+        assert compare.differences(shop, name) == (0, [])
     assert not rebuild.swap(shop, ME).differs  # a repeat of the task does nothing
 
 
@@ -217,7 +217,7 @@ def test_live_runs_go_on_between_all_steps(shop: Settings, connection: Conn) -> 
         for stage in (vault.STAGE, *(mart.stage for mart in load_marts().values())):
             assert not open_ranges(conn, stage, vault.UPSTREAM)
     for name in load_marts():
-        assert marts.differences(shop, name) == (0, [])
+        assert compare.differences(shop, name) == (0, [])
     rebuild.build(shop, replace(ME, run_id="again"))
     assert not rebuild.compare(shop, ME).differs
 

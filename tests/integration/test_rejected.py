@@ -15,7 +15,7 @@ from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.landing import replays as rejected
 from palate.landing.replays import Selection
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import Log
 from palate.positions.watermarks import watermarks
@@ -442,7 +442,7 @@ def _loaded(conn: Connection) -> list[int]:
 
 
 def _differences(settings: Settings) -> int:
-    return sum(marts.differences(settings, name)[0] for name in load_marts())
+    return sum(compare.differences(settings, name)[0] for name in load_marts())
 
 
 def _pieces(conn: Connection) -> int:

@@ -19,6 +19,7 @@ from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
+from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
@@ -80,7 +81,7 @@ def test_tasks_do_all_their_work(
     rejected.dismiss(tasks, Selection(), "ada", "a test")
     for name in load_marts():
         marts.rebuild(tasks, name, caller("rebuild"))
-        assert marts.differences(tasks, name)[0] == 0
+        assert compare.differences(tasks, name)[0] == 0
     rebuild.build(tasks, caller("rebuild"))
     assert not rebuild.compare(tasks, caller("rebuild")).differs
     assert rebuild.discard(tasks)

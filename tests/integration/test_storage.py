@@ -22,7 +22,7 @@ from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
 from palate.landing.replays import Selection
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.positions.ranges import Log, Range
@@ -200,7 +200,7 @@ class TestRetain:
         assert gone.bytes > 0
         assert gone.dropped_by == "test test"
         assert storage.retain(settings, caller("retain")).dropped == []
-        assert sum(marts.differences(settings, name)[0] for name in load_marts()) == 0
+        assert sum(compare.differences(settings, name)[0] for name in load_marts()) == 0
 
     def test_keeps_everything_by_default(
         self, settings: Settings, conn: Connection
@@ -270,7 +270,10 @@ class TestRetain:
         assert len(storage.retain(settings, caller("retain")).dropped) == 2
         # The mart and what is published come from the vault.
         load(settings, "later")
-        assert [marts.differences(settings, name)[0] for name in load_marts()] == [0, 0]
+        assert [compare.differences(settings, name)[0] for name in load_marts()] == [
+            0,
+            0,
+        ]
 
     def test_replays_are_pruned_where_a_feed_was_switched_off(
         self, settings: Settings, conn: Connection
@@ -455,7 +458,7 @@ class TestAfterADrop:
 
         load(settings, "new mart")
 
-        assert marts.differences(settings, name)[0] == 0
+        assert compare.differences(settings, name)[0] == 0
         assert _everything(conn) == before
 
     def test_refused_message_says_that_its_bytes_are_gone(

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from palate.engine.outcome import Outcome
+from palate.marts import refresh
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
@@ -308,7 +309,7 @@ def test_mart_that_tells_nothing_is_seen(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A planted bug: the comparison must not share it."""
-    statements = marts.refresh_statements
+    statements = refresh.refresh_statements
     monkeypatch.setattr(
         marts,
         "refresh_statements",

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from palate.checks.definitions import load_checks
 from palate.checks.subjects import query, subjects
-from palate.marts import recount
-from palate.marts import stage as marts
+from palate.marts import compare, recount, refresh
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.schema import migrate
@@ -65,7 +64,7 @@ def _of_sources() -> Iterator[Statement]:
 
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
-        steps = marts.refresh_statements(name)
+        steps = refresh.refresh_statements(name)
         for one in steps:
             yield f"refresh {name} {one.name}", one.statement
         for part, parts in recount.recount_statements(mart, steps).items():
@@ -73,7 +72,7 @@ def _of_marts() -> Iterator[Statement]:
                 if one not in steps:
                     yield f"recount {name} {part} {one.name}", one.statement
         yield f"recompute {name}", mart.recomputed()
-        yield f"rebuild {name}", marts.rebuild_statements(name)[0].statement
+        yield f"rebuild {name}", compare.rebuild_statements(name)[0].statement
 
 
 def _of_publishing() -> Iterator[Statement]:

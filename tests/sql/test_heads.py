@@ -5,8 +5,7 @@ from itertools import chain
 
 import pytest
 
-from palate.marts import recount
-from palate.marts import stage as marts
+from palate.marts import compare, recount, refresh
 from palate.marts.definitions import load_marts
 from palate.publish import messages as exchange
 from palate.sql import Step
@@ -23,13 +22,13 @@ STEPS = [
         step
         for name, mart in load_marts().items()
         for step in (
-            *marts.refresh_statements(name),
+            *refresh.refresh_statements(name),
             *chain.from_iterable(
                 recount.recount_statements(
-                    mart, marts.refresh_statements(name)
+                    mart, refresh.refresh_statements(name)
                 ).values()
             ),
-            *marts.rebuild_statements(name),
+            *compare.rebuild_statements(name),
         )
     ),
 ]

@@ -28,8 +28,7 @@ from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.landing import drain as staging
 from palate.landing import retention as storage
-from palate.marts import doubled
-from palate.marts import stage as marts
+from palate.marts import compare, doubled
 from palate.marts.definitions import load_marts
 from palate.monitoring.freshness import ASLEEP_SECONDS
 from palate.names import DICTIONARY_FEED, EXAMPLES
@@ -292,7 +291,7 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
     if number > settings.palate_chunk_positions:
         return f"It has not counted {counted(number, 'position')} yet.", True
     if waiting:
-        marts.gather(conn, settings, name, waiting)
+        compare.gather(conn, settings, name, waiting)
     return "", bool(waiting)
 
 

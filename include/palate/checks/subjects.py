@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from palate.marts import stage as marts
+from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.sql import render
 from palate.tags import stage as tags
@@ -29,7 +29,7 @@ def query(path: str, subject: str, *, is_behind: bool = False) -> str:
     if subject == "cdm.user_tags":
         return tags.comparison(is_behind=is_behind)
     if name in load_marts():
-        return marts.comparison(name, is_behind=is_behind)
+        return compare.comparison(name, is_behind=is_behind)
     if name in load_vault().tables:
         return render(path, **_context(name))
     return render(path)

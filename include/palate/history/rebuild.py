@@ -33,8 +33,8 @@ from palate.history.rebuild_report import (
 )
 from palate.marts import stage as marts
 from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.outbox import counters
 from palate.positions.watermarks import open_ranges
-from palate.publish import messages as exchange
 from palate.settings import Settings
 from palate.table_set import Place
 from palate.vault import stage as vault
@@ -180,14 +180,14 @@ def _swap(conn: Connection, settings: Settings, seen: Report) -> None:
     names = list(load_marts()) if seen.marts_differ else []
     if settings.palate_publish_counters_to:
         for name in names:  # who leaves the mart, too
-            exchange.enter_all_counters(conn, name)
+            counters.enter_all_counters(conn, name)
     conn.execute("SELECT ops.swap_rebuild()")
     redefinition.accept(conn)
     if names:
         conn.execute(ALL_TAGS_WAIT)
     if settings.palate_publish_counters_to:
         for name in names:
-            exchange.enter_all_counters(conn, name)
+            counters.enter_all_counters(conn, name)
 
 
 def _catch_up(settings: Settings, caller: Caller) -> Outcome:

@@ -9,7 +9,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import RebuildRefusedError
-from palate.marts import stage as marts
+from palate.marts import refresh
 from palate.marts import tables as mart_tables
 from palate.marts.definitions import Mart, load_marts
 from palate.schema import migrate, roles
@@ -62,7 +62,7 @@ def statements_hash(settings: Settings) -> str:
         *(
             one.statement
             for name in load_marts()
-            for one in marts.refresh_statements(name)
+            for one in refresh.refresh_statements(name)
         ),
         *(json.dumps(one.meaning, sort_keys=True) for one in all_meant()),
         *migrate.view_statements(),

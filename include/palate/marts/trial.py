@@ -7,8 +7,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.marts import doubled
-from palate.marts import stage as marts
+from palate.marts import compare, doubled, refresh
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.recount import TRIED_WITH, tried_statements
 from palate.positions import row_chunks as chunks
@@ -42,17 +41,17 @@ def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -
     :raises DefinitionError: names the file, the statement and the cause
     """
     for mart in load_marts().values():
-        steps = marts.refresh_statements(mart.name)
+        steps = refresh.refresh_statements(mart.name)
         recounted = tried_statements(mart, steps)
         for tried, noted in ((steps, "deltas"), (recounted, "recounted")):
             _try(conn, settings, mart, tried, noted, is_new=mart.name in new)
         with conn.transaction(force_rollback=True):
-            for step in marts.rebuild_statements(mart.name):
+            for step in compare.rebuild_statements(mart.name):
                 if step.name in ("recomputed", "reference", "counted_orders"):
                     with _blamed(mart, step.name):
                         execute(conn, f"EXPLAIN {step.statement}")
             with _blamed(mart, "comparison"):
-                query = marts.comparison(mart.name, is_behind=False)
+                query = compare.comparison(mart.name, is_behind=False)
                 execute(conn, f"EXPLAIN {query}")
 
 

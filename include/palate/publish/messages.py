@@ -9,7 +9,6 @@ from functools import lru_cache
 
 from palate.database import Connection
 from palate.engine.outcome import Batch
-from palate.marts.definitions import Mart
 from palate.names import SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
 from palate.settings import Settings
@@ -17,8 +16,6 @@ from palate.sql import Step, execute, execute_step, render, step
 
 Messages = Iterator[tuple[str, bytes]]
 
-# The marts whose counters a guest's state consists of.
-COUNTED = ("user_product_counters", "user_category_counters")
 
 _FETCHED = 1_000
 
@@ -51,29 +48,6 @@ def counters(conn: Connection, batch: Batch, limit: int) -> Messages:
     batch.counts["guests_due"] += taken.rowcount
     # The counters are read after the queue: what changes later waits in it.
     yield from _messages(conn, render("publish/counters/messages.sql"))
-
-
-def has_counters(conn: Connection) -> bool:
-    """Tell whether a guest waits whose counters changed."""
-    query = "SELECT EXISTS (SELECT 1 FROM ops.counters_waiting)"
-    return bool((conn.execute(query).fetchone() or (False,))[0])
-
-
-def enter_counters(conn: Connection, mart: Mart) -> None:
-    """Let the guests wait whose rows an open refresh of a mart has changed."""
-    if mart.name in COUNTED:
-        statement = render(
-            "publish/counters/changed_guests.sql",
-            mart=mart.name,
-            changes=mart.reference and mart.reference.changes,
-        )
-        execute(conn, statement)
-
-
-def enter_all_counters(conn: Connection, mart: str) -> None:
-    """Let every guest wait who has rows in a mart, if its counters are published."""
-    if mart in COUNTED:
-        execute(conn, render("publish/counters/all_guests.sql", mart=mart))
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts.definitions import load_marts
+from palate.outbox import counters
 from palate.outbox import tag_states as outbox
 from palate.positions import row_chunks as chunks
 from palate.positions.row_chunks import Rows
@@ -83,7 +84,7 @@ def again(settings: Settings, caller: Caller) -> None:
         outbox.enter_all(attempt.conn, batch)
         if settings.palate_publish_counters_to:
             for mart in load_marts():
-                exchange.enter_all_counters(attempt.conn, mart)
+                counters.enter_all_counters(attempt.conn, mart)
 
 
 def _outlets(settings: Settings) -> Iterator[Callable[[Settings, Caller], Outcome]]:
@@ -167,11 +168,11 @@ def _counters(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, COUNTERS, caller) as attempt:
         conn = attempt.conn
         # A guest's state would be half of it while a mart is being filled.
-        if not exchange.has_counters(conn) or filling.among(conn, exchange.COUNTED):
+        if not counters.has_counters(conn) or filling.among(conn, counters.COUNTED):
             return attempt.outcome
         topic = settings.palate_publish_counters_to
         with open_sender(settings, topic, COMPACTED) as sender:
-            while exchange.has_counters(conn):
+            while counters.has_counters(conn):
                 with attempt.batch([], has_ranges=False) as batch:
                     sent = sender.send(exchange.counters(conn, batch, _GUESTS))
                     batch.counts["counters_sent"] = sent

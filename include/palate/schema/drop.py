@@ -17,8 +17,8 @@ from palate.errors import (
     NotFoundError,
 )
 from palate.marts.trial import try_marts
+from palate.outbox import counters
 from palate.positions import retained as dropped
-from palate.publish import messages as exchange
 from palate.schema import migrate
 from palate.settings import Settings
 from palate.sql import execute
@@ -108,7 +108,7 @@ def _find(conn: Connection, name: str) -> Made:
             f"{', '.join(sorted(there))}."
         )
         raise NotFoundError(message)
-    if name in exchange.COUNTED:
+    if name in counters.COUNTED:
         rules = conn.execute("SELECT count(*) FROM cdm.tag_rules").fetchone() or (0,)
         message = (
             f"{name} stays: tags look at it ({rules[0]} rules) and what is published "

@@ -1,0 +1,101 @@
+"""A mart against what the vault says."""
+
+from functools import lru_cache
+from typing import Any
+
+from palate.database import Connection, connect
+from palate.marts import doubled
+from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.marts.refresh import (
+    _batch,
+)
+from palate.names import DICTIONARY_FEED
+from palate.positions.batch_ranges import make_ranges
+from palate.positions.ranges import Range
+from palate.settings import Settings
+from palate.sql import Step, count_rows, execute_step, render
+
+
+def rebuild_statements(name: str) -> list[Step]:
+    """Return the statements of a rebuild, in order."""
+    mart = load_marts()[name]
+    columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
+    tables = ", ".join(f"cdm.{table}" for table in mart.tables)
+    steps = [
+        mart.step("recomputed_rows", query=mart.recomputed()),
+        Step("emptied", f"TRUNCATE {tables}"),
+        Step(
+            "counted_orders",
+            f"INSERT INTO cdm.{name}_counted ({counted})"
+            f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
+            " ORDER BY order_id",
+        ),
+        Step(
+            "rows",
+            f"INSERT INTO cdm.{name} ({columns})"
+            f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
+        ),
+    ]
+    if mart.reference:
+        reference = ", ".join(mart.reference.columns)
+        steps.append(
+            Step(
+                "reference",
+                f"INSERT INTO cdm.{mart.reference.table} ({reference}) SELECT"
+                f" {reference} FROM ({mart.query('reference', products=None)}) AS r"
+                f" ORDER BY {', '.join(mart.reference.key)}",
+            )
+        )
+    if mart.tag_kind:
+        steps.append(Step("waiting_for_tags", ALL_TAGS_WAIT))
+    return steps
+
+
+def differences(
+    settings: Settings, name: str, examples: int = 20
+) -> tuple[int, list[dict[str, Any]]]:
+    """Compare a mart with the vault; return how many rows differ, and some of them.
+
+    What the vault has and the mart has not counted yet shows as a difference: run the
+    stage first.
+
+    :raises DefinitionError: if an order has added to a row twice
+    """
+    with connect(settings) as conn, conn.transaction():
+        query = comparison(name, is_behind=False)
+        number, rows = count_rows(conn, query, examples=examples)
+    doubled.refuse_found(load_marts()[name], rows)
+    return number, rows
+
+
+@lru_cache(maxsize=16)
+def comparison(name: str, *, is_behind: bool) -> str:
+    """Return the query for the rows of a mart that differ from the vault.
+
+    :param is_behind: leave out what the orders that ``gather`` has found may change
+    """
+    mart = load_marts()[name]
+    return render(
+        "checks/marts/equal_the_vault.sql",
+        mart=name,
+        keys=list(mart.keys),
+        guest=mart.guest,
+        columns=mart.columns,
+        recomputed=mart.recomputed(),
+        doubled=doubled.FOUND,
+        is_behind=is_behind,
+        is_label_looked_up=mart.is_label_looked_up,
+    )
+
+
+def gather(
+    conn: Connection, settings: Settings, name: str, ranges: list[Range]
+) -> None:
+    """Find the orders of ranges, and their dishes, for a comparison without them."""
+    mart = load_marts()[name]
+    make_ranges(conn, settings, ranges)
+    steps = [mart.step("2_batch_orders")]
+    if mart.reference:
+        steps = [*_batch(mart), mart.step("recount_products")]
+    for one in steps:
+        execute_step(conn, one, {"dictionary_feed": DICTIONARY_FEED})

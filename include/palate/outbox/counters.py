@@ -1,0 +1,31 @@
+"""The guests whose counters wait to be published."""
+
+from palate.database import Connection
+from palate.marts.definitions import Mart
+from palate.sql import execute, render
+
+# The marts whose counters a guest's state consists of.
+COUNTED = ("user_product_counters", "user_category_counters")
+
+
+def has_counters(conn: Connection) -> bool:
+    """Tell whether a guest waits whose counters changed."""
+    query = "SELECT EXISTS (SELECT 1 FROM ops.counters_waiting)"
+    return bool((conn.execute(query).fetchone() or (False,))[0])
+
+
+def enter_counters(conn: Connection, mart: Mart) -> None:
+    """Let the guests wait whose rows an open refresh of a mart has changed."""
+    if mart.name in COUNTED:
+        statement = render(
+            "publish/counters/changed_guests.sql",
+            mart=mart.name,
+            changes=mart.reference and mart.reference.changes,
+        )
+        execute(conn, statement)
+
+
+def enter_all_counters(conn: Connection, mart: str) -> None:
+    """Let every guest wait who has rows in a mart, if its counters are published."""
+    if mart in COUNTED:
+        execute(conn, render("publish/counters/all_guests.sql", mart=mart))
