@@ -14,7 +14,7 @@ from palate.decisions import check_known
 from palate.errors import RequestError
 from palate.landing.drain import STAGE as DRAIN
 from palate.landing.drain import Limits
-from palate.landing.replays import Selection, Time
+from palate.landing.selection import Selection, Time
 from palate.names import Reason
 from palate.positions.plans import Request, Source
 from palate.positions.ranges import Log

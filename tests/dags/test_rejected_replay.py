@@ -9,8 +9,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from psycopg import Connection
 
-from palate.landing import replays as rejected
-from palate.landing.replays import Selection
+from palate.landing.selection import Selection
+from palate.reads import refused
 from palate.settings import Settings
 from replay_form import selected
 from tests.corpus.case import BROKER_DT, example
@@ -90,7 +90,7 @@ def test_run_loads_what_a_mended_setting_accepts(
     run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "limit": 2})
 
     assert run.state == "success"
-    assert rejected.count(warehouse, Selection()) == {"wrong_shape": 1}
+    assert refused.count(warehouse, Selection()) == {"wrong_shape": 1}
     assert connection.execute(
         "SELECT sum(order_cnt) FROM cdm.user_product_counters"
     ).fetchone() == (4,)  # two dishes in each of two orders

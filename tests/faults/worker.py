@@ -24,7 +24,7 @@ from palate import database
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import PalateError
 from palate.history import rebuild
-from palate.landing import dictionaries
+from palate.landing import dictionaries, selection
 from palate.landing import drain as staging
 from palate.landing import replays as rejected
 from palate.marts import gathered
@@ -164,7 +164,7 @@ def run_stage(
         "tags": tags.run,
         "publish": publish.run,
         REBUILD_ALL: _rebuild_all,
-        "replay": lambda *asked: rejected.run(*asked, rejected.Selection()),
+        "replay": lambda *asked: rejected.run(*asked, selection.Selection()),
     }
     if stage in known:
         return known[stage](settings, caller)

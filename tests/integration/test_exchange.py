@@ -13,7 +13,7 @@ from palate.engine.outcome import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain as staging
 from palate.landing import replays as rejected
-from palate.landing.replays import Selection
+from palate.landing.selection import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline

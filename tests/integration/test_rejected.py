@@ -14,11 +14,12 @@ from palate.cli.app import app
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.landing import replays as rejected
-from palate.landing.replays import Selection
+from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import Log
 from palate.positions.watermarks import watermarks
+from palate.reads import refused
 from palate.reads.status import status
 from palate.settings import Settings
 from palate.vault import load
@@ -58,12 +59,12 @@ def test_replayed_message_loads_like_any_other(
 ) -> None:
     stage_messages(conn, _messages(_order(1), _order(2), NOT_JSON))
     load(mistaken)
-    assert rejected.count(mended, EVERYTHING) == {"not_json": 1, "wrong_shape": 2}
+    assert refused.count(mended, EVERYTHING) == {"not_json": 1, "wrong_shape": 2}
 
     outcome = _replay(mended)
 
     assert outcome == {"queued": 3}
-    assert rejected.count(mended, EVERYTHING) == {"not_json": 1}
+    assert refused.count(mended, EVERYTHING) == {"not_json": 1}
     assert _loaded(conn) == [0, 1]
     assert _differences(mended) == 0
     assert _pieces(conn) == 2 * 6  # the example's two lines have 5 and 1
@@ -128,10 +129,10 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
     with pytest.raises(KeyboardInterrupt):
         die_in_the_batch()
 
-    assert rejected.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
     assert _loaded(conn) == []
     load(mended, run_id="an ordinary run")
-    assert rejected.count(mended, EVERYTHING) == {}
+    assert refused.count(mended, EVERYTHING) == {}
     assert _pieces(conn) == 6
 
 
@@ -144,7 +145,7 @@ def test_repeated_task_does_not_judge_again(
 
     load(mended)  # the same caller: a cleared run
 
-    assert rejected.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
     assert _loaded(conn) == []
 
 
@@ -154,11 +155,11 @@ def test_repeated_replay_judges_again_what_it_queued(
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
     _replay(mistaken)
-    assert rejected.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
 
     assert _replay(mended) == {}  # cleared: it queues nothing twice
 
-    assert rejected.count(mended, EVERYTHING) == {}
+    assert refused.count(mended, EVERYTHING) == {}
     assert _differences(mended) == 0
 
 
@@ -175,7 +176,7 @@ def test_new_table_is_not_filled_with_what_is_refused(
     vault.run(mended, caller("vault", "fill"))
 
     assert conn.execute("SELECT count(*) FROM dds.s_order_cost").fetchone() == (0,)
-    assert rejected.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
 
 
 def test_message_that_is_refused_again_tells_todays_reason(
@@ -183,11 +184,11 @@ def test_message_that_is_refused_again_tells_todays_reason(
 ) -> None:
     stage_messages(conn, _messages(_order(1, {"payload.cost": -1})))
     load(mistaken)
-    assert rejected.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
 
     _replay(mended)
 
-    assert rejected.count(mended, EVERYTHING) == {"value_out_of_range": 1}
+    assert refused.count(mended, EVERYTHING) == {"value_out_of_range": 1}
 
 
 def test_selection_narrows_a_replay(
@@ -203,8 +204,8 @@ def test_selection_narrows_a_replay(
         limit=2,
     )
 
-    assert [item.offset for item in rejected.find(mended, moments)] == [1, 2]
-    assert rejected.count(mended, moments) == {"wrong_shape": 4}
+    assert [item.offset for item in refused.find(mended, moments)] == [1, 2]
+    assert refused.count(mended, moments) == {"wrong_shape": 4}
     assert _replay(mended, moments) == {"queued": 2}
     assert _loaded(conn) == [1, 2]
 
@@ -233,18 +234,18 @@ def test_dismissed_messages_stay_and_are_counted_apart(
     found = status(mended)
     assert number == 2
     assert (found.refused, found.dismissed) == ({"not_an_order": 1}, 2)
-    assert rejected.count(mended, EVERYTHING) == {"not_an_order": 1}
+    assert refused.count(mended, EVERYTHING) == {"not_an_order": 1}
     everything = Selection(with_dismissed=True)
     assert [
         (item.offset, item.dismissed_by, item.dismissed_why)
-        for item in rejected.find(mended, everything)
+        for item in refused.find(mended, everything)
     ] == [(0, "ada", "a test"), (1, "ada", "a test"), (2, None, None)]
     assert rejected.dismiss(mended, everything, "bob", "the rest") == 1
 
 
 def test_position_without_a_refused_message_is_named(mended: Settings) -> None:
     with pytest.raises(NotFoundError, match=r"orders\[0\] offset 7"):
-        rejected.show(mended, Log(TOPIC, 0, 0), 7)
+        refused.show(mended, Log(TOPIC, 0, 0), 7)
 
 
 def test_many_refused_messages_are_an_alarm_once(
@@ -269,7 +270,7 @@ def test_few_refused_messages_are_no_alarm(mended: Settings, conn: Connection) -
     stage_messages(conn, _messages(*[_order(n) for n in range(41)], *[NOT_JSON] * 9))
     load(mended)
 
-    assert rejected.count(mended, EVERYTHING) == {"not_json": 9}
+    assert refused.count(mended, EVERYTHING) == {"not_json": 9}
 
 
 def test_first_messages_of_all_are_too_few_for_an_alarm(

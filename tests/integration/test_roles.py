@@ -18,7 +18,7 @@ from palate.landing import dictionaries
 from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
-from palate.landing.replays import Selection
+from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

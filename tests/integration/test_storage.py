@@ -21,12 +21,13 @@ from palate.landing import drain as staging
 from palate.landing import replays as rejected
 from palate.landing import retention as storage
 from palate.landing.partitions import make_room
-from palate.landing.replays import Selection
+from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import watermarks
+from palate.reads import refused, storage
 from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -464,9 +465,9 @@ class TestAfterADrop:
     def test_refused_message_says_that_its_bytes_are_gone(
         self, settings: Settings
     ) -> None:
-        content = rejected.show(settings, LOG, 3)
+        content = refused.show(settings, LOG, 3)
         assert (content.is_gone, content.message) == (True, None)
-        assert not rejected.show(settings, LOG, 23).is_gone
+        assert not refused.show(settings, LOG, 23).is_gone
         shown = _call(settings, "rejected", "show", TOPIC, "0", "3")
         assert "Its bytes are gone: retention has dropped them" in shown.output
 

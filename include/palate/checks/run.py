@@ -35,6 +35,7 @@ from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import messages
 from palate.positions.ranges import Range
 from palate.positions.watermarks import open_ranges, watermarks
+from palate.reads import storage
 from palate.settings import Settings
 from palate.sql import count_rows
 from palate.tags import stage as tags

@@ -17,9 +17,11 @@ from palate.decisions import person, stated
 from palate.engine.outcome import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import replays as rejected
-from palate.landing.replays import Content, Selection, Time
+from palate.landing.selection import Selection, Time
 from palate.pipelines import follow_vault
 from palate.positions.ranges import Log
+from palate.reads import refused
+from palate.reads.refused import Content
 from palate.settings import load_settings
 from palate.text import harmless, readable
 from palate.vault import stage as vault
@@ -103,8 +105,8 @@ def list_messages(
     """List refused messages, with the counts by reason of all that match."""
     selection = replace(selection, with_dismissed=dismissed, limit=limit)
     settings = load_settings()
-    counts = rejected.count(settings, selection)
-    found = rejected.find(settings, selection)
+    counts = refused.count(settings, selection)
+    found = refused.find(settings, selection)
     if as_json:
         print_json({"counts": counts, "messages": [asdict(item) for item in found]})
         return
@@ -145,7 +147,7 @@ def show(
 ) -> None:
     """Show one refused message: why, and its bytes, as they came."""
     with told():
-        content = rejected.show(load_settings(), Log(topic, epoch, partition), offset)
+        content = refused.show(load_settings(), Log(topic, epoch, partition), offset)
         if as_json:
             print_json(_plain_content(content))
             return
@@ -200,7 +202,7 @@ def replay(
     for outcome in follow_vault(settings):
         print_outcome(outcome, as_json)
     if queued.counts["queued"] and not as_json:
-        refused = rejected.still_refused(settings, queued.as_ranges())
+        refused = refused.still_refused(settings, queued.as_ranges())
         loaded = queued.counts["queued"] - sum(refused.values())
         out.print(f"Accepted now: {loaded}. Refused: {_told_counts(refused)}.")
 

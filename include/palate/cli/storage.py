@@ -9,6 +9,7 @@ from palate.cli.told import told
 from palate.engine.outcome import shell_caller
 from palate.landing import retention as storage
 from palate.landing.retention import Partition
+from palate.reads import storage
 from palate.settings import load_settings
 
 app = typer.Typer(

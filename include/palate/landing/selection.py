@@ -1,0 +1,118 @@
+"""Which refused messages a person means."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Time(StrEnum):
+    """Which time a selection goes by."""
+
+    BROKER = "broker"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which refused messages are meant; what is None or empty leaves none out.
+
+    ``start`` is part of the interval, ``end`` is not; both must be aware. ``offsets``
+    are first and last ones. With ``limit`` the oldest positions come first.
+    """
+
+    reasons: tuple[str, ...] = ()
+    topic: str | None = None
+    epoch: int | None = None
+    partition: int | None = None
+    offsets: tuple[tuple[int, int], ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    time: Time = Time.BROKER
+    with_dismissed: bool = False
+    limit: int | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether nothing narrows it."""
+        return self == Selection(
+            time=self.time, with_dismissed=self.with_dismissed, limit=self.limit
+        )
+
+
+# Every value is a parameter; one that is null selects all.
+_BY_ITSELF = """
+    (%(reasons)s::text[] IS NULL OR m.reason = ANY(%(reasons)s::text[]))
+    AND (%(topic)s::text IS NULL OR m.topic = %(topic)s::text)
+    AND (%(epoch)s::integer IS NULL OR m.epoch = %(epoch)s::integer)
+    AND (%(partition)s::integer IS NULL OR m.kafka_partition = %(partition)s::integer)
+    AND (
+        %(offsets)s::int8multirange IS NULL
+        OR m.kafka_offset BETWEEN %(lowest)s::bigint AND %(highest)s::bigint
+        AND m.kafka_offset <@ %(offsets)s::int8multirange
+    )
+    AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
+"""
+
+
+_IN_TIME = """(
+    (%(start)s::timestamptz IS NULL OR {time} >= %(start)s::timestamptz)
+    AND (%(end)s::timestamptz IS NULL OR {time} < %(end)s::timestamptz)
+)"""
+
+
+_CHOSEN = f"""
+FROM stg.rejected_messages AS m
+WHERE
+    {_BY_ITSELF}
+    AND CASE
+        WHEN %(start)s::timestamptz IS NULL AND %(end)s::timestamptz IS NULL THEN TRUE
+        WHEN NOT %(by_broker)s THEN {_IN_TIME.format(time="m.rejected_dt")}
+        ELSE (m.topic, m.epoch, m.kafka_partition, m.kafka_offset) IN (
+            SELECT s.topic, s.epoch, s.kafka_partition, s.kafka_offset
+            FROM (
+                SELECT topic, epoch, kafka_partition, array_agg(kafka_offset) AS offsets
+                FROM stg.rejected_messages AS m
+                WHERE {_BY_ITSELF}
+                GROUP BY topic, epoch, kafka_partition
+            ) AS r
+            CROSS JOIN LATERAL stg.messages_at(
+                r.topic, r.epoch, r.kafka_partition, r.offsets
+            ) AS s
+            WHERE {_IN_TIME.format(time="s.broker_dt")}
+        )
+    END
+"""
+
+
+_IS_GONE = """
+EXISTS (
+    SELECT FROM ops.event_partitions AS p
+    WHERE (p.topic, p.epoch, p.kafka_partition)
+    = (m.topic, m.epoch, m.kafka_partition)
+    AND m.kafka_offset >= p.from_offset AND m.kafka_offset < p.to_offset
+    AND p.dropped_dt IS NOT NULL
+)"""
+
+
+_POSITION = "topic, epoch, kafka_partition, kafka_offset"
+
+
+def _values(selection: Selection) -> dict[str, Any]:
+    offsets = selection.offsets
+    return {
+        "reasons": list(selection.reasons) or None,
+        "topic": selection.topic,
+        "epoch": selection.epoch,
+        "partition": selection.partition,
+        "offsets": "{" + ",".join(f"[{a},{b}]" for a, b in offsets) + "}"
+        if offsets
+        else None,
+        "lowest": min((low for low, _ in offsets), default=None),
+        "highest": max((high for _, high in offsets), default=None),
+        "start": selection.start,
+        "end": selection.end,
+        "by_broker": selection.time is Time.BROKER,
+        "with_dismissed": selection.with_dismissed,
+        "limit": selection.limit,
+    }

@@ -1,0 +1,113 @@
+"""Refused messages, as people see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from palate.database import connect
+from palate.errors import NotFoundError
+from palate.landing.selection import _CHOSEN, _IS_GONE, _POSITION, Selection, _values
+from palate.positions.ranges import Log, Range
+from palate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A refused message without its bytes."""
+
+    topic: str
+    epoch: int
+    partition: int
+    offset: int
+    broker_dt: datetime | None
+    reason: str
+    detail: str
+    rejected_dt: datetime
+    dismissed_dt: datetime | None
+    dismissed_by: str | None
+    dismissed_why: str | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A refused message with all that came with it; headers as STG keeps them.
+
+    ``is_gone`` where retention has dropped it from STG.
+    """
+
+    rejected: Rejected
+    message: bytes | None
+    key: bytes | None
+    headers: bytes | None
+    is_gone: bool
+
+
+_FOUND = (
+    "m.topic, m.epoch, m.kafka_partition, m.kafka_offset, e.broker_dt, m.reason,"
+    " m.detail, m.rejected_dt, m.dismissed_dt, m.dismissed_by, m.dismissed_why"
+)
+
+
+_WITH_MESSAGES = f"""
+FROM (SELECT m.* {_CHOSEN} ORDER BY {_POSITION} LIMIT %(limit)s) AS m
+LEFT JOIN LATERAL stg.messages(
+    m.topic, m.epoch, m.kafka_partition, m.kafka_offset, m.kafka_offset + 1
+) AS e ON TRUE
+"""
+
+
+def find(settings: Settings, selection: Selection) -> list[Rejected]:
+    """Return what was selected, by position."""
+    query = f"SELECT {_FOUND} {_WITH_MESSAGES} ORDER BY 1, 2, 3, 4"
+    with connect(settings) as conn:
+        return [Rejected(*row) for row in conn.execute(query, _values(selection))]
+
+
+def count(settings: Settings, selection: Selection) -> dict[str, int]:
+    """Return how many were selected by reason, whatever their limit."""
+    query = f"SELECT m.reason, count(*) {_CHOSEN} GROUP BY m.reason ORDER BY m.reason"
+    with connect(settings) as conn:
+        return dict(conn.execute(query, _values(selection)).fetchall())
+
+
+def show(settings: Settings, log: Log, offset: int) -> Content:
+    """Return one refused message.
+
+    :raises NotFoundError: if there is no refused message at this position
+    """
+    selection = Selection(
+        topic=log.topic,
+        epoch=log.epoch,
+        partition=log.partition,
+        offsets=((offset, offset),),
+        with_dismissed=True,
+    )
+    query = (
+        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {_IS_GONE}"
+        f" {_WITH_MESSAGES}"
+    )
+    with connect(settings) as conn:
+        row = conn.execute(query, _values(selection)).fetchone()
+    if row is None:
+        message = (
+            f"No refused message stands at {log} offset {offset}. `palate rejected "
+            "list` has the positions; one that was accepted since is there no more."
+        )
+        raise NotFoundError(message)
+    return Content(Rejected(*row[:-4]), *row[-4:])
+
+
+def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]:
+    """Return by reason what of a replay is refused, or not judged yet."""
+    with connect(settings) as conn:
+        return dict(
+            conn.execute(
+                "SELECT m.reason, count(*) FROM ops.replays AS q"
+                f" INNER JOIN stg.rejected_messages AS m USING ({_POSITION})"
+                " WHERE q.replay_offset >= %s AND q.replay_offset < %s"
+                " GROUP BY m.reason ORDER BY m.reason",
+                (min(r.start for r in ranges), max(r.end for r in ranges)),
+            ).fetchall()
+        )
