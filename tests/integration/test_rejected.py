@@ -22,7 +22,7 @@ from palate.positions.watermarks import watermarks
 from palate.reads import refused
 from palate.reads.status import status
 from palate.settings import Settings
-from palate.vault import load
+from palate.vault import load as vault_load
 from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
 from tests.integration.staged import caller, load, stage_messages, with_topics
@@ -123,7 +123,7 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
         with open_run(mended, vault.STAGE, caller("vault", "killed")) as attempt:
             ranges = vault.open_ranges(attempt.conn, vault.STAGE, vault.UPSTREAM)
             with attempt.batch(ranges) as batch:
-                load.load(attempt.conn, mended, batch)
+                vault_load.load(attempt.conn, mended, batch)
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -16,10 +16,9 @@ from typer.testing import CliRunner
 
 from palate.cli.app import app
 from palate.errors import SettingsError
-from palate.landing import dictionaries
+from palate.landing import dictionaries, retention
 from palate.landing import drain as staging
 from palate.landing import replays as rejected
-from palate.landing import retention as storage
 from palate.landing.partitions import make_room
 from palate.landing.selection import Selection
 from palate.marts import compare
@@ -163,12 +162,12 @@ class TestManyPartitions:
         load(small)
         _name(small)
 
-        assert len(storage.retain(small, caller("retain")).dropped) == 300
+        assert len(retention.retain(small, caller("retain")).dropped) == 300
         assert conn.execute("SELECT count(*) FROM dds.h_order").fetchone() == (300,)
 
 
 class TestRetain:
-    """``storage.retain``."""
+    """``retention.retain``."""
 
     def test_drops_what_is_old_and_taken(
         self, settings: Settings, conn: Connection
@@ -177,14 +176,14 @@ class TestRetain:
         load(settings)
         _name(settings)
 
-        would = storage.retain(settings, caller("retain"), dry_run=True)
+        would = retention.retain(settings, caller("retain"), dry_run=True)
         assert [item.range for item in would.dropped] == [
             Range(LOG, 0, 10),
             Range(LOG, 10, 20),
         ]
         assert len(_offsets(conn)) == 25
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert [item.range for item in done.dropped] == [
             Range(LOG, 0, 10),
@@ -200,7 +199,7 @@ class TestRetain:
         assert gone.last_broker_dt == BROKER_DT + timedelta(seconds=19)
         assert gone.bytes > 0
         assert gone.dropped_by == "test test"
-        assert storage.retain(settings, caller("retain")).dropped == []
+        assert retention.retain(settings, caller("retain")).dropped == []
         assert sum(compare.differences(settings, name)[0] for name in load_marts()) == 0
 
     def test_keeps_everything_by_default(
@@ -211,7 +210,7 @@ class TestRetain:
         load(settings)
         _name(settings)
 
-        assert storage.retain(everything, caller("retain")).dropped == []
+        assert retention.retain(everything, caller("retain")).dropped == []
         assert {item.kept for item in storage.show(everything).partitions} == {
             "PALATE_STG_KEEP_DAYS is not set"
         }
@@ -229,7 +228,7 @@ class TestRetain:
         load(settings)
         _name(settings)
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
         assert done.kept[0].kept == (
@@ -244,12 +243,12 @@ class TestRetain:
         _name(settings)
         conn.execute("UPDATE ops.watermarks SET next_offset = 9 WHERE stage = 'vault'")
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert done.dropped == []
         assert done.kept[0].kept == "stage vault stands at offset 9"
         conn.execute("DELETE FROM ops.watermarks WHERE stage = 'vault'")
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
         assert done.kept[0].kept == "stage vault stands at offset 0"
 
     @pytest.mark.parametrize("stage", ["publish:orders", "lookup", "mart:removed"])
@@ -268,7 +267,7 @@ class TestRetain:
             (stage,),
         )
 
-        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+        assert len(retention.retain(settings, caller("retain")).dropped) == 2
         # The mart and what is published come from the vault.
         load(settings, "later")
         assert [compare.differences(settings, name)[0] for name in load_marts()] == [
@@ -291,7 +290,7 @@ class TestRetain:
         )
         conn.execute("UPDATE ops.replays SET asked_dt = '2020-01-01'")
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert done.pruned["ops.replays"] == 1
 
@@ -303,11 +302,11 @@ class TestRetain:
         _name(settings)
         _make_new(conn, "s_order_cost")
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert done.kept[0].kept == "stage vault:s_order_cost stands at offset 0"
         load(settings, "fill")
-        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+        assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
     def test_keeps_refused_messages_that_nobody_has_decided_on(
         self, settings: Settings, conn: Connection
@@ -316,7 +315,7 @@ class TestRetain:
         load(settings)
         _name(settings)
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
         assert [item.kept for item in storage.show(settings).partitions] == [
@@ -324,7 +323,7 @@ class TestRetain:
             "an older partition of its log is kept",
         ]
         rejected.dismiss(settings, Selection(), "ada", "a test")
-        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+        assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
     def test_keeps_what_is_asked_to_be_judged_again(
         self, settings: Settings, conn: Connection
@@ -335,12 +334,12 @@ class TestRetain:
         rejected.dismiss(settings, Selection(), "ada", "a test")
         rejected.run(settings, caller("replays"), Selection(with_dismissed=True))
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert done.kept[0].kept == "1 replay that was asked for is not done yet"
         load(settings, "replay")
         _name(settings)
-        assert len(storage.retain(settings, caller("retain")).dropped) == 2
+        assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
     def test_drops_the_rest_of_an_epoch_that_is_over(
         self, settings: Settings, conn: Connection
@@ -353,10 +352,10 @@ class TestRetain:
             "INSERT INTO ops.topics (topic, epoch, kafka_partition) VALUES (%s, 1, %s)",
             (TOPIC, other),
         )
-        assert storage.retain(settings, caller("retain")).dropped == []
+        assert retention.retain(settings, caller("retain")).dropped == []
         conn.execute("INSERT INTO ops.topics (topic, epoch) VALUES (%s, 2)", (TOPIC,))
 
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
 
         assert [item.range for item in done.dropped] == [Range(LOG, 0, 10)]
 
@@ -370,7 +369,7 @@ class TestRetain:
 
         with conn.transaction():
             conn.execute("SELECT count(*) FROM stg.order_events")
-            done = storage.retain(settings, caller("retain"))
+            done = retention.retain(settings, caller("retain"))
 
         assert done.dropped == []
         assert [item.kept for item in done.kept] == [
@@ -394,14 +393,14 @@ class TestRetain:
             conn.transaction(),
         ):
             conn.execute("SELECT count(*) FROM stg.order_events")  # a long reader
-            retention = pool.submit(storage.retain, settings, caller("retain"))
-            while not retention.done():
+            dropping = pool.submit(retention.retain, settings, caller("retain"))
+            while not dropping.done():
                 start = time.monotonic()
                 live.execute("SELECT count(*) FROM stg.order_events")
                 waits.append(time.monotonic() - start)
 
         # Three logs are not three times ten tries: the first refusal is the last.
-        assert len(retention.result().kept) == 3
+        assert len(dropping.result().kept) == 3
         assert len(waits) > 100
         assert max(waits) < 1
 
@@ -419,7 +418,7 @@ class TestAfterADrop:
         load(settings)
         _name(settings)
         rejected.dismiss(settings, Selection(limit=1), "ada", "a test")
-        done = storage.retain(settings, caller("retain"))
+        done = retention.retain(settings, caller("retain"))
         assert [item.range.end for item in done.dropped] == [10, 20]
 
     def test_cleared_vault_task_leaves_what_is_gone(
@@ -546,7 +545,7 @@ def test_cleared_drain_task_leaves_what_is_gone(
     load(settings)
     _name(settings)
     rejected.dismiss(settings, Selection(), "ada", "a test")
-    assert len(storage.retain(settings, caller("retain")).dropped) == 2
+    assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
     outcome = staging.run(settings, caller("drain"))
 
@@ -567,10 +566,10 @@ class TestPrune:
         _let_time_pass(conn)
         load(settings, "second")
 
-        first = storage.retain(settings, caller("retain"))
+        first = retention.retain(settings, caller("retain"))
         assert first.pruned["ops.replays"] == 0  # the look-ups have not taken it
         _name(settings)
-        second = storage.retain(settings, caller("retain"))
+        second = retention.retain(settings, caller("retain"))
         assert second.pruned == {
             "ops.batches": 0,
             "ops.stage_runs": 0,
@@ -598,8 +597,8 @@ class TestPrune:
         _let_time_pass(conn)
         before = _everything(conn)
 
-        would = storage.retain(settings, caller("retain"), dry_run=True)
-        done = storage.retain(settings, caller("retain"))
+        would = retention.retain(settings, caller("retain"), dry_run=True)
+        done = retention.retain(settings, caller("retain"))
 
         assert done.pruned["ops.batches"] == would.pruned["ops.batches"] == 1
         assert done.pruned["ops.stage_runs"] == 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from palate.checks.definitions import load_checks
 from palate.checks.subjects import query, subjects
-from palate.marts import compare, recount, refresh
+from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.schema import migrate
@@ -72,7 +72,7 @@ def _of_marts() -> Iterator[Statement]:
                 if one not in steps:
                     yield f"recount {name} {part} {one.name}", one.statement
         yield f"recompute {name}", mart.recomputed()
-        yield f"rebuild {name}", compare.rebuild_statements(name)[0].statement
+        yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
 
 
 def _of_publishing() -> Iterator[Statement]:

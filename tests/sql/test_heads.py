@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from palate.marts import compare, recount, refresh
+from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts
 from palate.publish import messages as exchange
 from palate.sql import Step
@@ -28,7 +28,7 @@ STEPS = [
                     mart, refresh.refresh_statements(name)
                 ).values()
             ),
-            *compare.rebuild_statements(name),
+            *refresh.rebuild_statements(name),
         )
     ),
 ]

@@ -27,7 +27,7 @@ from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.landing import drain as staging
-from palate.landing import retention as storage
+from palate.landing import partitions
 from palate.marts import compare, doubled
 from palate.marts.definitions import load_marts
 from palate.monitoring.freshness import ASLEEP_SECONDS
@@ -35,7 +35,6 @@ from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import messages
 from palate.positions.ranges import Range
 from palate.positions.watermarks import open_ranges, watermarks
-from palate.reads import storage
 from palate.settings import Settings
 from palate.sql import count_rows
 from palate.tags import stage as tags
@@ -306,7 +305,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
         "week_dt": now - timedelta(days=8),
         "refused_share": settings.palate_refused_share,
         "refused_least": settings.palate_refused_least,
-        "many_partitions": storage.MANY_PARTITIONS,
+        "many_partitions": partitions.MANY_PARTITIONS,
         "tables": ["messages", *load_vault().tables],
     }
 

@@ -17,6 +17,7 @@ from palate.cli.output import (
     print_json,
     print_outcome,
     print_table,
+    told,
 )
 from palate.cli.positions import app as positions_app
 from palate.cli.rebuild import rebuild_vault
@@ -24,7 +25,6 @@ from palate.cli.rejected import app as rejected_app
 from palate.cli.reload import reload
 from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
-from palate.cli.told import told
 from palate.engine.outcome import shell_caller
 from palate.errors import SettingsError
 from palate.landing import replays as rejected

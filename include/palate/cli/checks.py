@@ -7,8 +7,7 @@ import typer
 from palate.checks import run as checks
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
-from palate.cli.output import AsJson, out, print_json, print_table
-from palate.cli.told import told
+from palate.cli.output import AsJson, out, print_json, print_table, told
 from palate.counted import counted
 from palate.engine.outcome import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
-from palate.cli.told import told
+from palate.cli.output import AsJson, out, print_json, print_outcome, print_table, told
 from palate.counted import counted
 from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json
-from palate.cli.told import told
+from palate.cli.output import AsJson, out, print_json, told
 from palate.errors import ApprovalNeededError
 from palate.settings import load_settings
 

@@ -1,8 +1,10 @@
-"""How every command prints: one console, one ``--json``, one kind of table."""
+"""How every command prints and ends: one console, one kind of table, exit codes."""
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from palate.engine.outcome import Outcome
+from palate.errors import PalateError
 from palate.text import harmless
 
 # What is printed may be anybody's: no markup, no emoji codes, no guessed colours.
@@ -101,3 +104,15 @@ def _print_block(heads: Sequence[str], row: Sequence[str]) -> None:
             out.print(Padding.indent(Text(cell, overflow="fold"), 4))
         else:
             out.print(Text(line))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """End with a sentence and the error's own exit code instead of a traceback."""
+    try:
+        yield
+    except PalateError as error:
+        kind = type(error).__name__.removesuffix("Error")
+        errors.print(f"{kind}: ", style="red", end="")
+        errors.print("\n".join(map(harmless, str(error).split("\n"))))
+        sys.exit(error.exit_code)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, print_table
-from palate.cli.told import told
+from palate.cli.output import AsJson, out, print_json, print_table, told
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import person, stated

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from palate import requests
-from palate.cli.output import AsJson, out, print_json, print_outcome, print_table
-from palate.cli.told import told
+from palate.cli.output import AsJson, out, print_json, print_outcome, print_table, told
 from palate.counted import counted
 from palate.decisions import person, stated
 from palate.engine.outcome import shell_caller
@@ -202,9 +201,9 @@ def replay(
     for outcome in follow_vault(settings):
         print_outcome(outcome, as_json)
     if queued.counts["queued"] and not as_json:
-        refused = refused.still_refused(settings, queued.as_ranges())
-        loaded = queued.counts["queued"] - sum(refused.values())
-        out.print(f"Accepted now: {loaded}. Refused: {_told_counts(refused)}.")
+        left = refused.still_refused(settings, queued.as_ranges())
+        loaded = queued.counts["queued"] - sum(left.values())
+        out.print(f"Accepted now: {loaded}. Refused: {_told_counts(left)}.")
 
 
 @app.command()

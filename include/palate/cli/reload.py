@@ -8,8 +8,7 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import requests
-from palate.cli.output import AsJson, errors, out, print_json
-from palate.cli.told import told
+from palate.cli.output import AsJson, errors, out, print_json, told
 from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.history import reload as reloading
 from palate.history.reload_share import Watch

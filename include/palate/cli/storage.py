@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, errors, out, print_json, print_table
-from palate.cli.told import told
+from palate.cli.output import AsJson, errors, out, print_json, print_table, told
 from palate.engine.outcome import shell_caller
-from palate.landing import retention as storage
+from palate.landing import retention
 from palate.landing.retention import Partition
 from palate.reads import storage
 from palate.settings import load_settings
@@ -57,7 +56,9 @@ def retain(
     PALATE_OPS_KEEP_DAYS.
     """
     with told():
-        found = storage.retain(load_settings(), shell_caller("retain"), dry_run=dry_run)
+        found = retention.retain(
+            load_settings(), shell_caller("retain"), dry_run=dry_run
+        )
         if as_json:
             print_json(found.as_dict())
             return

@@ -11,7 +11,7 @@ from palate.engine import progress
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError
-from palate.landing.selection import _CHOSEN, _IS_GONE, _POSITION, Selection, _values
+from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.names import REPLAY_FEED
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import watermarks
@@ -49,16 +49,16 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
             conn = attempt.conn
             start = watermarks(conn, STAGE).get(_FEED, 0)
             number = conn.execute(
-                f"INSERT INTO ops.replays (replay_offset, {_POSITION}, asked_dt)"
+                f"INSERT INTO ops.replays (replay_offset, {POSITION}, asked_dt)"
                 " SELECT %(next)s + row_number() OVER () - 1, chosen.*, %(load_dt)s"
-                f" FROM (SELECT {_POSITION} {_CHOSEN} AND NOT {_IS_GONE} AND NOT EXISTS"
+                f" FROM (SELECT {POSITION} {CHOSEN} AND NOT {IS_GONE} AND NOT EXISTS"
                 " (SELECT 1 FROM ops.replays AS waiting"
                 " WHERE waiting.replay_offset >= %(judged)s"
                 " AND (waiting.topic, waiting.epoch, waiting.kafka_partition,"
                 " waiting.kafka_offset)"
                 " = (m.topic, m.epoch, m.kafka_partition, m.kafka_offset))"
-                f" ORDER BY {_POSITION} LIMIT %(limit)s) AS chosen",
-                _values(selection)
+                f" ORDER BY {POSITION} LIMIT %(limit)s) AS chosen",
+                values_of(selection)
                 | {
                     "next": start,
                     "load_dt": batch.load_dt,
@@ -67,7 +67,7 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
             ).rowcount
             batch.counts["queued"] = number
             gone = conn.execute(
-                f"SELECT count(*) {_CHOSEN} AND {_IS_GONE}", _values(selection)
+                f"SELECT count(*) {CHOSEN} AND {IS_GONE}", values_of(selection)
             ).fetchone()
             if gone and gone[0]:
                 attempt.outcome.note = (
@@ -96,13 +96,13 @@ def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int
         return conn.execute(
             "UPDATE stg.rejected_messages AS r SET dismissed_dt = now(),"
             " dismissed_by = %(who)s, dismissed_why = %(why)s"
-            f" FROM (SELECT {_POSITION} {_CHOSEN} ORDER BY {_POSITION}"
+            f" FROM (SELECT {POSITION} {CHOSEN} ORDER BY {POSITION}"
             " LIMIT %(limit)s) AS chosen"
             " WHERE r.dismissed_dt IS NULL"
             " AND (r.topic, r.epoch, r.kafka_partition, r.kafka_offset) ="
             " (chosen.topic, chosen.epoch, chosen.kafka_partition,"
             " chosen.kafka_offset)",
-            _values(selection) | {"who": who, "why": why},
+            values_of(selection) | {"who": who, "why": why},
         ).rowcount
 
 
@@ -112,8 +112,8 @@ def _check_there(conn: Connection, selection: Selection) -> None:
     if not single:
         return
     found = conn.execute(
-        f"SELECT DISTINCT kafka_offset {_CHOSEN} AND kafka_offset = ANY(%(single)s)",
-        _values(selection) | {"single": list(single)},
+        f"SELECT DISTINCT kafka_offset {CHOSEN} AND kafka_offset = ANY(%(single)s)",
+        values_of(selection) | {"single": list(single)},
     ).fetchall()
     missing = sorted(single - {offset for (offset,) in found})
     if missing:

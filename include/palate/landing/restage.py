@@ -16,7 +16,7 @@ from palate.errors import AccessDeniedError, PalateError
 from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Look, look
-from palate.positions import plans as intervals
+from palate.positions import plans
 from palate.positions.plans import Request, Source
 from palate.positions.ranges import Log, Range
 from palate.positions.watermarks import watermarks
@@ -76,7 +76,7 @@ def run(
             there, ends = intervals.on_broker_at(
                 reader, states, request.start, request.end
             )
-        plan = intervals.planned(attempt.conn, caller)
+        plan = plans.planned(attempt.conn, caller)
         # One that this task has begun and not finished goes on where it was killed.
         if (
             plan is None
@@ -86,10 +86,10 @@ def run(
             there += intervals.staged_at(
                 attempt.conn, topics, request.start, request.end
             )
-            plan = intervals.enter(attempt.conn, caller, request, there, states)
+            plan = plans.enter(attempt.conn, caller, request, there, states)
         progress.begin(attempt)
         if reader:
-            for ranges in intervals.rounds(progress.left(attempt, plan.compared)):
+            for ranges in plans.rounds(progress.left(attempt, plan.compared)):
                 repeat(attempt, reader, settings, states, ranges)
         attempt.outcome.note = (
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
@@ -125,7 +125,7 @@ def repeat(
 
     :param states: the first offset that the broker keeps of each log, and its end
     """
-    for some in intervals.rounds(attempt.without_dropped(ranges)):
+    for some in plans.rounds(attempt.without_dropped(ranges)):
         _repeat(attempt, reader, settings, states, some)
 
 
@@ -136,7 +136,7 @@ def _repeat(
     states: dict[Log, tuple[int, int]],
     ranges: list[Range],
 ) -> None:
-    kept = intervals.cut(states, ranges)
+    kept = plans.cut(states, ranges)
     reading = Reading(
         reader, {r.log: r.start for r in kept}, {r.log: r.end for r in kept}
     )

@@ -53,15 +53,11 @@ _BY_ITSELF = """
     )
     AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
 """
-
-
 _IN_TIME = """(
     (%(start)s::timestamptz IS NULL OR {time} >= %(start)s::timestamptz)
     AND (%(end)s::timestamptz IS NULL OR {time} < %(end)s::timestamptz)
 )"""
-
-
-_CHOSEN = f"""
+CHOSEN = f"""
 FROM stg.rejected_messages AS m
 WHERE
     {_BY_ITSELF}
@@ -83,9 +79,7 @@ WHERE
         )
     END
 """
-
-
-_IS_GONE = """
+IS_GONE = """
 EXISTS (
     SELECT FROM ops.event_partitions AS p
     WHERE (p.topic, p.epoch, p.kafka_partition)
@@ -93,12 +87,11 @@ EXISTS (
     AND m.kafka_offset >= p.from_offset AND m.kafka_offset < p.to_offset
     AND p.dropped_dt IS NOT NULL
 )"""
+POSITION = "topic, epoch, kafka_partition, kafka_offset"
 
 
-_POSITION = "topic, epoch, kafka_partition, kafka_offset"
-
-
-def _values(selection: Selection) -> dict[str, Any]:
+def values_of(selection: Selection) -> dict[str, Any]:
+    """Return the parameters of ``CHOSEN``."""
     offsets = selection.offsets
     return {
         "reasons": list(selection.reasons) or None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from palate.database import Connection, connect
 from palate.marts import doubled
-from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
+from palate.marts.definitions import load_marts
 from palate.marts.refresh import (
     _batch,
 )
@@ -13,42 +13,7 @@ from palate.names import DICTIONARY_FEED
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.ranges import Range
 from palate.settings import Settings
-from palate.sql import Step, count_rows, execute_step, render
-
-
-def rebuild_statements(name: str) -> list[Step]:
-    """Return the statements of a rebuild, in order."""
-    mart = load_marts()[name]
-    columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
-    tables = ", ".join(f"cdm.{table}" for table in mart.tables)
-    steps = [
-        mart.step("recomputed_rows", query=mart.recomputed()),
-        Step("emptied", f"TRUNCATE {tables}"),
-        Step(
-            "counted_orders",
-            f"INSERT INTO cdm.{name}_counted ({counted})"
-            f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
-            " ORDER BY order_id",
-        ),
-        Step(
-            "rows",
-            f"INSERT INTO cdm.{name} ({columns})"
-            f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
-        ),
-    ]
-    if mart.reference:
-        reference = ", ".join(mart.reference.columns)
-        steps.append(
-            Step(
-                "reference",
-                f"INSERT INTO cdm.{mart.reference.table} ({reference}) SELECT"
-                f" {reference} FROM ({mart.query('reference', products=None)}) AS r"
-                f" ORDER BY {', '.join(mart.reference.key)}",
-            )
-        )
-    if mart.tag_kind:
-        steps.append(Step("waiting_for_tags", ALL_TAGS_WAIT))
-    return steps
+from palate.sql import count_rows, execute_step, render
 
 
 def differences(

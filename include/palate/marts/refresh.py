@@ -1,6 +1,4 @@
-"""A mart's refresh: what the orders of a batch had added is taken out, what they add now
-is put in.
-"""
+"""What a refresh and a rebuild of a mart run, statement by statement."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -8,7 +6,7 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.engine.outcome import Batch
 from palate.marts import doubled
-from palate.marts.definitions import Mart, load_marts
+from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import DICTIONARY_FEED
 from palate.outbox import counters
 from palate.positions.batch_ranges import make_ranges
@@ -116,3 +114,38 @@ def let_all_be_published(conn: Connection, settings: Settings, name: str) -> Non
     """Let every guest wait who has rows in a mart, if counters are published."""
     if settings.palate_publish_counters_to:
         counters.enter_all_counters(conn, name)
+
+
+def rebuild_statements(name: str) -> list[Step]:
+    """Return the statements of a rebuild, in order."""
+    mart = load_marts()[name]
+    columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
+    tables = ", ".join(f"cdm.{table}" for table in mart.tables)
+    steps = [
+        mart.step("recomputed_rows", query=mart.recomputed()),
+        Step("emptied", f"TRUNCATE {tables}"),
+        Step(
+            "counted_orders",
+            f"INSERT INTO cdm.{name}_counted ({counted})"
+            f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
+            " ORDER BY order_id",
+        ),
+        Step(
+            "rows",
+            f"INSERT INTO cdm.{name} ({columns})"
+            f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
+        ),
+    ]
+    if mart.reference:
+        reference = ", ".join(mart.reference.columns)
+        steps.append(
+            Step(
+                "reference",
+                f"INSERT INTO cdm.{mart.reference.table} ({reference}) SELECT"
+                f" {reference} FROM ({mart.query('reference', products=None)}) AS r"
+                f" ORDER BY {', '.join(mart.reference.key)}",
+            )
+        )
+    if mart.tag_kind:
+        steps.append(Step("waiting_for_tags", ALL_TAGS_WAIT))
+    return steps

@@ -15,12 +15,12 @@ from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError
 from palate.marts import doubled
-from palate.marts.compare import rebuild_statements
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.marts.meaning import of_mart
 from palate.marts.recount import recount
 from palate.marts.refresh import (
     let_all_be_published,
+    rebuild_statements,
     refresh,
     refresh_statements,
 )

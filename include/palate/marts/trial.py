@@ -46,7 +46,7 @@ def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -
         for tried, noted in ((steps, "deltas"), (recounted, "recounted")):
             _try(conn, settings, mart, tried, noted, is_new=mart.name in new)
         with conn.transaction(force_rollback=True):
-            for step in compare.rebuild_statements(mart.name):
+            for step in refresh.rebuild_statements(mart.name):
                 if step.name in ("recomputed", "reference", "counted_orders"):
                     with _blamed(mart, step.name):
                         execute(conn, f"EXPLAIN {step.statement}")

@@ -6,11 +6,9 @@ from datetime import datetime
 
 from palate.database import connect
 from palate.errors import NotFoundError
-from palate.landing.selection import _CHOSEN, _IS_GONE, _POSITION, Selection, _values
+from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.positions.ranges import Log, Range
 from palate.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,8 @@ _FOUND = (
     "m.topic, m.epoch, m.kafka_partition, m.kafka_offset, e.broker_dt, m.reason,"
     " m.detail, m.rejected_dt, m.dismissed_dt, m.dismissed_by, m.dismissed_why"
 )
-
-
 _WITH_MESSAGES = f"""
-FROM (SELECT m.* {_CHOSEN} ORDER BY {_POSITION} LIMIT %(limit)s) AS m
+FROM (SELECT m.* {CHOSEN} ORDER BY {POSITION} LIMIT %(limit)s) AS m
 LEFT JOIN LATERAL stg.messages(
     m.topic, m.epoch, m.kafka_partition, m.kafka_offset, m.kafka_offset + 1
 ) AS e ON TRUE
@@ -62,14 +58,14 @@ def find(settings: Settings, selection: Selection) -> list[Rejected]:
     """Return what was selected, by position."""
     query = f"SELECT {_FOUND} {_WITH_MESSAGES} ORDER BY 1, 2, 3, 4"
     with connect(settings) as conn:
-        return [Rejected(*row) for row in conn.execute(query, _values(selection))]
+        return [Rejected(*row) for row in conn.execute(query, values_of(selection))]
 
 
 def count(settings: Settings, selection: Selection) -> dict[str, int]:
     """Return how many were selected by reason, whatever their limit."""
-    query = f"SELECT m.reason, count(*) {_CHOSEN} GROUP BY m.reason ORDER BY m.reason"
+    query = f"SELECT m.reason, count(*) {CHOSEN} GROUP BY m.reason ORDER BY m.reason"
     with connect(settings) as conn:
-        return dict(conn.execute(query, _values(selection)).fetchall())
+        return dict(conn.execute(query, values_of(selection)).fetchall())
 
 
 def show(settings: Settings, log: Log, offset: int) -> Content:
@@ -85,11 +81,11 @@ def show(settings: Settings, log: Log, offset: int) -> Content:
         with_dismissed=True,
     )
     query = (
-        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {_IS_GONE}"
+        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {IS_GONE}"
         f" {_WITH_MESSAGES}"
     )
     with connect(settings) as conn:
-        row = conn.execute(query, _values(selection)).fetchone()
+        row = conn.execute(query, values_of(selection)).fetchone()
     if row is None:
         message = (
             f"No refused message stands at {log} offset {offset}. `palate rejected "
@@ -105,7 +101,7 @@ def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]
         return dict(
             conn.execute(
                 "SELECT m.reason, count(*) FROM ops.replays AS q"
-                f" INNER JOIN stg.rejected_messages AS m USING ({_POSITION})"
+                f" INNER JOIN stg.rejected_messages AS m USING ({POSITION})"
                 " WHERE q.replay_offset >= %s AND q.replay_offset < %s"
                 " GROUP BY m.reason ORDER BY m.reason",
                 (min(r.start for r in ranges), max(r.end for r in ranges)),

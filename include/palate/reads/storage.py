@@ -4,12 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from palate.database import Connection, connect
+from palate.landing.partitions import MANY_PARTITIONS
 from palate.landing.retention import Partition, _kept
 from palate.positions.ranges import Log, Range
 from palate.settings import Settings
-
-# To plan a look-up takes some 10 us per partition, and locks on all of them.
-MANY_PARTITIONS = 300
 
 
 @dataclass(frozen=True)
