@@ -7,7 +7,7 @@ from bench.services import RAW_TOPIC, now
 from palate.database import connect
 from palate.landing.drain import STAGE
 from palate.landing.partitions import make_room
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
 
@@ -29,7 +29,7 @@ def stage(
         done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}
         start = sum(done.values())
         ranges = [
-            Range(Log(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
+            Range(FeedPartition(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
             for partition, end in orders.ends(start + count).items()
             if end > done.get(partition, 0)
         ]

@@ -19,7 +19,7 @@ from bench.broker import make_topic, send
 from bench.samples import Samples
 from bench.services import Services, console, now
 from palate.engine.outcome import shell_caller
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.landing.drain import Limits
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -136,8 +136,8 @@ def _work(
     barrier.wait(120)
     for stage in work.stages:
         caller = shell_caller(stage)
-        if stage == staging.STAGE:
-            staging.run(settings, caller, Limits(partitions=work.partitions))
+        if stage == drain.STAGE:
+            drain.run(settings, caller, Limits(partitions=work.partitions))
         elif stage == vault.STAGE:
             vault.run(settings, caller)
         else:

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from palate.engine.outcome import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
-from palate.landing import dictionaries
-from palate.landing import drain as staging
+from palate.landing import dictionaries, drain
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.publish import stage as publish
@@ -27,7 +26,7 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     """
     failed: PalateError | None = None
     try:
-        yield staging.run(settings, shell_caller(staging.STAGE))
+        yield drain.run(settings, shell_caller(drain.STAGE))
     except SettingsError:
         raise
     except PalateError as error:

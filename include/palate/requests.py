@@ -12,12 +12,12 @@ from typing import Any
 from palate.database import connect
 from palate.decisions import check_known
 from palate.errors import RequestError
-from palate.landing.drain import STAGE as DRAIN
+from palate.landing import drain
 from palate.landing.drain import Limits
 from palate.landing.selection import Selection, Time
 from palate.names import Reason
 from palate.positions.plans import Request, Source
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.settings import Settings
 from palate.times import moment
 
@@ -142,11 +142,11 @@ def _check_log(
         return
     with connect(settings) as conn:
         logs = [
-            Log(*row)
+            FeedPartition(*row)
             for row in conn.execute(
                 "SELECT topic, epoch, kafka_partition FROM ops.watermarks"
                 " WHERE stage = %s ORDER BY topic, epoch, kafka_partition",
-                (DRAIN,),
+                (drain.STAGE,),
             )
         ]
     if topic:

@@ -11,18 +11,18 @@ _SCHEMA = re.compile(r"\b(dds|cdm)\.(?=\w)")
 _REFUSED = "INSERT INTO stg.rejected_messages"
 
 
-class Place(Enum):
+class TableSet(Enum):
     """Which tables of vault and marts a statement is about."""
 
-    LIVING = ""
-    REBUILT = "_rebuild"
+    LIVE = ""
+    SHADOW = "_rebuild"
 
     def of(self, statement: str) -> str:
-        """Return the statement about the tables of this place.
+        """Return the statement about the tables of this set.
 
         A rebuild reads what was refused, and keeps apart what it refuses itself.
         """
-        if self is Place.LIVING:
+        if self is TableSet.LIVE:
             return statement
         apart = statement.replace(_REFUSED, "INSERT INTO ops.rebuild_rejected")
         return _SCHEMA.sub(rf"\1{self.value}.", apart)

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from kafka_bell import KafkaBell
 from palate.engine.outcome import shell_caller
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.settings import Settings
 from tests.dags.connections import variables
 
@@ -53,7 +53,7 @@ def test_rings_without_a_payload_for_each_message_that_comes_to_a_quiet_topic(
             for _ in range(2):
                 producer.send(topic, b"connection test").get(10)
                 payloads.append((await _next(rings)).payload)
-                staging.run(warehouse, shell_caller("drain"))
+                drain.run(warehouse, shell_caller("drain"))
         return payloads
 
     assert asyncio.run(scene()) == [None, None]
@@ -70,7 +70,7 @@ def test_looks_again_after_its_connection_was_cut(
         async with _hung(warehouse.palate_topics) as rings:
             producer.send(topic, b"connection test").get(10)
             await _next(rings)
-            staging.run(warehouse, shell_caller("drain"))
+            drain.run(warehouse, shell_caller("drain"))
             ringing = asyncio.ensure_future(_next(rings))
             await asyncio.sleep(0)
             connection.execute(

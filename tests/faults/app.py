@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import redis
 
-from palate.outbox import tag_states as outbox
-from palate.publish import redis_tags as tag_keys
+from palate.outbox import tag_states
+from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.faults.verdict import Verdict
@@ -37,7 +37,7 @@ def check_published(
     """Compare both outlets with the tags; all that waited must have been published."""
     held = {guest: dict(sorted(tags.items())) for guest, tags in conn.execute(_HELD)}
     for outlet in _OUTLETS:
-        if left := outbox.waiting(conn, outlet, 5):
+        if left := tag_states.waiting(conn, outlet, 5):
             verdict.wrong += len(left)
             verdict.notes.append(f"{outlet} has not published {left}")
     newest = _newest(settings, verdict)
@@ -76,16 +76,16 @@ def _check_redis(
     verdict: Verdict,
 ) -> None:
     with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
-        there = {key.decode() for key in client.scan_iter(tag_keys.tags_key("*"))}
-        should = {tag_keys.tags_key(guest) for guest, tags in held.items() if tags}
+        there = {key.decode() for key in client.scan_iter(redis_tags.tags_key("*"))}
+        should = {redis_tags.tags_key(guest) for guest, tags in held.items() if tags}
         verdict.wrong += len(there - should)
         verdict.notes += [f"Redis: nobody has {key}" for key in there - should]
         for guest, tags in held.items():
-            value = client.get(tag_keys.tags_key(guest))
+            value = client.get(redis_tags.tags_key(guest))
             if (json.loads(value) if value else []) != list(tags):
                 verdict.wrong += 1
                 verdict.notes.append(f"Redis: {guest} has {value!r}, not {list(tags)}")
-            version = int(client.get(tag_keys.version_key(guest)) or 0)
+            version = int(client.get(redis_tags.version_key(guest)) or 0)
             if guest in newest and version != newest[guest]["version"]:
                 verdict.wrong += 1
                 verdict.notes.append(

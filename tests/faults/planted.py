@@ -7,19 +7,17 @@ from functools import wraps
 from typing import Any
 from uuid import uuid4
 
-from palate import database
-from palate import sql as render
-from palate.clients import kafka_sender as sending
+from palate import database, sql
+from palate.clients import kafka_sender
 from palate.clients.kafka_sender import COMPACTED, open_sender
-from palate.engine import locks as stage_lock
-from palate.engine import stage
+from palate.engine import locks, stage
 from palate.engine.outcome import Batch
 from palate.engine.stage import StageRun
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.marts import refresh
 from palate.marts import stage as marts
-from palate.outbox import tag_states as outbox
-from palate.publish import redis_tags as tag_keys
+from palate.outbox import tag_states
+from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.sql import Step
 from palate.tags import stage as tags
@@ -55,7 +53,7 @@ def _offset_in_its_own_transaction() -> None:
 
 def _no_lock() -> None:
     """Neither lock the stage nor compare the watermark before it is moved."""
-    stage_lock.take = lambda *_: ""
+    locks.take = lambda *_: ""
     _believed_lock()
     _watermark_that_is_not_compared()
 
@@ -66,7 +64,7 @@ def _believed_lock() -> None:
     def prove(conn: Any, *_: Any) -> Any:
         return (conn.execute("SELECT now()").fetchone() or (None,))[0]
 
-    stage_lock.prove = prove
+    locks.prove = prove
 
 
 def _pooler_is_not_proven() -> None:
@@ -111,11 +109,11 @@ def _watermark_that_is_not_compared() -> None:
 
 def _arrival_order() -> None:
     """Let the version that was loaded last win, not the newest one."""
-    render._ENVIRONMENT.globals["newest_first"] = lambda alias: (
+    sql._ENVIRONMENT.globals["newest_first"] = lambda alias: (
         f"{alias}.load_dt DESC, {alias}.topic DESC,"
         f" {alias}.kafka_partition DESC, {alias}.kafka_offset DESC"
     )
-    render._template.cache_clear()
+    sql._template.cache_clear()
     # The mart's query says something else by that, and would be refused.
     marts.refuse_changed = lambda *_: None
 
@@ -180,7 +178,7 @@ def _tags_that_nobody_loses() -> None:
 
 def _outbox_in_its_own_transaction() -> None:
     """Commit the tags, then what is to be published of them."""
-    judge, enter = tags._judge_waiting, outbox.enter_tags
+    judge, enter = tags._judge_waiting, tag_states.enter_tags
     changed: list[tuple[Any]] = []
 
     def note_changed(conn: Any, batch: Batch) -> None:
@@ -198,7 +196,7 @@ def _outbox_in_its_own_transaction() -> None:
         changed.clear()
         return has_more
 
-    tags._judge_waiting, outbox.enter_tags = judge_waiting, note_changed
+    tags._judge_waiting, tag_states.enter_tags = judge_waiting, note_changed
 
 
 def _marked_before_sent() -> None:
@@ -208,9 +206,9 @@ def _marked_before_sent() -> None:
         with stage.open_run(settings, publish.TAGS_TO_KAFKA, caller) as attempt:
             topic = settings.palate_tags_topic
             with open_sender(settings, topic, COMPACTED) as sender:
-                while states := outbox.waiting(attempt.conn, attempt.stage, 5_000):
+                while states := tag_states.waiting(attempt.conn, attempt.stage, 5_000):
                     with attempt.batch(
-                        [outbox.taken(attempt.conn, attempt.stage, states)]
+                        [tag_states.taken(attempt.conn, attempt.stage, states)]
                     ):
                         pass
                     sender.send((one.guest_id, one.as_message()) for one in states)
@@ -221,27 +219,27 @@ def _marked_before_sent() -> None:
 
 def _sleeper_is_not_shut_out() -> None:
     """Give each producer a transactional id of its own."""
-    original = sending.Producer
+    original = kafka_sender.Producer
 
     def producer(options: dict[str, Any], **others: Any) -> Any:
         return original(options | {"transactional.id": f"{uuid4()}"}, **others)
 
-    sending.Producer = producer  # type: ignore[assignment,misc]
+    kafka_sender.Producer = producer  # type: ignore[assignment,misc]
 
 
 def _redis_without_version() -> None:
     """Write whatever comes to Redis, also an older state."""
     compared = "if known and known > tonumber(ARGV[1]) then"
-    if compared not in tag_keys._SET_TAGS:
+    if compared not in redis_tags._SET_TAGS:
         raise RuntimeError("The script changed: plant the bug anew.")
-    tag_keys._SET_TAGS = tag_keys._SET_TAGS.replace(compared, "if false then")
+    redis_tags._SET_TAGS = redis_tags._SET_TAGS.replace(compared, "if false then")
 
 
 def _tail_is_not_proven() -> None:
     """Go by offsets alone: what stands at the watermark is what comes next."""
-    if not hasattr(staging._Drain, "_heads"):
+    if not hasattr(drain._Drain, "_heads"):
         raise RuntimeError("The drain changed: plant the bug anew.")
-    staging._Drain._heads = lambda *_: {}  # type: ignore[method-assign]
+    drain._Drain._heads = lambda *_: {}  # type: ignore[method-assign]
 
 
 BUGS: dict[str, Callable[[], None]] = {

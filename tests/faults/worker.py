@@ -24,9 +24,7 @@ from palate import database
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import PalateError
 from palate.history import rebuild
-from palate.landing import dictionaries, selection
-from palate.landing import drain as staging
-from palate.landing import replays as rejected
+from palate.landing import dictionaries, drain, replays, selection
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -157,14 +155,14 @@ def run_stage(
     """Run one stage as a task of a run."""
     caller = Caller("faults", run_id, stage, try_number=attempt, interval=interval)
     known: dict[str, Callable[[Settings, Caller], Outcome]] = {
-        "drain": staging.run,
+        "drain": drain.run,
         "vault": vault.run,
         "dictionaries": dictionaries.run,
         "sync": dictionaries.sync,
         "tags": tags.run,
         "publish": publish.run,
         REBUILD_ALL: _rebuild_all,
-        "replay": lambda *asked: rejected.run(*asked, selection.Selection()),
+        "replay": lambda *asked: replays.run(*asked, selection.Selection()),
     }
     if stage in known:
         return known[stage](settings, caller)

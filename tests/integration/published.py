@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from palate.engine.outcome import Batch
 from palate.names import HUB_KEY_NAMESPACE
-from palate.outbox import tag_states as outbox
+from palate.outbox import tag_states
 from palate.publish.redis_tags import tags_key
 from palate.settings import Settings
 
@@ -41,7 +41,7 @@ def change_tags(conn: Connection, held: Mapping[str, Iterable[str]]) -> None:
                 {"user_id": user_id, "tags": list(tags), "now": now},
             )
             conn.execute("INSERT INTO changed_guests VALUES (%s)", (user_id,))
-        outbox.enter_tags(conn, Batch([], False, now))
+        tag_states.enter_tags(conn, Batch([], False, now))
 
 
 def messages(settings: Settings, topic: str) -> list[Any]:

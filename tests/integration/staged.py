@@ -13,12 +13,11 @@ from psycopg import Connection
 
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
-from palate.landing import dictionaries
-from palate.landing import drain as staging
+from palate.landing import dictionaries, drain
 from palate.landing.partitions import make_room
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Form, Settings
 from palate.tags import stage as tags
@@ -59,11 +58,11 @@ def stage_messages(
     rows = sorted(messages, key=lambda message: message.position)
     if not rows:
         return
-    ends: dict[Log, int] = {}
+    ends: dict[FeedPartition, int] = {}
     for message in rows:
-        log = Log(message.topic, message.epoch, message.partition)
+        log = FeedPartition(message.topic, message.epoch, message.partition)
         ends[log] = message.offset + 1
-    done = watermarks(conn, staging.STAGE)
+    done = watermarks(conn, drain.STAGE)
     ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
     with conn.transaction():
         make_room(conn, settings or _ANY, ranges)
@@ -85,7 +84,7 @@ def stage_messages(
                         staged_dt,
                     )
                 )
-        advance(conn, staging.STAGE, ranges, staged_dt)
+        advance(conn, drain.STAGE, ranges, staged_dt)
 
 
 def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:

@@ -11,7 +11,7 @@ from psycopg import Connection
 from palate.engine.stage import open_run
 from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute
@@ -61,7 +61,7 @@ def test_odd_message_costs_its_neighbours_nothing(
     settings: Settings, place: str
 ) -> None:
     end = len(CASES) * PLACES[place][1]
-    ranges = [Range(Log(_topic(place, form), 0, 0), 0, end) for form in Form]
+    ranges = [Range(FeedPartition(_topic(place, form), 0, 0), 0, end) for form in Form]
     with (
         open_run(settings, vault.STAGE, caller(place)) as attempt,
         attempt.batch(ranges) as batch,
@@ -123,7 +123,7 @@ def test_refused_message_gets_a_detail_that_names_the_field(
     """What a person reads must tell what is wrong, in at most one line."""
     case = next(c for c in CASES if c.name == "raw:payload.order_items.1.price:text")
     with open_run(settings, vault.STAGE, caller("detail")) as attempt:
-        log, at = Log(_topic("alone", case.form), 0, 0), CASES.index(case)
+        log, at = FeedPartition(_topic("alone", case.form), 0, 0), CASES.index(case)
         with attempt.batch([Range(log, at, at + 1)], is_repeat=True) as batch:
             load.load(attempt.conn, settings, batch)
         (detail,) = attempt.conn.execute(
@@ -199,7 +199,7 @@ def _parsed_alone(
     found = []
     with _connect(settings) as conn:
         for number in numbers:
-            log = Log(_topic("alone", CASES[number].form), 0, 0)
+            log = FeedPartition(_topic("alone", CASES[number].form), 0, 0)
             with conn.transaction(force_rollback=True):
                 make_ranges(conn, settings, [Range(log, number, number + 1)])
                 for step in parse.parse_steps("orders"):

@@ -12,7 +12,7 @@ from palate.clients.kafka_reader import open_reader
 from palate.database import connect
 from palate.engine.incidents import open_incidents
 from palate.errors import PositionGapError, UnreadableRecordError
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.monitoring import backlog, bell, freshness
 from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
@@ -93,7 +93,7 @@ def test_gap_stands_alone(warehouse: Settings, broker: Broker) -> None:
     with bell.Watch(warehouse, [broker.raw]) as ringing:
         assert ringing.should_ring()  # nobody has found it yet
         with pytest.raises(PositionGapError):
-            staging.run(warehouse, caller("drain"))
+            drain.run(warehouse, caller("drain"))
         assert not ringing.should_ring()
         broker.send([ORDER], partition=1)
 

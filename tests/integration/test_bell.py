@@ -11,8 +11,7 @@ from psycopg import Connection
 
 from palate.engine.outcome import shell_caller
 from palate.engine.stage import open_run
-from palate.landing import dictionaries
-from palate.landing import drain as staging
+from palate.landing import dictionaries, drain
 from palate.monitoring import bell
 from palate.monitoring.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
 from palate.settings import Settings
@@ -69,7 +68,7 @@ def test_rings_once_for_what_waits_and_again_for_what_comes_later(
     assert watch.should_ring()
     send()  # the run that was rung for takes it too
     assert not watch.should_ring()
-    staging.run(warehouse, ME)
+    drain.run(warehouse, ME)
     assert not watch.should_ring()
     send()
     _rings_soon(watch)
@@ -91,7 +90,7 @@ def test_rings_at_once_for_what_a_drain_left(
     send(partition=0)
     send(partition=1)
     assert watch.should_ring()
-    staging.run(warehouse, ME, staging.Limits(partitions=(0,)))
+    drain.run(warehouse, ME, drain.Limits(partitions=(0,)))
     _rings_soon(watch)
 
 
@@ -99,7 +98,7 @@ def test_looks_at_the_ledger_again_though_the_broker_has_nothing_new(
     watch: Watch, warehouse: Settings, clock: Clock, connection: Connection, send: Send
 ) -> None:
     send()
-    staging.run(warehouse, ME)
+    drain.run(warehouse, ME)
     assert not watch.should_ring()
     connection.execute("DELETE FROM ops.watermarks WHERE stage = 'drain'")
     clock.seconds += 5
@@ -136,7 +135,7 @@ def test_a_topic_made_anew_does_not_end_the_waiting(
     broker: Broker, clock: Clock
 ) -> None:
     broker.send([b"connection test"] * 3)
-    staging.run(broker.settings, ME)
+    drain.run(broker.settings, ME)
     with Watch(broker.settings, [broker.raw]) as watch:
         assert not watch.should_ring()
         broker.make_anew()

@@ -9,7 +9,7 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate.checks import run as checks
+from palate.checks import run
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
 from palate.checks.subjects import subjects
@@ -63,7 +63,7 @@ def _connect(settings: Settings) -> Iterator[Connection]:
 
 
 def _look(settings: Settings, *names: str) -> list[Result]:
-    return checks.look(settings, shell_caller("check"), names).results
+    return run.look(settings, shell_caller("check"), names).results
 
 
 def _found(settings: Settings, *names: str) -> dict[str, set[str]]:
@@ -332,14 +332,14 @@ def test_planted_fault_is_found(shop: Settings, name: str) -> None:
             assert (f"{check} {subject}" in told) == is_failure
             if is_failure:
                 with pytest.raises(CheckFailedError, match=subject):
-                    checks.run(shop, shell_caller("check"), [check])
+                    run.run(shop, shell_caller("check"), [check])
         assert _found(shop, check) == {}
         assert open_incidents(conn) == []
 
 
 def test_check_that_is_not_there_is_named(shop: Settings) -> None:
     with pytest.raises(NotFoundError, match=r"no check x/y\. There are: hubs/keys"):
-        checks.look(shop, shell_caller("check"), ["x/y"])
+        run.look(shop, shell_caller("check"), ["x/y"])
 
 
 def test_loading_goes_on_beside_a_check_and_does_not_show_in_it(
@@ -350,7 +350,7 @@ def test_loading_goes_on_beside_a_check_and_does_not_show_in_it(
     broker.send([raw(0, [line("d")]).value])
     list(run_pipeline(settings))
     number = iter(range(1, 1000))
-    real = checks.count_rows
+    real = run.count_rows
 
     def loaded_meanwhile(conn: Connection, *arguments: Any) -> Any:
         conn.execute("SELECT 1")  # now the snapshot is taken
@@ -359,7 +359,7 @@ def test_loading_goes_on_beside_a_check_and_does_not_show_in_it(
         assert outcomes[1]["counts"]["orders"] == 1
         return real(conn, *arguments)
 
-    monkeypatch.setattr(checks, "count_rows", loaded_meanwhile)
+    monkeypatch.setattr(run, "count_rows", loaded_meanwhile)
     names = (MART, "tags/equal_the_counters", "orders/messages_are_judged")
     results = _look(settings, *names, "positions/ledger_has_no_holes")
 

@@ -13,8 +13,7 @@ from psycopg import Connection
 from deploy.local.ports import Ports
 from palate.cli.app import app
 from palate.engine.outcome import shell_caller
-from palate.landing import dictionaries
-from palate.landing import drain as staging
+from palate.landing import dictionaries, drain
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.integration.broker import Broker
@@ -154,7 +153,7 @@ def test_reconcile_tells_what_is_behind_from_what_is_wrong(
     broker.send([raw(1, [line("d")]).value])
     shell.lines("run")
     broker.send([raw(2, [line("d")]).value])
-    staging.run(warehouse, shell_caller("test"))
+    drain.run(warehouse, shell_caller("test"))
     vault.run(warehouse, shell_caller("test"))
 
     assert shell.lines("reconcile") == [

@@ -19,7 +19,7 @@ from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
 from palate.landing.epochs import known
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.reads.status import status
 from tests.integration.broker import Broker
@@ -54,7 +54,7 @@ def test_other_cluster_is_refused_until_it_is_accepted(
         error.value
     )
     assert error.value.exit_code == 5
-    old, other = Log(broker.raw, 0, 0), Log(broker.enriched, 0, 0)
+    old, other = FeedPartition(broker.raw, 0, 0), FeedPartition(broker.enriched, 0, 0)
     assert watermarks(connection, "drain") == {old: 2, other: 1}
     assert [(i.kind, i.subject) for i in open_incidents(connection)] == [
         (Kind.CLUSTER, broker.raw)
@@ -73,7 +73,7 @@ def test_other_cluster_is_refused_until_it_is_accepted(
 
     assert watermarks(connection, "drain") == {
         old: 2,
-        Log(broker.raw, 1, 0): 3,
+        FeedPartition(broker.raw, 1, 0): 3,
         other: 1,
     }
     assert open_incidents(connection) == []
@@ -102,7 +102,7 @@ def test_known_topic_goes_on_in_its_own_epoch(
 
     drain(broker, "after")
 
-    assert watermarks(connection, "drain") == {Log(broker.raw, 0, 0): 3}
+    assert watermarks(connection, "drain") == {FeedPartition(broker.raw, 0, 0): 3}
     assert connection.execute(
         "SELECT epoch, kafka_offset, message FROM stg.order_events"
     ).fetchall() == [(0, 2, b"2")]
@@ -124,7 +124,7 @@ def test_cluster_and_topic_that_were_not_noted_yet_are(
         "SELECT epoch, topic_id, cluster_id FROM ops.topics WHERE topic = %s",
         (broker.raw,),
     ).fetchall() == [(0, state.topic_id, state.cluster_id)]
-    assert watermarks(connection, "drain") == {Log(broker.raw, 0, 0): 2}
+    assert watermarks(connection, "drain") == {FeedPartition(broker.raw, 0, 0): 2}
 
 
 def test_topic_that_changed_while_its_cluster_was_not_noted_is_refused(
@@ -154,7 +154,10 @@ def test_looking_writes_nothing(broker: Broker, connection: Connection) -> None:
     broker.send([b"0"])
     with connect(broker.settings) as conn, open_reader(broker.settings) as reader:
         found = known(conn, reader.state(broker.raw))
-    assert found.logs == {0: Log(broker.raw, 0, 0), 1: Log(broker.raw, 0, 1)}
+    assert found.logs == {
+        0: FeedPartition(broker.raw, 0, 0),
+        1: FeedPartition(broker.raw, 0, 1),
+    }
     assert connection.execute("SELECT * FROM ops.topics").fetchall() == []
 
 

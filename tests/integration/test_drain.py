@@ -31,7 +31,7 @@ from palate.errors import (
 from palate.landing import drain as staging
 from palate.landing.drain import Limits
 from palate.monitoring import backlog
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
@@ -82,7 +82,7 @@ def test_message_is_staged_as_it_is(broker: Broker, connection: Connection) -> N
     outcome = drain(broker.settings)
 
     assert outcome.counts == {"messages": 4}
-    assert outcome.ranges == {Log(broker.raw, 0, 0): (0, 4)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 0): (0, 4)}
     rows = staged(
         connection, "kafka_offset, broker_dt, message, kafka_key, headers, epoch"
     )
@@ -197,7 +197,7 @@ def test_new_partition_is_read_from_its_beginning(
 
     outcome = drain(broker.settings, "after")
 
-    assert outcome.ranges == {Log(broker.raw, 0, 3): (0, 2)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 3): (0, 2)}
     assert len(staged(connection)) == 4
 
 
@@ -245,8 +245,8 @@ def test_offsets_that_are_gone_stop_their_partition_only(
     assert error.value.exit_code == 5
     assert len(staged(connection)) == 13
     assert watermarks(connection, staging.STAGE) == {
-        Log(broker.raw, 0, 0): 10,
-        Log(broker.raw, 0, 1): 3,
+        FeedPartition(broker.raw, 0, 0): 10,
+        FeedPartition(broker.raw, 0, 1): 3,
     }
 
 
@@ -258,7 +258,7 @@ def test_first_run_begins_where_the_broker_begins(
 
     outcome = drain(broker.settings)
 
-    assert outcome.ranges == {Log(broker.raw, 0, 0): (4, 10)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 0): (4, 10)}
     assert len(staged(connection)) == 6
 
 
@@ -277,10 +277,13 @@ def test_topic_made_anew_begins_an_epoch(
     with connect(broker.settings) as conn, open_reader(broker.settings) as reader:
         seen = backlog.look(conn, reader, [broker.raw]).logs
     waiting = {item: ends.end - ends.first for item, ends in seen.items()}
-    assert waiting == {Log(broker.raw, 1, 0): count, Log(broker.raw, 1, 1): 0}
+    assert waiting == {
+        FeedPartition(broker.raw, 1, 0): count,
+        FeedPartition(broker.raw, 1, 1): 0,
+    }
     outcome = drain(broker.settings, "after")
 
-    assert outcome.ranges == {Log(broker.raw, 1, 0): (0, count)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 1, 0): (0, count)}
     assert staged(connection, "epoch, kafka_offset, message") == [
         *[(0, offset, b"%d" % offset) for offset in range(3)],
         *[(1, offset, b"%d" % (100 + offset)) for offset in range(count)],
@@ -308,7 +311,7 @@ def test_transactions_count_when_they_are_committed(
 
     assert [value for (value,) in staged(connection)] == [*numbered(3), b"last"]
     # Three markers and two aborted messages have offsets too.
-    assert outcome.ranges == {Log(broker.raw, 0, 0): (0, 9)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 0): (0, 9)}
     assert str(drain(broker.settings, "again")) == "drain: nothing to do."
 
 
@@ -325,7 +328,7 @@ def test_markers_alone_move_the_position(
     outcome = drain(broker.settings)
 
     assert outcome.counts == {"messages": 0}
-    assert outcome.ranges == {Log(broker.raw, 0, 0): (0, 2)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 0): (0, 2)}
     assert staged(connection) == []
     assert str(drain(broker.settings, "again")) == "drain: nothing to do."
 
@@ -438,7 +441,7 @@ def test_run_takes_no_more_than_its_limits(
     limits = Limits(topics=(broker.raw,), partitions=(1,), messages=10)
     outcome = drain(broker.settings, "limited", limits)
     assert outcome.counts == {"messages": 10}
-    assert outcome.ranges == {Log(broker.raw, 0, 1): (0, 10)}
+    assert outcome.ranges == {FeedPartition(broker.raw, 0, 1): (0, 10)}
     assert "Stopped at a limit" in str(outcome)
 
     outcome = drain(broker.settings, "no time", Limits(seconds=1e-9))
@@ -469,7 +472,9 @@ def test_repeat_of_a_finished_task_heals_and_compares(
     expected[5] = (b"other",)
     assert staged(connection) == expected
     assert f"{broker.raw}[0] offset 5: the broker's bytes differ" in caplog.text
-    assert watermarks(connection, staging.STAGE) == {Log(broker.raw, 0, 0): 10}
+    assert watermarks(connection, staging.STAGE) == {
+        FeedPartition(broker.raw, 0, 0): 10
+    }
 
 
 def test_retry_of_a_failed_task_goes_on(broker: Broker, connection: Connection) -> None:
@@ -481,7 +486,9 @@ def test_retry_of_a_failed_task_goes_on(broker: Broker, connection: Connection) 
     with pytest.raises(WarehouseError, match="refuses a row by fault"):
         drain(settings, "task")
     assert len(staged(connection)) == 20
-    assert watermarks(connection, staging.STAGE) == {Log(broker.raw, 0, 0): 20}
+    assert watermarks(connection, staging.STAGE) == {
+        FeedPartition(broker.raw, 0, 0): 20
+    }
     connection.execute("ALTER TABLE stg.order_events DROP CONSTRAINT fault")
 
     outcome = drain(settings, "task", try_number=2)
@@ -528,15 +535,17 @@ def test_backfill_covers_its_interval_by_broker_time(
     interval = (start + timedelta(hours=3), start + timedelta(hours=6))
 
     first = drain(broker.settings, "backfill", interval=interval)
-    assert first.ranges == {Log(broker.raw, 0, 0): (0, 6)}
+    assert first.ranges == {FeedPartition(broker.raw, 0, 0): (0, 6)}
     assert "broker time" in first.note
 
     connection.execute("DELETE FROM stg.order_events WHERE kafka_offset IN (1, 4)")
     second = drain(broker.settings, "another backfill", interval=interval)
     assert second.counts == {"compared": 3, "healed": 1, "differing": 0}
-    assert second.ranges == {Log(broker.raw, 0, 0): (3, 6)}
+    assert second.ranges == {FeedPartition(broker.raw, 0, 0): (3, 6)}
 
-    assert drain(broker.settings, "live").ranges == {Log(broker.raw, 0, 0): (6, 9)}
+    assert drain(broker.settings, "live").ranges == {
+        FeedPartition(broker.raw, 0, 0): (6, 9)
+    }
     assert [value for (value,) in staged(connection)] == [
         b"%d" % hour for hour in range(9) if hour != 1
     ]
@@ -574,7 +583,7 @@ def test_watermark_that_moved_meanwhile_rolls_the_batch_back(
 ) -> None:
     """A process that slept longer than its lock lived must not write twice."""
     broker.send(numbered(5))
-    taken = [Range(Log(broker.raw, 0, 0), 0, 5)]
+    taken = [Range(FeedPartition(broker.raw, 0, 0), 0, 5)]
 
     def sleep_too_long() -> None:
         asleep = Caller("test", "asleep", "drain")

@@ -11,8 +11,7 @@ from psycopg import Connection
 
 from palate.engine.outcome import Outcome
 from palate.errors import ServiceUnavailableError
-from palate.landing import drain as staging
-from palate.landing import replays as rejected
+from palate.landing import drain, replays
 from palate.landing.selection import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -280,7 +279,7 @@ def test_refused_order_is_published_once_a_replay_accepts_it(
     run(shop)
     assert orders(shop) == []
 
-    rejected.run(shop, caller("replay"), Selection())
+    replays.run(shop, caller("replay"), Selection())
     run(shop)
 
     assert [found["id"] for found in orders(shop)] == [1]
@@ -309,7 +308,7 @@ def test_published_orders_make_the_same_marts_elsewhere(
         admin = KafkaAdminClient(bootstrap_servers=other.kafka_bootstrap)
         Broker(other, admin).send(values, topic=topic)
         admin.close()
-        staging.run(other, caller("drain"))
+        drain.run(other, caller("drain"))
         load(other)
         with psycopg.connect(other.dwh_dsn.get_secret_value()) as conn:
             assert conn.execute(query).fetchall() == counted

@@ -10,10 +10,9 @@ from typer.testing import CliRunner
 from palate.cli.app import app
 from palate.engine.outcome import Outcome
 from palate.errors import NotFoundError, PositionGapError
-from palate.landing import drain as staging
-from palate.landing import gaps
+from palate.landing import drain, gaps
 from palate.landing.accept_gap import accept_gap
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker
@@ -22,49 +21,49 @@ from tests.warehouses import environment_of
 
 
 @pytest.fixture
-def gap(broker: Broker, connection: Connection) -> Log:
+def gap(broker: Broker, connection: Connection) -> FeedPartition:
     """Lose the offsets 2 to 4 of the raw topic before they are read."""
     broker.send([b"0", b"1"])
-    staging.run(broker.settings, caller("drain", "before"))
+    drain.run(broker.settings, caller("drain", "before"))
     broker.send([b"2", b"3", b"4", b"5"])
     broker.delete_records(before=5)
     with pytest.raises(PositionGapError, match=r"accept-gap .* 0 --to 5 --reason"):
-        staging.run(broker.settings, caller("drain", "at the gap"))
-    return Log(broker.raw, 0, 0)
+        drain.run(broker.settings, caller("drain", "at the gap"))
+    return FeedPartition(broker.raw, 0, 0)
 
 
 def test_drain_notes_the_gap_once_and_stands_before_it(
-    gap: Log, broker: Broker, connection: Connection
+    gap: FeedPartition, broker: Broker, connection: Connection
 ) -> None:
     broker.delete_records(before=6)  # retention goes on
     with pytest.raises(PositionGapError):
-        staging.run(broker.settings, caller("drain", "again"))
+        drain.run(broker.settings, caller("drain", "again"))
 
     assert _gaps(connection) == [(gap, 2, 6, None, None)]
-    assert watermarks(connection, staging.STAGE) == {gap: 2}
+    assert watermarks(connection, drain.STAGE) == {gap: 2}
 
 
 def test_accepted_gap_is_passed_and_stays_on_record(
-    gap: Log, broker: Broker, connection: Connection
+    gap: FeedPartition, broker: Broker, connection: Connection
 ) -> None:
     outcome = _accept(broker.settings, gap, 5)
 
     assert outcome.ranges == {gap: (2, 5)}
     assert _gaps(connection) == [(gap, 2, 5, "ada", "no backup")]
-    staging.run(broker.settings, caller("drain", "after"))
-    assert watermarks(connection, staging.STAGE) == {gap: 6}
+    drain.run(broker.settings, caller("drain", "after"))
+    assert watermarks(connection, drain.STAGE) == {gap: 6}
     assert connection.execute(
         "SELECT kafka_offset FROM stg.order_events ORDER BY 1"
     ).fetchall() == [(0,), (1,), (5,)]
 
 
 def test_part_of_a_gap_may_be_accepted(
-    gap: Log, broker: Broker, connection: Connection
+    gap: FeedPartition, broker: Broker, connection: Connection
 ) -> None:
     _accept(broker.settings, gap, 3)
 
     with pytest.raises(PositionGapError, match="offsets 3 to 4 are gone"):
-        staging.run(broker.settings, caller("drain", "after"))
+        drain.run(broker.settings, caller("drain", "after"))
 
     assert _gaps(connection) == [
         (gap, 2, 3, "ada", "no backup"),
@@ -74,12 +73,12 @@ def test_part_of_a_gap_may_be_accepted(
 
 @pytest.mark.parametrize("end", [2, 6], ids=["backward", "over what is there"])
 def test_only_what_is_gone_can_be_given_up(
-    gap: Log, broker: Broker, connection: Connection, end: int
+    gap: FeedPartition, broker: Broker, connection: Connection, end: int
 ) -> None:
     with pytest.raises(NotFoundError, match="at least 3 and at most 5"):
         _accept(broker.settings, gap, end)
 
-    assert watermarks(connection, staging.STAGE) == {gap: 2}
+    assert watermarks(connection, drain.STAGE) == {gap: 2}
     assert _gaps(connection) == [(gap, 2, 5, None, None)]
 
 
@@ -87,17 +86,17 @@ def test_log_without_a_gap_is_left_alone(
     broker: Broker, connection: Connection
 ) -> None:
     broker.send([b"0", b"1"])
-    log = Log(broker.raw, 0, 0)
+    log = FeedPartition(broker.raw, 0, 0)
 
     with pytest.raises(NotFoundError, match="has no gap"):
         _accept(broker.settings, log, 1)
     with pytest.raises(NotFoundError, match="has no partition 9"):
-        _accept(broker.settings, Log(broker.raw, 0, 9), 1)
+        _accept(broker.settings, FeedPartition(broker.raw, 0, 9), 1)
 
-    assert watermarks(connection, staging.STAGE) == {}
+    assert watermarks(connection, drain.STAGE) == {}
 
 
-def test_command_lists_and_accepts(gap: Log, broker: Broker) -> None:
+def test_command_lists_and_accepts(gap: FeedPartition, broker: Broker) -> None:
     words = ["accept-gap", gap.topic, "0", "--to", "5", "--by", "ada", "--reason"]
 
     assert "open: the drain stands before it" in _call(broker, "list").output
@@ -114,7 +113,7 @@ def test_command_lists_and_accepts(gap: Log, broker: Broker) -> None:
     ] == [(gap.topic, 2, 5, "ada")]
 
 
-def _accept(settings: Settings, log: Log, end: int) -> Outcome:
+def _accept(settings: Settings, log: FeedPartition, end: int) -> Outcome:
     return accept_gap(
         settings, caller("accept"), log.topic, log.partition, end, "ada", "no backup"
     )

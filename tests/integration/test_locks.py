@@ -15,7 +15,7 @@ from palate.engine.stage import StageRun, open_run
 from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
 from palate.history import rebuild
 from palate.marts import compare
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -23,7 +23,7 @@ from tests.e2e.airflow_api import until
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.unit.model.stories import line, raw
 
-LOG = Log("order-service_orders", 0, 0)
+LOG = FeedPartition("order-service_orders", 0, 0)
 TAKEN = [Range(LOG, 0, 1)]
 ME = caller("rebuild")
 

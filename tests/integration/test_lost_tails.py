@@ -17,7 +17,7 @@ from palate.engine.incidents import Kind, open_incidents
 from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
 from palate.landing import drain as staging
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
@@ -27,7 +27,9 @@ _NUMBERS = count()
 NEW = [b"new %d" % number for number in range(5)]
 
 
-def lose_tail(connection: Connection, log: Log, start: int, watermark: int) -> None:
+def lose_tail(
+    connection: Connection, log: FeedPartition, start: int, watermark: int
+) -> None:
     """Let the offsets from ``start`` up to ``watermark`` have been other messages."""
     values = (log.topic, log.epoch, log.partition)
     connection.execute(
@@ -58,7 +60,7 @@ def lose_tail(connection: Connection, log: Log, start: int, watermark: int) -> N
 def test_lost_tail_is_loud_then_taken_in(
     broker: Broker, connection: Connection, watermark: int, number: int
 ) -> None:
-    log, other = Log(broker.raw, 0, 0), Log(broker.raw, 0, 1)
+    log, other = FeedPartition(broker.raw, 0, 0), FeedPartition(broker.raw, 0, 1)
     broker.send([b"0", b"1", b"2"])
     drain(broker)
     new = [b"new %d" % one for one in range(number)]
@@ -87,7 +89,7 @@ def test_lost_tail_is_loud_then_taken_in(
     broker.send([b"later"])
     drain(broker)
 
-    anew = Log(log.topic, 1, 0)
+    anew = FeedPartition(log.topic, 1, 0)
     marks = watermarks(connection, "drain")
     assert marks == {log: watermark, anew: 4 + number, other: 1}
     assert staged(connection, anew) == [*enumerate([*new, b"later"], 3)]
@@ -105,10 +107,10 @@ def test_tail_lost_twice(broker: Broker, connection: Connection) -> None:
     broker.send([b"0", b"1", b"2"])
     drain(broker)
     broker.send(NEW)
-    lose_tail(connection, Log(broker.raw, 0, 0), 3, 9)
+    lose_tail(connection, FeedPartition(broker.raw, 0, 0), 3, 9)
     accept(broker)
     drain(broker)
-    first = Log(broker.raw, 1, 0)
+    first = FeedPartition(broker.raw, 1, 0)
     connection.execute("UPDATE stg.order_events SET message = 'other' WHERE epoch = 1")
     connection.execute("UPDATE ops.logs SET last_digest = '' WHERE epoch = 1")
 
@@ -117,7 +119,7 @@ def test_tail_lost_twice(broker: Broker, connection: Connection) -> None:
     accept(broker)
     drain(broker)
 
-    assert staged(connection, Log(broker.raw, 2, 0)) == [*enumerate(NEW, 3)]
+    assert staged(connection, FeedPartition(broker.raw, 2, 0)) == [*enumerate(NEW, 3)]
     assert len(staged(connection, first)) == 5
 
 
@@ -127,7 +129,7 @@ def test_record_where_none_was_before_is_seen(
     """What stood there was a transaction's marker: no row of STG differs."""
     broker.send([b"0", b"1", b"2", b"3"])
     drain(broker)
-    log = Log(broker.raw, 0, 0)
+    log = FeedPartition(broker.raw, 0, 0)
     connection.execute("DELETE FROM stg.order_events WHERE kafka_offset >= 2")
     connection.execute("DELETE FROM ops.logs")
 
@@ -136,7 +138,7 @@ def test_record_where_none_was_before_is_seen(
     accept(broker)
     drain(broker)
 
-    anew = Log(broker.raw, 1, 0)
+    anew = FeedPartition(broker.raw, 1, 0)
     assert staged(connection, log) == [(0, b"0"), (1, b"1")]
     assert staged(connection, anew) == [(2, b"2"), (3, b"3")]
 
@@ -175,7 +177,7 @@ def test_log_that_lost_nothing_is_left_alone(
     found = call(broker, *words)
     assert found.exit_code == 11
     assert "has not lost its tail" in found.output
-    assert watermarks(connection, "drain") == {Log(broker.raw, 0, 0): 1}
+    assert watermarks(connection, "drain") == {FeedPartition(broker.raw, 0, 0): 1}
 
 
 def test_reload_reads_each_offset_in_its_own_epoch(
@@ -185,7 +187,7 @@ def test_reload_reads_each_offset_in_its_own_epoch(
     broker.send([b"0", b"1", b"2"])
     drain(broker)
     broker.send(NEW)
-    lose_tail(connection, Log(broker.raw, 0, 0), 3, 9)
+    lose_tail(connection, FeedPartition(broker.raw, 0, 0), 3, 9)
     accept(broker)
     drain(broker)
     connection.execute(
@@ -199,10 +201,10 @@ def test_reload_reads_each_offset_in_its_own_epoch(
     assert found.exit_code == 0, found.output
     layer = json.loads(found.output)["layers"]["messages"]
     assert (layer["compared"], layer["healed"], layer["differing"]) == (8, 2, 0)
-    assert staged(connection, Log(broker.raw, 0, 0))[:3] == [
+    assert staged(connection, FeedPartition(broker.raw, 0, 0))[:3] == [
         (0, b"0"), (1, b"1"), (2, b"2")
     ]  # fmt: skip
-    assert staged(connection, Log(broker.raw, 1, 0)) == [*enumerate(NEW, 3)]
+    assert staged(connection, FeedPartition(broker.raw, 1, 0)) == [*enumerate(NEW, 3)]
 
 
 def test_reload_before_the_decision_names_the_page(
@@ -211,7 +213,7 @@ def test_reload_before_the_decision_names_the_page(
     broker.send([b"0", b"1", b"2"])
     drain(broker)
     broker.send(NEW)
-    lose_tail(connection, Log(broker.raw, 0, 0), 3, 9)
+    lose_tail(connection, FeedPartition(broker.raw, 0, 0), 3, 9)
 
     words = ["--from", "2023-01-01", "--to", "2100-01-01"]
     found = CliRunner().invoke(app, ["reload", *words], env=environment(broker))
@@ -229,7 +231,7 @@ def test_new_partition_that_lost_its_beginning_is_a_gap(
     broker.send([b"0", b"1", b"2"], partition=3)
     broker.delete_records(before=2, partition=3)
 
-    new = Log(broker.raw, 0, 3)
+    new = FeedPartition(broker.raw, 0, 3)
     with pytest.raises(PositionGapError) as error:
         drain(broker)
     assert f"{new}: offsets 0 to 1 are gone" in str(error.value)
@@ -301,7 +303,7 @@ def test_missing_topic_holds_up_no_other_one(
         staging.run(settings, caller("drain"))
 
     assert getattr(error.value, "exit_code", None) == 4
-    assert watermarks(connection, "drain") == {Log(broker.raw, 0, 0): 1}
+    assert watermarks(connection, "drain") == {FeedPartition(broker.raw, 0, 0): 1}
 
 
 def drain(broker: Broker) -> Outcome:
@@ -313,7 +315,7 @@ def accept(broker: Broker) -> None:
     assert found.exit_code == 0, found.output
 
 
-def staged(connection: Connection, log: Log) -> list[tuple[int, bytes]]:
+def staged(connection: Connection, log: FeedPartition) -> list[tuple[int, bytes]]:
     return connection.execute(
         "SELECT kafka_offset, message FROM stg.order_events WHERE topic = %s"
         " AND epoch = %s AND kafka_partition = %s ORDER BY kafka_offset",

@@ -17,7 +17,7 @@ from palate.landing import dictionaries
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance
 from palate.settings import Settings
 from palate.tags import stage as tags
@@ -218,7 +218,7 @@ def lookup(settings: Settings) -> None:
 
 def give_up(emptied: Emptied, start: int) -> None:
     """Let the drain's watermark pass offsets that nobody has any more."""
-    log = Log(TOPIC, 0, 0)
+    log = FeedPartition(TOPIC, 0, 0)
     with emptied.conn.transaction():
         now = datetime.now(UTC)
         advance(emptied.conn, "drain", [Range(log, start, start + GIVEN_UP)], now)

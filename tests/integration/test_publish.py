@@ -23,9 +23,9 @@ from deploy.local.ports import Ports
 from palate.clients.kafka_sender import COMPACTED, open_sender
 from palate.engine.outcome import Outcome
 from palate.errors import PalateError, ServiceUnavailableError, StageBusyError
-from palate.outbox import tag_states as outbox
+from palate.outbox import tag_states
 from palate.outbox.tag_states import State
-from palate.publish import redis_tags as tag_keys
+from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.settings import Settings
 from tests.integration.published import (
@@ -115,7 +115,7 @@ def test_guest_who_lost_the_last_tag_has_an_empty_state_and_no_key(
     assert newest(shop) == {"g": []}
     assert in_redis(shop, "g") == {"g": None}
     with client(shop) as app:  # else an older state could come back
-        assert app.get(tag_keys.version_key("g")) is not None
+        assert app.get(redis_tags.version_key("g")) is not None
 
 
 def test_only_the_newest_of_several_changes_is_sent(
@@ -314,11 +314,11 @@ def test_the_newest_state_wins_in_whatever_order_they_are_written(
     app.flushdb()
     given = [State(guest, number, _tags(number)) for guest, number in writes]
     for start in range(0, len(given), at_once):
-        tag_keys.write(app, given[start : start + at_once])
+        redis_tags.write(app, given[start : start + at_once])
 
     for guest in "gh":
         newest_version = max((n for g, n in writes if g == guest), default=0)
-        found = app.get(tag_keys.tags_key(guest))
+        found = app.get(redis_tags.tags_key(guest))
         wanted = [tag for tag, _ in _tags(newest_version)]
         assert json.loads(found or "[]") == wanted
         assert (found is None) == (not wanted)
@@ -361,13 +361,15 @@ def test_two_publishers_at_once_leave_the_newest_state(
                 held[str(who)] = sorted(tags[0])  # type: ignore[call-overload]
                 change_tags(conn, {str(who): held[str(who)]})
             elif what == "take":
-                taken[int(str(who))] = outbox.waiting(conn, publish.TAGS_TO_REDIS, 5)
+                taken[int(str(who))] = tag_states.waiting(
+                    conn, publish.TAGS_TO_REDIS, 5
+                )
             elif what == "write":
-                tag_keys.write(app, taken[int(str(who))])
+                redis_tags.write(app, taken[int(str(who))])
             elif what == "end" and taken[int(str(who))]:
-                tag_keys.write(app, taken[int(str(who))])
+                redis_tags.write(app, taken[int(str(who))])
                 _mark(conn, taken[int(str(who))])
-        tag_keys.write(app, outbox.waiting(conn, publish.TAGS_TO_REDIS, 100))
+        redis_tags.write(app, tag_states.waiting(conn, publish.TAGS_TO_REDIS, 100))
     assert in_redis(settings, *held) == {
         guest: tags or None for guest, tags in held.items()
     }
@@ -380,9 +382,9 @@ def _mark(conn: Connection, states: list[State]) -> None:
         " first_offset, next_offset, moved_dt) VALUES (%s, %s, 0, 0, 0, %s, now())"
         " ON CONFLICT (stage, topic, epoch, kafka_partition) DO UPDATE"
         " SET next_offset = greatest(w.next_offset, excluded.next_offset)",
-        (publish.TAGS_TO_REDIS, outbox.LOG.topic, states[-1].version + 1),
+        (publish.TAGS_TO_REDIS, tag_states.LOG.topic, states[-1].version + 1),
     )
-    outbox.forget(conn, (publish.TAGS_TO_REDIS,))
+    tag_states.forget(conn, (publish.TAGS_TO_REDIS,))
 
 
 def _tags(number: int) -> tuple[tuple[str, str], ...]:

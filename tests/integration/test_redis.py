@@ -19,7 +19,7 @@ from palate.errors import (
     SettingsError,
 )
 from palate.outbox.tag_states import State
-from palate.publish import redis_tags as tag_keys
+from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.settings import Settings, load_settings
 from tests.integration.published import change_tags
@@ -192,7 +192,7 @@ def test_cluster_gives_dictionaries_and_takes_tags(
     settings = _at(url_of(cluster[1]))
     with open_redis(settings, "a test", "") as client:
         assert isinstance(client, redis.RedisCluster)
-        tag_keys.warn_of_eviction(client)
+        redis_tags.warn_of_eviction(client)
         keys = [f"entry-{number}" for number in range(600)]
         for key in keys[::2]:
             client.set(key, f"value of {key}")
@@ -204,11 +204,11 @@ def test_cluster_gives_dictionaries_and_takes_tags(
         assert read_values(client, keys) == expected
 
         first = [state(guest, 1, "one") for guest in GUESTS]
-        assert tag_keys.write(client, first) == len(GUESTS)
-        assert tag_keys.write(client, [state(guest, 3) for guest in GUESTS[:1]]) == 1
+        assert redis_tags.write(client, first) == len(GUESTS)
+        assert redis_tags.write(client, [state(guest, 3) for guest in GUESTS[:1]]) == 1
         older = [state(guest, 2, "two") for guest in GUESTS]
-        assert tag_keys.write(client, older) == len(GUESTS) - 1
-        found = read_values(client, [tag_keys.tags_key(guest) for guest in GUESTS])
+        assert redis_tags.write(client, older) == len(GUESTS) - 1
+        found = read_values(client, [redis_tags.tags_key(guest) for guest in GUESTS])
     assert [value and json.loads(value) for value in found] == [
         None,
         *[["two"]] * (len(GUESTS) - 1),
@@ -225,7 +225,7 @@ def test_user_of_a_cluster_needs_no_more_rights_than_documented(
     settings = _at(url_of(cluster[0], "palate:pw"))
     with open_redis(settings, "a test", "") as client:
         newest = [state(guest, 9) for guest in GUESTS]
-        assert tag_keys.write(client, newest) == len(GUESTS)
+        assert redis_tags.write(client, newest) == len(GUESTS)
         assert read_values(client, ["nothing"]) == [None]
     for node in cluster:
         node.execute_command("ACL", "SETUSER", "palate", "-cluster|slots")
@@ -256,7 +256,7 @@ def _write(settings: Settings, *states: State) -> PalateError:
         pytest.raises(PalateError) as raised,
         open_redis(settings, "the tags of the app", "Marts are kept up.") as client,
     ):
-        tag_keys.write(client, states or [state("g1")])
+        redis_tags.write(client, states or [state("g1")])
     return raised.value
 
 

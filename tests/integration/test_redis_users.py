@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from palate.clients.redis_connection import open_redis, read_values
 from palate.errors import AccessDeniedError
 from palate.outbox.tag_states import State
-from palate.publish import redis_tags as tag_keys
+from palate.publish import redis_tags
 from palate.settings import Settings, load_settings
 
 ID = "0123456789abcdef01234567"
@@ -39,9 +39,9 @@ def test_palate_reads_dictionaries_and_writes_tags_alone(
     users: dict[str, Settings],
 ) -> None:
     with open_redis(users["palate"], "a test", "") as client:
-        assert tag_keys.write(client, [State("guest-of-acl", 1, ())]) == 1
+        assert redis_tags.write(client, [State("guest-of-acl", 1, ())]) == 1
         assert read_values(client, [ID]) == [None]
-        tag_keys.warn_of_eviction(client)
+        redis_tags.warn_of_eviction(client)
     for refused in (("SET", ID, "x"), ("FLUSHALL",), ("ACL", "LIST"), ("KEYS", "*")):
         with (
             pytest.raises(AccessDeniedError, match="does not let user palate do it"),
@@ -65,7 +65,7 @@ def test_shell_of_a_person_writes_both(users: dict[str, Settings]) -> None:
     with open_redis(users["owner"], "a test", "") as client:
         client.set(ID, "{}")
         assert read_values(client, [ID]) == [b"{}"]
-        assert tag_keys.write(client, [State("guest-of-acl", 2, ())]) == 1
+        assert redis_tags.write(client, [State("guest-of-acl", 2, ())]) == 1
     with (
         pytest.raises(AccessDeniedError, match="does not let user owner do it"),
         open_redis(users["owner"], "a test", "") as client,

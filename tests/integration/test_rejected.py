@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from palate.cli.app import app
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
-from palate.landing import replays as rejected
+from palate.landing import replays
 from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.reads import refused
 from palate.reads.status import status
@@ -88,7 +88,7 @@ def test_replay_that_died_before_the_vault_is_finished_by_the_next_run(
 ) -> None:
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
-    rejected.run(mended, caller("replays"), EVERYTHING)
+    replays.run(mended, caller("replays"), EVERYTHING)
 
     load(mended, run_id="an ordinary run")
 
@@ -102,7 +102,7 @@ def test_replay_that_died_between_vault_and_marts_is_finished_by_the_next_run(
 ) -> None:
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
-    rejected.run(mended, caller("replays"), EVERYTHING)
+    replays.run(mended, caller("replays"), EVERYTHING)
     vault.run(mended, caller("vault", "replay"))
     assert _differences(mended) > 0
 
@@ -117,7 +117,7 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
 ) -> None:
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
-    rejected.run(mended, caller("replays"), EVERYTHING)
+    replays.run(mended, caller("replays"), EVERYTHING)
 
     def die_in_the_batch() -> None:
         with open_run(mended, vault.STAGE, caller("vault", "killed")) as attempt:
@@ -215,12 +215,12 @@ def test_what_waits_in_the_queue_is_not_queued_twice(
 ) -> None:
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
-    rejected.run(mended, caller("replays", "first"), EVERYTHING)
+    replays.run(mended, caller("replays", "first"), EVERYTHING)
 
-    second = rejected.run(mended, caller("replays", "second"), EVERYTHING)
+    second = replays.run(mended, caller("replays", "second"), EVERYTHING)
 
     assert second.counts["queued"] == 0
-    assert watermarks(conn, rejected.STAGE) == {Log("replays", 0, 0): 1}
+    assert watermarks(conn, replays.STAGE) == {FeedPartition("replays", 0, 0): 1}
 
 
 def test_dismissed_messages_stay_and_are_counted_apart(
@@ -229,7 +229,7 @@ def test_dismissed_messages_stay_and_are_counted_apart(
     stage_messages(conn, _messages(NOT_JSON, NOT_JSON, b"[]"))
     load(mended)
 
-    number = rejected.dismiss(mended, Selection(reasons=("not_json",)), "ada", "a test")
+    number = replays.dismiss(mended, Selection(reasons=("not_json",)), "ada", "a test")
 
     found = status(mended)
     assert number == 2
@@ -240,12 +240,12 @@ def test_dismissed_messages_stay_and_are_counted_apart(
         (item.offset, item.dismissed_by, item.dismissed_why)
         for item in refused.find(mended, everything)
     ] == [(0, "ada", "a test"), (1, "ada", "a test"), (2, None, None)]
-    assert rejected.dismiss(mended, everything, "bob", "the rest") == 1
+    assert replays.dismiss(mended, everything, "bob", "the rest") == 1
 
 
 def test_position_without_a_refused_message_is_named(mended: Settings) -> None:
     with pytest.raises(NotFoundError, match=r"orders\[0\] offset 7"):
-        refused.show(mended, Log(TOPIC, 0, 0), 7)
+        refused.show(mended, FeedPartition(TOPIC, 0, 0), 7)
 
 
 def test_many_refused_messages_are_an_alarm_once(
@@ -432,7 +432,7 @@ def _incidents(conn: Connection) -> list[Any]:
 def _replay(
     settings: Settings, selection: Selection = EVERYTHING, run_id: str = "replay"
 ) -> dict[str, int]:
-    outcome = rejected.run(settings, caller(rejected.STAGE, run_id), selection)
+    outcome = replays.run(settings, caller(replays.STAGE, run_id), selection)
     load(settings, run_id)
     return dict(outcome.counts)
 

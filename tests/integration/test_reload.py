@@ -17,8 +17,7 @@ from palate.engine.outcome import Batch, shell_caller
 from palate.engine.stage import open_run
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.history import reload
-from palate.landing.drain import Limits
-from palate.landing.drain import run as drain
+from palate.landing.drain import Limits, run
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
@@ -365,7 +364,7 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
         )
 
     outcomes = [
-        drain(shop.settings, caller("drain"), Limits()),
+        run(shop.settings, caller("drain"), Limits()),
         vault.run(shop.settings, caller("vault")),
         *(marts.run(shop.settings, name, caller(name)) for name in load_marts()),
     ]

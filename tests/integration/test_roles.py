@@ -14,16 +14,14 @@ from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.history import rebuild
-from palate.landing import dictionaries
-from palate.landing import replays as rejected
-from palate.landing import retention as storage
+from palate.landing import dictionaries, replays, retention
 from palate.landing.partitions import make_room
 from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.reads.status import status
 from palate.schema.migrate import migrate
 from palate.settings import Settings
@@ -75,10 +73,10 @@ def test_tasks_do_all_their_work(
     # A second version with an earlier date moves the order's date.
     broker.send([example(Form.RAW, {"payload.date": "2023-08-01 00:00:00"})])
     list(run_pipeline(tasks))
-    rejected.run(tasks, caller("replays"), Selection())
+    replays.run(tasks, caller("replays"), Selection())
     list(run_pipeline(tasks))
     dictionaries.sync(tasks, caller("sync"))
-    rejected.dismiss(tasks, Selection(), "ada", "a test")
+    replays.dismiss(tasks, Selection(), "ada", "a test")
     for name in load_marts():
         marts.rebuild(tasks, name, caller("rebuild"))
         assert compare.differences(tasks, name)[0] == 0
@@ -132,7 +130,7 @@ def test_tasks_make_drop_and_prune_by_functions_only(
     tasks: Settings, connection: Connection
 ) -> None:
     with _connect(tasks) as conn:
-        make_room(conn, tasks, [Range(Log("t", 0, 0), 0, 5)])
+        make_room(conn, tasks, [Range(FeedPartition("t", 0, 0), 0, 5)])
         (id,) = connection.execute(
             "SELECT event_partition_id FROM ops.event_partitions"
         ).fetchone() or (0,)
@@ -149,11 +147,11 @@ def test_tasks_make_drop_and_prune_by_functions_only(
             "SELECT stg.drop_partition(%s, now() - interval '2 days', 'x')", (id,)
         ).fetchone()
         assert kept == ("stage vault stands at offset 0",)
-        found = storage.retain(
+        found = retention.retain(
             tasks.model_copy(update={"palate_stg_keep_days": 1}), caller("retain")
         )
         assert [item.range for item in found.kept] == [
-            Range(Log("t", 0, 0), 0, 1_000_000)
+            Range(FeedPartition("t", 0, 0), 0, 1_000_000)
         ]
         assert found.dropped == []
 

@@ -44,7 +44,7 @@ from palate.errors import (
     SettingsError,
     TopicMissingError,
 )
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.monitoring.bell import Watch
 from palate.settings import Settings
 from palate.simulate.services import Kafka
@@ -85,7 +85,7 @@ def test_pipeline_reads_by_the_secured_doors(
         assert not watch.should_ring()
         broker.send([b"connection test"])
         assert watch.should_ring()
-    staging.run(secured, shell_caller("drain"))
+    drain.run(secured, shell_caller("drain"))
     assert connection.execute("SELECT message FROM stg.order_events").fetchall() == [
         (b"connection test",)
     ]
@@ -198,12 +198,12 @@ def test_missing_permission_names_user_topic_and_permission(
     broker.send([b"one"])
     _allow(broker, guest, ACLOperation.DESCRIBE)
     with pytest.raises(AccessDeniedError, match=f"at topic {broker.raw}"):
-        staging.run(guest, shell_caller("drain"))
+        drain.run(guest, shell_caller("drain"))
     with Kafka(guest, [broker.raw]):
         pass  # it may look; what it sends is refused
 
     _allow(broker, guest, ACLOperation.READ)
-    outcome = staging.run(guest, shell_caller("drain"))
+    outcome = drain.run(guest, shell_caller("drain"))
     assert outcome.counts["messages"] == 1
 
 

@@ -16,15 +16,13 @@ from typer.testing import CliRunner
 
 from palate.cli.app import app
 from palate.errors import SettingsError
-from palate.landing import dictionaries, retention
-from palate.landing import drain as staging
-from palate.landing import replays as rejected
+from palate.landing import dictionaries, drain, replays, retention
 from palate.landing.partitions import make_room
 from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.reads import refused, storage
 from palate.schema.migrate import migrate
@@ -37,7 +35,7 @@ from tests.model.history import Form, Message
 from tests.warehouses import MakeWarehouse
 
 TOPIC = "orders"
-LOG = Log(TOPIC, 0, 0)
+LOG = FeedPartition(TOPIC, 0, 0)
 NOT_JSON = b"connection test"
 
 
@@ -102,7 +100,7 @@ class TestRoom:
     ) -> None:
         name = "x') TO ('y'); DROP SCHEMA cdm CASCADE; --%s %I"
 
-        make_room(conn, settings, [Range(Log(name, 0, 0), 0, 5)])
+        make_room(conn, settings, [Range(FeedPartition(name, 0, 0), 0, 5)])
 
         rows = conn.execute("SELECT topic FROM ops.event_partitions").fetchall()
         assert rows == [(name,)]
@@ -122,7 +120,7 @@ class TestRoom:
             update={"palate_stg_partition_positions": 10}
         )
 
-        staging.run(small, caller("drain"))
+        drain.run(small, caller("drain"))
 
         assert _bounds(connection) == [(0, 10), (10, 20), (20, 30)]
         leaves = "SELECT count(*) FROM stg.order_events GROUP BY tableoid ORDER BY 1"
@@ -280,7 +278,7 @@ class TestRetain:
     ) -> None:
         _stage(conn, settings, 20, {3: NOT_JSON})
         load(settings)
-        rejected.run(settings, caller("replays"), Selection())
+        replays.run(settings, caller("replays"), Selection())
         load(settings, "replay")
         _name(settings)
         conn.execute(
@@ -322,7 +320,7 @@ class TestRetain:
             "1 refused message is neither replayed nor dismissed",
             "an older partition of its log is kept",
         ]
-        rejected.dismiss(settings, Selection(), "ada", "a test")
+        replays.dismiss(settings, Selection(), "ada", "a test")
         assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
     def test_keeps_what_is_asked_to_be_judged_again(
@@ -331,8 +329,8 @@ class TestRetain:
         _stage(conn, settings, 20, {3: NOT_JSON})
         load(settings)
         _name(settings)
-        rejected.dismiss(settings, Selection(), "ada", "a test")
-        rejected.run(settings, caller("replays"), Selection(with_dismissed=True))
+        replays.dismiss(settings, Selection(), "ada", "a test")
+        replays.run(settings, caller("replays"), Selection(with_dismissed=True))
 
         done = retention.retain(settings, caller("retain"))
 
@@ -417,7 +415,7 @@ class TestAfterADrop:
         _stage(conn, settings, 25, {3: NOT_JSON, 23: NOT_JSON})
         load(settings)
         _name(settings)
-        rejected.dismiss(settings, Selection(limit=1), "ada", "a test")
+        replays.dismiss(settings, Selection(limit=1), "ada", "a test")
         done = retention.retain(settings, caller("retain"))
         assert [item.range.end for item in done.dropped] == [10, 20]
 
@@ -473,7 +471,7 @@ class TestAfterADrop:
     def test_replay_leaves_out_what_is_gone(self, settings: Settings) -> None:
         selection = Selection(with_dismissed=True)
 
-        outcome = rejected.run(settings, caller("replays"), selection)
+        outcome = replays.run(settings, caller("replays"), selection)
 
         assert outcome.counts == {"queued": 1}
         assert outcome.note.startswith("1 of those selected can't be judged again")
@@ -541,13 +539,13 @@ def test_cleared_drain_task_leaves_what_is_gone(
     )
     old = int((datetime.now(UTC) - timedelta(days=3)).timestamp() * 1000)
     broker.send([b"%d" % number for number in range(25)], timestamp_ms=old)
-    staging.run(settings, caller("drain"))
+    drain.run(settings, caller("drain"))
     load(settings)
     _name(settings)
-    rejected.dismiss(settings, Selection(), "ada", "a test")
+    replays.dismiss(settings, Selection(), "ada", "a test")
     assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
-    outcome = staging.run(settings, caller("drain"))
+    outcome = drain.run(settings, caller("drain"))
 
     assert outcome.counts == {"compared": 5, "healed": 0, "differing": 0}
     assert f"{broker.raw}[0] 0..19 from STG" in outcome.note
@@ -562,7 +560,7 @@ class TestPrune:
     ) -> None:
         _stage(conn, settings, 5, {3: NOT_JSON})
         load(settings)
-        rejected.run(settings, caller("replays"), Selection())
+        replays.run(settings, caller("replays"), Selection())
         _let_time_pass(conn)
         load(settings, "second")
 
@@ -580,7 +578,7 @@ class TestPrune:
             "ops.incidents": 0,
         }
         marks = watermarks(conn, vault.STAGE)
-        assert marks == {LOG: 5, Log("replays", 0, 0): 1}
+        assert marks == {LOG: 5, FeedPartition("replays", 0, 0): 1}
 
     def test_cleared_task_is_one_that_never_took_a_range(
         self, settings: Settings, conn: Connection

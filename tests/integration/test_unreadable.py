@@ -13,7 +13,7 @@ from palate.engine.incidents import open_incidents
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import UnreadableRecordError
 from palate.landing import drain as staging
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker, RawName, change_on_disk
@@ -77,7 +77,10 @@ def test_changed_byte_stops_its_partition_only(
 
     assert staged(connection) == [(0, 0, b"zero"), (1, 0, b"other"), (1, 1, b"later")]
     marks = watermarks(connection, staging.STAGE)
-    assert marks == {Log(broker.raw, 0, 0): 1, Log(broker.raw, 0, 1): 2}
+    assert marks == {
+        FeedPartition(broker.raw, 0, 0): 1,
+        FeedPartition(broker.raw, 0, 1): 2,
+    }
     incidents = connection.execute(
         "SELECT kind, subject, ended_dt FROM ops.incidents"
     ).fetchall()

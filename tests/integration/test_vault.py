@@ -11,7 +11,7 @@ from palate.database import connect
 from palate.errors import WarehouseError
 from palate.landing import dictionaries
 from palate.pipelines import run_pipeline
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.schema.migrate import migrate
 from palate.settings import Form, Settings
@@ -41,7 +41,7 @@ def test_messages_of_a_topic_without_a_form_wait(
 
     query = "SELECT order_id FROM dds.h_order ORDER BY order_id"
     assert connection.execute(query).fetchall() == [(1,)]
-    assert watermarks(connection, vault.STAGE) == {Log("known", 0, 0): 1}
+    assert watermarks(connection, vault.STAGE) == {FeedPartition("known", 0, 0): 1}
     assert "Messages of dropped wait in STG" in caplog.text
 
     both = {**known, "dropped": Form.RAW}
@@ -144,7 +144,7 @@ def test_failing_lane_fails_the_run_and_the_next_one_goes_on(
         vault.run(settings, caller("vault", "task"))
     emptied.conn.execute("ALTER TABLE dds.h_order DROP CONSTRAINT fault")
     done = watermarks(emptied.conn, vault.STAGE)
-    assert done.get(Log("order-service_orders", 0, 1), 0) <= 30
+    assert done.get(FeedPartition("order-service_orders", 0, 1), 0) <= 30
 
     load(settings, "task")
 

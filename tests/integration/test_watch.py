@@ -18,7 +18,7 @@ from palate.cli.app import app
 from palate.database import connect
 from palate.engine.incidents import Kind, begin, end
 from palate.errors import AlarmNotToldError, PositionGapError
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.landing.accept_gap import accept_gap
 from palate.monitoring import alarms
 from palate.monitoring.alarms import Alarm
@@ -203,13 +203,13 @@ def test_lost_offsets_are_told_until_they_are_given_up(
     warehouse: Settings, broker: Broker, told: Told
 ) -> None:
     broker.send([raw(n).value for n in range(5)])
-    staging.run(warehouse, caller("drain", "first"))
+    drain.run(warehouse, caller("drain", "first"))
     broker.send([raw(n).value for n in range(5, 10)])
     broker.delete_records(before=8)
     watch = Watch(warehouse, told)
     for number in range(2):
         with pytest.raises(PositionGapError):
-            staging.run(warehouse, caller("drain", f"gap {number}"))
+            drain.run(warehouse, caller("drain", f"gap {number}"))
         watch.once()
     gap = ("gap", f"{broker.raw}[0]")
     assert told.what == [("alarm", *gap)]
@@ -217,7 +217,7 @@ def test_lost_offsets_are_told_until_they_are_given_up(
 
     who = caller("accept-gap")
     accept_gap(warehouse, who, broker.raw, 0, 8, "ada", "a test")
-    staging.run(warehouse, caller("drain", "after"))
+    drain.run(warehouse, caller("drain", "after"))
     watch.once()
 
     assert told.what == [("alarm", *gap), ("all-clear", *gap)]
@@ -259,7 +259,7 @@ def test_without_a_watch_a_time_that_nobody_can_know_is_not_told(
     assert found.freshness.waiting_seconds is None
     assert found.freshness.is_kept
     assert [log.lag for log in found.logs if log.lag] == [1]
-    staging.run(warehouse, caller("drain"))
+    drain.run(warehouse, caller("drain"))
     assert (status(warehouse).freshness.waiting_seconds or 99) < 60
 
 

@@ -10,8 +10,7 @@ from palate.names import SQL_FOLDER
 from palate.schema import migrate
 from palate.sql import render
 from palate.tags import stage as tags
-from palate.vault import compare as vault_check
-from palate.vault import load, parse
+from palate.vault import compare, load, parse
 from palate.vault.definitions import Hub, load_vault
 
 Statement = tuple[str, str]
@@ -42,7 +41,7 @@ def _of_definitions() -> Iterator[Statement]:
     definitions = load_vault()
     for item in definitions.in_load_order:
         yield f"load {item.table}", load.render_load(item)
-        differing = vault_check.differing_statement(item.table, item.source)
+        differing = compare.differing_statement(item.table, item.source)
         if differing:
             yield f"differing {item.table}", differing
         make, *_ = migrate.table_statements(definitions.context(item))

@@ -7,7 +7,7 @@ import pytest
 
 from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts
-from palate.publish import messages as exchange
+from palate.publish import messages
 from palate.sql import Step
 from palate.vault import parse
 
@@ -17,7 +17,7 @@ PARSE = [
     for step in parse.parse_steps(source)
 ]
 STEPS = [
-    *exchange.order_steps(),
+    *messages.order_steps(),
     *(
         step
         for name, mart in load_marts().items()

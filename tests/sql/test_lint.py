@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
-from palate import sql as render
+from palate import sql
 from palate.names import SQL_FOLDER
 from palate.sources.shape import Shape, load_shapes
 from tests.sql.rendered import all_statements
@@ -27,7 +27,7 @@ def test_rendered_statement_passes_sqlfluff(name: str) -> None:
 
 
 def test_every_file_is_rendered() -> None:
-    loaded = {name for _, name in render._ENVIRONMENT.cache or ()}
+    loaded = {name for _, name in sql._ENVIRONMENT.cache or ()}
     by_hand = {"ops/versions"}
     assert [
         str(path)

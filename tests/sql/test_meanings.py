@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from palate.schema.meanings import all_meant
-from palate.tables.registry import Meant
+from palate.schema.meanings import all_meanings
+from palate.tables.registry import Meaning
 
 # Of each definition as warehouses have noted it. One that differs would be refused by
 # `palate migrate` in every warehouse there is: only a new table gets a new line.
@@ -35,12 +35,12 @@ NOTED = {
 }
 
 
-@pytest.mark.parametrize("meant", all_meant(), ids=lambda meant: meant.name)
-def test_definition_means_what_old_warehouses_have_noted(meant: Meant) -> None:
-    words = json.dumps(meant.meaning, sort_keys=True)
+@pytest.mark.parametrize("meant", all_meanings(), ids=lambda meant: meant.name)
+def test_definition_means_what_old_warehouses_have_noted(meant: Meaning) -> None:
+    words = json.dumps(meant.fields, sort_keys=True)
     found = hashlib.md5(words.encode(), usedforsecurity=False).hexdigest()
     assert found == NOTED[f"{meant.kind}/{meant.name}"]
 
 
 def test_no_definition_has_gone() -> None:
-    assert {f"{meant.kind}/{meant.name}" for meant in all_meant()} == set(NOTED)
+    assert {f"{meant.kind}/{meant.name}" for meant in all_meanings()} == set(NOTED)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.names import DICTIONARY_FEED
-from palate.positions import row_chunks as chunks
-from palate.positions.ranges import Log, Range
+from palate.positions import row_chunks
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.row_chunks import Rows
 
-A, B, C = (Log("t", 0, number) for number in range(3))
+A, B, C = (FeedPartition("t", 0, number) for number in range(3))
 
 
 class Store:
@@ -21,7 +21,7 @@ class Store:
     In STG a partition begins at each hundredth offset.
     """
 
-    def __init__(self, offsets: dict[Log, list[int]]) -> None:
+    def __init__(self, offsets: dict[FeedPartition, list[int]]) -> None:
         self.offsets = offsets
         self.asked = 0
         self._found: list[tuple[Any, ...]] = []
@@ -47,7 +47,7 @@ class Store:
         return self
 
     def _between(self, log: list[Any], start: int, end: int) -> list[int]:
-        return [n for n in self.offsets[Log(*log)] if start <= n < end]
+        return [n for n in self.offsets[FeedPartition(*log)] if start <= n < end]
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._found)
@@ -57,13 +57,13 @@ class Store:
 
 
 def first(store: Store, ranges: list[Range], limit: int) -> list[Range]:
-    found, same = (chunks.first(store, ranges, limit, rows) for rows in Rows)  # type: ignore[arg-type]
+    found, same = (row_chunks.first(store, ranges, limit, rows) for rows in Rows)  # type: ignore[arg-type]
     assert found == same
     return found
 
 
 def every(store: Store, ranges: list[Range], limit: int) -> list[list[Range]]:
-    found, same = (list(chunks.every(store, ranges, limit, rows)) for rows in Rows)  # type: ignore[arg-type]
+    found, same = (list(row_chunks.every(store, ranges, limit, rows)) for rows in Rows)  # type: ignore[arg-type]
     assert found == same
     return found
 
@@ -97,7 +97,9 @@ def test_limit_is_shared_out(sizes: list[int], limit: int, expected: list[int]) 
 
 @given(st.lists(st.integers(1, 50), max_size=8), st.integers(1, 100))
 def test_beginnings_up_to_the_limit_are_taken(sizes: list[int], limit: int) -> None:
-    ranges = [Range(Log("t", 0, n), n, n + size) for n, size in enumerate(sizes)]
+    ranges = [
+        Range(FeedPartition("t", 0, n), n, n + size) for n, size in enumerate(sizes)
+    ]
     taken = first(dense(ranges), ranges, limit)
     assert sum(map(len, taken)) == min(limit, sum(sizes))
     whole = {item.log: item for item in ranges}
@@ -129,7 +131,7 @@ def test_small_range_asks_nothing() -> None:
 
 
 def test_feed_has_no_gaps_and_its_rows_are_elsewhere() -> None:
-    item = Range(Log(DICTIONARY_FEED, 0, 0), 5, 50)
+    item = Range(FeedPartition(DICTIONARY_FEED, 0, 0), 5, 50)
     store = Store({})
     assert first(store, [item], 10) == [Range(item.log, 5, 15)]
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.positions.plans import merged, minus, rounds
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
-LOGS = [Log("t", 0, number) for number in range(2)]
+LOGS = [FeedPartition("t", 0, number) for number in range(2)]
 RANGES = st.lists(
     st.builds(
         lambda log, start, size: Range(log, start, start + size),
@@ -18,7 +18,7 @@ RANGES = st.lists(
 )
 
 
-def offsets(ranges: list[Range]) -> set[tuple[Log, int]]:
+def offsets(ranges: list[Range]) -> set[tuple[FeedPartition, int]]:
     return {(item.log, n) for item in ranges for n in range(item.start, item.end)}
 
 

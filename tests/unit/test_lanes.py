@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.work_queue import Queue
 
-LOGS = [Log("t", 0, number) for number in range(3)]
+LOGS = [FeedPartition("t", 0, number) for number in range(3)]
 
 
 def cut(size: int) -> Callable[[Range], Range]:
@@ -52,8 +52,8 @@ def test_lanes_share_the_work_and_never_a_log() -> None:
     waiting = [Range(log, 0, 100 * (n + 1)) for n, log in enumerate(LOGS)]
     lanes = 4
     queue = Queue(waiting, lanes)
-    at_work: Counter[Log] = Counter()
-    taken: dict[Log, list[Range]] = {log: [] for log in LOGS}
+    at_work: Counter[FeedPartition] = Counter()
+    taken: dict[FeedPartition, list[Range]] = {log: [] for log in LOGS}
     together = threading.Barrier(lanes)
 
     def work() -> None:

@@ -1,11 +1,11 @@
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
-A = Log("t", 0, 0)
+A = FeedPartition("t", 0, 0)
 
 
 def test_log_names_its_epoch_once_there_was_another() -> None:
-    assert str(Log("orders", 0, 2)) == "orders[2]"
-    assert str(Log("orders", 1, 2)) == "orders[2] epoch 1"
+    assert str(FeedPartition("orders", 0, 2)) == "orders[2]"
+    assert str(FeedPartition("orders", 1, 2)) == "orders[2] epoch 1"
 
 
 def test_range_is_shown_with_the_last_offset_taken() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from palate.landing.chunks import Reading
 from palate.landing.tails import Tail, of_record
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
-A, B = Log("t", 0, 0), Log("t", 0, 1)
+A, B = FeedPartition("t", 0, 0), FeedPartition("t", 0, 1)
 SETTINGS = Settings(dwh_dsn="")
 
 

@@ -2,9 +2,9 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from palate.engine.outcome import Batch, Outcome, shell_caller
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
-LOG = Log("orders", 0, 1)
+LOG = FeedPartition("orders", 0, 1)
 NOW = datetime(2023, 8, 1, tzinfo=UTC)
 
 

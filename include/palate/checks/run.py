@@ -26,8 +26,7 @@ from palate.engine import incidents
 from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
-from palate.landing import drain as staging
-from palate.landing import partitions
+from palate.landing import drain, partitions
 from palate.marts import compare, doubled
 from palate.marts.definitions import load_marts
 from palate.monitoring.freshness import ASLEEP_SECONDS
@@ -191,7 +190,7 @@ def _being_filled(conn: Connection) -> set[str]:
 def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> Result:
     if not check.is_by_piece:
         return _check_at_once(conn, settings, check, subject)
-    logs = [messages.whole(log) for log in watermarks(conn, staging.STAGE)]
+    logs = [messages.whole(log) for log in watermarks(conn, drain.STAGE)]
     parts = [
         _check_at_once(conn, settings, check, subject, piece)
         for piece in messages.pieces(conn, logs)

@@ -27,7 +27,7 @@ from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
 from palate.engine.outcome import shell_caller
 from palate.errors import SettingsError
-from palate.landing import replays as rejected
+from palate.landing import replays
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
@@ -38,7 +38,7 @@ from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
 from palate.tags import stage as tags
 from palate.text import harmless
-from palate.vault.stage import STAGE as VAULT
+from palate.vault import stage as vault
 
 app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
@@ -129,12 +129,12 @@ def rebuild(
     approved. Exits with 15 if that can't be, with 16 if an approval is missing.
     """
     with told():
-        known = [*load_marts(), "user_tags", VAULT]
+        known = [*load_marts(), "user_tags", vault.STAGE]
         if mart not in known:
             message = f"There is no mart {mart}. There are: {', '.join(known)}."
             raise SettingsError(message)
         settings = load_settings()
-        if mart == VAULT:
+        if mart == vault.STAGE:
             rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
             return
         if mart in load_marts():
@@ -194,7 +194,7 @@ def _print_status(found: Status) -> None:
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
     if own := found.refused.get("own_message"):
-        out.print(rejected.told_own(own))
+        out.print(replays.told_own(own))
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     if found.waiting_tags:
         out.print(f"Tags of guests to look at: {found.waiting_tags}.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from palate.checks import run as checks
+from palate.checks import run
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
 from palate.cli.output import AsJson, out, print_json, print_table, told
@@ -34,7 +34,7 @@ def check(
         if list_them:
             _print_rules()
             return
-        report = checks.look(load_settings(), shell_caller("check"), names or [])
+        report = run.look(load_settings(), shell_caller("check"), names or [])
         if as_json:
             print_json(report.as_dict())
         else:
@@ -49,7 +49,7 @@ def reconcile(as_json: AsJson = False) -> None:
     much waits for it.
     """
     with told():
-        results = checks.reconcile(load_settings())
+        results = run.reconcile(load_settings())
         if as_json:
             print_json(
                 {

@@ -13,7 +13,7 @@ from palate.engine.outcome import shell_caller
 from palate.landing import gaps
 from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
 from palate.landing.epochs import accepted_epochs
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.settings import load_settings
 
 app = typer.Typer(
@@ -31,9 +31,9 @@ def list_positions(as_json: AsJson = False) -> None:
         ).fetchall()
         found = gaps.known(conn)
         decisions = accepted_epochs(conn)
-    marks: dict[Log, dict[str, int]] = {}
+    marks: dict[FeedPartition, dict[str, int]] = {}
     for topic, epoch, partition, stage, offset in rows:
-        marks.setdefault(Log(topic, epoch, partition), {})[stage] = offset
+        marks.setdefault(FeedPartition(topic, epoch, partition), {})[stage] = offset
     if as_json:
         positions = [asdict(log) | {"next_offsets": at} for log, at in marks.items()]
         gap_rows = [asdict(gap.log) | asdict(gap) for gap in found]

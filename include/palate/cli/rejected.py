@@ -15,10 +15,10 @@ from palate.counted import counted
 from palate.decisions import person, stated
 from palate.engine.outcome import shell_caller
 from palate.errors import NotFoundError, RequestError
-from palate.landing import replays as rejected
+from palate.landing import replays
 from palate.landing.selection import Selection, Time
 from palate.pipelines import follow_vault
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.reads import refused
 from palate.reads.refused import Content
 from palate.settings import load_settings
@@ -132,7 +132,7 @@ def list_messages(
     shown = f", {len(found)} of them shown" if len(found) < total else ""
     out.print(f"{total} refused{shown}: {_told_counts(counts)}.")
     if own := counts.get("own_message"):
-        out.print(rejected.told_own(own))
+        out.print(replays.told_own(own))
 
 
 @app.command()
@@ -146,14 +146,15 @@ def show(
 ) -> None:
     """Show one refused message: why, and its bytes, as they came."""
     with told():
-        content = refused.show(load_settings(), Log(topic, epoch, partition), offset)
+        log = FeedPartition(topic, epoch, partition)
+        content = refused.show(load_settings(), log, offset)
         if as_json:
             print_json(_plain_content(content))
             return
         item = content.rejected
         broker = f"{item.broker_dt:%F %T} UTC" if item.broker_dt else "unknown"
         lines = [
-            f"{Log(topic, epoch, partition)} offset {offset}, broker time {broker}",
+            f"{log} offset {offset}, broker time {broker}",
             f"{item.reason}: {item.detail}",
         ]
         if item.dismissed_dt:
@@ -194,7 +195,7 @@ def replay(
     _check_meant(selection, everything)
     selection = replace(selection, with_dismissed=dismissed, limit=limit)
     settings = load_settings()
-    queued = rejected.run(settings, shell_caller(rejected.STAGE), selection)
+    queued = replays.run(settings, shell_caller(replays.STAGE), selection)
     print_outcome(queued, as_json)
     # Also when nothing was queued: what an earlier replay left is finished.
     print_outcome(vault.run(settings, shell_caller(vault.STAGE)), as_json)
@@ -218,7 +219,7 @@ def dismiss(
 ) -> None:
     """Note that refused messages are not missed; they stay, and are counted apart."""
     _check_meant(selection, everything)
-    number = rejected.dismiss(
+    number = replays.dismiss(
         load_settings(),
         replace(selection, limit=limit),
         who or person(),

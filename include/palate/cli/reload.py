@@ -12,7 +12,7 @@ from palate.cli.output import AsJson, errors, out, print_json, told
 from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.history import reload as reloading
 from palate.history.reload_share import Watch
-from palate.landing import restage as restaging
+from palate.landing import restage
 from palate.marts.definitions import load_marts
 from palate.positions.plans import Source
 from palate.settings import Settings, load_settings
@@ -65,7 +65,7 @@ class _Bar:
         self._bars = {
             stage: progress.add_task(name, total=None)
             for stage, name in {
-                restaging.STAGE: reloading.MESSAGES,
+                restage.STAGE: reloading.MESSAGES,
                 vault.RELOAD: reloading.VAULT,
                 **{mart.stage: name for name, mart in load_marts().items()},
             }.items()

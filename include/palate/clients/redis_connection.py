@@ -12,7 +12,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from palate.clients import tls
-from palate.clients.redis_refusals import Place, why
+from palate.clients.redis_refusals import RedisAddress, why
 from palate.errors import ServiceUnavailableError, SettingsError
 from palate.settings import Settings
 
@@ -37,7 +37,7 @@ def open_redis(settings: Settings, purpose: str, meanwhile: str) -> Iterator[Cli
     :raises AccessDeniedError: if it refuses the login or a command, or is not trusted
     :raises SettingsError: if ``REDIS_URL`` can't be used
     """
-    place = place_of(settings)
+    address = address_of(settings)
     try:
         client = connect(settings)
         try:
@@ -45,7 +45,7 @@ def open_redis(settings: Settings, purpose: str, meanwhile: str) -> Iterator[Cli
         finally:
             client.close()
     except ERRORS as error:
-        raise why(place, error, purpose, meanwhile) from None
+        raise why(address, error, purpose, meanwhile) from None
 
 
 def connect(settings: Settings) -> Client:
@@ -56,7 +56,7 @@ def connect(settings: Settings) -> Client:
     :raises PalateError: if ``REDIS_URL`` is missing or can't be used
     :raises redis.RedisError: if it can't be reached, or refuses the login
     """
-    place_of(settings)
+    address_of(settings)
     url = settings.redis_url.get_secret_value()
     options = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
     client = redis.Redis.from_url(url, **options)
@@ -73,7 +73,7 @@ def connect(settings: Settings) -> Client:
     return redis.RedisCluster.from_url(url, retry=retry, **options)
 
 
-def place_of(settings: Settings) -> Place:
+def address_of(settings: Settings) -> RedisAddress:
     """Return where ``REDIS_URL`` leads, without its password.
 
     :raises ServiceUnavailableError: if it is not set
@@ -96,7 +96,7 @@ def place_of(settings: Settings) -> Place:
     with redis.Redis.from_url(url) as client:
         options = client.connection_pool.connection_kwargs
         ca = options.get("ssl_ca_certs")
-        place = Place(
+        address = RedisAddress(
             host=options.get("host", options.get("path", "localhost")),
             port=options.get("port", 6379),
             user=options.get("username") or "default",
@@ -104,14 +104,14 @@ def place_of(settings: Settings) -> Place:
             is_encrypted=url.lower().startswith("rediss:"),
             ca=Path(ca) if ca else None,
         )
-    if place.ca and (problem := tls.file_problem(place.ca)):
+    if address.ca and (problem := tls.file_problem(address.ca)):
         message = (
-            f"{place.ca}, the authority of Redis, can't be used: {problem}. Name a "
+            f"{address.ca}, the authority of Redis, can't be used: {problem}. Name a "
             "file with its certificate (PEM): ssl_ca_certs in REDIS_URL or in the "
             "extra of the Airflow Connection `redis`."
         )
         raise SettingsError(message)
-    return place
+    return address
 
 
 def read_values(client: Client, keys: Sequence[str]) -> list[Any]:

@@ -61,7 +61,7 @@ _CLASSES: dict[type[Exception], str] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class RedisAddress:
     """Where a Redis is, and as whom one comes there."""
 
     host: str
@@ -75,31 +75,33 @@ class Place:
         return f"{self.host}:{self.port}"
 
 
-def why(place: Place, error: Exception, purpose: str, meanwhile: str) -> PalateError:
+def why(
+    address: RedisAddress, error: Exception, purpose: str, meanwhile: str
+) -> PalateError:
     """Return the error, as a sentence for the person who has to act.
 
     :param purpose: what it is for, such as ``the dictionaries``
     :param meanwhile: a sentence on what goes on without it
     """
     name = f"Redis ({purpose})"
-    refused = _refusal(place, error, name) or _trust(place, error, name)
+    refused = _refusal(address, error, name) or _trust(address, error, name)
     if refused:
         return refused
-    said = _answer(error) or _no_answer(place, error) or f"can't be used: {error}"
-    return ServiceUnavailableError(f"{name} at {place} {said}. {meanwhile}")
+    said = _answer(error) or _no_answer(address, error) or f"can't be used: {error}"
+    return ServiceUnavailableError(f"{name} at {address} {said}. {meanwhile}")
 
 
-def _refusal(place: Place, error: Exception, name: str) -> PalateError | None:
+def _refusal(address: RedisAddress, error: Exception, name: str) -> PalateError | None:
     text = str(error)
     if text.startswith("DENIED"):
         return AccessDeniedError(
-            f"{name} at {place} lets in only who comes from its own machine (protected "
-            "mode). Give it a password, or users (ACL SETUSER)."
+            f"{name} at {address} lets in only who comes from its own machine "
+            "(protected mode). Give it a password, or users (ACL SETUSER)."
         )
     if isinstance(error, redis.AuthenticationError) or text.startswith("NOAUTH"):
         return AccessDeniedError(
-            f"{name} at {place} refuses the login of user {place.user}: the user is "
-            f"unknown there, or the password is wrong or missing. Correct {_WHERE}."
+            f"{name} at {address} refuses the login of user {address.user}: the user "
+            f"is unknown there, or the password is wrong or missing. Correct {_WHERE}."
         )
     if (
         isinstance(error, exceptions.NoPermissionError)
@@ -107,37 +109,38 @@ def _refusal(place: Place, error: Exception, name: str) -> PalateError | None:
         or "executing the script can't" in text
     ):
         return AccessDeniedError(
-            f"{name} at {place} does not let user {place.user} do it: {text}. {_NEEDED}"
+            f"{name} at {address} does not let user {address.user} do it: {text}. "
+            f"{_NEEDED}"
         )
     if "SELECT is not allowed" in text or "'db' must be 0" in text:
         return SettingsError(
-            f"{name} at {place} is a cluster, which has no database {place.database}. "
-            f"Say /0 in {_WHERE}."
+            f"{name} at {address} is a cluster, which has no database "
+            f"{address.database}. Say /0 in {_WHERE}."
         )
     if "index is out of range" in text:
         return SettingsError(
-            f"{name} at {place} has no database {place.database}. Correct {_WHERE}."
+            f"{name} at {address} has no database {address.database}. Correct {_WHERE}."
         )
     return None
 
 
-def _trust(place: Place, error: Exception, name: str) -> PalateError | None:
+def _trust(address: RedisAddress, error: Exception, name: str) -> PalateError | None:
     """Look whether TLS is what kept a connection from coming about."""
     if not _is_away(error):
         return None
-    if not place.is_encrypted:
-        if not tls.is_spoken(place.host, place.port):
+    if not address.is_encrypted:
+        if not tls.is_spoken(address.host, address.port):
             return None
         return AccessDeniedError(
-            f"{name} speaks TLS at {place}, but is spoken to without. Say rediss:// "
+            f"{name} speaks TLS at {address}, but is spoken to without. Say rediss:// "
             "and ssl_ca_certs in REDIS_URL, or ssl and ssl_ca_certs in the extra of "
             "the Airflow Connection `redis`."
         )
-    problem = tls.problem(place.host, place.port, place.ca)
+    problem = tls.problem(address.host, address.port, address.ca)
     if problem is None:
         return None
     return AccessDeniedError(
-        f"{name}: no trusted connection to {place}: {problem}. ssl_ca_certs is the "
+        f"{name}: no trusted connection to {address}: {problem}. ssl_ca_certs is the "
         f"file with the authority's certificate; rediss:// means TLS. Correct {_WHERE}."
     )
 
@@ -162,7 +165,7 @@ def _answer(error: Exception) -> str | None:
     return next((_ANSWERS[word] for word in words if word in _ANSWERS), None)
 
 
-def _no_answer(place: Place, error: Exception) -> str | None:
+def _no_answer(address: RedisAddress, error: Exception) -> str | None:
     if isinstance(error, RedisClusterException):
         return (
             f"is a node of a cluster that can't be used: {_first_sentence(error)}. "
@@ -172,9 +175,9 @@ def _no_answer(place: Place, error: Exception) -> str | None:
     if not _is_away(error):
         return None
     try:
-        socket.getaddrinfo(place.host, place.port)
+        socket.getaddrinfo(address.host, address.port)
     except OSError:
-        return f"can't be found: the name {place.host} is not known. Correct {_WHERE}"
+        return f"can't be found: the name {address.host} is not known. Correct {_WHERE}"
     if isinstance(error, redis.TimeoutError):
         reason = "does not answer"
     elif "refused" in str(error).lower():

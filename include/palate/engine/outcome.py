@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from palate.counted import counted
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Outcome:
     batches: int = 0
     repeated: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    ranges: dict[Log, tuple[int, int]] = field(default_factory=dict)
+    ranges: dict[FeedPartition, tuple[int, int]] = field(default_factory=dict)
     note: str = ""
     examples: list[dict[str, Any]] = field(default_factory=list)
     _adding: threading.Lock = field(default_factory=threading.Lock, repr=False)

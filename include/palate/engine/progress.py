@@ -12,7 +12,7 @@ from uuid import UUID
 
 from palate.database import Connection, connect
 from palate.positions.plans import Plan, merged, minus, planned
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def to_repeat(attempt: "StageRun") -> list[Range]:
     ).fetchall()
     found: dict[bool, list[Range]] = {False: [], True: []}
     for is_repeat, topic, epoch, partition, start, end in rows:
-        found[is_repeat].append(Range(Log(topic, epoch, partition), start, end))
+        found[is_repeat].append(
+            Range(FeedPartition(topic, epoch, partition), start, end)
+        )
     return attempt.without_dropped(minus(found[False], found[True]))
 
 
@@ -122,7 +124,7 @@ def left(attempt: "StageRun", ranges: Iterable[Range]) -> list[Range]:
         " WHERE d.reload_id = %s AND b.stage = %s",
         (attempt.reload_id, attempt.stage),
     ).fetchall()
-    done = [Range(Log(*log), start, end) for *log, start, end in rows]
+    done = [Range(FeedPartition(*log), start, end) for *log, start, end in rows]
     return minus(ranges, done) if done else merged(ranges)
 
 

@@ -15,15 +15,14 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection, connect
-from palate.engine import locks as stage_lock
-from palate.engine import progress, taken
+from palate.engine import locks, progress, taken
 from palate.engine.locks import Proof
 from palate.engine.outcome import Batch, Caller, Outcome
-from palate.positions import retained as dropped
+from palate.positions import retained
 from palate.positions.ranges import Range
 from palate.positions.watermarks import advance
 from palate.settings import Settings
-from palate.table_set import Place
+from palate.table_set import TableSet
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class StageRun:
         conn: Connection,
         stage: str,
         caller: Caller,
-        place: Place = Place.LIVING,
+        tables: TableSet = TableSet.LIVE,
         token: str = "",
     ) -> None:
         """Enter the attempt in ``ops.stage_runs``.
@@ -46,7 +45,7 @@ class StageRun:
         self.conn = conn
         self.stage = stage
         self.caller = caller
-        self.place = place
+        self.tables = tables
         self.outcome = Outcome(stage)
         self._token = token
         self._proof = Proof.FIRST
@@ -90,13 +89,13 @@ class StageRun:
         :return: when the transaction began
         :raises LockLostError: if the lock has gone
         """
-        return stage_lock.prove(self.conn, self._proof, self.stage, self._token)
+        return locks.prove(self.conn, self._proof, self.stage, self._token)
 
     def without_dropped(self, ranges: Iterable[Range]) -> list[Range]:
         """Leave out what the stage would need from STG and retention has dropped."""
-        kept, gone = dropped.split(self.conn, self.stage, ranges)
+        kept, gone = retained.split(self.conn, self.stage, ranges)
         if gone:
-            told = dropped.sentence(gone)
+            told = retained.sentence(gone)
             self.outcome.note = f"{self.outcome.note} {told}".lstrip()
             log.warning("%s: %s", self.stage, told)
         return kept
@@ -144,7 +143,7 @@ class StageRun:
 
     def tell_who_took(self) -> None:
         """Note, for a task that was cleared and takes nothing, which run did."""
-        is_again = self.caller.try_number > 1 and self.place is Place.LIVING
+        is_again = self.caller.try_number > 1 and self.tables is TableSet.LIVE
         if is_again and not self.outcome.batches:
             told = taken.sentence(self.conn, self.identity())
             self.outcome.note = f"{self.outcome.note} {told}".strip()
@@ -160,10 +159,10 @@ class StageRun:
 
         :raises StageBusyError: if another run keeps it then, as ``open_run``
         """
-        stage_lock.release(self.conn)
+        locks.release(self.conn)
         yield
         wait = settings.palate_lock_wait
-        self._token = stage_lock.take(self.conn, self.stage, wait)
+        self._token = locks.take(self.conn, self.stage, wait)
 
     def finish(self, outcome: str, error: str | None = None) -> None:
         """Close the attempt in ``ops.stage_runs``."""
@@ -218,7 +217,7 @@ class StageRun:
 
 @contextmanager
 def open_run(
-    settings: Settings, stage: str, caller: Caller, place: Place = Place.LIVING
+    settings: Settings, stage: str, caller: Caller, tables: TableSet = TableSet.LIVE
 ) -> Iterator[StageRun]:
     """Take the stage's lock and enter an attempt; close both at the end.
 
@@ -229,8 +228,8 @@ def open_run(
         not committed is rolled back
     """
     with connect(settings, _who(stage)) as conn:
-        token = stage_lock.take(conn, stage, settings.palate_lock_wait)
-        run = StageRun(conn, stage, caller, place, token)
+        token = locks.take(conn, stage, settings.palate_lock_wait)
+        run = StageRun(conn, stage, caller, tables, token)
         try:
             yield run
         except Exception as error:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from palate.database import Connection
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.text import harmless
 
 _NAMED = 3
@@ -45,7 +45,7 @@ def sentence(conn: Connection, task: dict[str, Any]) -> str:
     ).fetchall()
     runs: dict[str, list[str]] = {}
     for run_id, topic, epoch, partition, start, end in rows:
-        taken = Range(Log(topic, epoch, partition), start, end)
+        taken = Range(FeedPartition(topic, epoch, partition), start, end)
         runs.setdefault(run_id, []).append(str(taken))
     if not runs:
         return ""

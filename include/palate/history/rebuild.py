@@ -36,7 +36,7 @@ from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
 from palate.outbox import counters
 from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
-from palate.table_set import Place
+from palate.table_set import TableSet
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ def _swap(conn: Connection, settings: Settings, seen: Report) -> None:
 def _catch_up(settings: Settings, caller: Caller) -> Outcome:
     """Load into the new tables what the living ones have, and count it."""
     outcome = Outcome(STAGE)
-    with open_run(settings, VAULT, caller, Place.REBUILT) as attempt:
+    with open_run(settings, VAULT, caller, TableSet.SHADOW) as attempt:
         while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
             known = vault.readable(settings, waiting)
             if len(known) < len(waiting):
@@ -207,7 +207,7 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
         outcome.include(attempt.outcome)
     for mart in load_marts().values():
         stage = f"{STAGE}:{mart.name}"
-        with open_run(settings, stage, caller, Place.REBUILT) as attempt:
+        with open_run(settings, stage, caller, TableSet.SHADOW) as attempt:
             marts.catch_up(settings, attempt, mart, VAULT)
             outcome.include(attempt.outcome)
     return outcome

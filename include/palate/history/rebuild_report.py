@@ -12,7 +12,7 @@ from palate.database import Connection
 from palate.engine.outcome import Caller
 from palate.history import redefinition
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
-from palate.table_set import Place
+from palate.table_set import TableSet
 from palate.text import in_markdown
 
 _REFUSED = "stg.rejected_messages"
@@ -231,7 +231,7 @@ def read(
 
 
 def _compared(conn: Connection, table: str) -> TableFound:
-    rebuilt = Place.REBUILT.of(table)
+    rebuilt = TableSet.SHADOW.of(table)
     keys, columns = _columns(conn, table)
     values = [name for name in columns if name not in keys]
     on = " AND ".join(f"l.{key} = r.{key}" for key in keys)
@@ -270,7 +270,7 @@ def _compared(conn: Connection, table: str) -> TableFound:
 
 def _counted(conn: Connection, table: str) -> TableFound:
     numbers = []
-    for name in (table, Place.REBUILT.of(table)):
+    for name in (table, TableSet.SHADOW.of(table)):
         is_there = conn.execute("SELECT to_regclass(%s)", (name,)).fetchone()
         query = sql.SQL("SELECT count(*) FROM {}").format(
             sql.Identifier(*name.split("."))

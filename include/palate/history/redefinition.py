@@ -9,13 +9,12 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import RebuildRefusedError
-from palate.marts import refresh
-from palate.marts import tables as mart_tables
+from palate.marts import refresh, tables
 from palate.marts.definitions import Mart, load_marts
 from palate.schema import migrate, roles
-from palate.schema.meanings import all_meant
+from palate.schema.meanings import all_meanings
 from palate.settings import Settings
-from palate.table_set import Place
+from palate.table_set import TableSet
 from palate.tables import registry
 from palate.vault import load, parse
 from palate.vault.definitions import load_vault
@@ -27,7 +26,7 @@ def check_files(conn: Connection) -> None:
     :raises RebuildRefusedError: names the one that has none
     """
     known = {name for (name,) in conn.execute("SELECT name FROM ops.definitions")}
-    files = {meant.name for meant in all_meant()}
+    files = {meant.name for meant in all_meanings()}
     for names, what in (
         (
             known - files,
@@ -64,7 +63,7 @@ def statements_hash(settings: Settings) -> str:
             for name in load_marts()
             for one in refresh.refresh_statements(name)
         ),
-        *(json.dumps(one.meaning, sort_keys=True) for one in all_meant()),
+        *(json.dumps(one.fields, sort_keys=True) for one in all_meanings()),
         *migrate.view_statements(),
     ]
     return registry.fingerprint("\n".join(texts))
@@ -75,7 +74,7 @@ def make_redefined(conn: Connection) -> None:
 
     :raises RebuildRefusedError: if this account may not
     """
-    changed = registry.changed(conn, all_meant())
+    changed = registry.changed(conn, all_meanings())
     if not changed:
         return
     definitions = load_vault()
@@ -86,7 +85,7 @@ def make_redefined(conn: Connection) -> None:
                     _remake_mart(conn, load_marts()[one.name])
                 else:
                     context = definitions.context(definitions.tables[one.name])
-                    schema = f"{context['schema']}{Place.REBUILT.value}"
+                    schema = f"{context['schema']}{TableSet.SHADOW.value}"
                     conn.execute(f"DROP TABLE {schema}.{one.name} CASCADE")
                     for statement in migrate.table_statements(
                         context | {"schema": schema}
@@ -94,7 +93,7 @@ def make_redefined(conn: Connection) -> None:
                         conn.execute(statement)
                     conn.execute(migrate.comment(context | {"schema": schema}))
             for statement in migrate.view_statements():
-                conn.execute(Place.REBUILT.of(statement))
+                conn.execute(TableSet.SHADOW.of(statement))
     except psycopg.errors.InsufficientPrivilege:
         paths = ", ".join(one.path for one in changed)
         message = (
@@ -107,7 +106,7 @@ def make_redefined(conn: Connection) -> None:
 
 def accept(conn: Connection) -> None:
     """Note that the tables just swapped in have the new meaning."""
-    changed = registry.changed(conn, all_meant())
+    changed = registry.changed(conn, all_meanings())
     if not changed:
         return
     for one in changed:
@@ -120,7 +119,7 @@ def accept(conn: Connection) -> None:
 def redefined_tables(conn: Connection) -> set[str]:
     """Return the tables whose definition says something else by now."""
     found: set[str] = set()
-    for one in registry.changed(conn, all_meant()):
+    for one in registry.changed(conn, all_meanings()):
         if one.kind == "mart":
             found |= {f"cdm.{table}" for table in load_marts()[one.name].tables}
         else:
@@ -130,6 +129,6 @@ def redefined_tables(conn: Connection) -> set[str]:
 
 def _remake_mart(conn: Connection, mart: Mart) -> None:
     for table in mart.tables:
-        conn.execute(f"DROP TABLE IF EXISTS {Place.REBUILT.of(f'cdm.{table}')}")
-    for statement in (*mart_tables.table_statements(mart), mart_tables.comment(mart)):
-        conn.execute(Place.REBUILT.of(statement))
+        conn.execute(f"DROP TABLE IF EXISTS {TableSet.SHADOW.of(f'cdm.{table}')}")
+    for statement in (*tables.table_statements(mart), tables.comment(mart)):
+        conn.execute(TableSet.SHADOW.of(statement))

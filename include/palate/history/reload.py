@@ -22,7 +22,7 @@ from palate.engine import incidents, progress
 from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import HistoryDiffersError, NotFoundError
-from palate.landing import restage as restaging
+from palate.landing import restage
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.positions.plans import Plan, Request, Source, planned
@@ -161,7 +161,7 @@ def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Out
     """
     start = time.monotonic()
     if layer == MESSAGES:
-        outcome = restaging.run(settings, caller, request).outcome
+        outcome = restage.run(settings, caller, request).outcome
     else:
         with connect(settings) as conn:
             _plan(conn, caller)
@@ -315,7 +315,7 @@ def _report(conn: Connection, plan: Plan) -> Report:
 
 def _stage(layer: str) -> str:
     if layer in (MESSAGES, VAULT):
-        return restaging.STAGE if layer == MESSAGES else vault.RELOAD
+        return restage.STAGE if layer == MESSAGES else vault.RELOAD
     return load_marts()[layer].stage
 
 

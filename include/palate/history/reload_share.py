@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from palate.database import connect
 from palate.engine import progress
 from palate.engine.outcome import Batch, Caller
-from palate.landing import restage as restaging
+from palate.landing import restage
 from palate.positions.plans import planned
 from palate.settings import Settings
 
@@ -53,5 +53,5 @@ class Watch:
             positions, guests = progress.done(conn, plan, stage)
         if batch.done_until is not None:
             return Share(guests, guests - size + batch.guests, "guests")
-        ranges = plan.compared if stage == restaging.STAGE else plan.ranges
+        ranges = plan.compared if stage == restage.STAGE else plan.ranges
         return Share(positions, sum(len(item) for item in ranges), "positions")

@@ -9,10 +9,9 @@ from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
-from palate.landing import drain as staging
-from palate.landing import gaps, tails
+from palate.landing import drain, gaps, tails
 from palate.landing.epochs import begin_epoch, known
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
@@ -37,7 +36,7 @@ def accept_gap(
     with _deciding(settings, caller, topic) as (attempt, reader, state):
         log, first = _log(attempt, state, partition)
         begin = state.begin[partition]
-        start = watermarks(attempt.conn, staging.STAGE).get(log, first)
+        start = watermarks(attempt.conn, drain.STAGE).get(log, first)
         if start < begin:
             _check_gone(log, start, begin, end)
         else:
@@ -51,7 +50,7 @@ def accept_gap(
         return attempt.outcome
 
 
-def _check_gone(log: Log, start: int, begin: int, end: int) -> None:
+def _check_gone(log: FeedPartition, start: int, begin: int, end: int) -> None:
     if not start < end <= begin:
         message = (
             f"{log}: the offsets {start} to {begin - 1} are gone, so --to must be "
@@ -62,7 +61,7 @@ def _check_gone(log: Log, start: int, begin: int, end: int) -> None:
 
 
 def _check_unreadable(
-    reader: Reader, log: Log, start: int, log_end: int, end: int
+    reader: Reader, log: FeedPartition, start: int, log_end: int, end: int
 ) -> None:
     """Read on, to be sure that nobody can.
 
@@ -94,7 +93,7 @@ def _check_unreadable(
 
 def accept_lost_tail(
     settings: Settings, caller: Caller, topic: str, partition: int, who: str, why: str
-) -> tuple[Log, int]:
+) -> tuple[FeedPartition, int]:
     """Let a partition that lost its tail begin an epoch where it differs.
 
     What was staged keeps its positions; what is on the broker now is taken in by the
@@ -106,7 +105,7 @@ def accept_lost_tail(
         conn = attempt.conn
         log, first = _log(attempt, state, partition)
         ends = (state.begin[partition], state.end[partition])
-        watermark = watermarks(conn, staging.STAGE).get(log, first)
+        watermark = watermarks(conn, drain.STAGE).get(log, first)
         tail = tails.tails(conn, {log: watermark}).get(log)
         found = tails.examine(conn, reader, log, ends, first, watermark, tail)
         if found.lost_from is None:
@@ -118,7 +117,7 @@ def accept_lost_tail(
         with attempt.batch([], has_ranges=False) as batch:
             epoch = begin_epoch(conn, state, who, why, (log, found.lost_from))
             batch.counts["replaced"] = watermark - found.lost_from
-            new = Log(topic, epoch, partition)
+            new = FeedPartition(topic, epoch, partition)
             tails.note(conn, {new: found.tail} if found.tail else {})
             incidents.end(conn, Kind.GAP, str(log))
         return new, found.lost_from
@@ -150,13 +149,15 @@ def _deciding(
     settings: Settings, caller: Caller, topic: str
 ) -> Iterator[tuple[StageRun, Reader, TopicState]]:
     with (
-        open_run(settings, staging.STAGE, caller) as attempt,
+        open_run(settings, drain.STAGE, caller) as attempt,
         open_reader(settings) as reader,
     ):
         yield attempt, reader, reader.state(topic)
 
 
-def _log(attempt: StageRun, state: TopicState, partition: int) -> tuple[Log, int]:
+def _log(
+    attempt: StageRun, state: TopicState, partition: int
+) -> tuple[FeedPartition, int]:
     """Return the log that a partition is, and where it begins."""
     if partition not in state.begin:
         numbers = ", ".join(str(number) for number in sorted(state.begin))

@@ -13,7 +13,7 @@ from palate.clients.record_batches import pack_headers
 from palate.database import Connection
 from palate.errors import UnreadableRecordError
 from palate.landing.tails import Tail
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 COLUMNS = (
@@ -39,16 +39,16 @@ class Reading:
     def __init__(
         self,
         reader: Reader,
-        starts: dict[Log, int],
-        bounds: dict[Log, int],
-        heads: Mapping[Log, tuple[int, Tail | None]] | None = None,
+        starts: dict[FeedPartition, int],
+        bounds: dict[FeedPartition, int],
+        heads: Mapping[FeedPartition, tuple[int, Tail | None]] | None = None,
     ) -> None:
         """Go to where reading begins.
 
         :param heads: where below its start a log is to be proven from, and its tail if
             it has to be there
         """
-        self.doubted: set[Log] = set()
+        self.doubted: set[FeedPartition] = set()
         self._reader = reader
         self._at = dict(starts)
         self._bounds = bounds
@@ -57,8 +57,8 @@ class Reading:
         heads = heads or {}
         self._unproven = {i: starts[i] for i in heads}
         self._tails = {item: tail for item, (_, tail) in heads.items() if tail}
-        self._held: list[tuple[Log, Any]] = []
-        self._newest: dict[Log, Any] = {}
+        self._held: list[tuple[FeedPartition, Any]] = []
+        self._newest: dict[FeedPartition, Any] = {}
         if starts:
             _freeze()
             begins = starts | {item: at for item, (at, _) in heads.items()}
@@ -74,7 +74,7 @@ class Reading:
         )
 
     @property
-    def unreadable(self) -> dict[Log, Unreadable]:
+    def unreadable(self) -> dict[FeedPartition, Unreadable]:
         """Return the logs that can't be read on below their bounds, and why."""
         return {
             item: why
@@ -87,7 +87,7 @@ class Reading:
         """Tell whether positions were passed since the last chunk."""
         return any(at > self._at[item] for item, at in self._reached().items())
 
-    def ahead(self) -> dict[Log, int]:
+    def ahead(self) -> dict[FeedPartition, int]:
         """Wait for what comes next; return the first offset of each log in it.
 
         Nothing is ahead when all is read. Then every log that could not be proven is
@@ -101,8 +101,8 @@ class Reading:
         messages: int,
         settings: Settings,
         deadline: float | None,
-        room: Mapping[Log, int] | None = None,
-    ) -> Iterator[tuple[Log, Any]]:
+        room: Mapping[FeedPartition, int] | None = None,
+    ) -> Iterator[tuple[FeedPartition, Any]]:
         """Yield records up to a number; bytes and time end a chunk after a poll.
 
         :param room: the offset of each log at which a chunk has to end
@@ -138,16 +138,16 @@ class Reading:
                 self._at[item] = at
         return ranges
 
-    def newest(self) -> dict[Log, Any]:
+    def newest(self) -> dict[FeedPartition, Any]:
         """Return the last record of each log that was given out since the last call."""
         found, self._newest = self._newest, {}
         return found
 
-    def _firsts(self) -> dict[Log, int]:
+    def _firsts(self) -> dict[FeedPartition, int]:
         found = _last_of_each(self._held[::-1])
         return {item: record.offset for item, record in found.items()}
 
-    def _reached(self) -> dict[Log, int]:
+    def _reached(self) -> dict[FeedPartition, int]:
         """Return the next offset of each log that was neither given out nor passed."""
         held = self._firsts()
         return {
@@ -177,10 +177,10 @@ class Reading:
         }
         self.doubted |= broken | (self._tails.keys() - unreadable.keys())
 
-    def _unreadable(self) -> dict[Log, Unreadable]:
+    def _unreadable(self) -> dict[FeedPartition, Unreadable]:
         return {self._logs[key]: why for key, why in self._reader.unreadable.items()}
 
-    def _given_out(self, polled: list[Any]) -> list[tuple[Log, Any]]:
+    def _given_out(self, polled: list[Any]) -> list[tuple[FeedPartition, Any]]:
         ends = self._ends
         found = []
         for record in polled:
@@ -195,7 +195,7 @@ class Reading:
             if item not in self._unproven or self._is_proven(item, record)
         ]
 
-    def _is_proven(self, item: Log, record: Any) -> bool:
+    def _is_proven(self, item: FeedPartition, record: Any) -> bool:
         """Look at a record of a log that is not proven yet; tell whether it is now."""
         if item in self.doubted:
             return False
@@ -211,8 +211,8 @@ class Reading:
         return False
 
 
-def _last_of_each(records: list[tuple[Log, Any]]) -> dict[Log, Any]:
-    found: dict[Log, Any] = {}
+def _last_of_each(records: list[tuple[FeedPartition, Any]]) -> dict[FeedPartition, Any]:
+    found: dict[FeedPartition, Any] = {}
     before = None
     for item, record in reversed(records):
         if item is not before:  # to look into a dict each time takes twice as long
@@ -222,8 +222,8 @@ def _last_of_each(records: list[tuple[Log, Any]]) -> dict[Log, Any]:
 
 
 def _with_room(
-    records: list[tuple[Log, Any]], room: Mapping[Log, int]
-) -> list[tuple[Log, Any]]:
+    records: list[tuple[FeedPartition, Any]], room: Mapping[FeedPartition, int]
+) -> list[tuple[FeedPartition, Any]]:
     """Return the records before the first one for which there is no room."""
     end = next(
         index
@@ -234,7 +234,10 @@ def _with_room(
 
 
 def copy_records(
-    conn: Connection, table: str, load_dt: datetime, rows: Iterable[tuple[Log, Any]]
+    conn: Connection,
+    table: str,
+    load_dt: datetime,
+    rows: Iterable[tuple[FeedPartition, Any]],
 ) -> int:
     """Stream records into a table by binary COPY; return how many."""
     number = 0

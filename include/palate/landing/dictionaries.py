@@ -14,9 +14,9 @@ from palate.database import Connection
 from palate.engine.outcome import Batch, Caller, Outcome
 from palate.engine.stage import open_run
 from palate.names import DICTIONARY_FEED
-from palate.positions import row_chunks as chunks
+from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.settings import Settings
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
-_FEED = Log(DICTIONARY_FEED, 0, 0)
+_FEED = FeedPartition(DICTIONARY_FEED, 0, 0)
 _NOTED = {"unknown": "unknown_ids", "lacking": "dishes_not_on_menu"}
 _BATCH_KEYS = 2_000
 _DUE = (
@@ -70,7 +70,7 @@ def is_due(conn: Connection) -> bool:
 
 def _name_unknown(settings: Settings, caller: Caller) -> None:
     with open_run(settings, NAMING_STAGE, caller) as attempt:
-        while ranges := chunks.first(
+        while ranges := row_chunks.first(
             attempt.conn,
             open_ranges(attempt.conn, NAMING_STAGE, [vault.STAGE]),
             settings.palate_chunk_positions,

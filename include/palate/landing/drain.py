@@ -16,16 +16,15 @@ from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
-from palate.landing import gaps, tails
-from palate.landing import restage as restaging
+from palate.landing import gaps, restage, tails
 from palate.landing.chunks import Reading, copy_records
 from palate.landing.epochs import Look, look
 from palate.landing.partitions import room_for
 from palate.landing.restage import repeat
 from palate.landing.tails import Tail
-from palate.positions import plans as intervals
+from palate.positions import plans
 from palate.positions.plans import Request
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
@@ -59,7 +58,7 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
         topics = limits.topics or tuple(settings.palate_topics)
         found = look(attempt.conn, reader, topics)
-        for ranges in intervals.rounds(progress.to_repeat(attempt)):
+        for ranges in plans.rounds(progress.to_repeat(attempt)):
             repeat(attempt, reader, settings, found.states | found.former, ranges)
         if not attempt.was_finished():
             bounds = _bounds(found, limits)
@@ -67,7 +66,7 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
         return attempt.outcome
 
 
-def _bounds(found: Look, limits: Limits) -> dict[Log, int]:
+def _bounds(found: Look, limits: Limits) -> dict[FeedPartition, int]:
     if limits.partitions and not found.problems:  # a problem fails the run anyway
         there = sorted({item.partition for item in found.states})
         for number in limits.partitions:
@@ -86,7 +85,7 @@ def _backfill(
 
     The first part holds no lock that a live run needs.
     """
-    again = restaging.run(settings, caller, request, limits.topics)
+    again = restage.run(settings, caller, request, limits.topics)
     if again.waiting:
         with (
             open_run(settings, STAGE, caller) as attempt,
@@ -100,7 +99,7 @@ def _backfill(
             }
             _Drain(attempt, reader, settings, found, bounds).run(limits)
             again.outcome.include(attempt.outcome)
-    progress.end(settings, caller, restaging.STAGE)
+    progress.end(settings, caller, restage.STAGE)
     return again.outcome
 
 
@@ -112,9 +111,9 @@ class _Drain:
     reader: Reader
     settings: Settings
     found: Look
-    bounds: dict[Log, int]
-    gaps: dict[Log, str] = field(default_factory=dict)
-    unreadable: dict[Log, Unreadable] = field(default_factory=dict)
+    bounds: dict[FeedPartition, int]
+    gaps: dict[FeedPartition, str] = field(default_factory=dict)
+    unreadable: dict[FeedPartition, Unreadable] = field(default_factory=dict)
 
     def run(self, limits: Limits) -> None:
         """Read every log that can be read on; then fail if there is another one."""
@@ -142,7 +141,7 @@ class _Drain:
             self.attempt.outcome.note = note
         self._settle()
 
-    def _starts(self) -> dict[Log, int]:
+    def _starts(self) -> dict[FeedPartition, int]:
         """Return where each log is to be read on, without those that have a gap."""
         done = watermarks(self.attempt.conn, STAGE)
         starts = {}
@@ -157,10 +156,10 @@ class _Drain:
         return starts
 
     def _heads(
-        self, starts: dict[Log, int], known: dict[Log, Tail]
-    ) -> dict[Log, tuple[int, Tail | None]]:
+        self, starts: dict[FeedPartition, int], known: dict[FeedPartition, Tail]
+    ) -> dict[FeedPartition, tuple[int, Tail | None]]:
         """Return from where on each log is to be proven, as far as it is there."""
-        heads: dict[Log, tuple[int, Tail | None]] = {}
+        heads: dict[FeedPartition, tuple[int, Tail | None]] = {}
         for item, tail in known.items():
             begin, _ = self.found.states[item]
             at = max(tail.offset, begin)
@@ -169,7 +168,9 @@ class _Drain:
         return heads
 
     def _reading(
-        self, starts: dict[Log, int], heads: dict[Log, tuple[int, Tail | None]]
+        self,
+        starts: dict[FeedPartition, int],
+        heads: dict[FeedPartition, tuple[int, Tail | None]],
     ) -> Reading:
         asked = {
             item: at
@@ -181,7 +182,7 @@ class _Drain:
     def _take(self, reading: Reading, left: int, deadline: float) -> int:
         """Stage what a pass gives; return how many more messages may be taken."""
         conn = self.attempt.conn
-        room: dict[Log, int] = {}
+        room: dict[FeedPartition, int] = {}
         while left > 0 and time.monotonic() < deadline:
             ahead = reading.ahead()
             if not ahead and not reading.has_moved:
@@ -209,7 +210,7 @@ class _Drain:
         self.unreadable |= reading.unreadable
         return left
 
-    def _is_sound(self, item: Log, watermark: int, tail: Tail | None) -> bool:
+    def _is_sound(self, item: FeedPartition, watermark: int, tail: Tail | None) -> bool:
         """Look closely at a log; tell whether it is the one that was read."""
         state, first = self.found.states[item], self.found.first[item]
         conn = self.attempt.conn
@@ -238,7 +239,7 @@ class _Drain:
         }
         # Also of earlier epochs, which nobody reads on.
         names = [
-            str(Log(item.topic, epoch, item.partition))
+            str(FeedPartition(item.topic, epoch, item.partition))
             for item in self.bounds
             for epoch in range(found.newest[item.topic] + 1)
         ]

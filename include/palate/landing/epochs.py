@@ -20,7 +20,7 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ class Known:
 
     epoch: int
     newest: int
-    logs: dict[int, Log] = field(default_factory=dict)
-    first: dict[Log, int] = field(default_factory=dict)
-    former: dict[Log, int] = field(default_factory=dict)
+    logs: dict[int, FeedPartition] = field(default_factory=dict)
+    first: dict[FeedPartition, int] = field(default_factory=dict)
+    former: dict[FeedPartition, int] = field(default_factory=dict)
     refusal: str | None = None
     is_written: bool = False
 
@@ -86,9 +86,9 @@ class Look:
     ``problems`` an error for each topic or partition that can't be read.
     """
 
-    states: dict[Log, tuple[int, int]] = field(default_factory=dict)
-    first: dict[Log, int] = field(default_factory=dict)
-    former: dict[Log, tuple[int, int]] = field(default_factory=dict)
+    states: dict[FeedPartition, tuple[int, int]] = field(default_factory=dict)
+    first: dict[FeedPartition, int] = field(default_factory=dict)
+    former: dict[FeedPartition, tuple[int, int]] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     problems: dict[str, PalateError] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ def known(conn: Connection, state: TopicState) -> Known:
     """Tell which logs a topic's partitions are; nothing is written."""
     epochs = _epochs(conn, state.topic)
     if not epochs:
-        logs = {number: Log(state.topic, 0, number) for number in state.end}
+        logs = {number: FeedPartition(state.topic, 0, number) for number in state.end}
         # Nothing is known of the topic, so nothing of it can be missed.
         return Known(0, 0, logs, {item: state.begin[n] for n, item in logs.items()})
     base = _base(epochs, state)
@@ -122,7 +122,7 @@ def known(conn: Connection, state: TopicState) -> Known:
             if (one.partition, one.topic_id) == (number, topic_id) and one.number > base
         }
         for epoch in sorted({base, *later}, reverse=True):
-            item = Log(state.topic, epoch, number)
+            item = FeedPartition(state.topic, epoch, number)
             found.first[item] = begun.get(item, 0)
             if kept is None:
                 found.logs[number] = item
@@ -171,7 +171,7 @@ def begin_epoch(
     state: TopicState,
     who: str,
     why: str,
-    replaced: tuple[Log, int] | None = None,
+    replaced: tuple[FeedPartition, int] | None = None,
 ) -> int:
     """Let a topic, or one partition of it, begin another epoch; return its number.
 
@@ -193,7 +193,9 @@ def begin_epoch(
         },
     ).fetchone() or (0,)
     if log_replaced:
-        _enter_first(conn, Log(state.topic, epoch, log_replaced.partition), first)
+        _enter_first(
+            conn, FeedPartition(state.topic, epoch, log_replaced.partition), first
+        )
     return int(epoch)
 
 
@@ -244,7 +246,7 @@ def _enter(conn: Connection, state: TopicState, found: Known) -> None:
         )
 
 
-def _enter_first(conn: Connection, item: Log, first: int) -> None:
+def _enter_first(conn: Connection, item: FeedPartition, first: int) -> None:
     if first:
         conn.execute(
             "INSERT INTO ops.logs (topic, epoch, kafka_partition, first_offset)"
@@ -294,7 +296,7 @@ def _epochs(conn: Connection, topic: str) -> list[_Epoch]:
     return [_Epoch(*row) for row in rows]
 
 
-def _begun(conn: Connection, topic: str) -> dict[Log, int]:
+def _begun(conn: Connection, topic: str) -> dict[FeedPartition, int]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, first_offset FROM ops.logs"
         " WHERE topic = %(topic)s AND first_offset > 0"
@@ -302,4 +304,4 @@ def _begun(conn: Connection, topic: str) -> dict[Log, int]:
         " FROM ops.watermarks WHERE stage = 'drain' AND topic = %(topic)s",
         {"topic": topic},
     )
-    return {Log(*log): first for *log, first in rows}
+    return {FeedPartition(*log): first for *log, first in rows}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from palate.database import Connection
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 
 
 @dataclass(frozen=True)
 class Gap:
     """The offsets ``start <= offset < end``; ``accepted_*`` are None while open."""
 
-    log: Log
+    log: FeedPartition
     start: int
     end: int
     found_dt: datetime
@@ -23,7 +23,7 @@ class Gap:
     accepted_why: str | None
 
 
-def note(conn: Connection, log: Log, start: int, end: int) -> None:
+def note(conn: Connection, log: FeedPartition, start: int, end: int) -> None:
     """Enter a gap, if there is one; it may have grown since it was noted first."""
     if start < end:
         conn.execute(
@@ -38,7 +38,7 @@ def note(conn: Connection, log: Log, start: int, end: int) -> None:
 
 
 def note_accepted(
-    conn: Connection, log: Log, start: int, end: int, who: str, why: str
+    conn: Connection, log: FeedPartition, start: int, end: int, who: str, why: str
 ) -> None:
     """Enter who gave up these offsets, and why; what is behind ``end`` stays open."""
     note(conn, log, start, end)
@@ -59,7 +59,7 @@ def note_accepted(
     )
 
 
-def gone(item: Log, start: int, begin: int) -> str:
+def gone(item: FeedPartition, start: int, begin: int) -> str:
     """Say that offsets were gone before they were read."""
     return (
         f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
@@ -70,7 +70,7 @@ def gone(item: Log, start: int, begin: int) -> str:
     )
 
 
-def lost_tail(item: Log, lost_from: int, watermark: int, end: int) -> str:
+def lost_tail(item: FeedPartition, lost_from: int, watermark: int, end: int) -> str:
     """Say that the broker's log is no longer the one that was read."""
     now = (
         f"it ends at offset {end} now"
@@ -91,7 +91,7 @@ def lost_tail(item: Log, lost_from: int, watermark: int, end: int) -> str:
 def known(conn: Connection) -> list[Gap]:
     """Return every gap that was met, the oldest first."""
     return [
-        Gap(Log(topic, epoch, partition), *rest)
+        Gap(FeedPartition(topic, epoch, partition), *rest)
         for topic, epoch, partition, *rest in conn.execute(
             "SELECT topic, epoch, kafka_partition, from_offset, to_offset, found_dt,"
             " accepted_dt, accepted_by, accepted_why"

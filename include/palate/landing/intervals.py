@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from palate.database import Connection
 from palate.positions import messages
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 if TYPE_CHECKING:
     from palate.clients.kafka_reader import Reader
@@ -37,7 +37,7 @@ def staged_at(
         " GROUP BY topic, epoch, kafka_partition",
         (start, end),
     )
-    found = [Range(Log(*log), low, high) for *log, low, high in rows]
+    found = [Range(FeedPartition(*log), low, high) for *log, low, high in rows]
     for island in _islands(conn, topics, start, end):
         around = messages.whole(island.log)
         before = replace(around, end=island.start)
@@ -64,7 +64,9 @@ def _islands(
         (list(topics),),
     )
     found: list[Range] = []
-    for piece in messages.pieces(conn, [messages.whole(Log(*log)) for log in logs]):
+    for piece in messages.pieces(
+        conn, [messages.whole(FeedPartition(*log)) for log in logs]
+    ):
         rows = messages.select(
             conn,
             piece,
@@ -91,10 +93,10 @@ def _islands(
 
 def on_broker_at(
     reader: "Reader",
-    states: dict[Log, tuple[int, int]],
+    states: dict[FeedPartition, tuple[int, int]],
     start: datetime,
     end: datetime,
-) -> tuple[list[Range], dict[Log, int]]:
+) -> tuple[list[Range], dict[FeedPartition, int]]:
     """Return the positions of an interval by the broker's index of times, and the ends.
 
     :param states: the first offset that the broker keeps of each log, and its end

@@ -7,7 +7,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import SettingsError
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ def make_room(conn: Connection, settings: Settings, ranges: Iterable[Range]) -> 
 
 
 def room_for(
-    conn: Connection, settings: Settings, offsets: Mapping[Log, int]
-) -> dict[Log, int]:
+    conn: Connection, settings: Settings, offsets: Mapping[FeedPartition, int]
+) -> dict[FeedPartition, int]:
     """Make room for one offset of each log; return up to where there is room then.
 
     Only offsets that messages have are asked for: a log may have gaps of millions.
@@ -41,7 +41,9 @@ def room_for(
     return found
 
 
-def _rooms(conn: Connection, offsets: Mapping[Log, int]) -> dict[Log, int]:
+def _rooms(
+    conn: Connection, offsets: Mapping[FeedPartition, int]
+) -> dict[FeedPartition, int]:
     rows = conn.execute(
         "SELECT p.topic, p.epoch, p.kafka_partition, p.to_offset"
         " FROM ops.event_partitions AS p INNER JOIN unnest(%s::text[], %s::integer[],"
@@ -55,7 +57,7 @@ def _rooms(conn: Connection, offsets: Mapping[Log, int]) -> dict[Log, int]:
             list(offsets.values()),
         ),
     )
-    return {Log(*log): end for *log, end in rows}
+    return {FeedPartition(*log): end for *log, end in rows}
 
 
 def _make(conn: Connection, settings: Settings, item: Range) -> int:

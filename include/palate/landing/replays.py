@@ -13,13 +13,13 @@ from palate.engine.stage import open_run
 from palate.errors import NotFoundError
 from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.names import REPLAY_FEED
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 
 STAGE = REPLAY_FEED
-_FEED = Log(REPLAY_FEED, 0, 0)
+_FEED = FeedPartition(REPLAY_FEED, 0, 0)
 
 
 def told_own(number: int) -> str:

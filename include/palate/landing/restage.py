@@ -18,7 +18,7 @@ from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Look, look
 from palate.positions import plans
 from palate.positions.plans import Request, Source
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 
@@ -43,7 +43,7 @@ class Found:
     """
 
     outcome: Outcome
-    ends: dict[Log, int]
+    ends: dict[FeedPartition, int]
     waiting: int
 
 
@@ -71,7 +71,7 @@ def run(
             _refuse(looked.problems, request.source)
         states = looked.states | looked.former
         there: list[Range] = []
-        ends: dict[Log, int] = {}
+        ends: dict[FeedPartition, int] = {}
         if reader:
             there, ends = intervals.on_broker_at(
                 reader, states, request.start, request.end
@@ -115,7 +115,7 @@ def repeat(
     attempt: StageRun,
     reader: Reader,
     settings: Settings,
-    states: dict[Log, tuple[int, int]],
+    states: dict[FeedPartition, tuple[int, int]],
     ranges: list[Range],
 ) -> None:
     """Read ranges again: put back what STG lost, and compare the rest byte by byte.
@@ -133,7 +133,7 @@ def _repeat(
     attempt: StageRun,
     reader: Reader,
     settings: Settings,
-    states: dict[Log, tuple[int, int]],
+    states: dict[FeedPartition, tuple[int, int]],
     ranges: list[Range],
 ) -> None:
     kept = plans.cut(states, ranges)
@@ -188,6 +188,6 @@ def _compare(attempt: StageRun, batch: Batch) -> None:
             "%s offset %s: the broker's bytes differ from those in STG; STG keeps what "
             "it staged first. See docs/operations.md, 'Messages differ from the "
             "broker'.",
-            Log(topic, epoch, partition),
+            FeedPartition(topic, epoch, partition),
             offset,
         )

@@ -16,7 +16,7 @@ import psycopg
 from palate.database import Connection
 from palate.engine.outcome import Caller
 from palate.engine.stage import StageRun, open_run
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def _drop_all(attempt: StageRun, settings: Settings, who: str) -> Iterator[Parti
     All that is left stays once STG is in use for so long that a drop gives up.
     """
     before = _age(settings)
-    held: set[Log] = set()
+    held: set[FeedPartition] = set()
     in_use = None
     for item in _partitions(attempt.conn):
         if before is None:
@@ -172,7 +172,7 @@ def _drop(attempt: StageRun, item: Partition, before: datetime, who: str) -> str
 def _kept(conn: Connection, settings: Settings) -> list[Partition]:
     """Return what is there, each partition with why it is kept, if it is."""
     before = _age(settings)
-    held: set[Log] = set()
+    held: set[FeedPartition] = set()
     found = []
     for item in _partitions(conn):
         kept: str | None
@@ -200,7 +200,7 @@ def _partitions(conn: Connection) -> list[Partition]:
         " ORDER BY p.topic, p.epoch, p.kafka_partition, p.from_offset"
     ).fetchall()
     return [
-        Partition(id, Range(Log(topic, epoch, number), start, end), size)
+        Partition(id, Range(FeedPartition(topic, epoch, number), start, end), size)
         for id, topic, epoch, number, start, end, size in rows
     ]
 

@@ -15,7 +15,7 @@ from palate.clients.record_batches import pack_headers
 from palate.database import Connection
 from palate.errors import UnreadableRecordError
 from palate.positions import messages
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.retained import kept_from
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,12 +66,14 @@ def of_record(record: Any) -> Tail:
     return Tail(record.offset, record.leader_epoch, digest)
 
 
-def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
+def tails(
+    conn: Connection, logs: Mapping[FeedPartition, int]
+) -> dict[FeedPartition, Tail]:
     """Return the tail of each log that has one.
 
     Where none was kept, STG's newest row below the log's watermark stands for it.
     """
-    found: dict[Log, Tail] = {}
+    found: dict[FeedPartition, Tail] = {}
     unproven = set()
     for *log, offset, leader_epoch, digest in conn.execute(
         "SELECT topic, epoch, kafka_partition, last_offset, last_leader_epoch,"
@@ -80,10 +82,10 @@ def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
         (list({item.topic for item in logs}),),
     ):
         if digest is None:
-            unproven.add(Log(*log))
-        elif Log(*log) in logs:
-            found[Log(*log)] = Tail(offset, leader_epoch, digest)
-    looked_up: dict[Log, Tail | None] = {}
+            unproven.add(FeedPartition(*log))
+        elif FeedPartition(*log) in logs:
+            found[FeedPartition(*log)] = Tail(offset, leader_epoch, digest)
+    looked_up: dict[FeedPartition, Tail | None] = {}
     for item in logs.keys() - found.keys() - unproven:
         row = messages.newest(conn, _STAGED, Range(item, 0, logs[item]))
         looked_up[item] = Tail(row[0], -1, _digest(*row[1:])) if row else None
@@ -91,7 +93,7 @@ def tails(conn: Connection, logs: Mapping[Log, int]) -> dict[Log, Tail]:
     return found | {item: tail for item, tail in looked_up.items() if tail}
 
 
-def note(conn: Connection, found: Mapping[Log, Tail | None]) -> None:
+def note(conn: Connection, found: Mapping[FeedPartition, Tail | None]) -> None:
     """Keep the tails of logs; None for one of which nothing can be proven."""
     if not found:
         return
@@ -118,7 +120,7 @@ def note(conn: Connection, found: Mapping[Log, Tail | None]) -> None:
 def examine(
     conn: Connection,
     reader: Reader,
-    item: Log,
+    item: FeedPartition,
     state: tuple[int, int],
     first: int,
     watermark: int,
@@ -160,7 +162,7 @@ def examine(
     return Finding(min(floor, lost_from), None)
 
 
-def _window(conn: Connection, item: Log, high: int, rows: int) -> int:
+def _window(conn: Connection, item: FeedPartition, high: int, rows: int) -> int:
     """Return the offset from which on STG has so many rows of a log below another."""
     low = 0
     below = Range(item, 0, high)
@@ -179,7 +181,9 @@ def _window(conn: Connection, item: Log, high: int, rows: int) -> int:
     return int(low)
 
 
-def _on_broker(reader: Reader, item: Log, low: int, high: int) -> dict[int, Tail]:
+def _on_broker(
+    reader: Reader, item: FeedPartition, low: int, high: int
+) -> dict[int, Tail]:
     """Read a part of a log; what is broken there is left out.
 
     :raises PalateError: if the broker does not send it
@@ -198,7 +202,9 @@ def _on_broker(reader: Reader, item: Log, low: int, high: int) -> dict[int, Tail
     return found
 
 
-def _staged(conn: Connection, item: Log, low: int, high: int) -> dict[int, bytes]:
+def _staged(
+    conn: Connection, item: FeedPartition, low: int, high: int
+) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     for piece in messages.pieces(conn, [Range(item, low, high)]):
         rows = messages.select(conn, piece, f"SELECT {_STAGED} FROM {{messages}}")

@@ -12,7 +12,7 @@ from palate.database import Connection
 from palate.names import DICTIONARY_FEED
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.plans import merged
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 from palate.sql import Step, execute_step
 
@@ -114,7 +114,7 @@ def add_since(
             "since": work.since,
         },
     ).fetchall()
-    came = merged(Range(Log(*log), start, end) for *log, start, end in rows)
+    came = merged(Range(FeedPartition(*log), start, end) for *log, start, end in rows)
     if came and steps:
         make_ranges(conn, settings, came)
         values = {"dictionary_feed": DICTIONARY_FEED, "chunk": chunk}

@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 from palate.marts.definitions import load_marts
-from palate.tables.registry import Meant, fingerprint
+from palate.tables.registry import Meaning, fingerprint
 
 
 @lru_cache(maxsize=8)
-def of_mart(name: str) -> Meant:
+def of_mart(name: str) -> Meaning:
     """Return what a mart means, its queries among it."""
     mart = load_marts()[name]
     fields = mart.model_dump(
@@ -17,4 +17,4 @@ def of_mart(name: str) -> Meant:
         exclude_defaults=True,
     )
     meaning = fields | {"query": fingerprint(mart.meaning())}
-    return Meant("mart", name, meaning, f"sql/cdm/{name}")
+    return Meaning("mart", name, meaning, f"sql/cdm/{name}")

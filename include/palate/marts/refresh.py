@@ -12,7 +12,7 @@ from palate.outbox import counters
 from palate.positions.batch_ranges import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute_step
-from palate.table_set import Place
+from palate.table_set import TableSet
 
 _FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 
@@ -22,7 +22,7 @@ def refresh(
     settings: Settings,
     mart: Mart,
     batch: Batch,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
     *,
     is_shown: bool = True,
 ) -> None:
@@ -39,7 +39,7 @@ def refresh(
     for one in refresh_statements(mart.name):
         if one.name in _FOR_TAGS and not is_shown:
             continue
-        here = replace(one, statement=place.of(one.statement))
+        here = replace(one, statement=tables.of(one.statement))
         number = execute_step(conn, here, values)
         if one.name in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[one.name] += number

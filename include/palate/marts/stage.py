@@ -24,14 +24,14 @@ from palate.marts.refresh import (
     refresh,
     refresh_statements,
 )
-from palate.positions import row_chunks as chunks
+from palate.positions import row_chunks
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute_step
-from palate.table_set import Place
-from palate.tables import initial_load as filling
+from palate.table_set import TableSet
+from palate.tables import initial_load
 from palate.tables.registry import refuse_changed
 from palate.vault import stage as vault
 
@@ -49,7 +49,7 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
         progress.end(settings, caller, load_marts()[name].stage)
         return outcome
     with _open_run(settings, name, caller) as (attempt, mart):
-        if filling.among(attempt.conn, [name]):
+        if initial_load.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         elif attempt.was_finished():
             _recount(settings, attempt, mart, progress.to_repeat(attempt))
@@ -64,7 +64,7 @@ def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     What an attempt that was killed has done is not done again.
     """
     with _open_run(settings, name, caller) as (attempt, mart):
-        if filling.among(attempt.conn, [name]):
+        if initial_load.among(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         else:
             _reload(settings, attempt, mart)
@@ -104,8 +104,8 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
 
     Nobody is told of its counters before it has all of them: then all are looked at.
     """
-    for _ in range(filling.CHUNKS):
-        ranges = chunks.first(
+    for _ in range(initial_load.CHUNKS):
+        ranges = row_chunks.first(
             attempt.conn,
             open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
             settings.palate_chunk_positions,
@@ -116,11 +116,11 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
         with attempt.batch(ranges) as batch:
             refresh(attempt.conn, settings, mart, batch, is_shown=False)
     if open_ranges(attempt.conn, mart.stage, [vault.STAGE]):
-        found = filling.among(attempt.conn, [mart.name])
+        found = initial_load.among(attempt.conn, [mart.name])
         attempt.outcome.note = " ".join(str(item) for item in found)
         return
     with attempt.transaction():
-        filling.end(attempt.conn, mart.name)
+        initial_load.end(attempt.conn, mart.name)
         let_all_be_published(attempt.conn, settings, mart.name)
         if mart.tag_kind:
             attempt.conn.execute(ALL_TAGS_WAIT)
@@ -144,17 +144,17 @@ def catch_up(
     settings: Settings, attempt: StageRun, mart: Mart, upstream: str = vault.STAGE
 ) -> None:
     """Count what the vault has and the mart has not counted yet, in chunks."""
-    while ranges := chunks.first(
+    while ranges := row_chunks.first(
         attempt.conn,
         open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
         Rows.VERSIONS,
-        attempt.place,
+        attempt.tables,
     ):
         with attempt.batch(ranges) as batch:
-            is_shown = attempt.place is Place.LIVING
+            is_shown = attempt.tables is TableSet.LIVE
             refresh(
-                attempt.conn, settings, mart, batch, attempt.place, is_shown=is_shown
+                attempt.conn, settings, mart, batch, attempt.tables, is_shown=is_shown
             )
 
 

@@ -10,7 +10,7 @@ from palate.errors import DefinitionError
 from palate.marts import compare, doubled, refresh
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.recount import TRIED_WITH, tried_statements
-from palate.positions import row_chunks as chunks
+from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges
@@ -66,7 +66,7 @@ def _try(
 ) -> None:
     with conn.transaction(force_rollback=True):
         ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
-        ranges = chunks.first(conn, ranges, _POSITIONS, Rows.VERSIONS)
+        ranges = row_chunks.first(conn, ranges, _POSITIONS, Rows.VERSIONS)
         make_ranges(conn, settings, ranges)
         for step in steps:
             with _blamed(mart, step.name):

@@ -18,7 +18,7 @@ from palate.errors import (
 )
 from palate.landing.epochs import known
 from palate.marts.definitions import load_marts
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.tables.initial_load import all_filling
 from palate.vault import stage as vault
@@ -47,7 +47,7 @@ class LogEnds:
 class Seen:
     """What was seen of some topics; ``unseen`` says why not, by topic or partition."""
 
-    logs: dict[Log, LogEnds] = field(default_factory=dict)
+    logs: dict[FeedPartition, LogEnds] = field(default_factory=dict)
     unseen: dict[str, PalateError] = field(default_factory=dict)
 
 
@@ -79,7 +79,7 @@ def look(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
     return seen
 
 
-def counting_marts(conn: Connection) -> dict[str, dict[Log, int]]:
+def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
     """Return how far each mart is that a message has to reach.
 
     A mart that is new and being filled from the history is not one of them. Where there
@@ -103,7 +103,7 @@ def standing(conn: Connection) -> dict[str, str]:
     }
 
 
-def transaction_sentence(log: Log, ends: LogEnds) -> str:
+def transaction_sentence(log: FeedPartition, ends: LogEnds) -> str:
     """Say that a transaction hides what is behind it, and what to do."""
     return (
         f"A transaction has been open since offset {ends.end} of {log}, which goes on "

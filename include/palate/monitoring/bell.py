@@ -15,8 +15,7 @@ from palate.clients.kafka_reader import open_reader
 from palate.database import Connection, connect
 from palate.engine.locks import lock_key
 from palate.errors import PalateError
-from palate.landing import dictionaries
-from palate.landing import drain as staging
+from palate.landing import dictionaries, drain
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
 from palate.positions.watermarks import watermarks
@@ -133,16 +132,16 @@ class Watch:
         self._tell_unseen(seen.unseen)
         is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
-        if is_waiting and _is_any_running(self._conn, (staging.STAGE, vault.STAGE)):
+        if is_waiting and _is_any_running(self._conn, (drain.STAGE, vault.STAGE)):
             # A drain may take them all; what it leaves, the next look finds. And while
             # the vault is behind, more runs would only queue up for its lock.
             return False
-        progress = watermarks(self._conn, staging.STAGE) if is_waiting else None
+        progress = watermarks(self._conn, drain.STAGE) if is_waiting else None
         return self._orders.is_needed(is_waiting, progress, now)
 
     def _can_any_be_taken(self, seen: Seen) -> bool:
         """Tell whether a run would take messages: not what waits for a person."""
-        done = watermarks(self._conn, staging.STAGE)
+        done = watermarks(self._conn, drain.STAGE)
         ahead = [
             log
             for log, ends in seen.logs.items()

@@ -12,11 +12,11 @@ from palate.database import Connection
 from palate.engine import incidents
 from palate.engine.incidents import Kind
 from palate.errors import PalateError
-from palate.landing import drain as staging
+from palate.landing import drain
 from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
-from palate.positions.ranges import Log
+from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -89,7 +89,9 @@ def freshness(conn: Connection, settings: Settings) -> Freshness:
     )
 
 
-def _note(conn: Connection, logs: list[tuple[Log, int, int]], unseen: set[str]) -> None:
+def _note(
+    conn: Connection, logs: list[tuple[FeedPartition, int, int]], unseen: set[str]
+) -> None:
     columns = {
         "unseen": sorted(unseen),
         "topics": [log.topic for log, _, _ in logs],
@@ -130,14 +132,14 @@ def _sentence(conn: Connection, found: Freshness, seen: Seen) -> str:
         "SELECT topic, epoch, kafka_partition, end_offset FROM ops.log_ends"
         " ORDER BY seen_dt, topic, kafka_partition LIMIT 1"
     ).fetchone() or ("", 0, 0, 0)
-    log = Log(topic, epoch, partition)
-    stages = [staging.STAGE, vault.STAGE]
+    log = FeedPartition(topic, epoch, partition)
+    stages = [drain.STAGE, vault.STAGE]
     stages += [mart.stage for mart in load_marts().values()]
     at = ", ".join(
         f"{stage} {watermarks(conn, stage).get(log, 'nowhere')}" for stage in stages
     )
     ends = seen.logs.get(log)
-    staged = watermarks(conn, staging.STAGE).get(log, ends.first if ends else 0)
+    staged = watermarks(conn, drain.STAGE).get(log, ends.first if ends else 0)
     if ends and ends.open_transaction is not None and staged >= ends.end:
         why = f" {backlog.transaction_sentence(log, ends)}"
     elif standing := backlog.standing(conn).get(str(log)):

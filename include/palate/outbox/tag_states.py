@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from palate.database import Connection
 from palate.engine.outcome import Batch
 from palate.names import TAG_FEED
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.sql import execute, render
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.
-LOG = Log(TAG_FEED, 0, 0)
+LOG = FeedPartition(TAG_FEED, 0, 0)
 
 _MANY = 2_000
 

@@ -13,14 +13,14 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 # Of these each has three locks, and a server by its defaults has some thousands.
 _PARTITIONS_TOGETHER = 16
 _NO_END = 2**63 - 1
 
 
-def whole(log: Log) -> Range:
+def whole(log: FeedPartition) -> Range:
     """Return the range of all offsets that a log may ever have."""
     return Range(log, 0, _NO_END)
 
@@ -84,7 +84,7 @@ _MESSAGES = (
 )
 
 
-def _starts(conn: Connection, topics: set[str]) -> dict[Log, list[int]]:
+def _starts(conn: Connection, topics: set[str]) -> dict[FeedPartition, list[int]]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, from_offset FROM ops.event_partitions"
         " WHERE topic = ANY(%s) AND dropped_dt IS NULL"
@@ -92,6 +92,6 @@ def _starts(conn: Connection, topics: set[str]) -> dict[Log, list[int]]:
         (list(topics),),
     )
     return {
-        Log(*log): [row[3] for row in some]
+        FeedPartition(*log): [row[3] for row in some]
         for log, some in groupby(rows, key=lambda row: row[:3])
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 if TYPE_CHECKING:
     from palate.engine.outcome import Caller
@@ -48,7 +48,7 @@ class Plan:
     ranges: list[Range]
     compared: list[Range]
 
-    def below(self, done: dict[Log, int]) -> list[Range]:
+    def below(self, done: dict[FeedPartition, int]) -> list[Range]:
         """Return the ranges as far as a stage is; what is above it will take."""
         return cut({item: (0, end) for item, end in done.items()}, self.ranges)
 
@@ -58,7 +58,7 @@ def enter(
     caller: "Caller",
     request: Request,
     found: Iterable[Range],
-    states: dict[Log, tuple[int, int]],
+    states: dict[FeedPartition, tuple[int, int]],
 ) -> Plan:
     """Note what a run is to look at, in place of what it noted before.
 
@@ -114,7 +114,9 @@ def planned(conn: Connection, caller: "Caller") -> Plan | None:
         " ORDER BY topic, epoch, kafka_partition, from_offset",
         (reload_id,),
     ):
-        found[is_compared].append(Range(Log(topic, epoch, partition), low, high))
+        found[is_compared].append(
+            Range(FeedPartition(topic, epoch, partition), low, high)
+        )
     request = Request(start, end, Source(source))
     return Plan(reload_id, request, found[False], found[True])
 
@@ -161,16 +163,18 @@ def _partition(item: Range) -> tuple[str, int, int, int]:
     return item.log.topic, item.log.partition, item.log.epoch, item.start
 
 
-def _done(conn: Connection) -> dict[Log, tuple[int, int]]:
+def _done(conn: Connection) -> dict[FeedPartition, tuple[int, int]]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, first_offset, next_offset"
         " FROM ops.watermarks WHERE stage = ANY(%s)",
         (["drain", DICTIONARY_FEED],),
     )
-    return {Log(*log): (first, after) for *log, first, after in rows}
+    return {FeedPartition(*log): (first, after) for *log, first, after in rows}
 
 
-def cut(bounds: dict[Log, tuple[int, int]], ranges: Iterable[Range]) -> list[Range]:
+def cut(
+    bounds: dict[FeedPartition, tuple[int, int]], ranges: Iterable[Range]
+) -> list[Range]:
     """Return the ranges as far as they are between the bounds of their logs."""
     found = []
     for item in ranges:

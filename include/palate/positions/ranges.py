@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
-class Log:
+class FeedPartition:
     """One sequence of offsets: a partition of a topic in one of its epochs."""
 
     topic: str
@@ -29,7 +29,7 @@ class Log:
 class Range:
     """The offsets ``start <= offset < end`` of one log."""
 
-    log: Log
+    log: FeedPartition
     start: int
     end: int
 

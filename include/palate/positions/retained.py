@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from palate.database import Connection
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import reads_stg
 
 
-def kept_from(conn: Connection) -> dict[Log, int]:
+def kept_from(conn: Connection) -> dict[FeedPartition, int]:
     """Return the first offset that is kept, for each log of which some was dropped.
 
     Partitions are dropped from a log's beginning on, so one offset says it all.
@@ -22,7 +22,9 @@ def kept_from(conn: Connection) -> dict[Log, int]:
         " FROM ops.event_partitions WHERE dropped_dt IS NOT NULL"
         " GROUP BY topic, epoch, kafka_partition"
     )
-    return {Log(topic, epoch, part): offset for topic, epoch, part, offset in rows}
+    return {
+        FeedPartition(topic, epoch, part): offset for topic, epoch, part, offset in rows
+    }
 
 
 def split(

@@ -12,7 +12,7 @@ from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
 from palate.positions.plans import rounds
 from palate.positions.ranges import Range, without
-from palate.table_set import Place
+from palate.table_set import TableSet
 
 
 class Rows(StrEnum):
@@ -27,7 +27,7 @@ def cut(
     item: Range,
     limit: int,
     rows: Rows,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
 ) -> Range:
     """Return the beginning of a range that has at most ``limit`` rows.
 
@@ -41,7 +41,7 @@ def cut(
     if rows is Rows.MESSAGES:
         return _cut_messages(conn, item, limit)
     row = conn.execute(
-        place.of(
+        tables.of(
             f"SELECT kafka_offset FROM {rows} WHERE topic = %s AND epoch = %s"
             " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s"
             # All of the key: then it is read in the index's order, and no further.
@@ -79,7 +79,7 @@ def first(
     ranges: Iterable[Range],
     limit: int,
     rows: Rows,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
 ) -> list[Range]:
     """Return the beginnings of ranges that together have at most ``limit`` rows.
 
@@ -91,7 +91,7 @@ def first(
         if limit <= 0:
             break
         share = max(limit // (len(waiting) - index), 1)
-        taken.append(cut(conn, item, share, rows, place))
+        taken.append(cut(conn, item, share, rows, tables))
         limit -= min(len(taken[-1]), share)
     return sorted(taken)
 

@@ -6,19 +6,21 @@ from datetime import datetime
 
 from palate.database import Connection
 from palate.errors import WatermarkMovedError
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 log = logging.getLogger(__name__)
 
 
-def watermarks(conn: Connection, stage: str) -> dict[Log, int]:
+def watermarks(conn: Connection, stage: str) -> dict[FeedPartition, int]:
     """Return the next offset of each log that the stage has seen."""
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, next_offset"
         " FROM ops.watermarks WHERE stage = %(stage)s",
         {"stage": stage},
     )
-    return {Log(topic, epoch, part): offset for topic, epoch, part, offset in rows}
+    return {
+        FeedPartition(topic, epoch, part): offset for topic, epoch, part, offset in rows
+    }
 
 
 def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[Range]:
@@ -51,7 +53,7 @@ def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[R
     )
     ranges = []
     for topic, epoch, partition, start, end, is_cut in rows:
-        ranges.append(Range(Log(topic, epoch, partition), start, end))
+        ranges.append(Range(FeedPartition(topic, epoch, partition), start, end))
         if is_cut:
             log.warning(
                 "%s begins at offset %s of %s: retention has dropped the messages "
@@ -101,7 +103,7 @@ def advance(
             [item.end for item in ranges],
         ),
     ).fetchall()
-    moved = {Log(*row) for row in rows}
+    moved = {FeedPartition(*row) for row in rows}
     for item in ranges:
         if item.log not in moved:
             message = (

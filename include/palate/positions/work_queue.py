@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 
 
 class Queue:
@@ -19,7 +19,7 @@ class Queue:
         """Take ranges of different logs, for so many lanes."""
         # In the order in which they were served last.
         self._free = {item.log: item for item in waiting}
-        self._rest: dict[Log, Range] = {}
+        self._rest: dict[FeedPartition, Range] = {}
         self._lanes = lanes
         self._closed = False
         self._changed = threading.Condition()

@@ -15,15 +15,13 @@ from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts.definitions import load_marts
-from palate.outbox import counters
-from palate.outbox import tag_states as outbox
-from palate.positions import row_chunks as chunks
+from palate.outbox import counters, tag_states
+from palate.positions import row_chunks
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges
-from palate.publish import messages as exchange
-from palate.publish import redis_tags as tag_keys
+from palate.publish import messages, redis_tags
 from palate.settings import Settings
-from palate.tables import initial_load as filling
+from palate.tables import initial_load
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
@@ -34,7 +32,7 @@ TAGS_TO_REDIS = f"{STAGE}:tags:redis"
 ORDERS = f"{STAGE}:orders"
 COUNTERS = f"{STAGE}:counters"
 # Takes states to an outlet; returns how many that were.
-Write = Callable[[list[outbox.State]], int]
+Write = Callable[[list[tag_states.State]], int]
 _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
 
 _REDIS = (
@@ -81,7 +79,7 @@ def again(settings: Settings, caller: Caller) -> None:
         open_run(settings, f"{STAGE}:again", caller) as attempt,
         attempt.batch([], has_ranges=False) as batch,
     ):
-        outbox.enter_all(attempt.conn, batch)
+        tag_states.enter_all(attempt.conn, batch)
         if settings.palate_publish_counters_to:
             for mart in load_marts():
                 counters.enter_all_counters(attempt.conn, mart)
@@ -118,8 +116,8 @@ def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
     @contextmanager
     def opened() -> Iterator[Write]:
         with open_redis(settings, *_REDIS) as client:
-            tag_keys.warn_of_eviction(client)
-            yield lambda states: tag_keys.write(client, states)
+            redis_tags.warn_of_eviction(client)
+            yield lambda states: redis_tags.write(client, states)
 
     return _tags(settings, caller, TAGS_TO_REDIS, "tags_written", opened)
 
@@ -133,16 +131,16 @@ def _tags(
 ) -> Outcome:
     """Publish the states that wait for one outlet, in the order of their versions."""
     with open_run(settings, stage, caller) as attempt:
-        if not outbox.waiting(attempt.conn, stage, 1):
+        if not tag_states.waiting(attempt.conn, stage, 1):
             return attempt.outcome
         with opened() as write:
-            while states := outbox.waiting(attempt.conn, stage, _STATES):
+            while states := tag_states.waiting(attempt.conn, stage, _STATES):
                 # Before the transaction: none is open while the outlet is waited for.
                 number = write(states)
-                taken = outbox.taken(attempt.conn, stage, states)
+                taken = tag_states.taken(attempt.conn, stage, states)
                 with attempt.batch([taken]) as batch:
                     batch.counts[counted] = number
-        outbox.forget(attempt.conn, _TAG_STAGES)
+        tag_states.forget(attempt.conn, _TAG_STAGES)
         return attempt.outcome
 
 
@@ -152,14 +150,14 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
         if not open_ranges(conn, ORDERS, [vault.STAGE]):
             return attempt.outcome
         with open_sender(settings, settings.palate_publish_orders_to, {}) as sender:
-            while ranges := chunks.first(
+            while ranges := row_chunks.first(
                 conn,
                 open_ranges(conn, ORDERS, [vault.STAGE]),
                 _POSITIONS,
                 Rows.VERSIONS,
             ):
                 with attempt.batch(ranges) as batch:
-                    sent = sender.send(exchange.orders(conn, settings, batch))
+                    sent = sender.send(messages.orders(conn, settings, batch))
                     batch.counts["orders_sent"] = sent
         return attempt.outcome
 
@@ -168,12 +166,14 @@ def _counters(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, COUNTERS, caller) as attempt:
         conn = attempt.conn
         # A guest's state would be half of it while a mart is being filled.
-        if not counters.has_counters(conn) or filling.among(conn, counters.COUNTED):
+        if not counters.has_counters(conn) or initial_load.among(
+            conn, counters.COUNTED
+        ):
             return attempt.outcome
         topic = settings.palate_publish_counters_to
         with open_sender(settings, topic, COMPACTED) as sender:
             while counters.has_counters(conn):
                 with attempt.batch([], has_ranges=False) as batch:
-                    sent = sender.send(exchange.counters(conn, batch, _GUESTS))
+                    sent = sender.send(messages.counters(conn, batch, _GUESTS))
                     batch.counts["counters_sent"] = sent
         return attempt.outcome

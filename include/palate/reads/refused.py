@@ -7,7 +7,7 @@ from datetime import datetime
 from palate.database import connect
 from palate.errors import NotFoundError
 from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 
@@ -68,7 +68,7 @@ def count(settings: Settings, selection: Selection) -> dict[str, int]:
         return dict(conn.execute(query, values_of(selection)).fetchall())
 
 
-def show(settings: Settings, log: Log, offset: int) -> Content:
+def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
     """Return one refused message.
 
     :raises NotFoundError: if there is no refused message at this position

@@ -10,8 +10,7 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine.incidents import open_incidents
 from palate.errors import PalateError, PromiseBrokenError
-from palate.landing import drain as staging
-from palate.landing import gaps
+from palate.landing import drain, gaps
 from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.alarms import untold
@@ -19,7 +18,7 @@ from palate.monitoring.backlog import LogEnds, Seen
 from palate.monitoring.freshness import Freshness, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.tables import removal
@@ -242,7 +241,7 @@ def log_states(settings: Settings) -> list[LogStatus]:
 def _logs(
     conn: Connection, reader: Reader | None, seen: Seen, is_watched: bool
 ) -> list[LogStatus]:
-    staged = watermarks(conn, staging.STAGE)
+    staged = watermarks(conn, drain.STAGE)
     for feed in (DICTIONARY_FEED, REPLAY_FEED):
         staged |= watermarks(conn, feed)
     loaded = watermarks(conn, vault.STAGE)
@@ -281,7 +280,7 @@ def _logs(
     return found
 
 
-def _gap(log: Log, done: int, ends: LogEnds | None) -> str | None:
+def _gap(log: FeedPartition, done: int, ends: LogEnds | None) -> str | None:
     """Say why a log stands that no run has looked at since it does."""
     if ends is None:
         return None
@@ -296,7 +295,7 @@ def _gap(log: Log, done: int, ends: LogEnds | None) -> str | None:
 
 
 def _since(
-    conn: Connection, log: Log, behind: int, done: int, is_watched: bool
+    conn: Connection, log: FeedPartition, behind: int, done: int, is_watched: bool
 ) -> datetime | None:
     """Return since when it is known that a log has something that waits.
 
@@ -315,7 +314,7 @@ def _since(
     return min((dt for dt in (seen, staged) if dt), default=None)
 
 
-def _sent(reader: Reader, log: Log, start: int, end: int) -> datetime | None:
+def _sent(reader: Reader, log: FeedPartition, start: int, end: int) -> datetime | None:
     """Return the first waiting record's own time, if it may be when it came."""
     if start >= end:
         return None

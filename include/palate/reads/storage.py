@@ -6,7 +6,7 @@ from typing import Any
 from palate.database import Connection, connect
 from palate.landing.partitions import MANY_PARTITIONS
 from palate.landing.retention import Partition, _kept
-from palate.positions.ranges import Log, Range
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
 
@@ -15,7 +15,7 @@ class TrueFrom:
     """A table of the vault that was filled when some of the history was gone."""
 
     table: str
-    log: Log
+    log: FeedPartition
     offset: int
 
 
@@ -80,7 +80,7 @@ def _dropped(conn: Connection) -> list[Partition]:
     return [
         Partition(
             id,
-            Range(Log(topic, epoch, number), start, end),
+            Range(FeedPartition(topic, epoch, number), start, end),
             size,
             None,
             dropped_dt,
@@ -105,6 +105,6 @@ def _true_from(conn: Connection) -> list[TrueFrom]:
         " ORDER BY f.stage, f.topic, f.epoch, f.kafka_partition"
     ).fetchall()
     return [
-        TrueFrom(table, Log(topic, epoch, partition), offset)
+        TrueFrom(table, FeedPartition(topic, epoch, partition), offset)
         for table, topic, epoch, partition, offset in rows
     ]

@@ -18,7 +18,7 @@ from palate.errors import (
 )
 from palate.marts.trial import try_marts
 from palate.outbox import counters
-from palate.positions import retained as dropped
+from palate.positions import retained
 from palate.schema import migrate
 from palate.settings import Settings
 from palate.sql import execute
@@ -130,7 +130,7 @@ def _find(conn: Connection, name: str) -> Made:
 def _plan(conn: Connection, made: Made) -> Plan:
     lost = []
     if not made.is_mart:
-        kept = dropped.kept_from(conn)
+        kept = retained.kept_from(conn)
         lost = [f"offset {offset} of {log}" for log, offset in sorted(kept.items())]
     rows = {table: removal.count(conn, table) for table in made.tables}
     return Plan(made.name, made.is_mart, rows, made.stages, lost)

@@ -2,10 +2,10 @@
 
 from palate.marts.definitions import load_marts
 from palate.marts.meaning import of_mart
-from palate.tables.registry import Meant
-from palate.vault.meaning import of_vault
+from palate.tables.registry import Meaning
+from palate.vault.meaning import of_tables
 
 
-def all_meant() -> list[Meant]:
+def all_meanings() -> list[Meaning]:
     """Return what each table of the vault and each mart means."""
-    return [*of_vault(), *(of_mart(name) for name in load_marts())]
+    return [*of_tables(), *(of_mart(name) for name in load_marts())]

@@ -23,14 +23,14 @@ from palate.marts.trial import try_marts
 from palate.names import SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
 from palate.schema import roles
-from palate.schema.meanings import all_meant
+from palate.schema.meanings import all_meanings
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.tables import removal
 from palate.tables.registry import register
 from palate.vault import load, parse
 from palate.vault.definitions import Definition, load_vault, path_of
-from palate.vault.meaning import of_vault
+from palate.vault.meaning import of_tables
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def migrate(settings: Settings) -> list[str]:
 
 def known_names() -> set[str]:
     """Return the names of all definitions that there are."""
-    return {meant.name for meant in all_meant()}
+    return {meant.name for meant in all_meanings()}
 
 
 def _wait_for_others(conn: Connection) -> None:
@@ -101,7 +101,7 @@ def _run_migrations(settings: Settings) -> None:
 def _make_vault(conn: Connection) -> list[str]:
     made = []
     definitions = load_vault()
-    for item, meant in zip(definitions.in_load_order, of_vault(), strict=True):
+    for item, meant in zip(definitions.in_load_order, of_tables(), strict=True):
         context = definitions.context(item)
         if register(conn, meant, view_names()):
             made.append(item.table)

@@ -13,7 +13,7 @@ from palate.clients.kafka_connection import (
     denied,
     librdkafka_options,
 )
-from palate.clients.redis_connection import ERRORS, connect, place_of
+from palate.clients.redis_connection import ERRORS, address_of, connect
 from palate.clients.redis_refusals import why
 from palate.errors import (
     AccessDeniedError,
@@ -147,7 +147,7 @@ class Dictionaries:
 
         :raises PalateError: if Redis does not answer, or refuses
         """
-        self._place = place_of(settings)
+        self._address = address_of(settings)
         try:
             self._redis = connect(settings)
         except ERRORS as error:
@@ -168,4 +168,4 @@ class Dictionaries:
         self._redis.close()
 
     def _why(self, error: Exception) -> PalateError:
-        return why(self._place, error, "the dictionaries", "Nothing more is sent.")
+        return why(self._address, error, "the dictionaries", "Nothing more is sent.")

@@ -18,12 +18,12 @@ from palate.tables import removal
 
 _REMARK = re.compile(r"--[^\n]*")
 
-# A meaning, as JSON can hold it.
-Meaning = dict[str, Any]
+# What a definition says, as JSON can hold it.
+Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Meant:
+class Meaning:
     """What a definition says that the rows of its table mean.
 
     ``path`` is where the definition stands, for messages.
@@ -31,11 +31,11 @@ class Meant:
 
     kind: str
     name: str
-    meaning: Meaning
+    fields: Fields
     path: str
 
 
-def register(conn: Connection, meant: Meant, own_views: Iterable[str] = ()) -> bool:
+def register(conn: Connection, meaning: Meaning, own_views: Iterable[str] = ()) -> bool:
     """Enter what a table is made from; return whether it is new.
 
     One that was made from another meaning and never had a row is removed: it is new.
@@ -43,34 +43,34 @@ def register(conn: Connection, meant: Meant, own_views: Iterable[str] = ()) -> b
     :param own_views: the views that are made anew afterwards
     :raises DefinitionError: if the table was made from another meaning
     """
-    if changed(conn, [meant]):
-        removal.correct(conn, meant.kind, meant.name, own_views)
-    refuse_changed(conn, [meant])
+    if changed(conn, [meaning]):
+        removal.correct(conn, meaning.kind, meaning.name, own_views)
+    refuse_changed(conn, [meaning])
     entered = conn.execute(
         # Where nothing is loaded yet, there is no history to fill it from.
         "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
         " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
         " (SELECT 1 FROM ops.watermarks WHERE stage = 'vault') THEN now() END"
         " ON CONFLICT (kind, name) DO NOTHING",
-        _values(meant),
+        _values(meaning),
     )
     if entered.rowcount:
         return True
-    accept(conn, meant)
+    accept(conn, meaning)
     return False
 
 
-def refuse_changed(conn: Connection, definitions: Iterable[Meant]) -> None:
+def refuse_changed(conn: Connection, definitions: Iterable[Meaning]) -> None:
     """See that tables still mean what they were made from, before rows are added.
 
     :raises DefinitionError: if a definition says something else by now
     """
     stored = _stored(conn)
-    for meant in definitions:
-        changes = list(_changes(_known(stored, meant), meant.meaning))
+    for meaning in definitions:
+        changes = list(_changes(_known(stored, meaning), meaning.fields))
         if changes:
             message = (
-                f"{meant.path} differs from what {meant.name} was made from "
+                f"{meaning.path} differs from what {meaning.name} was made from "
                 f"({'; '.join(changes)}), and its rows would change their meaning. Put "
                 "the old definition back and add a new one beside it, which is filled "
                 "from the history; or have all tables built anew by what the files say "
@@ -79,19 +79,19 @@ def refuse_changed(conn: Connection, definitions: Iterable[Meant]) -> None:
             raise DefinitionError(message)
 
 
-def accept(conn: Connection, meant: Meant) -> None:
+def accept(conn: Connection, meaning: Meaning) -> None:
     """Note that a table's rows have this meaning from now on."""
     conn.execute(
         "UPDATE ops.definitions SET definition = %(definition)s"
         " WHERE (kind, name) = (%(kind)s, %(name)s) AND definition <> %(definition)s",
-        _values(meant),
+        _values(meaning),
     )
 
 
-def changed(conn: Connection, definitions: Iterable[Meant]) -> list[Meant]:
+def changed(conn: Connection, definitions: Iterable[Meaning]) -> list[Meaning]:
     """Return the definitions whose table was made from another meaning."""
     stored = _stored(conn)
-    return [one for one in definitions if _known(stored, one) != one.meaning]
+    return [one for one in definitions if _known(stored, one) != one.fields]
 
 
 def fingerprint(query: str) -> str:
@@ -100,27 +100,27 @@ def fingerprint(query: str) -> str:
     return hashlib.md5(words.encode(), usedforsecurity=False).hexdigest()
 
 
-def _values(meant: Meant) -> dict[str, Any]:
-    definition = Jsonb(meant.meaning)
-    return {"kind": meant.kind, "name": meant.name, "definition": definition}
+def _values(meaning: Meaning) -> dict[str, Any]:
+    definition = Jsonb(meaning.fields)
+    return {"kind": meaning.kind, "name": meaning.name, "definition": definition}
 
 
-def _stored(conn: Connection) -> dict[tuple[str, str], Meaning]:
+def _stored(conn: Connection) -> dict[tuple[str, str], Fields]:
     rows = conn.execute("SELECT kind, name, definition FROM ops.definitions")
     return {(kind, name): definition for kind, name, definition in rows}
 
 
-def _known(stored: dict[tuple[str, str], Meaning], meant: Meant) -> Meaning:
+def _known(stored: dict[tuple[str, str], Fields], meaning: Meaning) -> Fields:
     """Return what a table was made from; what is meant if it is not there yet.
 
     Fields that an older version of the program did not note are taken over.
     """
-    found = stored.get((meant.kind, meant.name), meant.meaning)
+    found = stored.get((meaning.kind, meaning.name), meaning.fields)
     unnoted = {"source", "query"} - found.keys()
-    return found | {k: meant.meaning[k] for k in unnoted if k in meant.meaning}
+    return found | {k: meaning.fields[k] for k in unnoted if k in meaning.fields}
 
 
-def _changes(old: Meaning, new: Meaning) -> Iterator[str]:
+def _changes(old: Fields, new: Fields) -> Iterator[str]:
     """Say of each field how it differs; columns only where no other field does."""
     fields = [f for f in sorted(old.keys() | new.keys()) if old.get(f) != new.get(f)]
     for field in fields:
@@ -137,5 +137,5 @@ def _changes(old: Meaning, new: Meaning) -> Iterator[str]:
             yield f"{field}: {was}, now {now}"
 
 
-def _type(columns: Meaning, name: str) -> Any:
+def _type(columns: Fields, name: str) -> Any:
     return columns.get(name, "not there")

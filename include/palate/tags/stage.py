@@ -20,15 +20,15 @@ from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
-from palate.outbox import tag_states as outbox
-from palate.positions import row_chunks as chunks
+from palate.outbox import tag_states
+from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
-from palate.tables import initial_load as filling
+from palate.tables import initial_load
 
 STAGE = "tags"
 VALUES = {"namespace": HUB_KEY_NAMESPACE}
@@ -143,11 +143,11 @@ def waits_for_all(conn: Connection) -> bool:
 
 
 def _run_stage(settings: Settings, attempt: StageRun) -> None:
-    new = filling.among(attempt.conn, [mart.name for mart in marts().values()])
+    new = initial_load.among(attempt.conn, [mart.name for mart in marts().values()])
     if new:
         attempt.outcome.note = f"Tags stay as they are. {new[0]}"
         return
-    for ranges in chunks.every(
+    for ranges in row_chunks.every(
         attempt.conn,
         progress.to_repeat(attempt),
         settings.palate_chunk_positions,
@@ -228,7 +228,7 @@ def _judge(conn: Connection, batch: Batch) -> None:
     for name in ("lost", "gained"):
         batch.counts[name] += _run(conn, name, values).rowcount
     if batch.counts["lost"] or batch.counts["gained"]:
-        outbox.enter_tags(conn, batch)
+        tag_states.enter_tags(conn, batch)
 
 
 def _look_again(conn: Connection, settings: Settings, batch: Batch) -> None:

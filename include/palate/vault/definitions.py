@@ -13,8 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palate.errors import DefinitionError
-from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, hashdiff, hub_key
-from palate.names import link_key as link_key_of
+from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, hashdiff, hub_key, link_key
 
 Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 _POSITION_TYPES = {
@@ -100,7 +99,7 @@ class Link(Definition):
     @property
     def key(self) -> str:
         """Return the link's key column."""
-        return link_key_of(self.table)
+        return link_key(self.table)
 
 
 class Satellite(Definition):

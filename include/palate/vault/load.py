@@ -13,7 +13,7 @@ from palate.names import (
 from palate.positions.batch_ranges import make_ranges
 from palate.settings import Settings
 from palate.sql import execute, render
-from palate.table_set import Place
+from palate.table_set import TableSet
 from palate.vault.compare import count_differing
 from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.parse import parse
@@ -33,7 +33,7 @@ def load(
     only: str | None = None,
     *,
     is_careful: bool = True,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
 ) -> None:
     """Parse the ranges of an open batch and load the vault's tables, or only one.
 
@@ -43,17 +43,17 @@ def load(
     """
     topics = {item.log.topic for item in batch.ranges}
     # A new table takes what the others have: nothing is judged again for it alone.
-    judge_again = only is None and place is Place.LIVING
+    judge_again = only is None and tables is TableSet.LIVE
     make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
-    parsed = parse(conn, _sources(topics), batch.load_dt, place)
+    parsed = parse(conn, _sources(topics), batch.load_dt, tables)
     batch.counts.update(parsed)
     if "documents" in parsed:
         count_refused(conn, batch)
-    make_known(conn, parsed, is_careful=is_careful, place=place)
+    make_known(conn, parsed, is_careful=is_careful, tables=tables)
     for table, statement in load_statements(frozenset(parsed)):
         if only not in (None, table):
             continue
-        loaded = execute(conn, place.of(statement), {"load_dt": batch.load_dt})
+        loaded = execute(conn, tables.of(statement), {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
     if batch.is_repeat:
         batch.counts["differing"] += count_differing(conn, parsed)
@@ -64,11 +64,11 @@ def make_known(
     relations: Iterable[str],
     *,
     is_careful: bool,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
 ) -> None:
     """Note which keys of the clustered hubs may have rows already."""
     for statement in known_statements(frozenset(relations)):
-        execute(conn, place.of(statement), {"is_careful": is_careful})
+        execute(conn, tables.of(statement), {"is_careful": is_careful})
 
 
 @lru_cache(maxsize=16)

@@ -2,21 +2,21 @@
 
 from functools import lru_cache
 
-from palate.tables.registry import Meant
+from palate.tables.registry import Meaning
 from palate.vault.definitions import Hub, Link, Satellite, load_vault, path_of
 
 
 @lru_cache(maxsize=1)
-def of_vault() -> tuple[Meant, ...]:
+def of_tables() -> tuple[Meaning, ...]:
     """Return what each table of the vault means, in load order."""
     return tuple(_of_table(item) for item in load_vault().in_load_order)
 
 
-def _of_table(item: Hub | Link | Satellite) -> Meant:
+def _of_table(item: Hub | Link | Satellite) -> Meaning:
     fields = item.model_dump(
         mode="json", exclude={"description", "table", "kind", "index"}
     )
     columns = load_vault().context(item)["typed_columns"]
-    return Meant(
+    return Meaning(
         item.kind.value, item.table, {"columns": columns} | fields, path_of(item)
     )

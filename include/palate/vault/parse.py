@@ -12,14 +12,14 @@ from palate.names import (
 )
 from palate.sources.shape import load_shapes
 from palate.sql import Step, execute, step
-from palate.table_set import Place
+from palate.table_set import TableSet
 
 
 def parse(
     conn: Connection,
     sources: Iterable[str],
     load_dt: datetime,
-    place: Place = Place.LIVING,
+    tables: TableSet = TableSet.LIVE,
 ) -> dict[str, int]:
     """Parse the ranges of an open batch; return the rows of each relation it made.
 
@@ -33,7 +33,7 @@ def parse(
     rows = {}
     for source in sources:
         for one in parse_steps(source):
-            number = execute(conn, place.of(one.statement), values).rowcount
+            number = execute(conn, tables.of(one.statement), values).rowcount
             if one.makes:
                 rows[one.makes] = number
             if one.drops_from:

@@ -19,18 +19,18 @@ from palate.names import (
     DICTIONARY_FEED,
     REPLAY_FEED,
 )
-from palate.positions import row_chunks as chunks
+from palate.positions import row_chunks
 from palate.positions.plans import rounds
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.positions.work_queue import Queue
 from palate.settings import Settings
-from palate.tables import initial_load as filling
+from palate.tables import initial_load
 from palate.tables.registry import refuse_changed
 from palate.vault.definitions import load_vault
 from palate.vault.load import load
-from palate.vault.meaning import of_vault
+from palate.vault.meaning import of_tables
 from palate.vault.refused_share import check_share
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def load_waiting(settings: Settings, caller: Caller) -> Outcome:
 
 def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
-        refuse_changed(attempt.conn, of_vault())
+        refuse_changed(attempt.conn, of_tables())
         own = progress.to_repeat(attempt) if is_repeat else []
         for ranges in rounds(readable(settings, own)):
             load_all(settings, attempt, ranges, is_repeat=True)
@@ -91,7 +91,7 @@ def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
         outcome = attempt.outcome
         tables = [
             item.name
-            for item in filling.all_filling(attempt.conn)
+            for item in initial_load.all_filling(attempt.conn)
             if item.name in load_vault().tables
         ]
     for table in tables:
@@ -107,11 +107,11 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
     attempt that was killed has done is not done again.
     """
     with open_run(settings, RELOAD, caller) as attempt:
-        refuse_changed(attempt.conn, of_vault())
+        refuse_changed(attempt.conn, of_tables())
         plan = progress.begin(attempt)
         done = watermarks(attempt.conn, STAGE)
         left = progress.left(attempt, plan.below(done)) if plan else []
-        for chunk in chunks.every(
+        for chunk in row_chunks.every(
             attempt.conn,
             readable(settings, attempt.without_dropped(left)),
             min(settings.palate_chunk_positions, _CALM),
@@ -142,12 +142,12 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
     :return: how far it is
     """
     with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
-        for _ in range(filling.CHUNKS):
+        for _ in range(initial_load.CHUNKS):
             waiting = open_ranges(attempt.conn, attempt.stage, [STAGE])
             if not waiting:
-                filling.end(attempt.conn, table)
+                initial_load.end(attempt.conn, table)
                 return f"{table} has all of the history now."
-            ranges = chunks.first(
+            ranges = row_chunks.first(
                 attempt.conn,
                 readable(settings, waiting),
                 settings.palate_chunk_positions,
@@ -156,7 +156,7 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
             if not ranges:
                 break
             _load_batch(settings, attempt, ranges, only=table)
-        return " ".join(str(item) for item in filling.among(attempt.conn, [table]))
+        return " ".join(str(item) for item in initial_load.among(attempt.conn, [table]))
 
 
 def load_all(
@@ -191,7 +191,7 @@ def _load_alike(
     lanes = min(settings.palate_vault_lanes, len(waiting))
     size = sum(len(item) for item in waiting)
     if lanes < 2 or size < lanes * _WORTH_A_LANE:
-        for ranges in chunks.every(
+        for ranges in row_chunks.every(
             attempt.conn, waiting, settings.palate_chunk_positions, Rows.MESSAGES
         ):
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
@@ -203,7 +203,7 @@ def _load_alike(
 
     def work(run: StageRun) -> None:
         def cut(item: Range) -> Range:
-            return chunks.cut(run.conn, item, chunk, Rows.MESSAGES)
+            return row_chunks.cut(run.conn, item, chunk, Rows.MESSAGES)
 
         with queue.closing_on_error():
             while item := queue.take(cut):
@@ -241,7 +241,7 @@ def _load_batch(
                     batch,
                     only,
                     is_careful=not is_new,
-                    place=attempt.place,
+                    tables=attempt.tables,
                 )
             return
         except psycopg.errors.UniqueViolation as error:
