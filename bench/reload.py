@@ -14,7 +14,7 @@ from bench.store import stage
 from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.history import reload
 from palate.pipelines import run_pipeline
-from palate.positions.plans import Request, Source
+from palate.positions.plans import ReadFrom, Request
 from palate.settings import Settings
 
 _DATABASE = "bench_reload"
@@ -118,7 +118,7 @@ def measure_part(services: Services, *, history: int, messages: int) -> Part:
     services.vacuum(_DATABASE)
     services.checkpoint()
     request = Request(
-        orders.sent_at(history - messages), orders.sent_at(history), Source.STG
+        orders.sent_at(history - messages), orders.sent_at(history), ReadFrom.STG
     )
     with times.timed():
         found = _reload(settings, shell_caller("reload"), request, messages)
@@ -133,7 +133,7 @@ def measure_part(services: Services, *, history: int, messages: int) -> Part:
 
 def _reload(
     settings: Settings, caller: Caller, request: Request, messages: int
-) -> reload.Report:
+) -> reload.ReloadReport:
     found = reload.run_all(settings, caller, request)
     if found.healed or found.differing or found.positions != messages:
         message = f"The reload found what is not there: {found.as_dict()}"
@@ -146,12 +146,12 @@ def _reload_killed(settings: Settings, request: Request, messages: int) -> int:
     for kills in count():
         batches = count(1)
 
-        def told(_: str, __: Batch, batches: "count[int]" = batches) -> None:
+        def on_batch(_: str, __: Batch, batches: "count[int]" = batches) -> None:
             if next(batches) >= 3:
                 raise _KilledError
 
         try:
-            _reload(settings, replace(caller, told=told), request, messages)
+            _reload(settings, replace(caller, on_batch=on_batch), request, messages)
         except _KilledError:
             continue
         return kills

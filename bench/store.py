@@ -6,7 +6,7 @@ from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
 from palate.landing.drain import STAGE
-from palate.landing.partitions import make_room
+from palate.landing.partitions import ensure_partitions
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import advance, watermarks
 from palate.settings import Settings
@@ -33,7 +33,7 @@ def stage(
             for partition, end in orders.ends(start + count).items()
             if end > done.get(partition, 0)
         ]
-        make_room(conn, settings, ranges)
+        ensure_partitions(conn, settings, ranges)
         with (
             conn.cursor() as cursor,
             cursor.copy(

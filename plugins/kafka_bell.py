@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 import palate_metrics
 
 if TYPE_CHECKING:
-    from palate.monitoring.bell import Watch
+    from palate.monitoring.bell import WaitingMessages
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class KafkaBell(BaseEventTrigger):
         loop = asyncio.get_running_loop()
         # One thread for as long as the bell hangs: neither client may be shared.
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bell")
-        watch: Watch | None = None
+        watch: WaitingMessages | None = None
         failures = 0
         tell_from = loop.time()
         try:
@@ -92,11 +92,11 @@ class KafkaBell(BaseEventTrigger):
                 thread.submit(watch.close)
             thread.shutdown(wait=False)
 
-    def _open(self, settings: Settings) -> Watch:
-        from palate.monitoring.bell import Watch
+    def _open(self, settings: Settings) -> WaitingMessages:
+        from palate.monitoring.bell import WaitingMessages
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the bell reports itself
-        return Watch(settings, self.topics)
+        return WaitingMessages(settings, self.topics)
 
 
 def _tell(settings: Settings) -> None:

@@ -142,12 +142,12 @@ def failing_with_a_sentence() -> Iterator[None]:
     :raises StageFailedError: in place of any other error of Palate
     """
     from palate.errors import PalateError
-    from palate.text import harmless
+    from palate.text import escape_controls
 
     try:
         yield
     except PalateError as error:
-        log.error("%s", harmless(str(error)))
+        log.error("%s", escape_controls(str(error)))
         raise as_failure(error) from None
 
 
@@ -210,7 +210,7 @@ def caller(context: Context) -> Caller:
         map_index=-1 if task.map_index is None else task.map_index,
         try_number=task.try_number,
         interval=(start, end) if run.run_type == "backfill" and start and end else None,
-        told=lambda _, batch: palate_metrics.tell_batch(task, batch),
+        on_batch=lambda _, batch: palate_metrics.tell_batch(task, batch),
     )
 
 

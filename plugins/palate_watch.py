@@ -84,7 +84,7 @@ def _settings() -> Settings:
 def teller(settings: Settings) -> Tell:
     """Return what tells one alarm: in the log, and by the notifier, if there is one."""
     from palate.errors import AlarmNotToldError
-    from palate.text import harmless
+    from palate.text import escape_controls
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 
@@ -92,8 +92,8 @@ def teller(settings: Settings) -> Tell:
         log.log(
             logging.INFO if alarm.is_over else logging.ERROR,
             "%s. %s",
-            harmless(alarm.title),
-            harmless(alarm.text),
+            escape_controls(alarm.title),
+            escape_controls(alarm.text),
         )
         if not path:
             return

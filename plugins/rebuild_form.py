@@ -22,7 +22,7 @@ from reload_form import asked_history
 
 if TYPE_CHECKING:
     from palate.engine.outcome import Batch, Caller
-    from palate.history.rebuild_report import Report
+    from palate.history.rebuild_report import RebuildReport
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def build() -> dict[str, Any]:
     from palate.history import rebuild
 
     with _rebuilding() as (settings, me):
-        outcome = rebuild.build(settings, replace(me, told=_progress(settings)))
+        outcome = rebuild.build(settings, replace(me, on_batch=_progress(settings)))
     found: dict[str, Any] = outcome.as_dict()
     return found
 
@@ -152,7 +152,7 @@ def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
         yield settings, caller(get_current_context())
 
 
-def _tell(found: Report) -> None:
+def _tell(found: RebuildReport) -> None:
     log.info("%s", found.markdown())
     get_current_context()["ti"].xcom_push(key="report", value=found.markdown())
 
@@ -162,9 +162,9 @@ def _progress(settings: Settings) -> Any:
     from palate.database import connect
     from palate.history import rebuild
 
-    def told(stage: str, _: Batch) -> None:
+    def on_batch(stage: str, _: Batch) -> None:
         with connect(settings) as conn:
             done, total = rebuild.progress(conn)
         log.info("%s: %s of %s positions are in the new vault", stage, done, total)
 
-    return told
+    return on_batch

@@ -83,7 +83,7 @@ def reload_layer(layer: str) -> dict[str, Any]:
     settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
     logging.getLogger("kafka").setLevel(logging.WARNING)
     me = caller(context)
-    me = replace(me, told=_progress(settings, me))
+    me = replace(me, on_batch=_progress(settings, me))
     with palate_metrics.timed(context["ti"]) as found, failing_with_a_sentence():
         found |= reload.run(settings, me, layer, asked_history(context)).as_dict()
     for asset in context["task"].outlets:
@@ -106,14 +106,14 @@ def tell_report() -> dict[str, Any]:
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
     """Return what logs after each batch how far a layer is."""
-    from palate.history.reload_share import Watch
+    from palate.history.reload_share import ReloadProgress
 
-    watch = Watch(settings, me)
+    watch = ReloadProgress(settings, me)
 
-    def told(stage: str, batch: Batch) -> None:
-        if me.told:
-            me.told(stage, batch)
+    def on_batch(stage: str, batch: Batch) -> None:
+        if me.on_batch:
+            me.on_batch(stage, batch)
         if batch.is_repeat:
             log.info("%s: %s", me.task_id, watch.after(stage, batch))
 
-    return told
+    return on_batch

@@ -7,7 +7,7 @@ from typing import Any
 from palate.errors import RequestError, SettingsError
 
 
-def person() -> str:
+def current_user() -> str:
     """Return the account that a person works under.
 
     :raises SettingsError: if it has no name
@@ -19,7 +19,7 @@ def person() -> str:
         raise SettingsError(message) from None
 
 
-def stated(text: str, option: str) -> str:
+def required_text(text: str, option: str) -> str:
     """Return a text that a person gave, which must say something.
 
     :raises SettingsError: if it is empty

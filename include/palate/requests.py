@@ -16,7 +16,7 @@ from palate.landing import drain
 from palate.landing.drain import Limits
 from palate.landing.selection import Selection, Time
 from palate.names import Reason
-from palate.positions.plans import Request, Source
+from palate.positions.plans import ReadFrom, Request
 from palate.positions.ranges import FeedPartition
 from palate.settings import Settings
 from palate.times import moment
@@ -63,7 +63,7 @@ def history(
         raise RequestError(message)
     since = since or to - WEEK
     _check_order(since, to, names)
-    return Request(since, to, Source(source))
+    return Request(since, to, ReadFrom(source))
 
 
 def check_rebuild(form: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ def check_rebuild(form: Mapping[str, Any]) -> None:
     :raises RequestError: names what has no meaning
     """
     given = [name for name in ("from", "to") if form[name]]
-    if form["source"] != Source.AUTO:
+    if form["source"] != ReadFrom.AUTO:
         given.append("source")
     if given:
         message = (

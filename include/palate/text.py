@@ -1,9 +1,9 @@
 """Foreign text that is shown, made inert: one function for each medium.
 
-``harmless`` is for terminals and logs, ``in_markdown`` for reports, ``in_any_medium``
-for alarms, which may be mail, chat or a page. Bytes of messages are shown by
-``readable``: nothing is parsed and written anew, numbers keep their digits, repeated
-keys stay, and what is no JSON is shown all the same.
+``escape_controls`` is for terminals and logs, ``in_markdown`` for reports,
+``in_any_medium`` for alarms, which may be mail, chat or a page. Bytes of messages are
+shown by ``pretty``: nothing is parsed and written anew, numbers keep their digits,
+repeated keys stay, and what is no JSON is shown all the same.
 """
 
 import re
@@ -27,17 +27,17 @@ _SHOWN_CHARACTERS = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|"', re.DOTALL)
 
 
-def readable(message: bytes | None) -> str:
+def pretty(message: bytes | None) -> str:
     """Return bytes as text: indented if they look like JSON, else with escapes."""
     if message is None:
         return "(no value)"
     text = message.decode("utf-8", "backslashreplace")
     if text.lstrip()[:1] in ("{", "["):
         return _indented(text)
-    return harmless(text)
+    return escape_controls(text)
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Return text with everything escaped that isn't plainly printed."""
     if text.isprintable() and not _UNSEEN.search(text):
         return text
@@ -49,7 +49,7 @@ def harmless(text: str) -> str:
 
 def in_markdown(text: object) -> str:
     """Return a value as a span of code, also within a table; a long one is cut."""
-    shown = harmless(_cut(str(text)))
+    shown = escape_controls(_cut(str(text)))
     for char in "`|":  # the end of the span, and of a cell
         shown = shown.replace(char, f"\\x{ord(char):02x}")
     return f"`{shown or '(empty)'}`"
@@ -57,13 +57,13 @@ def in_markdown(text: object) -> str:
 
 def in_any_medium(text: str) -> str:
     """Return text without what HTML, Markdown or a chat would act on."""
-    no_link = harmless(text).replace("](", "] (")
+    no_link = escape_controls(text).replace("](", "] (")
     return no_link.translate(_ELSEWHERE)
 
 
 def row_as_text(row: Mapping[str, Any]) -> str:
     """Return a row for a terminal or a log: each column's name and value."""
-    return harmless(", ".join(f"{name} {value}" for name, value in row.items()))
+    return escape_controls(", ".join(f"{name} {value}" for name, value in row.items()))
 
 
 def _cut(text: str) -> str:
@@ -72,7 +72,7 @@ def _cut(text: str) -> str:
 
 def unmistakable(text: str) -> str:
     """Return harmless text, in quotes where a blank at an end would not be seen."""
-    shown = harmless(text)
+    shown = escape_controls(text)
     return f"'{shown}'" if text != text.strip() or not text else shown
 
 
@@ -99,7 +99,9 @@ def _indented(text: str) -> str:
             elif before not in (":", ""):
                 parts.append(" ")
             quoted = token.startswith('"')
-            parts.append(harmless(_ESCAPE.sub(_unescaped, token) if quoted else token))
+            parts.append(
+                escape_controls(_ESCAPE.sub(_unescaped, token) if quoted else token)
+            )
         before = token
     return "".join(parts).strip()
 

@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
-from palate.monitoring.alarms import untold
+from palate.monitoring.alarms import undelivered
 from tests.e2e.airflow_api import AirflowApi, until
 from tests.e2e.conftest import WATCH
 from tests.e2e.shop import Guest
@@ -62,7 +62,7 @@ def inbox(airflow: AirflowApi, dwh: Dwh) -> Iterator[Inbox]:
         port=server.port,
         extra='{"disable_ssl": true, "disable_tls": true}',
     )
-    until(lambda: untold(dwh)[0] == 0, "everything told", seconds=200)
+    until(lambda: undelivered(dwh)[0] == 0, "everything told", seconds=200)
     found.mails.clear()
     yield found
     server.stop()

@@ -14,7 +14,7 @@ from psycopg import Connection
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.landing import dictionaries, drain
-from palate.landing.partitions import make_room
+from palate.landing.partitions import ensure_partitions
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition, Range
@@ -65,7 +65,7 @@ def stage_messages(
     done = watermarks(conn, drain.STAGE)
     ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
     with conn.transaction():
-        make_room(conn, settings or _ANY, ranges)
+        ensure_partitions(conn, settings or _ANY, ranges)
         with (
             conn.cursor() as cursor,
             cursor.copy(

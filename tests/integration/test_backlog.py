@@ -64,7 +64,7 @@ def test_open_transaction_is_told_and_what_it_hides_counts(
             return any(sentence in i.message for i in open_incidents(connection))
 
         until(is_told, "the alarm that tells of the transaction", seconds=30)
-        with bell.Watch(warehouse, [broker.raw]) as ringing:
+        with bell.WaitingMessages(warehouse, [broker.raw]) as ringing:
             assert not any(ringing.should_ring() for _ in range(3))
             producer.commit_transaction()
 
@@ -90,7 +90,7 @@ def test_gap_stands_alone(warehouse: Settings, broker: Broker) -> None:
     before = of(status(warehouse).logs, broker)
     assert (before.end_offset, before.staged, before.lag) == (5, 2, 3)
     assert "offsets 2 to 3 are gone" in (before.stands or "")
-    with bell.Watch(warehouse, [broker.raw]) as ringing:
+    with bell.WaitingMessages(warehouse, [broker.raw]) as ringing:
         assert ringing.should_ring()  # nobody has found it yet
         with pytest.raises(PositionGapError):
             drain.run(warehouse, caller("drain"))
@@ -138,7 +138,7 @@ def test_topic_that_is_missing_hides_no_other(
 
     assert of(status(settings).logs, broker).lag == 1
     assert "has no topic no-such-topic" in " ".join(status(settings).problems)
-    with bell.Watch(settings, topics) as ringing:
+    with bell.WaitingMessages(settings, topics) as ringing:
         assert ringing.should_ring()
 
     def told() -> set[tuple[str, str]]:
@@ -171,6 +171,6 @@ def test_mart_that_is_being_filled_makes_no_message_wait(
 
     with connect(warehouse) as conn, open_reader(warehouse) as reader:
         assert backlog.counting_marts(conn).keys() == {"user_product_counters"}
-        freshness.look(conn, reader, warehouse)
+        freshness.observe(conn, reader, warehouse)
         assert freshness.freshness(conn, warehouse).waiting_seconds == 0
     assert [log.lag for log in status(warehouse).logs if log.lag] == []

@@ -13,7 +13,12 @@ from palate.engine.outcome import shell_caller
 from palate.engine.stage import open_run
 from palate.landing import dictionaries, drain
 from palate.monitoring import bell
-from palate.monitoring.bell import FIRST_PAUSE, LONGEST_PAUSE, Ringing, Watch
+from palate.monitoring.bell import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    RingPolicy,
+    WaitingMessages,
+)
 from palate.settings import Settings
 from tests.integration.broker import Broker
 
@@ -42,8 +47,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def watch(warehouse: Settings, clock: Clock) -> Iterator[Watch]:
-    with Watch(warehouse, warehouse.palate_topics) as found:
+def watch(warehouse: Settings, clock: Clock) -> Iterator[WaitingMessages]:
+    with WaitingMessages(warehouse, warehouse.palate_topics) as found:
         yield found
 
 
@@ -57,12 +62,12 @@ def send(warehouse: Settings, producer: KafkaProducer) -> Callable[..., None]:
     return send_one
 
 
-def test_nothing_waits_nothing_rings(watch: Watch) -> None:
+def test_nothing_waits_nothing_rings(watch: WaitingMessages) -> None:
     assert not watch.should_ring()
 
 
 def test_rings_once_for_what_waits_and_again_for_what_comes_later(
-    watch: Watch, warehouse: Settings, send: Send
+    watch: WaitingMessages, warehouse: Settings, send: Send
 ) -> None:
     send()
     assert watch.should_ring()
@@ -76,7 +81,7 @@ def test_rings_once_for_what_waits_and_again_for_what_comes_later(
 
 @pytest.mark.parametrize("stage", ["drain", "vault"])
 def test_a_run_that_is_at_it_needs_no_ring(
-    watch: Watch, warehouse: Settings, send: Send, stage: str
+    watch: WaitingMessages, warehouse: Settings, send: Send, stage: str
 ) -> None:
     with open_run(warehouse, stage, ME):
         send()
@@ -85,7 +90,7 @@ def test_a_run_that_is_at_it_needs_no_ring(
 
 
 def test_rings_at_once_for_what_a_drain_left(
-    watch: Watch, warehouse: Settings, send: Send
+    watch: WaitingMessages, warehouse: Settings, send: Send
 ) -> None:
     send(partition=0)
     send(partition=1)
@@ -95,7 +100,11 @@ def test_rings_at_once_for_what_a_drain_left(
 
 
 def test_looks_at_the_ledger_again_though_the_broker_has_nothing_new(
-    watch: Watch, warehouse: Settings, clock: Clock, connection: Connection, send: Send
+    watch: WaitingMessages,
+    warehouse: Settings,
+    clock: Clock,
+    connection: Connection,
+    send: Send,
 ) -> None:
     send()
     drain.run(warehouse, ME)
@@ -106,7 +115,7 @@ def test_looks_at_the_ledger_again_though_the_broker_has_nothing_new(
 
 
 def test_rings_again_with_growing_pauses_while_nobody_comes(
-    watch: Watch, clock: Clock, send: Send
+    watch: WaitingMessages, clock: Clock, send: Send
 ) -> None:
     send()
     assert watch.should_ring()
@@ -119,7 +128,7 @@ def test_rings_again_with_growing_pauses_while_nobody_comes(
 
 @pytest.mark.parametrize("partition", [0, 1])
 def test_a_message_ends_the_wait_for_one(
-    watch: Watch, send: Send, monkeypatch: pytest.MonkeyPatch, partition: int
+    watch: WaitingMessages, send: Send, monkeypatch: pytest.MonkeyPatch, partition: int
 ) -> None:
     monkeypatch.setattr(bell, "_LONGEST_WAIT", 86_400.0)
     assert not watch.should_ring()
@@ -136,7 +145,7 @@ def test_a_topic_made_anew_does_not_end_the_waiting(
 ) -> None:
     broker.send([b"connection test"] * 3)
     drain.run(broker.settings, ME)
-    with Watch(broker.settings, [broker.raw]) as watch:
+    with WaitingMessages(broker.settings, [broker.raw]) as watch:
         assert not watch.should_ring()
         broker.make_anew()
         broker.send([b"connection test"])
@@ -148,7 +157,7 @@ def test_a_topic_made_anew_does_not_end_the_waiting(
 
 
 def test_entries_that_stay_due_ring(
-    watch: Watch, clock: Clock, connection: Connection
+    watch: WaitingMessages, clock: Clock, connection: Connection
 ) -> None:
     connection.execute(
         "INSERT INTO ops.dictionary_lookups VALUES"
@@ -162,7 +171,7 @@ def test_entries_that_stay_due_ring(
     assert not watch.should_ring()
 
 
-def _rings_soon(watch: Watch) -> None:
+def _rings_soon(watch: WaitingMessages) -> None:
     """Wait for a ring: the server lets go of a run's lock in its own time."""
     deadline = time.monotonic() + 30
     while not watch.should_ring():
@@ -170,10 +179,10 @@ def _rings_soon(watch: Watch) -> None:
 
 
 def test_pauses_end_at_the_longest() -> None:
-    ringing, now = Ringing(), 0.0
+    ringing, now = RingPolicy(), 0.0
     rings = []
     while now < 3_000:
-        if ringing.is_needed(True, "the same", now):
+        if ringing.should_ring(True, "the same", now):
             rings.append(now)
         now += 1
     pauses = [after - before for before, after in pairwise(rings)]

@@ -63,7 +63,7 @@ def _connect(settings: Settings) -> Iterator[Connection]:
 
 
 def _look(settings: Settings, *names: str) -> list[Result]:
-    return run.look(settings, shell_caller("check"), names).results
+    return run.run_checks(settings, shell_caller("check"), names).results
 
 
 def _found(settings: Settings, *names: str) -> dict[str, set[str]]:
@@ -339,7 +339,7 @@ def test_planted_fault_is_found(shop: Settings, name: str) -> None:
 
 def test_check_that_is_not_there_is_named(shop: Settings) -> None:
     with pytest.raises(NotFoundError, match=r"no check x/y\. There are: hubs/keys"):
-        run.look(shop, shell_caller("check"), ["x/y"])
+        run.run_checks(shop, shell_caller("check"), ["x/y"])
 
 
 def test_loading_goes_on_beside_a_check_and_does_not_show_in_it(

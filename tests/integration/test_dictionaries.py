@@ -23,7 +23,7 @@ from palate.errors import (
 from palate.landing import dictionaries
 from palate.marts.compare import differences
 from palate.marts.definitions import load_marts
-from palate.reads.entry import look
+from palate.reads.entry import find_entry
 from palate.settings import Settings
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.compare import actual, assert_equal, expected
@@ -559,11 +559,11 @@ def test_show_tells_versions_menu_and_what_redis_says(pantry: Pantry) -> None:
     pantry.order(1, "d", date=DAY_1, update_ts=DAY_1)
     pantry.run()
     pantry.put(menu("r", DAY_2, dish("d", "new", category="Пицца", price=7)))
-    entry = look(pantry.settings, "r")
+    entry = find_entry(pantry.settings, "r")
     assert entry.redis == f"has a version of {DAY_2} that is not staged yet"
     pantry.sync()
 
-    entry = look(pantry.settings, "r")
+    entry = find_entry(pantry.settings, "r")
 
     assert entry.redis == f"has the version of {DAY_2}, which is staged"
     assert (entry.kind, entry.waiting) == ("restaurant", [])
@@ -586,17 +586,18 @@ def test_show_tells_versions_menu_and_what_redis_says(pantry: Pantry) -> None:
         ("d", "new", True, "Пицца", DAY_2, None),
         ("gone", entry.menu[2].product_name, False, "", None, None),
     ]
-    person = look(pantry.settings, "u")
+    person = find_entry(pantry.settings, "u")
     assert (person.kind, person.name, person.login) == ("guest", "Ольга", "olga")
 
     pantry.redis.set("u", "no JSON")
     assert (
-        "counts as missing: the value is not JSON" in look(pantry.settings, "u").redis
+        "counts as missing: the value is not JSON"
+        in find_entry(pantry.settings, "u").redis
     )
     pantry.redis.delete("u")
     assert (
-        look(pantry.settings, "u").redis
+        find_entry(pantry.settings, "u").redis
         == "has no such key, or one that holds no string"
     )
     with pytest.raises(NotFoundError, match="Nobody knows the id nobody"):
-        look(pantry.settings, "nobody")
+        find_entry(pantry.settings, "nobody")

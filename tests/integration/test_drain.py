@@ -275,7 +275,7 @@ def test_topic_made_anew_begins_an_epoch(
     broker.send(numbered(count, start=100))
 
     with connect(broker.settings) as conn, open_reader(broker.settings) as reader:
-        seen = backlog.look(conn, reader, [broker.raw]).logs
+        seen = backlog.measure(conn, reader, [broker.raw]).logs
     waiting = {item: ends.end - ends.first for item, ends in seen.items()}
     assert waiting == {
         FeedPartition(broker.raw, 1, 0): count,

@@ -109,7 +109,7 @@ def test_run_that_gave_way_proves_its_new_lock(
     warehouse: Settings, connection: Connection
 ) -> None:
     with open_run(warehouse, vault.STAGE, caller("vault")) as attempt:
-        attempt.give_way(warehouse)
+        attempt.yield_lock(warehouse)
         _write(attempt)
         assert watermarks(connection, vault.STAGE) == {LOG: 1}
 

@@ -41,11 +41,11 @@ def killed_after(task: Caller, batches: int) -> Caller:
     """Return the same caller, whose task is killed after so many batches."""
     numbers = count(1)
 
-    def told(_: str, __: Batch) -> None:
+    def on_batch(_: str, __: Batch) -> None:
         if next(numbers) == batches:
             raise TimeLimitError
 
-    return replace(task, told=told)
+    return replace(task, on_batch=on_batch)
 
 
 def run_to_the_end(run: Run, settings: Settings, task: Caller, batches: int) -> int:

@@ -199,13 +199,13 @@ def test_live_runs_go_on_between_all_steps(shop: Settings, connection: Conn) -> 
 
     is_first = True
 
-    def told(stage: str, _: Batch) -> None:
+    def on_batch(stage: str, _: Batch) -> None:
         nonlocal is_first
         if is_first and stage == rebuild.VAULT:
             is_first = False
             live()
 
-    rebuild.build(shop, replace(ME, told=told))
+    rebuild.build(shop, replace(ME, on_batch=on_batch))
     live()
     assert rebuild.compare(shop, ME).differs
     live()
@@ -229,14 +229,14 @@ def test_interrupted_build_goes_on_where_it_was(
     before = actual(connection)
     _plant(connection)
 
-    def told(_: str, __: Batch) -> None:
+    def on_batch(_: str, __: Batch) -> None:
         nonlocal batches
         batches -= 1
         if not batches:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild.build(shop, replace(ME, told=told))
+        rebuild.build(shop, replace(ME, on_batch=on_batch))
     done = connection.execute(
         "SELECT count(*) FROM ops.batches WHERE stage LIKE 'rebuild:%'"
     ).fetchone()

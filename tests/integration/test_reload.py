@@ -21,7 +21,7 @@ from palate.landing.drain import Limits, run
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
-from palate.positions.plans import Request, Source
+from palate.positions.plans import ReadFrom, Request
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -47,10 +47,10 @@ class Shop:
     def reload(
         self,
         weeks: int = 1,
-        source: Source = Source.AUTO,
+        source: ReadFrom = ReadFrom.AUTO,
         settings: Settings | None = None,
         start: datetime = WEEK,
-    ) -> reload.Report:
+    ) -> reload.ReloadReport:
         request = Request(start, start + weeks * SEVEN_DAYS, source)
         return reload.run_all(
             settings or self.settings, shell_caller("reload"), request
@@ -228,7 +228,7 @@ def test_bytes_that_differ_are_an_alarm_and_stay(
     )
     # Neither another week nor STG alone can tell that it is well again.
     shop.reload(start=WEEK + SEVEN_DAYS)
-    shop.reload(source=Source.STG)
+    shop.reload(source=ReadFrom.STG)
     assert open_incidents(shop.conn) == [incident]
     shop.reload(weeks=2)
     assert open_incidents(shop.conn) == []
@@ -267,7 +267,7 @@ def test_only_its_week_is_looked_at(shop: Shop) -> None:
 def test_report_is_kept_as_rows_and_as_markdown(shop: Shop) -> None:
     caller = shell_caller("reload")
     found = reload.run_all(
-        shop.settings, caller, Request(WEEK, WEEK + SEVEN_DAYS, Source.AUTO)
+        shop.settings, caller, Request(WEEK, WEEK + SEVEN_DAYS, ReadFrom.AUTO)
     )
 
     assert found.positions == 22
@@ -298,7 +298,7 @@ def test_stg_alone_needs_no_broker(shop: Shop) -> None:
     nowhere = shop.settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"})
     shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id = 5")
 
-    found = shop.reload(source=Source.STG, settings=nowhere)
+    found = shop.reload(source=ReadFrom.STG, settings=nowhere)
 
     assert [layer.healed for layer in found.layers] == [0, 1, 0, 0]
     assert found.not_on_broker == 22
@@ -313,7 +313,7 @@ def test_one_odd_broker_time_does_not_draw_in_what_lies_between(
     shop.conn.execute(
         f"UPDATE stg.order_events SET broker_dt = '2023-08-08' WHERE {of_one}"
     )
-    assert shop.reload(source=Source.STG).positions == 23
+    assert shop.reload(source=ReadFrom.STG).positions == 23
     (right,) = before[0]
     shop.conn.execute(
         f"UPDATE stg.order_events SET broker_dt = %s WHERE {of_one}", (right,)
@@ -417,7 +417,9 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
             else caller
         )
         try:
-            found = reload.run_all(shop.settings, replace(who, told=_killed), request)
+            found = reload.run_all(
+                shop.settings, replace(who, on_batch=_killed), request
+            )
         except TimeLimitError:
             continue
 
@@ -459,7 +461,7 @@ def test_other_times_in_the_form_begin_anew(shop: Shop) -> None:
     with pytest.raises(TimeLimitError):
         reload.run(
             shop.settings,
-            replace(caller, told=_killed),
+            replace(caller, on_batch=_killed),
             reload.MESSAGES,
             Request(WEEK, WEEK + SEVEN_DAYS),
         )
@@ -493,14 +495,14 @@ def test_versions_that_come_during_a_recount_are_counted(
     reload.run(shop.settings, other, reload.MESSAGES, request)
     put_back = []
 
-    def told(stage: str, _: Batch) -> None:
+    def on_batch(stage: str, _: Batch) -> None:
         if not put_back:
             put_back.append(reload.run(shop.settings, other, reload.VAULT, request))
 
     for name in load_marts():
         put_back.clear()
         shop.conn.execute(deleted)
-        reload.run(shop.settings, replace(caller, told=told), name, request)
+        reload.run(shop.settings, replace(caller, on_batch=on_batch), name, request)
         assert put_back[0].counts["s_order_version"] > 0
 
     assert_equal(before, actual(shop.conn))

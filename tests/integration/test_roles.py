@@ -15,7 +15,7 @@ from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.history import rebuild
 from palate.landing import dictionaries, replays, retention
-from palate.landing.partitions import make_room
+from palate.landing.partitions import ensure_partitions
 from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
@@ -130,7 +130,7 @@ def test_tasks_make_drop_and_prune_by_functions_only(
     tasks: Settings, connection: Connection
 ) -> None:
     with _connect(tasks) as conn:
-        make_room(conn, tasks, [Range(FeedPartition("t", 0, 0), 0, 5)])
+        ensure_partitions(conn, tasks, [Range(FeedPartition("t", 0, 0), 0, 5)])
         (id,) = connection.execute(
             "SELECT event_partition_id FROM ops.event_partitions"
         ).fetchone() or (0,)

@@ -45,7 +45,7 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.landing import drain
-from palate.monitoring.bell import Watch
+from palate.monitoring.bell import WaitingMessages
 from palate.settings import Settings
 from palate.simulate.services import Kafka
 from tests.integration.broker import Broker
@@ -81,7 +81,7 @@ def guest(broker: Broker, secured: Settings) -> Settings:
 def test_pipeline_reads_by_the_secured_doors(
     secured: Settings, broker: Broker, connection: psycopg.Connection
 ) -> None:
-    with Watch(secured, secured.palate_topics) as watch:
+    with WaitingMessages(secured, secured.palate_topics) as watch:
         assert not watch.should_ring()
         broker.send([b"connection test"])
         assert watch.should_ring()

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from palate.cli.app import app
 from palate.errors import SettingsError
 from palate.landing import dictionaries, drain, replays, retention
-from palate.landing.partitions import make_room
+from palate.landing.partitions import ensure_partitions
 from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
@@ -62,17 +62,17 @@ class TestRoom:
         self, settings: Settings, conn: Connection
     ) -> None:
         for _ in range(2):
-            make_room(conn, settings, [Range(LOG, 15, 31)])
+            ensure_partitions(conn, settings, [Range(LOG, 15, 31)])
 
         assert _bounds(conn) == [(10, 20), (20, 30), (30, 40)]
 
     def test_fits_between_neighbours_of_another_size(
         self, settings: Settings, conn: Connection
     ) -> None:
-        make_room(conn, settings, [Range(LOG, 12, 13), Range(LOG, 30, 31)])
+        ensure_partitions(conn, settings, [Range(LOG, 12, 13), Range(LOG, 30, 31)])
         larger = settings.model_copy(update={"palate_stg_partition_positions": 100})
 
-        make_room(conn, larger, [Range(LOG, 0, 150)])
+        ensure_partitions(conn, larger, [Range(LOG, 0, 150)])
 
         ends = [0, 10, 20, 30, 40, 100, 200]
         assert _bounds(conn) == list(pairwise(ends))
@@ -100,7 +100,7 @@ class TestRoom:
     ) -> None:
         name = "x') TO ('y'); DROP SCHEMA cdm CASCADE; --%s %I"
 
-        make_room(conn, settings, [Range(FeedPartition(name, 0, 0), 0, 5)])
+        ensure_partitions(conn, settings, [Range(FeedPartition(name, 0, 0), 0, 5)])
 
         rows = conn.execute("SELECT topic FROM ops.event_partitions").fetchall()
         assert rows == [(name,)]
@@ -110,7 +110,7 @@ class TestRoom:
         self, settings: Settings, conn: Connection
     ) -> None:
         with pytest.raises(SettingsError, match="Set PALATE_STG_PARTITION_POSITIONS"):
-            make_room(conn, settings, [Range(LOG, 0, 10_001)])
+            ensure_partitions(conn, settings, [Range(LOG, 0, 10_001)])
 
     def test_drain_makes_it_by_itself(
         self, broker: Broker, connection: Connection
@@ -477,7 +477,7 @@ class TestAfterADrop:
         assert outcome.note.startswith("1 of those selected can't be judged again")
 
     def test_room_is_not_made_again(self, settings: Settings, conn: Connection) -> None:
-        make_room(conn, settings, [Range(LOG, 0, 25)])
+        ensure_partitions(conn, settings, [Range(LOG, 0, 25)])
 
         assert _bounds(conn) == [(20, 30)]
         with pytest.raises(CheckViolation):

@@ -293,7 +293,7 @@ def test_alarm_that_can_not_be_told_holds_up_no_other(
             alarms.tell_all(conn, tell)
 
     assert told == ["b", "c"]
-    untold, _ = alarms.untold(connection)
+    untold, _ = alarms.undelivered(connection)
     assert untold == 1
 
 

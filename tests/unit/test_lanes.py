@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.work_queue import Queue
+from palate.positions.work_queue import WorkQueue
 
 LOGS = [FeedPartition("t", 0, number) for number in range(3)]
 
@@ -20,7 +20,7 @@ def cut(size: int) -> Callable[[Range], Range]:
 
 
 def test_one_log_is_given_out_piece_by_piece() -> None:
-    queue = Queue([Range(LOGS[0], 10, 35)], lanes=2)
+    queue = WorkQueue([Range(LOGS[0], 10, 35)], lanes=2)
     taken = []
     while item := queue.take(cut(10)):
         taken.append((item.start, item.end))
@@ -29,14 +29,14 @@ def test_one_log_is_given_out_piece_by_piece() -> None:
 
 
 def test_log_longer_than_the_share_of_a_lane_is_given_out_first() -> None:
-    queue = Queue([Range(LOGS[0], 0, 5), Range(LOGS[1], 0, 50)], lanes=2)
+    queue = WorkQueue([Range(LOGS[0], 0, 5), Range(LOGS[1], 0, 50)], lanes=2)
     first, second = queue.take(cut(10)), queue.take(cut(10))
     assert (first, second) == (Range(LOGS[1], 0, 10), Range(LOGS[0], 0, 5))
 
 
 def test_short_log_does_not_wait_for_the_end_of_longer_ones() -> None:
     waiting = [Range(LOGS[0], 0, 200), Range(LOGS[1], 0, 150), Range(LOGS[2], 0, 10)]
-    queue = Queue(waiting, lanes=2)
+    queue = WorkQueue(waiting, lanes=2)
     taken = []
     for _ in range(3):  # both lanes at work, in step
         pieces = [queue.take(cut(10)), queue.take(cut(10))]
@@ -51,7 +51,7 @@ def test_short_log_does_not_wait_for_the_end_of_longer_ones() -> None:
 def test_lanes_share_the_work_and_never_a_log() -> None:
     waiting = [Range(log, 0, 100 * (n + 1)) for n, log in enumerate(LOGS)]
     lanes = 4
-    queue = Queue(waiting, lanes)
+    queue = WorkQueue(waiting, lanes)
     at_work: Counter[FeedPartition] = Counter()
     taken: dict[FeedPartition, list[Range]] = {log: [] for log in LOGS}
     together = threading.Barrier(lanes)
@@ -76,7 +76,7 @@ def test_lanes_share_the_work_and_never_a_log() -> None:
 
 
 def test_lane_waits_for_the_rest_of_a_log_that_is_at_work() -> None:
-    queue = Queue([Range(LOGS[0], 0, 20)], lanes=2)
+    queue = WorkQueue([Range(LOGS[0], 0, 20)], lanes=2)
     item = queue.take(cut(10))
     assert item is not None
     with ThreadPoolExecutor(1) as pool:
@@ -87,7 +87,7 @@ def test_lane_waits_for_the_rest_of_a_log_that_is_at_work() -> None:
 
 
 def test_lane_ends_when_the_last_piece_is_done() -> None:
-    queue = Queue([Range(LOGS[0], 0, 10)], lanes=2)
+    queue = WorkQueue([Range(LOGS[0], 0, 10)], lanes=2)
     item = queue.take(cut(10))
     assert item is not None
     with ThreadPoolExecutor(1) as pool:
@@ -97,7 +97,7 @@ def test_lane_ends_when_the_last_piece_is_done() -> None:
 
 
 def test_error_in_one_lane_ends_the_others() -> None:
-    queue = Queue([Range(log, 0, 100) for log in LOGS], lanes=2)
+    queue = WorkQueue([Range(log, 0, 100) for log in LOGS], lanes=2)
     queue.take(cut(10))
 
     def fail() -> None:
@@ -110,7 +110,7 @@ def test_error_in_one_lane_ends_the_others() -> None:
 
 
 def test_error_wakes_a_lane_that_waits() -> None:
-    queue = Queue([Range(LOGS[0], 0, 20)], lanes=2)
+    queue = WorkQueue([Range(LOGS[0], 0, 20)], lanes=2)
     queue.take(cut(10))
 
     def fail() -> None:

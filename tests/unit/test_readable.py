@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from palate.engine.incidents import Incident, Kind
 from palate.monitoring.alarms import Alarm
-from palate.text import harmless, in_any_medium, in_markdown, readable, row_as_text
+from palate.text import escape_controls, in_any_medium, in_markdown, pretty, row_as_text
 
 
 def test_json_is_indented_and_its_escapes_are_read() -> None:
     message = rb'{"name": "\u041b\u043e\u0431\u0438\u043e", "lines": [1, {}], "n": 1e1}'
 
-    assert readable(message) == (
+    assert pretty(message) == (
         '{\n  "name": "Лобио",\n  "lines": [\n    1,\n    {}\n  ],\n  "n": 1e1\n}'
     )
 
@@ -35,14 +35,14 @@ def test_json_is_indented_and_its_escapes_are_read() -> None:
     ],
 )
 def test_nothing_reaches_the_terminal_but_text(message: bytes) -> None:
-    shown = readable(message).replace("\n", "")
+    shown = pretty(message).replace("\n", "")
 
     assert shown
     assert all(char.isprintable() for char in shown)
 
 
 def test_escapes_that_mean_something_in_json_stay() -> None:
-    shown = readable(rb'["\u0022", "\u005c", "\\u0041", "\ud83d\ude00", "\ud83d"]')
+    shown = pretty(rb'["\u0022", "\u005c", "\\u0041", "\ud83d\ude00", "\ud83d"]')
 
     assert shown.split() == [
         "[", r'"\u0022",', r'"\u005c",', r'"\\u0041",', '"😀",', r'"\ud83d"', "]",
@@ -50,15 +50,15 @@ def test_escapes_that_mean_something_in_json_stay() -> None:
 
 
 def test_deep_or_broken_json_is_shown_in_time() -> None:
-    assert readable(b"[" * 100_000).count("[") == 100_000
-    assert readable(b'{"a" 1,, ]]').startswith("{")
-    assert readable(b"") == ""
-    assert readable(None) == "(no value)"
+    assert pretty(b"[" * 100_000).count("[") == 100_000
+    assert pretty(b'{"a" 1,, ]]').startswith("{")
+    assert pretty(b"") == ""
+    assert pretty(None) == "(no value)"
 
 
 def test_text_without_a_shape_stays_on_its_line() -> None:
-    assert readable(b"connection test\n") == r"connection test\n"
-    assert harmless("a\tb") == r"a\tb"
+    assert pretty(b"connection test\n") == r"connection test\n"
+    assert escape_controls("a\tb") == r"a\tb"
 
 
 # What the media act on: a heading, a picture, a link, a tag, a mention, the marks of
@@ -73,7 +73,11 @@ HOSTILE = (
 @given(st.text())
 @example(HOSTILE)
 def test_text_in_a_terminal_is_one_line_of_what_is_seen(text: str) -> None:
-    for shown in (harmless(text), row_as_text({"name": text}), in_any_medium(text)):
+    for shown in (
+        escape_controls(text),
+        row_as_text({"name": text}),
+        in_any_medium(text),
+    ):
         assert shown.isprintable()
         assert not set(shown) & set("\u034f\u3164\u2800\ufe0f")
 
@@ -101,7 +105,7 @@ def test_alarm_has_nothing_that_mail_or_chat_would_act_on(text: str) -> None:
 
 
 def test_ordinary_text_stays_as_it_is() -> None:
-    assert harmless("Пицца «Маргарита» 🍕") == "Пицца «Маргарита» 🍕"
+    assert escape_controls("Пицца «Маргарита» 🍕") == "Пицца «Маргарита» 🍕"
     assert in_markdown("Суп дня") == "`Суп дня`"
     assert in_any_medium("orders[0] 12..12") == "orders[0] 12..12"
     assert in_markdown("x" * 300) == "`" + "x" * 200 + "...`"

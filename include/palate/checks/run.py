@@ -90,7 +90,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What the checks of one run found."""
 
     results: list[Result]
@@ -115,7 +115,7 @@ class Report:
             raise CheckFailedError(message)
 
 
-def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
+def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> CheckReport:
     """Do the checks of these names, or all, and fail if one finds what must not be.
 
     The rows stay in the log and in ``ops.check_results``, which is pruned: what is
@@ -123,12 +123,14 @@ def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report
 
     :raises CheckFailedError: once all are done
     """
-    report = look(settings, caller, names)
+    report = run_checks(settings, caller, names)
     report.check()
-    return Report([replace(one, examples=[]) for one in report.results])
+    return CheckReport([replace(one, examples=[]) for one in report.results])
 
 
-def look(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Report:
+def run_checks(
+    settings: Settings, caller: Caller, names: Iterable[str] = ()
+) -> CheckReport:
     """Do the checks of these names, or all; log and keep what each finds.
 
     :raises NotFoundError: if there is no such check
@@ -147,7 +149,7 @@ def look(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> Repor
                 with conn.transaction():
                     _keep(conn, caller, result)
                 results.append(result)
-    return Report(results)
+    return CheckReport(results)
 
 
 def reconcile(settings: Settings) -> list[Result]:
@@ -278,9 +280,9 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
     """
     name = subject.partition(".")[2]
     if subject == "cdm.user_tags":
-        if tags.waits_for_all(conn):
+        if tags.rules_pending(conn):
             return "Changed rules are not taken up yet.", True
-        return "", tags.waits(conn)
+        return "", tags.has_pending(conn)
     if name not in load_marts():
         return "", False
     waiting = open_ranges(conn, load_marts()[name].stage, [vault.STAGE])

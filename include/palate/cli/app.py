@@ -13,11 +13,11 @@ from palate.cli.output import (
     AsJson,
     InertFormatter,
     errors,
+    exit_on_error,
     out,
     print_json,
     print_outcome,
     print_table,
-    told,
 )
 from palate.cli.positions import app as positions_app
 from palate.cli.rebuild import rebuild_vault
@@ -37,7 +37,7 @@ from palate.reads.status import status as look
 from palate.settings import load_settings
 from palate.simulate.cli import app as simulate_app
 from palate.tags import stage as tags
-from palate.text import harmless
+from palate.text import escape_controls
 from palate.vault import stage as vault
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def migrate() -> None:
     # A third of the time that the command takes to start, for this one act.
     from palate.schema.migrate import migrate as migrate_warehouse
 
-    with told():
+    with exit_on_error():
         made = migrate_warehouse(load_settings())
         out.print(
             f"Made {', '.join(made)}." if made else "The warehouse is up to date."
@@ -89,7 +89,7 @@ def migrate() -> None:
 @app.command()
 def run(as_json: AsJson = False) -> None:
     """Run the pipeline once: drain, vault, dictionaries, both marts, tags."""
-    with told():
+    with exit_on_error():
         for outcome in run_pipeline(load_settings()):
             print_outcome(outcome, as_json)
 
@@ -100,7 +100,7 @@ def status(as_json: AsJson = False) -> None:
 
     Exit with 18 if a message waits longer for the marts than was promised.
     """
-    with told():
+    with exit_on_error():
         found = look(load_settings())
         if as_json:
             print_json(found.as_dict())
@@ -128,7 +128,7 @@ def rebuild(
     tables, which are loaded meanwhile; reports what differs, and swaps them once
     approved. Exits with 15 if that can't be, with 16 if an approval is missing.
     """
-    with told():
+    with exit_on_error():
         known = [*load_marts(), "user_tags", vault.STAGE]
         if mart not in known:
             message = f"There is no mart {mart}. There are: {', '.join(known)}."
@@ -156,7 +156,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Send what changed to Kafka and Redis."""
-    with told():
+    with exit_on_error():
         settings = load_settings()
         if again:
             publish_stage.again(settings, shell_caller("publish"))
@@ -194,7 +194,7 @@ def _print_status(found: Status) -> None:
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
     if own := found.refused.get("own_message"):
-        out.print(replays.told_own(own))
+        out.print(replays.describe_own(own))
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     if found.waiting_tags:
         out.print(f"Tags of guests to look at: {found.waiting_tags}.")
@@ -216,4 +216,4 @@ def _print_status(found: Status) -> None:
     for new in found.filling:
         out.print(str(new))
     for problem in found.problems:
-        errors.print(harmless(problem), style="yellow")
+        errors.print(escape_controls(problem), style="yellow")

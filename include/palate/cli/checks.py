@@ -7,7 +7,7 @@ import typer
 from palate.checks import run
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
-from palate.cli.output import AsJson, out, print_json, print_table, told
+from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
 from palate.engine.outcome import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
@@ -30,11 +30,11 @@ def check(
 
     Live loading goes on meanwhile. Exit with 17 if rows break what must hold.
     """
-    with told():
+    with exit_on_error():
         if list_them:
             _print_rules()
             return
-        report = run.look(load_settings(), shell_caller("check"), names or [])
+        report = run.run_checks(load_settings(), shell_caller("check"), names or [])
         if as_json:
             print_json(report.as_dict())
         else:
@@ -48,7 +48,7 @@ def reconcile(as_json: AsJson = False) -> None:
     Live loading goes on meanwhile. Exits with 7 if one can't be compared because too
     much waits for it.
     """
-    with told():
+    with exit_on_error():
         results = run.reconcile(load_settings())
         if as_json:
             print_json(

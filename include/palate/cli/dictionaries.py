@@ -5,14 +5,21 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, print_outcome, print_table, told
+from palate.cli.output import (
+    AsJson,
+    exit_on_error,
+    out,
+    print_json,
+    print_outcome,
+    print_table,
+)
 from palate.counted import counted
 from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.pipelines import follow_vault
-from palate.reads.entry import Entry, look
+from palate.reads.entry import Entry, find_entry
 from palate.settings import load_settings
-from palate.text import harmless
+from palate.text import escape_controls
 
 app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
 
@@ -20,7 +27,7 @@ app = typer.Typer(help="Dictionary entries from Redis.", no_args_is_help=True)
 @app.command()
 def sync(as_json: AsJson = False) -> None:
     """Read every known id from Redis again, stage what changed, and load it."""
-    with told():
+    with exit_on_error():
         settings = load_settings()
         outcomes = [dictionaries.sync(settings, shell_caller(dictionaries.STAGE))]
         for outcome in (*outcomes, *follow_vault(settings)):
@@ -33,8 +40,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the versions of an entry, its names and menu, and what Redis says now."""
-    with told():
-        found = look(load_settings(), id)
+    with exit_on_error():
+        found = find_entry(load_settings(), id)
     if as_json:
         print_json(found.as_dict())
     else:
@@ -42,9 +49,9 @@ def show(
 
 
 def _print(found: Entry) -> None:
-    login = f", login {harmless(found.login)}" if found.login is not None else ""
-    name = harmless(found.name) if found.name is not None else "(no name known)"
-    out.print(f"{harmless(found.id)}: {found.kind} {name}{login}")
+    login = f", login {escape_controls(found.login)}" if found.login is not None else ""
+    name = escape_controls(found.name) if found.name is not None else "(no name known)"
+    out.print(f"{escape_controls(found.id)}: {found.kind} {name}{login}")
     out.print(f"Redis {found.redis}.")
     for one in found.waiting:
         out.print(

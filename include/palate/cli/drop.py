@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, told
+from palate.cli.output import AsJson, exit_on_error, out, print_json
 from palate.errors import ApprovalNeededError
 from palate.settings import load_settings
 
@@ -25,7 +25,7 @@ def drop(
     # What it tries takes a third of the time that the command takes to start.
     from palate.schema import drop as dropping
 
-    with told():
+    with exit_on_error():
         settings = load_settings()
         found = dropping.plan(settings, table)
         if not as_json:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from palate.engine.outcome import Outcome
 from palate.errors import PalateError
-from palate.text import harmless
+from palate.text import escape_controls
 
 # What is printed may be anybody's: no markup, no emoji codes, no guessed colours.
 out = Console(highlight=False, markup=False, emoji=False)
@@ -35,7 +35,7 @@ class InertFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's lines, each as text that is plainly printed."""
-        return "\n".join(map(harmless, super().format(record).split("\n")))
+        return "\n".join(map(escape_controls, super().format(record).split("\n")))
 
 
 def print_json(value: Any) -> None:
@@ -51,7 +51,7 @@ def print_outcome(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         print_json(outcome.as_dict())
     else:
-        out.print(harmless(str(outcome)))
+        out.print(escape_controls(str(outcome)))
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -59,7 +59,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     Nothing is cut off: logs and runs are told apart by the ends of their names.
     """
-    cells = [[harmless(cell) for cell in row] for row in rows]
+    cells = [[escape_controls(cell) for cell in row] for row in rows]
     titles = [_title(head) for head in heads]
     widths = [
         max(
@@ -107,12 +107,12 @@ def _print_block(heads: Sequence[str], row: Sequence[str]) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """End with a sentence and the error's own exit code instead of a traceback."""
     try:
         yield
     except PalateError as error:
         kind = type(error).__name__.removesuffix("Error")
         errors.print(f"{kind}: ", style="red", end="")
-        errors.print("\n".join(map(harmless, str(error).split("\n"))))
+        errors.print("\n".join(map(escape_controls, str(error).split("\n"))))
         sys.exit(error.exit_code)

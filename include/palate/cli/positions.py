@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, print_table, told
+from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
 from palate.database import connect
-from palate.decisions import person, stated
+from palate.decisions import current_user, required_text
 from palate.engine.outcome import shell_caller
 from palate.landing import gaps
 from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
@@ -24,7 +24,7 @@ app = typer.Typer(
 @app.command("list")
 def list_positions(as_json: AsJson = False) -> None:
     """List the next offset of each stage by log, and the gaps that were met."""
-    with told(), connect(load_settings()) as conn:
+    with exit_on_error(), connect(load_settings()) as conn:
         rows = conn.execute(
             "SELECT topic, epoch, kafka_partition, stage, next_offset"
             " FROM ops.watermarks ORDER BY topic, epoch, kafka_partition, stage"
@@ -91,15 +91,15 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Give up offsets that are gone from the broker, so that the drain goes on."""
-    with told():
+    with exit_on_error():
         outcome = accept_gap(
             load_settings(),
             shell_caller("accept-gap"),
             topic,
             partition,
             to,
-            who or person(),
-            stated(reason, "--reason"),
+            who or current_user(),
+            required_text(reason, "--reason"),
         )
         if as_json:
             print_json(outcome.as_dict())
@@ -121,14 +121,14 @@ def accept_tail(
 
     What was staged of it stays.
     """
-    with told():
+    with exit_on_error():
         log, first = accept_lost_tail(
             load_settings(),
             shell_caller("accept-lost-tail"),
             topic,
             partition,
-            who or person(),
-            stated(reason, "--reason"),
+            who or current_user(),
+            required_text(reason, "--reason"),
         )
         if as_json:
             print_json(asdict(log) | {"first_offset": first})
@@ -144,13 +144,13 @@ def accept_other_cluster(
     as_json: AsJson = False,
 ) -> None:
     """Read a topic from another cluster than before, in a new epoch of positions."""
-    with told():
+    with exit_on_error():
         epoch = accept_cluster(
             load_settings(),
             shell_caller("accept-cluster"),
             topic,
-            who or person(),
-            stated(reason, "--reason"),
+            who or current_user(),
+            required_text(reason, "--reason"),
         )
         if as_json:
             print_json({"topic": topic, "epoch": epoch})

@@ -8,7 +8,7 @@ from palate.cli.output import errors, out, print_json
 from palate.engine.outcome import Batch, shell_caller
 from palate.errors import ApprovalNeededError, RequestError
 from palate.history import rebuild
-from palate.history.rebuild_report import Report
+from palate.history.rebuild_report import RebuildReport
 from palate.settings import Settings
 
 
@@ -29,10 +29,10 @@ def rebuild_vault(
     with Progress(console=errors, disable=as_json, transient=True) as progress:
         bar = progress.add_task("positions built anew", total=None)
 
-        def told(_: str, batch: Batch) -> None:
+        def on_batch(_: str, batch: Batch) -> None:
             progress.advance(bar, sum(len(item) for item in batch.ranges))
 
-        caller = shell_caller("rebuild", told)
+        caller = shell_caller("rebuild", on_batch)
         rebuild.build(settings, caller)
         found = rebuild.compare(settings, caller)
     _show(found, as_json)
@@ -50,7 +50,7 @@ def rebuild_vault(
     _show(rebuild.swap(settings, caller, is_approved=found.differs), as_json)
 
 
-def _show(found: Report, as_json: bool) -> None:
+def _show(found: RebuildReport, as_json: bool) -> None:
     if as_json:
         print_json(found.as_dict())
     else:

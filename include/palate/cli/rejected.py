@@ -10,9 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from palate import requests
-from palate.cli.output import AsJson, out, print_json, print_outcome, print_table, told
+from palate.cli.output import (
+    AsJson,
+    exit_on_error,
+    out,
+    print_json,
+    print_outcome,
+    print_table,
+)
 from palate.counted import counted
-from palate.decisions import person, stated
+from palate.decisions import current_user, required_text
 from palate.engine.outcome import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import replays
@@ -22,7 +29,7 @@ from palate.positions.ranges import FeedPartition
 from palate.reads import refused
 from palate.reads.refused import Content
 from palate.settings import load_settings
-from palate.text import harmless, readable
+from palate.text import escape_controls, pretty
 from palate.vault import stage as vault
 
 app = typer.Typer(
@@ -81,7 +88,7 @@ def _selects(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
-        with told():
+        with exit_on_error():
             selection = _asked(**{name: given.pop(name) for name in options})
             command(selection, **given)
 
@@ -132,7 +139,7 @@ def list_messages(
     shown = f", {len(found)} of them shown" if len(found) < total else ""
     out.print(f"{total} refused{shown}: {_told_counts(counts)}.")
     if own := counts.get("own_message"):
-        out.print(replays.told_own(own))
+        out.print(replays.describe_own(own))
 
 
 @app.command()
@@ -145,7 +152,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one refused message: why, and its bytes, as they came."""
-    with told():
+    with exit_on_error():
         log = FeedPartition(topic, epoch, partition)
         content = refused.show(load_settings(), log, offset)
         if as_json:
@@ -163,15 +170,15 @@ def show(
                 f" {item.dismissed_why}"
             )
         if content.key is not None:
-            lines.append(f"key: {readable(content.key)}")
+            lines.append(f"key: {pretty(content.key)}")
         if content.headers is not None:
-            lines.append(f"headers (values in base64): {readable(content.headers)}")
+            lines.append(f"headers (values in base64): {pretty(content.headers)}")
         for line in lines:
-            print(harmless(line))
+            print(escape_controls(line))
         if content.is_gone:
             print("Its bytes are gone: retention has dropped them from STG.")
             return
-        text = readable(content.message)
+        text = pretty(content.message)
         size = len(content.message or b"")
         cut = not whole and len(text) > _SHOWN_CHARACTERS
         print(f"{size} bytes:")
@@ -222,8 +229,8 @@ def dismiss(
     number = replays.dismiss(
         load_settings(),
         replace(selection, limit=limit),
-        who or person(),
-        stated(why, "--why"),
+        who or current_user(),
+        required_text(why, "--why"),
     )
     if as_json:
         print_json({"dismissed": number})

@@ -8,13 +8,13 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate import requests
-from palate.cli.output import AsJson, errors, out, print_json, told
+from palate.cli.output import AsJson, errors, exit_on_error, out, print_json
 from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.history import reload as reloading
-from palate.history.reload_share import Watch
+from palate.history.reload_share import ReloadProgress
 from palate.landing import restage
 from palate.marts.definitions import load_marts
-from palate.positions.plans import Source
+from palate.positions.plans import ReadFrom
 from palate.settings import Settings, load_settings
 from palate.vault import stage as vault
 
@@ -27,8 +27,8 @@ def reload(
         str, typer.Option("--to", help="Up to, not including; UTC without a zone.")
     ],
     source: Annotated[
-        Source, typer.Option(help="Where messages are read again from.")
-    ] = Source.AUTO,
+        ReadFrom, typer.Option(help="Where messages are read again from.")
+    ] = ReadFrom.AUTO,
     resume: Annotated[
         bool, typer.Option(help="Go on with such a reload that did not end.")
     ] = False,
@@ -39,7 +39,7 @@ def reload(
     Exits with 14 if something differs that is never overwritten. One that was
     interrupted goes on where it was with --resume.
     """
-    with told():
+    with exit_on_error():
         request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
         caller = shell_caller("reload")
@@ -47,7 +47,9 @@ def reload(
             caller = reloading.interrupted(settings, caller, request)
         with Progress(console=errors, disable=as_json, transient=True) as progress:
             bar = _Bar(settings, caller, progress)
-            found = reloading.run_all(settings, replace(caller, told=bar.told), request)
+            found = reloading.run_all(
+                settings, replace(caller, on_batch=bar.on_batch), request
+            )
         if as_json:
             print_json(found.as_dict())
         else:
@@ -60,7 +62,7 @@ class _Bar:
 
     def __init__(self, settings: Settings, caller: Caller, progress: Progress) -> None:
         """Take what is needed to learn how much there is to do."""
-        self._watch = Watch(settings, caller)
+        self._watch = ReloadProgress(settings, caller)
         self._progress = progress
         self._bars = {
             stage: progress.add_task(name, total=None)
@@ -71,7 +73,7 @@ class _Bar:
             }.items()
         }
 
-    def told(self, stage: str, batch: Batch) -> None:
+    def on_batch(self, stage: str, batch: Batch) -> None:
         """Move the bar of a stage by what it has done."""
         if batch.is_repeat:
             share = self._watch.after(stage, batch)

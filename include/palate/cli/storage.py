@@ -4,10 +4,17 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, errors, out, print_json, print_table, told
+from palate.cli.output import (
+    AsJson,
+    errors,
+    exit_on_error,
+    out,
+    print_json,
+    print_table,
+)
 from palate.engine.outcome import shell_caller
 from palate.landing import retention
-from palate.landing.retention import Partition
+from palate.landing.retention import StagingPartition
 from palate.reads import storage
 from palate.settings import load_settings
 
@@ -22,7 +29,7 @@ _LARGEST = 3
 @app.command()
 def show(as_json: AsJson = False) -> None:
     """Show the partitions of STG, what was dropped, and the ledger's size."""
-    with told():
+    with exit_on_error():
         found = storage.show(load_settings())
         if as_json:
             print_json(found.as_dict())
@@ -55,7 +62,7 @@ def retain(
     How old is set by PALATE_STG_KEEP_DAYS (unset: all of STG is kept) and
     PALATE_OPS_KEEP_DAYS.
     """
-    with told():
+    with exit_on_error():
         found = retention.retain(
             load_settings(), shell_caller("retain"), dry_run=dry_run
         )
@@ -67,7 +74,9 @@ def retain(
             _print_partitions(found.kept, "kept, because", "")
 
 
-def _print_partitions(items: list[Partition], title: str, otherwise: str) -> None:
+def _print_partitions(
+    items: list[StagingPartition], title: str, otherwise: str
+) -> None:
     print_table(
         ("partition", "log", "offsets", "size", title),
         [
@@ -83,7 +92,7 @@ def _print_partitions(items: list[Partition], title: str, otherwise: str) -> Non
     )
 
 
-def _print_dropped(items: list[Partition]) -> None:
+def _print_dropped(items: list[StagingPartition]) -> None:
     print_table(
         ("dropped", "log", "offsets", "last message", "size", "when, by"),
         [

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from palate.cli.output import AsJson, out, print_json, print_table, told
+from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
 from palate.errors import RequestError
 from palate.settings import load_settings
 from palate.tags import rules as tag_rules
 from palate.tags.rules import KINDS, KnownRule, Rule
-from palate.text import harmless, unmistakable
+from palate.text import escape_controls, unmistakable
 
 app = typer.Typer(
     help="Tags of guests: the rules that give them, who has which, and why.",
@@ -32,7 +32,7 @@ Category = Annotated[
 @app.command("list")
 def list_rules(as_json: AsJson = False) -> None:
     """List the rules, with how many guests hold the tag of each."""
-    with told():
+    with exit_on_error():
         rules = tag_rules.list_rules(load_settings())
         if as_json:
             print_json([asdict(rule) for rule in rules])
@@ -74,7 +74,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a rule: a tag from so many orders of a dish or a category on."""
-    with told():
+    with exit_on_error():
         names = _named(dish, category)
         if not names:
             message = "Say what has to be ordered: --dish or --category."
@@ -98,7 +98,7 @@ def set_rule(
     as_json: AsJson = False,
 ) -> None:
     """Change a rule, or switch it on or off."""
-    with told():
+    with exit_on_error():
         given = {"threshold": threshold, "tag": tag, "active": active}
         values: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
@@ -115,7 +115,7 @@ def set_rule(
 @app.command()
 def remove(rule_id: RuleId, as_json: AsJson = False) -> None:
     """Delete a rule; guests lose its tag unless another rule gives it."""
-    with told():
+    with exit_on_error():
         _print_change("Removed", tag_rules.remove(load_settings(), rule_id), as_json)
 
 
@@ -126,14 +126,14 @@ def who(
     as_json: AsJson = False,
 ) -> None:
     """Show who has a tag, by the guests' own ids."""
-    with told():
-        number, holders = tag_rules.who(load_settings(), tag, limit)
+    with exit_on_error():
+        number, holders = tag_rules.guests_with(load_settings(), tag, limit)
         if as_json:
             guests = [asdict(one) for one in holders]
             print_json({"tag": tag, "guests": number, "holders": guests})
             return
         for one in holders:
-            print(f"{harmless(one.user_id)}  since {one.since_dt:%F %T} UTC")
+            print(f"{escape_controls(one.user_id)}  since {one.since_dt:%F %T} UTC")
         shown = f", {len(holders)} of them shown" if len(holders) < number else ""
         having = counted(number, "guest has", "guests have")
         out.print(f"{having} {unmistakable(tag)}{shown}.")
@@ -145,8 +145,8 @@ def of(
     as_json: AsJson = False,
 ) -> None:
     """Show which tags a guest has, and which rules and counts give them."""
-    with told():
-        found = tag_rules.of(load_settings(), user_id)
+    with exit_on_error():
+        found = tag_rules.tags_of(load_settings(), user_id)
         if as_json:
             print_json([asdict(one) for one in found])
             return
@@ -159,11 +159,11 @@ def of(
                     f"  {counted(why.order_cnt, 'order')} of the {thing}{own};"
                     f" rule {why.rule_id} asks for {why.threshold}"
                 )
-                print(harmless(line))
+                print(escape_controls(line))
             if not held.reasons:
                 print("  no rule gives it any more: the next run takes it away")
         if not found:
-            out.print(f"Guest {harmless(user_id)} has no tags.")
+            out.print(f"Guest {escape_controls(user_id)} has no tags.")
 
 
 def _named(dish: str | None, category: str | None) -> dict[str, Any]:
@@ -180,9 +180,9 @@ def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
         print_json(asdict(known))
     else:
         out.print(
-            f"{done} rule {known.rule_id}: {harmless(str(known.rule))}. It takes effect"
-            " with the next run."
+            f"{done} rule {known.rule_id}: {escape_controls(str(known.rule))}. "
+            "It takes effect with the next run."
         )
     gone = done == "Removed"
     for warning in [] if gone else tag_rules.lookalikes(load_settings(), known.rule):
-        typer.echo(f"Note: {harmless(warning)}", err=True)
+        typer.echo(f"Note: {escape_controls(warning)}", err=True)

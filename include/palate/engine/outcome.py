@@ -20,7 +20,7 @@ class Caller:
     """Who runs a stage: the ledger knows by it which work is whose.
 
     ``interval`` is set for a backfill only: the broker times it is to cover.
-    ``told`` is called with the stage and each batch that was committed.
+    ``on_batch`` is called with the stage and each batch that was committed.
     """
 
     dag_id: str
@@ -29,15 +29,15 @@ class Caller:
     map_index: int = -1
     try_number: int = 1
     interval: tuple[datetime, datetime] | None = None
-    told: "Callable[[str, Batch], None] | None" = field(default=None, compare=False)
+    on_batch: "Callable[[str, Batch], None] | None" = field(default=None, compare=False)
 
 
 def shell_caller(
-    task_id: str, told: "Callable[[str, Batch], None] | None" = None
+    task_id: str, on_batch: "Callable[[str, Batch], None] | None" = None
 ) -> Caller:
     """Return the caller for work that a person starts in a shell."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Caller("shell", f"shell__{now}", task_id, told=told)
+    return Caller("shell", f"shell__{now}", task_id, on_batch=on_batch)
 
 
 @dataclass

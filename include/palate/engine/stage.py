@@ -58,7 +58,7 @@ class StageRun:
             self.identity() | {"try_number": caller.try_number},
         ).fetchone() or (0,)
 
-    def on(self, conn: Connection) -> "StageRun":
+    def with_connection(self, conn: Connection) -> "StageRun":
         """Return the same attempt with a second session, to work side by side.
 
         The lock stays with the first one; each transaction proves that it is there.
@@ -72,7 +72,7 @@ class StageRun:
     def beside(self, settings: Settings) -> Iterator["StageRun"]:
         """Open a second session for the same attempt."""
         with connect(settings, _who(self.stage)) as conn:
-            yield self.on(conn)
+            yield self.with_connection(conn)
 
     @contextmanager
     def transaction(self) -> Iterator[datetime]:
@@ -95,7 +95,7 @@ class StageRun:
         """Leave out what the stage would need from STG and retention has dropped."""
         kept, gone = retained.split(self.conn, self.stage, ranges)
         if gone:
-            told = retained.sentence(gone)
+            told = retained.describe(gone)
             self.outcome.note = f"{self.outcome.note} {told}".lstrip()
             log.warning("%s: %s", self.stage, told)
         return kept
@@ -138,17 +138,17 @@ class StageRun:
         self.outcome.add(batch)
         if batch.ranges:
             log.info("%s: %s", self.stage, ", ".join(map(str, batch.ranges)))
-        if self.caller.told:
-            self.caller.told(self.stage, batch)
+        if self.caller.on_batch:
+            self.caller.on_batch(self.stage, batch)
 
     def tell_who_took(self) -> None:
         """Note, for a task that was cleared and takes nothing, which run did."""
         is_again = self.caller.try_number > 1 and self.tables is TableSet.LIVE
         if is_again and not self.outcome.batches:
-            told = taken.sentence(self.conn, self.identity())
+            told = taken.describe(self.conn, self.identity())
             self.outcome.note = f"{self.outcome.note} {told}".strip()
 
-    def give_way(self, settings: Settings) -> None:
+    def yield_lock(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
         with self.letting_others_run(settings):
             pass

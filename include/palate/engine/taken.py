@@ -4,12 +4,12 @@ from typing import Any
 
 from palate.database import Connection
 from palate.positions.ranges import FeedPartition, Range
-from palate.text import harmless
+from palate.text import escape_controls
 
 _NAMED = 3
 
 
-def sentence(conn: Connection, task: dict[str, Any]) -> str:
+def describe(conn: Connection, task: dict[str, Any]) -> str:
     """Return who took positions while a task's first attempt ran, or last before it.
 
     Clearing a task does again what it did itself. A person who saw a message come may
@@ -49,12 +49,12 @@ def sentence(conn: Connection, task: dict[str, Any]) -> str:
         runs.setdefault(run_id, []).append(str(taken))
     if not runs:
         return ""
-    told = "; ".join(
+    taken_by = "; ".join(
         f"{', '.join(ranges)} by {run_id}"
         for run_id, ranges in list(runs.items())[:_NAMED]
     )
     return (
         "This run has taken nothing, so there is nothing that it does again. Others "
-        f"took, at that time or last before it: {harmless(told)}. To heal what they "
-        "took, clear that run, or reload that time."
+        f"took, at that time or last before it: {escape_controls(taken_by)}. To heal "
+        "what they took, clear that run, or reload that time."
     )

@@ -24,7 +24,7 @@ from palate.errors import (
 )
 from palate.history import redefinition
 from palate.history.rebuild_report import (
-    Report,
+    RebuildReport,
     TableFound,
     compare_tables,
     enter,
@@ -70,7 +70,7 @@ def build(settings: Settings, caller: Caller) -> Outcome:
     return outcome
 
 
-def compare(settings: Settings, caller: Caller) -> Report:
+def compare(settings: Settings, caller: Caller) -> RebuildReport:
     """Compare the new tables with the living ones; note and return what differs.
 
     Live runs wait while both are brought to one point, and not while they are compared.
@@ -98,7 +98,7 @@ def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
         return compare_tables(conn)
 
 
-def approve(settings: Settings, caller: Caller) -> Report:
+def approve(settings: Settings, caller: Caller) -> RebuildReport:
     """Note that a person has seen what differs, and wants it so."""
     with connect(settings) as conn:
         conn.execute(
@@ -110,7 +110,9 @@ def approve(settings: Settings, caller: Caller) -> Report:
         return _report(conn)
 
 
-def swap(settings: Settings, caller: Caller, *, is_approved: bool = False) -> Report:
+def swap(
+    settings: Settings, caller: Caller, *, is_approved: bool = False
+) -> RebuildReport:
     """Let the new tables take the place of the living ones, in one transaction.
 
     Since an approval may take days, what was approved is compared once more before.
@@ -144,7 +146,7 @@ def swap(settings: Settings, caller: Caller, *, is_approved: bool = False) -> Re
         conn.transaction(),
     ):
         for run in running:
-            run.on(conn).prove()
+            run.with_connection(conn).prove()
         _swap(conn, settings, seen)
     with connect(settings) as conn:
         return read(conn, caller.dag_id, caller.run_id, "swapped") or seen
@@ -175,7 +177,7 @@ def progress(conn: Connection) -> tuple[int, int]:
     ).fetchone() or (0, 0)
 
 
-def _swap(conn: Connection, settings: Settings, seen: Report) -> None:
+def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
     conn.execute(f"SET LOCAL lock_timeout = '{_SWAP_WAIT}'")
     names = list(load_marts()) if seen.marts_differ else []
     if settings.palate_publish_counters_to:
@@ -195,7 +197,7 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
     outcome = Outcome(STAGE)
     with open_run(settings, VAULT, caller, TableSet.SHADOW) as attempt:
         while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
-            known = vault.readable(settings, waiting)
+            known = vault.with_known_form(settings, waiting)
             if len(known) < len(waiting):
                 message = (
                     "A rebuild needs every topic that the vault has orders of, and "
@@ -270,7 +272,7 @@ def _open_rebuild(conn: Connection) -> int:
     return found
 
 
-def _report(conn: Connection) -> Report:
+def _report(conn: Connection) -> RebuildReport:
     _open_rebuild(conn)
     found = read(conn)
     if found is None:

@@ -46,7 +46,7 @@ class TableFound:
 
 
 @dataclass(frozen=True)
-class Report:
+class RebuildReport:
     """What a rebuild found, as far as it is."""
 
     rebuild_id: int
@@ -150,7 +150,9 @@ def compare_tables(conn: Connection) -> list[TableFound]:
     return [*found, _refused(conn)]
 
 
-def enter(conn: Connection, rebuild_id: int, found: Iterable[TableFound]) -> Report:
+def enter(
+    conn: Connection, rebuild_id: int, found: Iterable[TableFound]
+) -> RebuildReport:
     """Note what was found of a rebuild, in place of what was found before."""
     tables = list(found)
     with conn.transaction():
@@ -207,7 +209,7 @@ def read(
     dag_id: str | None = None,
     run_id: str | None = None,
     outcome: str | None = None,
-) -> Report | None:
+) -> RebuildReport | None:
     """Return the report of the rebuild under way, or of a run's last of an outcome."""
     row = conn.execute(
         "SELECT rebuild_id, compared_dt, coalesce(approved_dt >= compared_dt, FALSE),"
@@ -227,7 +229,7 @@ def read(
     ).fetchall()
     rebuild_id, compared_dt, is_approved, ended = row
     found = [TableFound(*table) for table in tables]
-    return Report(rebuild_id, compared_dt, is_approved, ended, found)
+    return RebuildReport(rebuild_id, compared_dt, is_approved, ended, found)
 
 
 def _compared(conn: Connection, table: str) -> TableFound:

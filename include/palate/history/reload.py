@@ -25,7 +25,7 @@ from palate.errors import HistoryDiffersError, NotFoundError
 from palate.landing import restage
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.positions.plans import Plan, Request, Source, planned
+from palate.positions.plans import Plan, ReadFrom, Request, planned
 from palate.settings import Settings
 from palate.text import in_markdown
 from palate.vault import stage as vault
@@ -56,7 +56,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReloadReport:
     """What a reload found."""
 
     request: Request
@@ -174,7 +174,7 @@ def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Out
     return outcome
 
 
-def run_all(settings: Settings, caller: Caller, request: Request) -> Report:
+def run_all(settings: Settings, caller: Caller, request: Request) -> ReloadReport:
     """Look at all layers, the marts side by side; return what was found.
 
     Layers that this caller has looked at before are not looked at again.
@@ -262,7 +262,7 @@ def note(
         )
 
 
-def report(settings: Settings, caller: Caller) -> Report:
+def report(settings: Settings, caller: Caller) -> ReloadReport:
     """Return what a run found, and keep it as markdown in ``ops.reloads``."""
     with connect(settings) as conn:
         plan = _plan(conn, caller)
@@ -276,13 +276,13 @@ def report(settings: Settings, caller: Caller) -> Report:
     return found
 
 
-def _keep_incident(conn: Connection, found: Report) -> None:
+def _keep_incident(conn: Connection, found: ReloadReport) -> None:
     """Begin the incident of a history that differs; end those that it covers."""
     start, end = found.request.start, found.request.end
     if found.differing:
         name = f"{start.isoformat()}/{end.isoformat()}"
         incidents.begin(conn, Kind.HISTORY, name, found.alarm)
-    elif not found.missing and found.request.source != Source.STG:
+    elif not found.missing and found.request.source != ReadFrom.STG:
         for one in incidents.open_incidents(conn):
             if one.kind is Kind.HISTORY:
                 low, high = map(datetime.fromisoformat, one.subject.split("/"))
@@ -290,7 +290,7 @@ def _keep_incident(conn: Connection, found: Report) -> None:
                     incidents.end(conn, Kind.HISTORY, one.subject)
 
 
-def _report(conn: Connection, plan: Plan) -> Report:
+def _report(conn: Connection, plan: Plan) -> ReloadReport:
     start, end, source = conn.execute(
         "SELECT from_dt, to_dt, source FROM ops.reloads WHERE reload_id = %s",
         (plan.reload_id,),
@@ -304,7 +304,7 @@ def _report(conn: Connection, plan: Plan) -> Report:
     found = {row[0]: Layer(*row) for row in rows}
     names = [MESSAGES, VAULT, *load_marts()]
     positions = _size(plan)
-    return Report(
+    return ReloadReport(
         request=Request(start, end, source),
         positions=positions,
         not_on_broker=positions - sum(len(item) for item in plan.compared),

@@ -24,7 +24,7 @@ class Share:
         return f"{self.done:,} of {self.total:,} {self.unit}"
 
 
-class Watch:
+class ReloadProgress:
     """How far each layer of a caller's reload is, from batch to batch."""
 
     def __init__(self, settings: Settings, caller: Caller) -> None:

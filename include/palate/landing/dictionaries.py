@@ -21,7 +21,7 @@ from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute, render
-from palate.text import harmless
+from palate.text import escape_controls
 from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             "%s dictionary entries count as missing, %s: %s%s",
             len(ids),
             problem,
-            harmless(", ".join(repr(id) for id in ids[:5])),
+            escape_controls(", ".join(repr(id) for id in ids[:5])),
             ", ..." if len(ids) > 5 else ".",
         )
     if outcome.counts["staged"]:

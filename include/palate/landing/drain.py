@@ -18,9 +18,9 @@ from palate.engine.stage import StageRun, open_run
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.landing import gaps, restage, tails
 from palate.landing.chunks import Reading, copy_records
-from palate.landing.epochs import Look, look
+from palate.landing.epochs import Registration, register_topics
 from palate.landing.partitions import room_for
-from palate.landing.restage import repeat
+from palate.landing.restage import verify
 from palate.landing.tails import Tail
 from palate.positions import plans
 from palate.positions.plans import Request
@@ -57,16 +57,16 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
         return _backfill(settings, caller, Request(*caller.interval), limits)
     with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
         topics = limits.topics or tuple(settings.palate_topics)
-        found = look(attempt.conn, reader, topics)
+        found = register_topics(attempt.conn, reader, topics)
         for ranges in plans.rounds(progress.to_repeat(attempt)):
-            repeat(attempt, reader, settings, found.states | found.former, ranges)
+            verify(attempt, reader, settings, found.states | found.former, ranges)
         if not attempt.was_finished():
             bounds = _bounds(found, limits)
             _Drain(attempt, reader, settings, found, bounds).run(limits)
         return attempt.outcome
 
 
-def _bounds(found: Look, limits: Limits) -> dict[FeedPartition, int]:
+def _bounds(found: Registration, limits: Limits) -> dict[FeedPartition, int]:
     if limits.partitions and not found.problems:  # a problem fails the run anyway
         there = sorted({item.partition for item in found.states})
         for number in limits.partitions:
@@ -91,7 +91,9 @@ def _backfill(
             open_run(settings, STAGE, caller) as attempt,
             open_reader(settings) as reader,
         ):
-            found = look(attempt.conn, reader, sorted({i.topic for i in again.ends}))
+            found = register_topics(
+                attempt.conn, reader, sorted({i.topic for i in again.ends})
+            )
             bounds = {
                 item: min(again.ends[item], end)
                 for item, end in _bounds(found, limits).items()
@@ -110,7 +112,7 @@ class _Drain:
     attempt: StageRun
     reader: Reader
     settings: Settings
-    found: Look
+    found: Registration
     bounds: dict[FeedPartition, int]
     gaps: dict[FeedPartition, str] = field(default_factory=dict)
     unreadable: dict[FeedPartition, Unreadable] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class _Epoch:
 
 
 @dataclass
-class Look:
+class Registration:
     """What a broker has of some topics: (begin, end) of each log.
 
     ``former`` has the same of logs that lost their tails, up to where the broker has
@@ -132,12 +132,14 @@ def known(conn: Connection, state: TopicState) -> Known:
     return found
 
 
-def look(conn: Connection, reader: Reader, topics: Iterable[str]) -> Look:
+def register_topics(
+    conn: Connection, reader: Reader, topics: Iterable[str]
+) -> Registration:
     """Ask the broker for some topics; enter epochs that are new.
 
     A topic that can't be read is among the problems, and nothing of it in the states.
     """
-    found = Look()
+    found = Registration()
     for topic in topics:
         try:
             state = reader.state(topic)

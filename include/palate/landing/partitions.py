@@ -13,7 +13,9 @@ from palate.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def make_room(conn: Connection, settings: Settings, ranges: Iterable[Range]) -> None:
+def ensure_partitions(
+    conn: Connection, settings: Settings, ranges: Iterable[Range]
+) -> None:
     """Make the partitions of ``stg.order_events`` that the ranges need and that miss.
 
     A loader may not make tables: a function does it that checks what it is asked for.
@@ -36,7 +38,9 @@ def room_for(
     found = _rooms(conn, offsets)
     missing = {item: at for item, at in offsets.items() if item not in found}
     if missing:
-        make_room(conn, settings, [Range(i, at, at + 1) for i, at in missing.items()])
+        ensure_partitions(
+            conn, settings, [Range(i, at, at + 1) for i, at in missing.items()]
+        )
         found |= _rooms(conn, missing)
     return found
 

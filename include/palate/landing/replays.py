@@ -22,7 +22,7 @@ STAGE = REPLAY_FEED
 _FEED = FeedPartition(REPLAY_FEED, 0, 0)
 
 
-def told_own(number: int) -> str:
+def describe_own(number: int) -> str:
     """Return what there is to say of refused messages that Palate published itself."""
     return (
         f"{counted(number, 'of them is', 'of them are')} Palate's own: no error. The "

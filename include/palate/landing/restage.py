@@ -15,9 +15,9 @@ from palate.engine.stage import StageRun, open_run
 from palate.errors import AccessDeniedError, PalateError
 from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records
-from palate.landing.epochs import Look, look
+from palate.landing.epochs import Registration, register_topics
 from palate.positions import plans
-from palate.positions.plans import Request, Source
+from palate.positions.plans import ReadFrom, Request
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
@@ -64,10 +64,10 @@ def run(
     topics = tuple(topics or settings.palate_topics)
     with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
         reader: Reader | None = None
-        looked = Look()
-        if request.source is not Source.STG:
+        looked = Registration()
+        if request.source is not ReadFrom.STG:
             reader = stack.enter_context(open_reader(settings))
-            looked = look(attempt.conn, reader, topics)
+            looked = register_topics(attempt.conn, reader, topics)
             _refuse(looked.problems, request.source)
         states = looked.states | looked.former
         there: list[Range] = []
@@ -90,7 +90,7 @@ def run(
         progress.begin(attempt)
         if reader:
             for ranges in plans.rounds(progress.left(attempt, plan.compared)):
-                repeat(attempt, reader, settings, states, ranges)
+                verify(attempt, reader, settings, states, ranges)
         attempt.outcome.note = (
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
             f"{attempt.outcome.note}"
@@ -103,15 +103,15 @@ def run(
         return Found(attempt.outcome, ends, waiting)
 
 
-def _refuse(problems: dict[str, PalateError], source: Source) -> None:
+def _refuse(problems: dict[str, PalateError], source: ReadFrom) -> None:
     """Go on without the topics that can't be read, if STG is enough."""
     for error in problems.values():
-        if source is Source.KAFKA or isinstance(error, AccessDeniedError):
+        if source is ReadFrom.KAFKA or isinstance(error, AccessDeniedError):
             raise error
         log.warning("%s What STG has of it is taken from there.", error)
 
 
-def repeat(
+def verify(
     attempt: StageRun,
     reader: Reader,
     settings: Settings,

@@ -31,7 +31,7 @@ _BETWEEN_TRIES_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Partition:
+class StagingPartition:
     """One partition of ``stg.order_events``.
 
     ``kept`` says why it is not to be dropped now; None if it is. ``bytes`` are those
@@ -66,8 +66,8 @@ class Retained:
     """What a retention did, or would do: partitions dropped, rows pruned."""
 
     is_dry_run: bool
-    dropped: list[Partition] = field(default_factory=list)
-    kept: list[Partition] = field(default_factory=list)
+    dropped: list[StagingPartition] = field(default_factory=list)
+    kept: list[StagingPartition] = field(default_factory=list)
     pruned: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -123,7 +123,9 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
         return found
 
 
-def _drop_all(attempt: StageRun, settings: Settings, who: str) -> Iterator[Partition]:
+def _drop_all(
+    attempt: StageRun, settings: Settings, who: str
+) -> Iterator[StagingPartition]:
     """Drop from each log's beginning on, up to the first partition that is needed.
 
     All that is left stays once STG is in use for so long that a drop gives up.
@@ -149,7 +151,9 @@ def _drop_all(attempt: StageRun, settings: Settings, who: str) -> Iterator[Parti
         yield _with(item, kept)
 
 
-def _drop(attempt: StageRun, item: Partition, before: datetime, who: str) -> str | None:
+def _drop(
+    attempt: StageRun, item: StagingPartition, before: datetime, who: str
+) -> str | None:
     """Drop one partition, or return why it is kept.
 
     :raises psycopg.errors.LockNotAvailable: if STG was in use at every try
@@ -169,7 +173,7 @@ def _drop(attempt: StageRun, item: Partition, before: datetime, who: str) -> str
     return None
 
 
-def _kept(conn: Connection, settings: Settings) -> list[Partition]:
+def _kept(conn: Connection, settings: Settings) -> list[StagingPartition]:
     """Return what is there, each partition with why it is kept, if it is."""
     before = _age(settings)
     held: set[FeedPartition] = set()
@@ -191,7 +195,7 @@ def _kept(conn: Connection, settings: Settings) -> list[Partition]:
     return found
 
 
-def _partitions(conn: Connection) -> list[Partition]:
+def _partitions(conn: Connection) -> list[StagingPartition]:
     rows = conn.execute(
         "SELECT p.event_partition_id, p.topic, p.epoch, p.kafka_partition,"
         " p.from_offset, p.to_offset, coalesce(pg_total_relation_size("
@@ -200,7 +204,9 @@ def _partitions(conn: Connection) -> list[Partition]:
         " ORDER BY p.topic, p.epoch, p.kafka_partition, p.from_offset"
     ).fetchall()
     return [
-        Partition(id, Range(FeedPartition(topic, epoch, number), start, end), size)
+        StagingPartition(
+            id, Range(FeedPartition(topic, epoch, number), start, end), size
+        )
         for id, topic, epoch, number, start, end, size in rows
     ]
 
@@ -215,5 +221,5 @@ def _days_ago(days: int) -> datetime:
     return datetime.now(UTC) - timedelta(days=days, minutes=5)
 
 
-def _with(item: Partition, kept: str | None) -> Partition:
-    return Partition(item.id, item.range, item.bytes, kept)
+def _with(item: StagingPartition, kept: str | None) -> StagingPartition:
+    return StagingPartition(item.id, item.range, item.bytes, kept)

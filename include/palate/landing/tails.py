@@ -16,7 +16,7 @@ from palate.database import Connection
 from palate.errors import UnreadableRecordError
 from palate.positions import messages
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.retained import kept_from
+from palate.positions.retained import first_offsets
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows of STG that are compared at once, at first and at most.
@@ -135,7 +135,7 @@ def examine(
     :param first: where the log began to be read
     """
     begin, end = state
-    floor = max(begin, first, kept_from(conn).get(item, 0))
+    floor = max(begin, first, first_offsets(conn).get(item, 0))
     if tail and tail.offset >= begin:
         floor = min(floor, tail.offset)
     lost_from = end if end < watermark else None

@@ -84,7 +84,7 @@ def recount(
         if _recount_part(attempt, settings, mart, work, statements, examples):
             done = part.until
             del work.parts[0]
-            attempt.give_way(settings)
+            attempt.yield_lock(settings)
     for item in planned:
         start, end = attempt.outcome.ranges.get(item.log, (item.start, item.end))
         attempt.outcome.ranges[item.log] = (min(start, item.start), max(end, item.end))

@@ -49,7 +49,7 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
         progress.end(settings, caller, load_marts()[name].stage)
         return outcome
     with _open_run(settings, name, caller) as (attempt, mart):
-        if initial_load.among(attempt.conn, [name]):
+        if initial_load.pending_of(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         elif attempt.was_finished():
             _recount(settings, attempt, mart, progress.to_repeat(attempt))
@@ -64,7 +64,7 @@ def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
     What an attempt that was killed has done is not done again.
     """
     with _open_run(settings, name, caller) as (attempt, mart):
-        if initial_load.among(attempt.conn, [name]):
+        if initial_load.pending_of(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         else:
             _reload(settings, attempt, mart)
@@ -116,11 +116,11 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
         with attempt.batch(ranges) as batch:
             refresh(attempt.conn, settings, mart, batch, is_shown=False)
     if open_ranges(attempt.conn, mart.stage, [vault.STAGE]):
-        found = initial_load.among(attempt.conn, [mart.name])
+        found = initial_load.pending_of(attempt.conn, [mart.name])
         attempt.outcome.note = " ".join(str(item) for item in found)
         return
     with attempt.transaction():
-        initial_load.end(attempt.conn, mart.name)
+        initial_load.finish(attempt.conn, mart.name)
         let_all_be_published(attempt.conn, settings, mart.name)
         if mart.tag_kind:
             attempt.conn.execute(ALL_TAGS_WAIT)

@@ -87,7 +87,7 @@ def tell_all(conn: Connection, tell: Tell) -> int:
     return number
 
 
-def untold(conn: Connection) -> tuple[int, datetime | None]:
+def undelivered(conn: Connection) -> tuple[int, datetime | None]:
     """Return how many alarms wait to be told, and since when."""
     return conn.execute(
         "SELECT count(*), min(CASE WHEN told_dt IS NULL THEN began_dt ELSE ended_dt"

@@ -20,7 +20,7 @@ from palate.landing.epochs import known
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermarks import watermarks
-from palate.tables.initial_load import all_filling
+from palate.tables.initial_load import pending
 from palate.vault import stage as vault
 
 
@@ -51,7 +51,7 @@ class Seen:
     unseen: dict[str, PalateError] = field(default_factory=dict)
 
 
-def look(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
+def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
     """Ask the broker for topics; nothing is written.
 
     :raises PalateError: if the broker does not answer
@@ -85,7 +85,7 @@ def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
     A mart that is new and being filled from the history is not one of them. Where there
     is no other, what counts is how far the vault is.
     """
-    new = {item.name for item in all_filling(conn)}
+    new = {item.name for item in pending(conn)}
     found = {
         name: watermarks(conn, mart.stage)
         for name, mart in load_marts().items()

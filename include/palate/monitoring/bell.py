@@ -36,7 +36,7 @@ _LONGEST_WAIT = 1.0
 
 
 @dataclass
-class Ringing:
+class RingPolicy:
     """Tells when what waits deserves a ring.
 
     At once when it is new, or when some of it was taken and some is left; again, with
@@ -47,7 +47,7 @@ class Ringing:
     _rung: float = 0
     _pause: float = 0
 
-    def is_needed(self, is_waiting: bool, progress: object, now: float) -> bool:
+    def should_ring(self, is_waiting: bool, progress: object, now: float) -> bool:
         """Tell whether to ring now; the answer yes counts as a ring.
 
         :param progress: changes when something was taken
@@ -66,7 +66,7 @@ class Ringing:
         return True
 
 
-class Watch:
+class WaitingMessages:
     """Compares the broker with the ledger, with both connections kept open.
 
     Not for two threads at once.
@@ -78,8 +78,8 @@ class Watch:
         :raises ServiceUnavailableError: if one of them does not answer
         """
         self._topics = tuple(topics)
-        self._orders = Ringing()
-        self._entries = Ringing()
+        self._orders = RingPolicy()
+        self._entries = RingPolicy()
         self._unseen: set[str] = set()
         self._were_entries_due = False
         self._look_at_entries_from = 0.0
@@ -128,7 +128,7 @@ class Watch:
             return False
         self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
         # The broker first: what is taken meanwhile must not look as if it waited.
-        seen = backlog.look(self._conn, self._reader, self._topics)
+        seen = backlog.measure(self._conn, self._reader, self._topics)
         self._tell_unseen(seen.unseen)
         is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
@@ -137,7 +137,7 @@ class Watch:
             # the vault is behind, more runs would only queue up for its lock.
             return False
         progress = watermarks(self._conn, drain.STAGE) if is_waiting else None
-        return self._orders.is_needed(is_waiting, progress, now)
+        return self._orders.should_ring(is_waiting, progress, now)
 
     def _can_any_be_taken(self, seen: Seen) -> bool:
         """Tell whether a run would take messages: not what waits for a person."""
@@ -163,7 +163,7 @@ class Watch:
         # Twice in a row: a run that is at it right now needs no ring.
         were_due, are_due = self._were_entries_due, dictionaries.is_due(self._conn)
         self._were_entries_due = are_due
-        return self._entries.is_needed(are_due and were_due, None, now)
+        return self._entries.should_ring(are_due and were_due, None, now)
 
 
 def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:

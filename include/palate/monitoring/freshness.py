@@ -43,7 +43,7 @@ class Freshness:
     is_kept: bool
 
 
-def look(
+def observe(
     conn: Connection, reader: Reader, settings: Settings
 ) -> dict[str, PalateError]:
     """Note where the logs end; begin or end the incident of the promise.
@@ -53,7 +53,7 @@ def look(
     :raises PalateError: if the broker does not answer
     """
     # The broker first: what is counted meanwhile must not look as if it waited.
-    seen = backlog.look(conn, reader, settings.palate_topics)
+    seen = backlog.measure(conn, reader, settings.palate_topics)
     marts = backlog.counting_marts(conn)
     logs = [
         (log, ends.high, min(marks.get(log, ends.first) for marks in marts.values()))

@@ -72,7 +72,7 @@ class Watch:
         try:
             if self._reader is None:
                 self._reader = self._opened.enter_context(open_reader(self._settings))
-            unseen = freshness.look(conn, self._reader, self._settings)
+            unseen = freshness.observe(conn, self._reader, self._settings)
         except PalateError as error:
             self._opened.close()
             self._reader = None

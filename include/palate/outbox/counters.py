@@ -5,7 +5,7 @@ from palate.marts.definitions import Mart
 from palate.sql import execute, render
 
 # The marts whose counters a guest's state consists of.
-COUNTED = ("user_product_counters", "user_category_counters")
+PUBLISHED_MARTS = ("user_product_counters", "user_category_counters")
 
 
 def has_counters(conn: Connection) -> bool:
@@ -16,7 +16,7 @@ def has_counters(conn: Connection) -> bool:
 
 def enter_counters(conn: Connection, mart: Mart) -> None:
     """Let the guests wait whose rows an open refresh of a mart has changed."""
-    if mart.name in COUNTED:
+    if mart.name in PUBLISHED_MARTS:
         statement = render(
             "publish/counters/changed_guests.sql",
             mart=mart.name,
@@ -27,5 +27,5 @@ def enter_counters(conn: Connection, mart: Mart) -> None:
 
 def enter_all_counters(conn: Connection, mart: str) -> None:
     """Let every guest wait who has rows in a mart, if its counters are published."""
-    if mart in COUNTED:
+    if mart in PUBLISHED_MARTS:
         execute(conn, render("publish/counters/all_guests.sql", mart=mart))

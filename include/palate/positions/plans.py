@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from palate.engine.outcome import Caller
 
 
-class Source(StrEnum):
+class ReadFrom(StrEnum):
     """Where messages are read again from."""
 
     AUTO = "auto"
@@ -33,7 +33,7 @@ class Request:
 
     start: datetime
     end: datetime
-    source: Source = Source.AUTO
+    source: ReadFrom = ReadFrom.AUTO
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def planned(conn: Connection, caller: "Caller") -> Plan | None:
         found[is_compared].append(
             Range(FeedPartition(topic, epoch, partition), low, high)
         )
-    request = Request(start, end, Source(source))
+    request = Request(start, end, ReadFrom(source))
     return Plan(reload_id, request, found[False], found[True])
 
 

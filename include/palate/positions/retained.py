@@ -12,7 +12,7 @@ from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import reads_stg
 
 
-def kept_from(conn: Connection) -> dict[FeedPartition, int]:
+def first_offsets(conn: Connection) -> dict[FeedPartition, int]:
     """Return the first offset that is kept, for each log of which some was dropped.
 
     Partitions are dropped from a log's beginning on, so one offset says it all.
@@ -35,7 +35,7 @@ def split(
     Nothing is gone for a stage that takes its rows from the vault.
     """
     wanted = list(ranges)
-    first = kept_from(conn) if wanted and reads_stg(stage) else {}
+    first = first_offsets(conn) if wanted and reads_stg(stage) else {}
     kept, gone = [], []
     for item in wanted:
         cut = min(max(first.get(item.log, 0), item.start), item.end)
@@ -44,7 +44,7 @@ def split(
     return [item for item in kept if len(item)], [item for item in gone if len(item)]
 
 
-def sentence(gone: Iterable[Range]) -> str:
+def describe(gone: Iterable[Range]) -> str:
     """Return what there is to say about ranges that are gone."""
     offsets = ", ".join(str(item) for item in gone)
     return (

@@ -12,7 +12,7 @@ from dataclasses import replace
 from palate.positions.ranges import FeedPartition, Range
 
 
-class Queue:
+class WorkQueue:
     """Chunks of ranges for several lanes, one lane at a log at a time."""
 
     def __init__(self, waiting: list[Range], lanes: int) -> None:

@@ -166,8 +166,8 @@ def _counters(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, COUNTERS, caller) as attempt:
         conn = attempt.conn
         # A guest's state would be half of it while a mart is being filled.
-        if not counters.has_counters(conn) or initial_load.among(
-            conn, counters.COUNTED
+        if not counters.has_counters(conn) or initial_load.pending_of(
+            conn, counters.PUBLISHED_MARTS
         ):
             return attempt.outcome
         topic = settings.palate_publish_counters_to

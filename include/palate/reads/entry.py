@@ -60,7 +60,7 @@ class Entry:
         return asdict(self)
 
 
-def look(settings: Settings, id: str) -> Entry:
+def find_entry(settings: Settings, id: str) -> Entry:
     """Return what the warehouse and Redis know of an id.
 
     A Redis that does not answer is said in ``redis``; the rest is shown all the same.

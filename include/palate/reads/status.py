@@ -13,7 +13,7 @@ from palate.errors import PalateError, PromiseBrokenError
 from palate.landing import drain, gaps
 from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
-from palate.monitoring.alarms import untold
+from palate.monitoring.alarms import undelivered
 from palate.monitoring.backlog import LogEnds, Seen
 from palate.monitoring.freshness import Freshness, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
@@ -22,7 +22,7 @@ from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermarks import watermarks
 from palate.settings import Settings
 from palate.tables import removal
-from palate.tables.initial_load import Filling, all_filling
+from palate.tables.initial_load import InitialLoad, pending
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
 
@@ -73,7 +73,7 @@ class Status:
     unpublished: dict[str, int]
     freshness: Freshness
     last_batches: list[dict[str, Any]]
-    filling: list[Filling] = field(default_factory=list)
+    filling: list[InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,10 +115,10 @@ def status(settings: Settings) -> Status:
             problems.append(found)
         defined = {*load_marts(), *load_vault().tables}
         problems += map(removal.sentence, removal.without_definition(conn, defined))
-        new_tables = [item for item in all_filling(conn) if item.name in defined]
+        new_tables = [item for item in pending(conn) if item.name in defined]
         try:
             with open_reader(settings) as reader:
-                seen = backlog.look(conn, reader, settings.palate_topics)
+                seen = backlog.measure(conn, reader, settings.palate_topics)
                 logs = _logs(conn, reader, seen, promise.is_watched)
         except PalateError as error:
             problems.append(str(error))
@@ -192,7 +192,7 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
             f"The watch has not looked since {promise.watched_dt:%F %T} UTC: no alarm "
             "is raised or told. See whether its process runs (`make status`)."
         )
-    number, since = untold(conn)
+    number, since = undelivered(conn)
     patience = timedelta(seconds=promise.promised_seconds)
     if since and promise.watched_dt and promise.watched_dt - since > patience:
         yield (
@@ -234,7 +234,7 @@ def log_states(settings: Settings) -> list[LogStatus]:
     :raises PalateError: if the broker or PostgreSQL does not answer
     """
     with connect(settings) as conn, open_reader(settings) as reader:
-        seen = backlog.look(conn, reader, settings.palate_topics)
+        seen = backlog.measure(conn, reader, settings.palate_topics)
         return _logs(conn, reader, seen, freshness(conn, settings).is_watched)
 
 

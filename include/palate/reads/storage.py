@@ -5,7 +5,7 @@ from typing import Any
 
 from palate.database import Connection, connect
 from palate.landing.partitions import MANY_PARTITIONS
-from palate.landing.retention import Partition, _kept
+from palate.landing.retention import StagingPartition, _kept
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
@@ -23,8 +23,8 @@ class TrueFrom:
 class Storage:
     """What is kept, what was dropped, and the size of the ledger's tables in bytes."""
 
-    partitions: list[Partition]
-    dropped: list[Partition]
+    partitions: list[StagingPartition]
+    dropped: list[StagingPartition]
     true_from: list[TrueFrom]
     tables: dict[str, int]
 
@@ -70,7 +70,7 @@ def show(settings: Settings) -> Storage:
         )
 
 
-def _dropped(conn: Connection) -> list[Partition]:
+def _dropped(conn: Connection) -> list[StagingPartition]:
     rows = conn.execute(
         "SELECT event_partition_id, topic, epoch, kafka_partition, from_offset,"
         " to_offset, dropped_bytes, dropped_dt, dropped_by, last_broker_dt"
@@ -78,7 +78,7 @@ def _dropped(conn: Connection) -> list[Partition]:
         " ORDER BY topic, epoch, kafka_partition, from_offset"
     ).fetchall()
     return [
-        Partition(
+        StagingPartition(
             id,
             Range(FeedPartition(topic, epoch, number), start, end),
             size,

@@ -108,7 +108,7 @@ def _find(conn: Connection, name: str) -> Made:
             f"{', '.join(sorted(there))}."
         )
         raise NotFoundError(message)
-    if name in counters.COUNTED:
+    if name in counters.PUBLISHED_MARTS:
         rules = conn.execute("SELECT count(*) FROM cdm.tag_rules").fetchone() or (0,)
         message = (
             f"{name} stays: tags look at it ({rules[0]} rules) and what is published "
@@ -130,7 +130,7 @@ def _find(conn: Connection, name: str) -> Made:
 def _plan(conn: Connection, made: Made) -> Plan:
     lost = []
     if not made.is_mart:
-        kept = retained.kept_from(conn)
+        kept = retained.first_offsets(conn)
         lost = [f"offset {offset} of {log}" for log, offset in sorted(kept.items())]
     rows = {table: removal.count(conn, table) for table in made.tables}
     return Plan(made.name, made.is_mart, rows, made.stages, lost)

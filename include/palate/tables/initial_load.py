@@ -14,7 +14,7 @@ CHUNKS = 10
 
 
 @dataclass(frozen=True)
-class Filling:
+class InitialLoad:
     """How far a table is, in positions of all logs."""
 
     name: str
@@ -32,21 +32,21 @@ class Filling:
         )
 
 
-def all_filling(conn: Connection) -> list[Filling]:
+def pending(conn: Connection) -> list[InitialLoad]:
     """Return the tables that do not have all of the history yet."""
     rows = conn.execute(
         "SELECT name, kind = 'mart', done, total FROM ops.v_filling ORDER BY name"
     )
-    return [Filling(*row) for row in rows.fetchall()]
+    return [InitialLoad(*row) for row in rows.fetchall()]
 
 
-def among(conn: Connection, names: Iterable[str]) -> list[Filling]:
+def pending_of(conn: Connection, names: Iterable[str]) -> list[InitialLoad]:
     """Return those of some tables that are being filled."""
     wanted = set(names)
-    return [item for item in all_filling(conn) if item.name in wanted]
+    return [item for item in pending(conn) if item.name in wanted]
 
 
-def end(conn: Connection, name: str) -> None:
+def finish(conn: Connection, name: str) -> None:
     """Note that a table has all of the history from now on."""
     conn.execute(
         "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s", (name,)

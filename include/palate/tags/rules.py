@@ -155,7 +155,7 @@ def remove(settings: Settings, rule_id: int) -> KnownRule:
         return known
 
 
-def who(settings: Settings, tag: str, limit: int) -> tuple[int, list[Holder]]:
+def guests_with(settings: Settings, tag: str, limit: int) -> tuple[int, list[Holder]]:
     """Return how many guests hold a tag, and the first of them by their ids.
 
     :raises NotFoundError: if no rule gives the tag and nobody holds it
@@ -171,7 +171,7 @@ def who(settings: Settings, tag: str, limit: int) -> tuple[int, list[Holder]]:
     return (rows[0][2] if rows else 0), [Holder(*row[:2]) for row in rows]
 
 
-def of(settings: Settings, user_id: str) -> list[Held]:
+def tags_of(settings: Settings, user_id: str) -> list[Held]:
     """Return the tags that a guest holds, and why.
 
     :param user_id: the guest's own id

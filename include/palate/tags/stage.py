@@ -131,19 +131,21 @@ def comparison(*, is_behind: bool) -> str:
     )
 
 
-def waits(conn: Connection) -> bool:
+def has_pending(conn: Connection) -> bool:
     """Tell whether any guest waits to be judged."""
     row = conn.execute("SELECT EXISTS (SELECT FROM ops.tags_waiting)").fetchone()
     return bool(row and row[0])
 
 
-def waits_for_all(conn: Connection) -> bool:
+def rules_pending(conn: Connection) -> bool:
     """Tell whether rules changed, and whom that concerns is not found yet."""
     return any(_run(conn, "changed_rules").fetchone() or ())
 
 
 def _run_stage(settings: Settings, attempt: StageRun) -> None:
-    new = initial_load.among(attempt.conn, [mart.name for mart in marts().values()])
+    new = initial_load.pending_of(
+        attempt.conn, [mart.name for mart in marts().values()]
+    )
     if new:
         attempt.outcome.note = f"Tags stay as they are. {new[0]}"
         return

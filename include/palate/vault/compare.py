@@ -11,7 +11,7 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.sql import execute, render
-from palate.text import harmless
+from palate.text import escape_controls
 from palate.vault.definitions import Hub, Link, load_vault
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def count_differing(conn: Connection, relations: Iterable[str]) -> int:
                     "dds.%s differs from what its message says, at %s. It is left as "
                     "it is; see docs/operations.md, 'The vault differs'.",
                     table,
-                    harmless(", ".join(str(cell) for cell in row)),
+                    escape_controls(", ".join(str(cell) for cell in row)),
                 )
     return number
 

@@ -24,7 +24,7 @@ from palate.positions.plans import rounds
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
 from palate.positions.watermarks import open_ranges, watermarks
-from palate.positions.work_queue import Queue
+from palate.positions.work_queue import WorkQueue
 from palate.settings import Settings
 from palate.tables import initial_load
 from palate.tables.registry import refuse_changed
@@ -82,16 +82,18 @@ def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
         refuse_changed(attempt.conn, of_tables())
         own = progress.to_repeat(attempt) if is_repeat else []
-        for ranges in rounds(readable(settings, own)):
+        for ranges in rounds(with_known_form(settings, own)):
             load_all(settings, attempt, ranges, is_repeat=True)
         if not is_repeat or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
-            load_all(settings, attempt, readable(settings, waiting), is_repeat=False)
+            load_all(
+                settings, attempt, with_known_form(settings, waiting), is_repeat=False
+            )
         check_share(attempt, settings)
         outcome = attempt.outcome
         tables = [
             item.name
-            for item in initial_load.all_filling(attempt.conn)
+            for item in initial_load.pending(attempt.conn)
             if item.name in load_vault().tables
         ]
     for table in tables:
@@ -113,7 +115,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
         left = progress.left(attempt, plan.below(done)) if plan else []
         for chunk in row_chunks.every(
             attempt.conn,
-            readable(settings, attempt.without_dropped(left)),
+            with_known_form(settings, attempt.without_dropped(left)),
             min(settings.palate_chunk_positions, _CALM),
             Rows.MESSAGES,
         ):
@@ -121,7 +123,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
         return attempt.outcome
 
 
-def readable(settings: Settings, ranges: list[Range]) -> list[Range]:
+def with_known_form(settings: Settings, ranges: list[Range]) -> list[Range]:
     """Leave out the topics whose form no setting tells: their messages wait."""
     known = {*settings.palate_topics, DICTIONARY_FEED, REPLAY_FEED}
     unknown = sorted({item.log.topic for item in ranges} - known)
@@ -145,18 +147,20 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
         for _ in range(initial_load.CHUNKS):
             waiting = open_ranges(attempt.conn, attempt.stage, [STAGE])
             if not waiting:
-                initial_load.end(attempt.conn, table)
+                initial_load.finish(attempt.conn, table)
                 return f"{table} has all of the history now."
             ranges = row_chunks.first(
                 attempt.conn,
-                readable(settings, waiting),
+                with_known_form(settings, waiting),
                 settings.palate_chunk_positions,
                 Rows.MESSAGES,
             )
             if not ranges:
                 break
             _load_batch(settings, attempt, ranges, only=table)
-        return " ".join(str(item) for item in initial_load.among(attempt.conn, [table]))
+        return " ".join(
+            str(item) for item in initial_load.pending_of(attempt.conn, [table])
+        )
 
 
 def load_all(
@@ -199,7 +203,7 @@ def _load_alike(
     chunk = min(
         settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
     )
-    queue = Queue(waiting, lanes)
+    queue = WorkQueue(waiting, lanes)
 
     def work(run: StageRun) -> None:
         def cut(item: Range) -> Range:
