@@ -12,9 +12,9 @@ from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
 from palate.engine.outcome import Batch, Caller, shell_caller
+from palate.engine.plans import ReadFrom, Request
 from palate.history import reload
 from palate.pipelines import run_pipeline
-from palate.positions.plans import ReadFrom, Request
 from palate.settings import Settings
 
 _DATABASE = "bench_reload"

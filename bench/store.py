@@ -8,7 +8,7 @@ from palate.database import connect
 from palate.landing.drain import STAGE
 from palate.landing.partitions import ensure_partitions
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import advance, watermarks
+from palate.positions.watermark import advance, watermarks
 from palate.settings import Settings
 
 

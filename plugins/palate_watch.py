@@ -66,7 +66,7 @@ def _watch() -> int:
 
 
 def _try() -> int:
-    from palate.engine.incidents import Incident, Kind
+    from palate.incidents import Incident, Kind
     from palate.monitoring.alarms import Alarm
 
     now = datetime.now(UTC)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from palate.engine.outcome import Batch, Caller
-    from palate.positions.plans import Request
+    from palate.engine.plans import Request
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from typing import Any
 
 from palate.database import connect
 from palate.decisions import check_known
+from palate.engine.plans import ReadFrom, Request
 from palate.errors import RequestError
 from palate.landing import drain
 from palate.landing.drain import Limits
 from palate.landing.selection import Selection, Time
 from palate.names import Reason
-from palate.positions.plans import ReadFrom, Request
 from palate.positions.ranges import FeedPartition
 from palate.settings import Settings
 from palate.times import moment

@@ -18,7 +18,7 @@ from palate.landing.partitions import ensure_partitions
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import advance, watermarks
+from palate.positions.watermark import advance, watermarks
 from palate.settings import Form, Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

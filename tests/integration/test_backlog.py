@@ -10,8 +10,8 @@ from psycopg import Connection
 from deploy.local.stack import Stack
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
-from palate.engine.incidents import open_incidents
 from palate.errors import PositionGapError, UnreadableRecordError
+from palate.incidents import open_incidents
 from palate.landing import drain
 from palate.monitoring import backlog, bell, freshness
 from palate.monitoring.watch import Watch

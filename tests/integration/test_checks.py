@@ -13,9 +13,9 @@ from palate.checks import run
 from palate.checks.definitions import load_checks
 from palate.checks.run import Result
 from palate.checks.subjects import subjects
-from palate.engine.incidents import open_incidents
 from palate.engine.outcome import shell_caller
 from palate.errors import CheckFailedError, NotFoundError
+from palate.incidents import open_incidents
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

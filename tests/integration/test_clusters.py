@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 from palate.cli.app import app
 from palate.clients.kafka_reader import open_reader
 from palate.database import connect
-from palate.engine.incidents import Kind, open_incidents
 from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
+from palate.incidents import Kind, open_incidents
 from palate.landing import drain as staging
 from palate.landing.epochs import known
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.reads.status import status
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

@@ -32,7 +32,7 @@ from palate.landing import drain as staging
 from palate.landing.drain import Limits
 from palate.monitoring import backlog
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import advance, watermarks
+from palate.positions.watermark import advance, watermarks
 from palate.settings import Form, Settings
 from tests.integration.broker import Broker
 from tests.warehouses import MakeWarehouse

@@ -13,7 +13,7 @@ from palate.errors import NotFoundError, PositionGapError
 from palate.landing import drain, gaps
 from palate.landing.accept_gap import accept_gap
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker
 from tests.integration.staged import caller

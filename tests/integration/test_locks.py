@@ -16,7 +16,7 @@ from palate.errors import LockLostError, ServiceUnavailableError, StageBusyError
 from palate.history import rebuild
 from palate.marts import compare
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import advance, watermarks
+from palate.positions.watermark import advance, watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.e2e.airflow_api import until

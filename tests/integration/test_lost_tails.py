@@ -13,12 +13,12 @@ from psycopg import Connection
 from typer.testing import CliRunner
 
 from palate.cli.app import app
-from palate.engine.incidents import Kind, open_incidents
 from palate.engine.outcome import Outcome
 from palate.errors import PositionGapError
+from palate.incidents import Kind, open_incidents
 from palate.landing import drain as staging
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of

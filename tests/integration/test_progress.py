@@ -18,7 +18,7 @@ from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import advance
+from palate.positions.watermark import advance
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

@@ -16,7 +16,7 @@ from palate.errors import (
 from palate.history import rebuild
 from palate.marts import compare
 from palate.marts.definitions import load_marts
-from palate.positions.watermarks import open_ranges
+from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault

@@ -18,7 +18,7 @@ from palate.landing.selection import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.reads import refused
 from palate.reads.status import status
 from palate.settings import Settings

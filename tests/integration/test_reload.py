@@ -12,17 +12,17 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from palate.engine.incidents import Kind, open_incidents
 from palate.engine.outcome import Batch, shell_caller
+from palate.engine.plans import ReadFrom, Request
 from palate.engine.stage import open_run
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.history import reload
+from palate.incidents import Kind, open_incidents
 from palate.landing.drain import Limits, run
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
-from palate.positions.plans import ReadFrom, Request
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.integration.broker import Broker
@@ -307,7 +307,7 @@ def test_stg_alone_needs_no_broker(shop: Shop) -> None:
 def test_one_odd_broker_time_does_not_draw_in_what_lies_between(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palate.positions.plans._ISLANDS_APART", 5)
+    monkeypatch.setattr("palate.engine.plans._ISLANDS_APART", 5)
     of_one = "right(topic, 4) = '_raw' AND kafka_partition = 1 AND kafka_offset = 28"
     before = shop.all(f"SELECT broker_dt FROM stg.order_events WHERE {of_one}")
     shop.conn.execute(

@@ -23,7 +23,7 @@ from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.reads import refused, storage
 from palate.schema.migrate import migrate
 from palate.settings import Settings

@@ -13,7 +13,7 @@ from palate.marts import refresh
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.integration.emptied import Emptied

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
 from palate.cli.app import app
-from palate.engine.incidents import open_incidents
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import UnreadableRecordError
+from palate.incidents import open_incidents
 from palate.landing import drain as staging
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from tests.integration.broker import Broker, RawName, change_on_disk
 from tests.warehouses import environment_of

@@ -12,7 +12,7 @@ from palate.errors import WarehouseError
 from palate.landing import dictionaries
 from palate.pipelines import run_pipeline
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.schema.migrate import migrate
 from palate.settings import Form, Settings
 from palate.vault import stage as vault

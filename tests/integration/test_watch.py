@@ -16,8 +16,8 @@ from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.cli.app import app
 from palate.database import connect
-from palate.engine.incidents import Kind, begin, end
 from palate.errors import AlarmNotToldError, PositionGapError
+from palate.incidents import Kind, begin, end
 from palate.landing import drain
 from palate.landing.accept_gap import accept_gap
 from palate.monitoring import alarms

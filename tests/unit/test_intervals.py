@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.positions.plans import merged, minus, rounds
+from palate.engine.plans import merged, minus, rounds
 from palate.positions.ranges import FeedPartition, Range
 
 LOGS = [FeedPartition("t", 0, number) for number in range(2)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from palate.engine.incidents import Incident, Kind
+from palate.incidents import Incident, Kind
 from palate.monitoring.alarms import Alarm
 from palate.text import escape_controls, in_any_medium, in_markdown, pretty, row_as_text
 

@@ -18,22 +18,22 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from palate import incidents
 from palate.checks.definitions import Check, Severity, load_checks
 from palate.checks.subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import incidents
-from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
-from palate.landing import drain, partitions
+from palate.incidents import Kind
+from palate.landing import drain, retention
 from palate.marts import compare, doubled
 from palate.marts.definitions import load_marts
 from palate.monitoring.freshness import ASLEEP_SECONDS
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import messages
 from palate.positions.ranges import Range
-from palate.positions.watermarks import open_ranges, watermarks
+from palate.positions.watermark import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import count_rows
 from palate.tags import stage as tags
@@ -306,7 +306,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
         "week_dt": now - timedelta(days=8),
         "refused_share": settings.palate_refused_share,
         "refused_least": settings.palate_refused_least,
-        "many_partitions": partitions.MANY_PARTITIONS,
+        "many_partitions": retention.MANY_PARTITIONS,
         "tables": ["messages", *load_vault().tables],
     }
 

@@ -10,11 +10,11 @@ from rich.progress import Progress
 from palate import requests
 from palate.cli.output import AsJson, errors, exit_on_error, out, print_json
 from palate.engine.outcome import Batch, Caller, shell_caller
+from palate.engine.plans import ReadFrom
 from palate.history import reload as reloading
 from palate.history.reload_share import ReloadProgress
 from palate.landing import restage
 from palate.marts.definitions import load_marts
-from palate.positions.plans import ReadFrom
 from palate.settings import Settings, load_settings
 from palate.vault import stage as vault
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from palate.database import Connection, connect
-from palate.positions.plans import Plan, merged, minus, planned
+from palate.engine.plans import Plan, merged, minus, planned
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 

@@ -20,7 +20,7 @@ from palate.engine.locks import Proof
 from palate.engine.outcome import Batch, Caller, Outcome
 from palate.positions import retained
 from palate.positions.ranges import Range
-from palate.positions.watermarks import advance
+from palate.positions.watermark import advance
 from palate.settings import Settings
 from palate.table_set import TableSet
 

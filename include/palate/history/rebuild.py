@@ -32,9 +32,9 @@ from palate.history.rebuild_report import (
     read_open,
 )
 from palate.marts import stage as marts
-from palate.marts.definitions import ALL_TAGS_WAIT, load_marts
-from palate.outbox import counters
-from palate.positions.watermarks import open_ranges
+from palate.marts.definitions import load_marts
+from palate.outbox import counters, tags_waiting
+from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.table_set import TableSet
 from palate.vault import stage as vault
@@ -186,7 +186,7 @@ def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
     conn.execute("SELECT ops.swap_rebuild()")
     redefinition.accept(conn)
     if names:
-        conn.execute(ALL_TAGS_WAIT)
+        conn.execute(tags_waiting.ALL_GUESTS)
     if settings.palate_publish_counters_to:
         for name in names:
             counters.enter_all_counters(conn, name)

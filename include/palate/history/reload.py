@@ -16,16 +16,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from palate import incidents
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import incidents, progress
-from palate.engine.incidents import Kind
+from palate.engine import progress
 from palate.engine.outcome import Caller, Outcome
+from palate.engine.plans import Plan, ReadFrom, Request, planned
 from palate.errors import HistoryDiffersError, NotFoundError
+from palate.incidents import Kind
 from palate.landing import restage
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.positions.plans import Plan, ReadFrom, Request, planned
 from palate.settings import Settings
 from palate.text import in_markdown
 from palate.vault import stage as vault

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from palate.database import connect
 from palate.engine import progress
 from palate.engine.outcome import Batch, Caller
+from palate.engine.plans import planned
 from palate.landing import restage
-from palate.positions.plans import planned
 from palate.settings import Settings
 
 

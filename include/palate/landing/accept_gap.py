@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from palate import incidents
 from palate.clients.kafka_reader import Reader, TopicState, open_reader
-from palate.engine import incidents
-from palate.engine.incidents import Kind
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
+from palate.incidents import Kind
 from palate.landing import drain, gaps, tails
 from palate.landing.epochs import begin_epoch, known
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 
 

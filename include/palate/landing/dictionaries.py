@@ -18,7 +18,7 @@ from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges, watermarks
+from palate.positions.watermark import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.text import escape_controls

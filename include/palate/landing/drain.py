@@ -8,24 +8,24 @@ on holds up no other one.
 import time
 from dataclasses import dataclass, field
 
+from palate import incidents
 from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader, open_reader
 from palate.decisions import check_known
-from palate.engine import incidents, progress
-from palate.engine.incidents import Kind
+from palate.engine import plans, progress
 from palate.engine.outcome import Caller, Outcome
+from palate.engine.plans import Request
 from palate.engine.stage import StageRun, open_run
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
+from palate.incidents import Kind
 from palate.landing import gaps, restage, tails
 from palate.landing.chunks import Reading, copy_records
 from palate.landing.epochs import Registration, register_topics
 from palate.landing.partitions import room_for
 from palate.landing.restage import verify
 from palate.landing.tails import Tail
-from palate.positions import plans
-from palate.positions.plans import Request
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 
 STAGE = "drain"

@@ -85,7 +85,3 @@ def _make(conn: Connection, settings: Settings, item: Range) -> int:
         )
         raise SettingsError(message) from None
     return row[0] if row else 0
-
-
-# To plan a look-up takes some 10 us per partition, and locks on all of them.
-MANY_PARTITIONS = 300

@@ -14,7 +14,7 @@ from palate.errors import NotFoundError
 from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.names import REPLAY_FEED
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 

@@ -9,17 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from palate.clients.kafka_reader import Reader, open_reader
-from palate.engine import progress
+from palate.engine import plans, progress
 from palate.engine.outcome import Batch, Caller, Outcome
+from palate.engine.plans import ReadFrom, Request
 from palate.engine.stage import StageRun, open_run
 from palate.errors import AccessDeniedError, PalateError
 from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Registration, register_topics
-from palate.positions import plans
-from palate.positions.plans import ReadFrom, Request
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

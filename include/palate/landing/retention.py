@@ -29,6 +29,9 @@ _LOCK_TIMEOUT = "100ms"
 _TRIES = 10
 _BETWEEN_TRIES_SECONDS = 1.0
 
+# To plan a look-up takes some 10 us per partition, and locks on all of them.
+MANY_PARTITIONS = 300
+
 
 @dataclass(frozen=True)
 class StagingPartition:
@@ -106,7 +109,7 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_TIMEOUT,))
         found = Retained(dry_run)
         looked_at = (
-            _kept(conn, settings)
+            kept_partitions(conn, settings)
             if dry_run
             else _drop_all(attempt, settings, f"{caller.dag_id} {caller.run_id}")
         )
@@ -133,7 +136,7 @@ def _drop_all(
     before = _age(settings)
     held: set[FeedPartition] = set()
     in_use = None
-    for item in _partitions(attempt.conn):
+    for item in _list_partitions(attempt.conn):
         if before is None:
             return
         if item.range.log in held:
@@ -173,12 +176,12 @@ def _drop(
     return None
 
 
-def _kept(conn: Connection, settings: Settings) -> list[StagingPartition]:
+def kept_partitions(conn: Connection, settings: Settings) -> list[StagingPartition]:
     """Return what is there, each partition with why it is kept, if it is."""
     before = _age(settings)
     held: set[FeedPartition] = set()
     found = []
-    for item in _partitions(conn):
+    for item in _list_partitions(conn):
         kept: str | None
         if before is None:
             kept = "PALATE_STG_KEEP_DAYS is not set"
@@ -195,7 +198,7 @@ def _kept(conn: Connection, settings: Settings) -> list[StagingPartition]:
     return found
 
 
-def _partitions(conn: Connection) -> list[StagingPartition]:
+def _list_partitions(conn: Connection) -> list[StagingPartition]:
     rows = conn.execute(
         "SELECT p.event_partition_id, p.topic, p.epoch, p.kafka_partition,"
         " p.from_offset, p.to_offset, coalesce(pg_total_relation_size("

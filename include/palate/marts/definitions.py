@@ -14,10 +14,6 @@ from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER
 from palate.sql import Step, render, step
 from palate.vault.definitions import Identifier, load_vault
 
-# Judge the tags of every guest anew, where a change of a mart may concern any of them.
-ALL_TAGS_WAIT = "INSERT INTO ops.tags_waiting DEFAULT VALUES"
-
-
 Name = Annotated[str, Identifier]
 
 # What is counted, in every mart, and what an order's row in <mart>_counted consists of.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from palate.database import Connection
+from palate.engine.plans import merged
 from palate.names import DICTIONARY_FEED
 from palate.positions.batch_ranges import make_ranges
-from palate.positions.plans import merged
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 from palate.sql import Step, execute_step

@@ -19,14 +19,15 @@ from psycopg.rows import dict_row
 from palate.database import Connection
 from palate.engine import progress
 from palate.engine.outcome import Batch
+from palate.engine.plans import merged
 from palate.engine.stage import StageRun
 from palate.marts import doubled
-from palate.marts.definitions import ALL_TAGS_WAIT, Mart
+from palate.marts.definitions import Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions.plans import merged
+from palate.outbox import tags_waiting
 from palate.positions.ranges import Range
-from palate.positions.watermarks import open_ranges
+from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.text import row_as_text
@@ -180,7 +181,7 @@ def _recount_part(
                 made = _run(conn, mart, statements["chunk"], values)
                 _count(conn, mart, batch, made, examples)
             if batch.counts["corrected"] and mart.tag_kind:
-                conn.execute(ALL_TAGS_WAIT)
+                conn.execute(tags_waiting.ALL_GUESTS)
     finally:
         conn.isolation_level = None
     if part.chunk is not None:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.engine.outcome import Batch
 from palate.marts import doubled
-from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.definitions import Mart, load_marts
 from palate.names import DICTIONARY_FEED
-from palate.outbox import counters
+from palate.outbox import counters, tags_waiting
 from palate.positions.batch_ranges import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute_step
@@ -46,7 +46,8 @@ def refresh(
         if one.makes == "deltas":
             doubled.refuse(conn, mart, "deltas")
     if settings.palate_publish_counters_to and is_shown:
-        counters.enter_counters(conn, mart)
+        changes = mart.reference and mart.reference.changes
+        counters.enter_counters(conn, mart.name, changes)
 
 
 @lru_cache(maxsize=8)
@@ -147,5 +148,5 @@ def rebuild_statements(name: str) -> list[Step]:
             )
         )
     if mart.tag_kind:
-        steps.append(Step("waiting_for_tags", ALL_TAGS_WAIT))
+        steps.append(Step("waiting_for_tags", tags_waiting.ALL_GUESTS))
     return steps

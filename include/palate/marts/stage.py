@@ -15,7 +15,7 @@ from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError
 from palate.marts import doubled
-from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.definitions import Mart, load_marts
 from palate.marts.meaning import of_mart
 from palate.marts.recount import recount
 from palate.marts.refresh import (
@@ -24,10 +24,11 @@ from palate.marts.refresh import (
     refresh,
     refresh_statements,
 )
+from palate.outbox import tags_waiting
 from palate.positions import row_chunks
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges, watermarks
+from palate.positions.watermark import open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import execute_step
 from palate.table_set import TableSet
@@ -123,7 +124,7 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
         initial_load.finish(attempt.conn, mart.name)
         let_all_be_published(attempt.conn, settings, mart.name)
         if mart.tag_kind:
-            attempt.conn.execute(ALL_TAGS_WAIT)
+            attempt.conn.execute(tags_waiting.ALL_GUESTS)
     attempt.outcome.note = f"{mart.name} has all of the history now."
 
 

@@ -13,7 +13,7 @@ from palate.marts.recount import TRIED_WITH, tried_statements
 from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges
+from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.vault import stage as vault

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from palate.database import Connection
-from palate.engine.incidents import Incident, Kind
 from palate.errors import AlarmNotToldError
+from palate.incidents import Incident, Kind
 from palate.text import in_any_medium
 
 log = logging.getLogger(__name__)

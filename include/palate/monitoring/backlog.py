@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from palate.clients.kafka_reader import Reader
 from palate.database import Connection
-from palate.engine.incidents import Kind, open_incidents
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -16,10 +15,11 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
+from palate.incidents import Kind, open_incidents
 from palate.landing.epochs import known
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.tables.initial_load import pending
 from palate.vault import stage as vault
 

@@ -18,7 +18,7 @@ from palate.errors import PalateError
 from palate.landing import dictionaries, drain
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 

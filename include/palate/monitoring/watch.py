@@ -13,11 +13,11 @@ from threading import Event
 
 import psycopg
 
+from palate import incidents
 from palate.clients.kafka_reader import Reader, open_reader
 from palate.database import Connection, connect
-from palate.engine import incidents
-from palate.engine.incidents import Incident, Kind
 from palate.errors import AlarmNotToldError, PalateError
+from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
 from palate.monitoring.alarms import Alarm, Tell, tell_all
 from palate.settings import Settings

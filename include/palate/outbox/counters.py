@@ -1,7 +1,6 @@
 """The guests whose counters wait to be published."""
 
 from palate.database import Connection
-from palate.marts.definitions import Mart
 from palate.sql import execute, render
 
 # The marts whose counters a guest's state consists of.
@@ -14,13 +13,14 @@ def has_counters(conn: Connection) -> bool:
     return bool((conn.execute(query).fetchone() or (False,))[0])
 
 
-def enter_counters(conn: Connection, mart: Mart) -> None:
-    """Let the guests wait whose rows an open refresh of a mart has changed."""
-    if mart.name in PUBLISHED_MARTS:
+def enter_counters(conn: Connection, mart: str, reference: str | None) -> None:
+    """Let the guests wait whose rows an open refresh of a mart has changed.
+
+    :param reference: what a change of what the mart looks up changes, if it does
+    """
+    if mart in PUBLISHED_MARTS:
         statement = render(
-            "publish/counters/changed_guests.sql",
-            mart=mart.name,
-            changes=mart.reference and mart.reference.changes,
+            "publish/counters/changed_guests.sql", mart=mart, changes=reference
         )
         execute(conn, statement)
 

@@ -12,7 +12,7 @@ from palate.database import Connection
 from palate.engine.outcome import Batch
 from palate.names import TAG_FEED
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.sql import execute, render
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.

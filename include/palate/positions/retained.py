@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from palate.database import Connection
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import reads_stg
+from palate.positions.watermark import reads_stg
 
 
 def first_offsets(conn: Connection) -> dict[FeedPartition, int]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from enum import StrEnum
 
 from palate.database import Connection
+from palate.engine.plans import rounds
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
-from palate.positions.plans import rounds
 from palate.positions.ranges import Range, without
 from palate.table_set import TableSet
 

@@ -18,7 +18,7 @@ from palate.marts.definitions import load_marts
 from palate.outbox import counters, tag_states
 from palate.positions import row_chunks
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges
+from palate.positions.watermark import open_ranges
 from palate.publish import messages, redis_tags
 from palate.settings import Settings
 from palate.tables import initial_load

@@ -8,8 +8,8 @@ from typing import Any
 from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine.incidents import open_incidents
 from palate.errors import PalateError, PromiseBrokenError
+from palate.incidents import open_incidents
 from palate.landing import drain, gaps
 from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
@@ -19,7 +19,7 @@ from palate.monitoring.freshness import Freshness, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermarks import watermarks
+from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from palate.tables import removal
 from palate.tables.initial_load import InitialLoad, pending

@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from palate.database import Connection, connect
-from palate.landing.partitions import MANY_PARTITIONS
-from palate.landing.retention import StagingPartition, _kept
+from palate.landing.retention import MANY_PARTITIONS, StagingPartition, kept_partitions
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 
@@ -63,7 +62,7 @@ def show(settings: Settings) -> Storage:
             " ORDER BY relname"
         ).fetchall()
         return Storage(
-            partitions=_kept(conn, settings),
+            partitions=kept_partitions(conn, settings),
             dropped=_dropped(conn),
             true_from=_true_from(conn),
             tables=dict(tables),

@@ -14,7 +14,6 @@ from psycopg import sql
 from palate.database import Connection
 from palate.engine.locks import lock_key
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
-from palate.vault.definitions import Kind
 
 # How long a run that is loading the table may take to let it go.
 _WAIT = "60s"
@@ -186,8 +185,7 @@ def needed_by(conn: Connection, made: Made) -> list[str]:
     return [
         one.name
         for one in all_made(conn)
-        if one.kind in list(Kind)
-        and made.name in (one.definition.get("parent"), *_hubs(one))
+        if not one.is_mart and made.name in (one.definition.get("parent"), *_hubs(one))
     ]
 
 

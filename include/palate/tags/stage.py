@@ -18,14 +18,14 @@ from palate.engine import progress
 from palate.engine.outcome import Batch, Caller, Outcome
 from palate.engine.stage import StageRun, open_run
 from palate.errors import DefinitionError, StageBusyError
-from palate.marts.definitions import ALL_TAGS_WAIT, Mart, load_marts
+from palate.marts.definitions import Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
-from palate.outbox import tag_states
+from palate.outbox import tag_states, tags_waiting
 from palate.positions import row_chunks
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges
+from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
 from palate.tables import initial_load
@@ -58,7 +58,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 def rebuild(settings: Settings, caller: Caller) -> Outcome:
     """Judge every guest and tag anew; what is right stays as it is."""
     with connect(settings) as conn:
-        conn.execute(ALL_TAGS_WAIT)
+        conn.execute(tags_waiting.ALL_GUESTS)
     return run(settings, caller)
 
 

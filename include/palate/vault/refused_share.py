@@ -7,12 +7,12 @@ neither raises an alarm nor ends one.
 
 from dataclasses import dataclass
 
+from palate import incidents
 from palate.database import Connection
-from palate.engine import incidents
-from palate.engine.incidents import Kind
 from palate.engine.outcome import Batch
 from palate.engine.stage import StageRun
 from palate.errors import RefusedShareError
+from palate.incidents import Kind
 from palate.names import REFUSED_AS, REPLAY_FEED
 from palate.settings import Settings
 

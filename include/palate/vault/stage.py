@@ -14,16 +14,16 @@ from palate.database import connect
 from palate.engine import progress
 from palate.engine.locks import kept_awake
 from palate.engine.outcome import Caller, Outcome
+from palate.engine.plans import rounds
 from palate.engine.stage import StageRun, open_run
 from palate.names import (
     DICTIONARY_FEED,
     REPLAY_FEED,
 )
 from palate.positions import row_chunks
-from palate.positions.plans import rounds
 from palate.positions.ranges import Range
 from palate.positions.row_chunks import Rows
-from palate.positions.watermarks import open_ranges, watermarks
+from palate.positions.watermark import open_ranges, watermarks
 from palate.positions.work_queue import WorkQueue
 from palate.settings import Settings
 from palate.tables import initial_load
