@@ -17,7 +17,7 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from palate.landing.selection import Selection
+    from palate.landing.refusals import Selection
     from palate.settings import Settings
 
 _MOST_NUMBER = 2**31 - 1

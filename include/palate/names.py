@@ -4,6 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
+from pydantic import Field
+
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 
 # Contract, section 4: the namespace of every hub key in this family of systems.
@@ -68,3 +70,7 @@ def link_key(table: str) -> str:
 def hashdiff(table: str) -> str:
     """Return a hashdiff: ``s_user_names`` gives ``hk_user_names_hashdiff``."""
     return f"hk_{table.removeprefix('s_')}_hashdiff"
+
+
+# A name that a definition gives to a table or a column.
+Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")

@@ -15,7 +15,7 @@ from palate.engine.plans import ReadFrom, Request
 from palate.errors import RequestError
 from palate.landing import drain
 from palate.landing.drain import Limits
-from palate.landing.selection import Selection, Time
+from palate.landing.refusals import Selection, Time
 from palate.names import Reason
 from palate.positions.ranges import FeedPartition
 from palate.settings import Settings

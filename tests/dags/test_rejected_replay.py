@@ -9,7 +9,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from psycopg import Connection
 
-from palate.landing.selection import Selection
+from palate.landing.refusals import Selection
 from palate.reads import refused
 from palate.settings import Settings
 from replay_form import selected

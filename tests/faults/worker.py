@@ -24,7 +24,8 @@ from palate import database
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import PalateError
 from palate.history import rebuild
-from palate.landing import dictionaries, drain, replays, selection
+from palate.landing import dictionaries, drain, replays
+from palate.landing import refusals as selection
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -12,7 +12,7 @@ from psycopg import Connection
 from palate.engine.outcome import Outcome
 from palate.errors import ServiceUnavailableError
 from palate.landing import drain, replays
-from palate.landing.selection import Selection
+from palate.landing.refusals import Selection
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline

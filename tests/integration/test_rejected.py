@@ -14,7 +14,7 @@ from palate.cli.app import app
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError, RefusedShareError
 from palate.landing import replays
-from palate.landing.selection import Selection
+from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition

@@ -16,7 +16,7 @@ from deploy.local.stack import Stack
 from palate.history import rebuild
 from palate.landing import dictionaries, replays, retention
 from palate.landing.partitions import ensure_partitions
-from palate.landing.selection import Selection
+from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts

@@ -18,7 +18,7 @@ from palate.cli.app import app
 from palate.errors import SettingsError
 from palate.landing import dictionaries, drain, replays, retention
 from palate.landing.partitions import ensure_partitions
-from palate.landing.selection import Selection
+from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import SQL_FOLDER

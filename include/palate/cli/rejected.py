@@ -23,7 +23,7 @@ from palate.decisions import current_user, required_text
 from palate.engine.outcome import shell_caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import replays
-from palate.landing.selection import Selection, Time
+from palate.landing.refusals import Selection, Time
 from palate.pipelines import follow_vault
 from palate.positions.ranges import FeedPartition
 from palate.reads import refused

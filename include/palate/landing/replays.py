@@ -11,7 +11,7 @@ from palate.engine import progress
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
 from palate.errors import NotFoundError
-from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
+from palate.landing.refusals import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.names import REPLAY_FEED
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import watermarks

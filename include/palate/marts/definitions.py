@@ -10,9 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from palate.errors import DefinitionError
-from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER
+from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
 from palate.sql import Step, render, step
-from palate.vault.definitions import Identifier, load_vault
+from palate.vault.definitions import load_vault
 
 Name = Annotated[str, Identifier]
 

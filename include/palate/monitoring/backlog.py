@@ -63,12 +63,12 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
         except (TopicMissingError, AccessDeniedError) as error:
             seen.unseen[topic] = error
             continue
-        epochs = known(conn, state)
-        if epochs.refusal:
-            seen.unseen[topic] = PositionGapError(epochs.refusal)
-        for partition, log in epochs.logs.items():
+        registered = known(conn, state)
+        if registered.refusal:
+            seen.unseen[topic] = PositionGapError(registered.refusal)
+        for partition, log in registered.logs.items():
             seen.logs[log] = LogEnds(
-                epochs.first[log],
+                registered.first[log],
                 state.begin[partition],
                 state.end[partition],
                 state.high[partition],

@@ -61,7 +61,7 @@ def observe(
     ]
     with conn.transaction():
         _note(conn, logs, {name.partition("[")[0] for name in seen.unseen})
-        found = freshness(conn, settings)
+        found = assess(conn, settings)
         if (found.waiting_seconds or 0) <= settings.palate_freshness_seconds:
             incidents.end(conn, Kind.FRESHNESS, _SUBJECT)
         elif not incidents.is_open(conn, Kind.FRESHNESS, _SUBJECT):
@@ -70,7 +70,7 @@ def observe(
     return seen.unseen
 
 
-def freshness(conn: Connection, settings: Settings) -> Freshness:
+def assess(conn: Connection, settings: Settings) -> Freshness:
     """Return what the watch has seen."""
     promised = settings.palate_freshness_seconds
     waiting, watched_dt, silent = conn.execute(

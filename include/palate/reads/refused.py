@@ -6,7 +6,7 @@ from datetime import datetime
 
 from palate.database import connect
 from palate.errors import NotFoundError
-from palate.landing.selection import CHOSEN, IS_GONE, POSITION, Selection, values_of
+from palate.landing.refusals import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
 

@@ -15,7 +15,7 @@ from palate.marts.definitions import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.alarms import undelivered
 from palate.monitoring.backlog import LogEnds, Seen
-from palate.monitoring.freshness import Freshness, freshness
+from palate.monitoring.freshness import Freshness, assess
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
 from palate.positions.ranges import FeedPartition, Range
@@ -71,7 +71,7 @@ class Status:
     waiting_ids: int
     waiting_tags: int
     unpublished: dict[str, int]
-    freshness: Freshness
+    assess: Freshness
     last_batches: list[dict[str, Any]]
     filling: list[InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -108,7 +108,7 @@ def status(settings: Settings) -> Status:
     """
     problems = missing_codecs()
     with connect(settings) as conn:
-        promise = freshness(conn, settings)
+        promise = assess(conn, settings)
         problems += [str(incident) for incident in open_incidents(conn)]
         problems += _unheard(conn, promise)
         if found := _rebuild_under_way(conn):
@@ -235,7 +235,7 @@ def log_states(settings: Settings) -> list[LogStatus]:
     """
     with connect(settings) as conn, open_reader(settings) as reader:
         seen = backlog.measure(conn, reader, settings.palate_topics)
-        return _logs(conn, reader, seen, freshness(conn, settings).is_watched)
+        return _logs(conn, reader, seen, assess(conn, settings).is_watched)
 
 
 def _logs(

@@ -29,7 +29,7 @@ from palate.sql import execute, render
 from palate.tables import removal
 from palate.tables.registry import register
 from palate.vault import load, parse
-from palate.vault.definitions import Definition, load_vault, path_of
+from palate.vault.definitions import Definition, load_vault
 from palate.vault.meaning import of_tables
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def try_loads(conn: Connection, settings: Settings) -> None:
             unknown = set(item.source) - relations
             if unknown:
                 message = (
-                    f"{path_of(item)}: source names {', '.join(sorted(unknown))}, but "
+                    f"{item.path}: source names {', '.join(sorted(unknown))}, but "
                     f"the parse makes {', '.join(sorted(relations))}. Correct it."
                 )
                 raise DefinitionError(message)
@@ -192,7 +192,7 @@ def _blamed(item: Definition) -> Iterator[None]:
     except psycopg.ProgrammingError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         message = (
-            f"{path_of(item)}: PostgreSQL can't use it: {reason}. Correct the type, or "
+            f"{item.path}: PostgreSQL can't use it: {reason}. Correct the type, or "
             "name a column that the parse of its source makes."
         )
         raise DefinitionError(message) from None

@@ -13,9 +13,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palate.errors import DefinitionError
-from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, hashdiff, hub_key, link_key
+from palate.names import (
+    LOAD_DT,
+    LOAD_SRC,
+    SQL_FOLDER,
+    Identifier,
+    hashdiff,
+    hub_key,
+    link_key,
+)
 
-Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 _POSITION_TYPES = {
     "topic": 'text COLLATE "C"',
     "epoch": "integer",
@@ -68,6 +75,11 @@ class Definition(BaseModel):
     source: tuple[str, ...] = Field(min_length=1)
     # One index's columns, or a list of several indexes'.
     index: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Return where it stands, for messages."""
+        return f"sql/dds/{self.kind.value}/{self.table}.yaml"
 
     @field_validator("index", mode="before")
     @classmethod
@@ -131,7 +143,7 @@ class Vault:
             for name in names:
                 if not isinstance(self.tables.get(name), Hub):
                     message = (
-                        f"{path_of(item)}: hub_keys names {name}, but there is no hub "
+                        f"{item.path}: hub_keys names {name}, but there is no hub "
                         f"of that name. Add sql/dds/hubs/{name}.yaml or correct it."
                     )
                     raise DefinitionError(message)
@@ -139,7 +151,7 @@ class Vault:
                 parent = self.tables.get(item.parent)
                 if not isinstance(parent, Hub | Link):
                     message = (
-                        f"{path_of(item)}: its parent {item.parent} is no hub or link. "
+                        f"{item.path}: its parent {item.parent} is no hub or link. "
                         "Add the parent's file or correct the name."
                     )
                     raise DefinitionError(message)
@@ -178,6 +190,16 @@ class Vault:
             "least": [],
         }
         return common | specific | {"typed_columns": types, "columns": list(types)}
+
+    def check_context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
+        """Return what the checks of the item's kind need."""
+        context = self.context(item)
+        if isinstance(item, Link):
+            hubs = [_row_named_by(self.tables[name]) for name in item.hub_keys]
+            return context | {"hubs": hubs}
+        if isinstance(item, Satellite):
+            return context | {"parent": _row_named_by(self.tables[item.parent])}
+        return context
 
     def _hub_context(self, item: Hub) -> dict[str, Any]:
         key = {item.key: "uuid"}
@@ -272,13 +294,18 @@ class Vault:
         }
 
 
+def _row_named_by(item: Hub | Link | Satellite) -> dict[str, Any]:
+    """Return how others name a row of a hub or a link: by which columns."""
+    if not isinstance(item, Hub | Link):
+        raise TypeError(item.table)
+    columns = [item.key]
+    if isinstance(item, Hub) and item.clustered:
+        columns = [*item.business_keys, item.key]
+    return {"table": item.table, "key": item.key, "columns": columns}
+
+
 def _clustered_by(hubs: list[Hub]) -> str | None:
     return next((hub.table for hub in hubs if hub.clustered), None)
-
-
-def path_of(item: Definition) -> str:
-    """Return where a definition stands, for messages."""
-    return f"sql/dds/{item.kind.value}/{item.table}.yaml"
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from palate.tables.registry import Meaning
-from palate.vault.definitions import Hub, Link, Satellite, load_vault, path_of
+from palate.vault.definitions import Hub, Link, Satellite, load_vault
 
 
 @lru_cache(maxsize=1)
@@ -17,6 +17,4 @@ def _of_table(item: Hub | Link | Satellite) -> Meaning:
         mode="json", exclude={"description", "table", "kind", "index"}
     )
     columns = load_vault().context(item)["typed_columns"]
-    return Meaning(
-        item.kind.value, item.table, {"columns": columns} | fields, path_of(item)
-    )
+    return Meaning(item.kind.value, item.table, {"columns": columns} | fields(item))
