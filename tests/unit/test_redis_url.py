@@ -2,7 +2,7 @@
 
 import pytest
 
-from palate.clients.redis_connection import place_of
+from palate.clients.redis_connection import address_of
 from palate.errors import SettingsError
 from palate.settings import load_settings
 
@@ -32,7 +32,7 @@ SECRET = "s3cr3t"
 def test_mistyped_address_is_not_shown(url: str, problem: str) -> None:
     settings = load_settings(dwh_dsn="postgresql:///none", redis_url=url)
     with pytest.raises(SettingsError) as error:
-        place_of(settings)
+        address_of(settings)
     assert problem in str(error.value)
     assert SECRET not in str(error.value)
     assert error.value.__cause__ is None
@@ -41,7 +41,7 @@ def test_mistyped_address_is_not_shown(url: str, problem: str) -> None:
 
 def test_options_of_an_address_are_taken() -> None:
     url = "redis://palate:a%2Fb@host:1234/3?socket_timeout=5"
-    place = place_of(load_settings(dwh_dsn="postgresql:///none", redis_url=url))
+    place = address_of(load_settings(dwh_dsn="postgresql:///none", redis_url=url))
     assert (place.host, place.port, place.user, place.database) == (
         "host",
         1234,

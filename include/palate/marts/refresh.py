@@ -46,7 +46,7 @@ def refresh(
         if one.makes == "deltas":
             doubled.refuse(conn, mart, "deltas")
     if settings.palate_publish_counters_to and is_shown:
-        changes = mart.reference and mart.reference.changes
+        changes = mart.reference.changes if mart.reference else None
         counters.enter_counters(conn, mart.name, changes)
 
 

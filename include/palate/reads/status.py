@@ -71,7 +71,7 @@ class Status:
     waiting_ids: int
     waiting_tags: int
     unpublished: dict[str, int]
-    assess: Freshness
+    freshness: Freshness
     last_batches: list[dict[str, Any]]
     filling: list[InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

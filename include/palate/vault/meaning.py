@@ -17,4 +17,6 @@ def _of_table(item: Hub | Link | Satellite) -> Meaning:
         mode="json", exclude={"description", "table", "kind", "index"}
     )
     columns = load_vault().context(item)["typed_columns"]
-    return Meaning(item.kind.value, item.table, {"columns": columns} | fields(item))
+    return Meaning(
+        item.kind.value, item.table, {"columns": columns} | fields, item.path
+    )

@@ -1,35 +1,51 @@
 -- Every staged message that the vault has taken is loaded or refused, and not both.
 {#- #fail, by piece of STG #}
+-- The tables are read one after the other and grouped, not joined: on a guess of few
+-- rows, a join may read one of them for each row of another.
+WITH found AS (
+    SELECT
+        e.kafka_offset,
+        'staged' AS place,
+        NULL AS reason
+    FROM stg.order_events AS e
+    WHERE
+        {{ in_piece("e") | indent(8) }}
+    UNION ALL
+    SELECT
+        v.kafka_offset,
+        'loaded' AS place,
+        NULL AS reason
+    FROM dds.s_order_version AS v
+    WHERE
+        {{ in_piece("v") | indent(8) }}
+    UNION ALL
+    SELECT
+        m.kafka_offset,
+        'refused' AS place,
+        m.reason
+    FROM stg.rejected_messages AS m
+    WHERE
+        {{ in_piece("m") | indent(8) }}
+)
+
 SELECT
-    e.topic,
-    e.epoch,
-    e.kafka_partition,
-    e.kafka_offset,
-    CASE WHEN v.topic IS NULL THEN 'neither' ELSE 'both' END AS what,
-    m.reason
+    w.topic,
+    w.epoch,
+    w.kafka_partition,
+    f.kafka_offset,
+    CASE WHEN bool_or(f.place = 'loaded') THEN 'both' ELSE 'neither' END AS what,
+    max(f.reason) AS reason
 FROM ops.watermarks AS w
-INNER JOIN stg.order_events AS e
+INNER JOIN found AS f
     ON
-        w.topic = e.topic
-        AND w.epoch = e.epoch
-        AND w.kafka_partition = e.kafka_partition
-        AND w.first_offset <= e.kafka_offset
-        AND w.next_offset > e.kafka_offset
-LEFT JOIN dds.s_order_version AS v
-    ON
-        e.topic = v.topic
-        AND e.epoch = v.epoch
-        AND e.kafka_partition = v.kafka_partition
-        AND e.kafka_offset = v.kafka_offset
-        AND {{ in_piece("v") | indent(8) }}
-LEFT JOIN stg.rejected_messages AS m
-    ON
-        e.topic = m.topic
-        AND e.epoch = m.epoch
-        AND e.kafka_partition = m.kafka_partition
-        AND e.kafka_offset = m.kafka_offset
-        AND {{ in_piece("m") | indent(8) }}
+        w.first_offset <= f.kafka_offset
+        AND w.next_offset > f.kafka_offset
 WHERE
     w.stage = 'vault'
-    AND {{ in_piece("e") | indent(4) }}
-    AND (v.topic IS NULL) = (m.topic IS NULL)
+    AND w.topic = %(topic)s
+    AND w.epoch = %(epoch)s
+    AND w.kafka_partition = %(partition)s
+GROUP BY w.topic, w.epoch, w.kafka_partition, f.kafka_offset
+HAVING
+    bool_or(f.place = 'staged')
+    AND bool_or(f.place = 'loaded') = bool_or(f.place = 'refused')
