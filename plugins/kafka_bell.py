@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 import palate_metrics
 
 if TYPE_CHECKING:
-    from palate.monitoring.bell import WaitingMessages
+    from palate.monitoring import bell
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class KafkaBell(BaseEventTrigger):
         loop = asyncio.get_running_loop()
         # One thread for as long as the bell hangs: neither client may be shared.
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bell")
-        watch: WaitingMessages | None = None
+        watch: bell.WaitingMessages | None = None
         failures = 0
         tell_from = loop.time()
         try:
@@ -92,19 +92,19 @@ class KafkaBell(BaseEventTrigger):
                 thread.submit(watch.close)
             thread.shutdown(wait=False)
 
-    def _open(self, settings: Settings) -> WaitingMessages:
-        from palate.monitoring.bell import WaitingMessages
+    def _open(self, settings: Settings) -> bell.WaitingMessages:
+        from palate.monitoring import bell
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the bell reports itself
-        return WaitingMessages(settings, self.topics)
+        return bell.WaitingMessages(settings, self.topics)
 
 
 def _tell(settings: Settings) -> None:
     """Tell by metrics how far the marts are behind, whether or not a run starts."""
     if palate_metrics.are_received():
-        from palate.reads.status import log_states
+        from palate.reads import status
 
-        palate_metrics.tell_waiting(log_states(settings))
+        palate_metrics.tell_waiting(status.log_states(settings))
 
 
 async def _settings() -> Settings:

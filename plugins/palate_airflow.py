@@ -29,7 +29,7 @@ from palate.settings import Settings, load_settings
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
 
-    from palate.engine.outcome import Caller
+    from palate.engine import Caller
     from palate.errors import PalateError
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ def caller(context: Context) -> Caller:
 
     Only a backfill has an interval to cover; any other run takes what is waiting.
     """
-    from palate.engine.outcome import Caller
+    from palate.engine import Caller
 
     task, run = context["ti"], context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end

@@ -19,8 +19,8 @@ from palate.names import REFUSED_AS
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from palate.engine.outcome import Batch
-    from palate.reads.status import LogStatus
+    from palate.engine import Batch
+    from palate.reads import status
 
 _SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
@@ -60,7 +60,7 @@ def tell_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
             stats.incr("palate.rows", number, tags=tags)
 
 
-def tell_waiting(logs: Iterable[LogStatus]) -> None:
+def tell_waiting(logs: Iterable[status.LogStatus]) -> None:
     """Tell of each log how far the marts are behind, and how old what waits is."""
     for item in logs:
         tags = {"topic": item.topic, "partition": str(item.partition)}

@@ -20,7 +20,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from palate.monitoring.alarms import Alarm, Tell
+    from palate.monitoring import alarms
     from palate.settings import Settings
 
 log = logging.getLogger("palate.monitoring.watch")
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _watch() -> int:
-    from palate.monitoring.watch import Watch
+    from palate.monitoring import watch
 
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,17 +61,17 @@ def _watch() -> int:
     settings = _settings()
     how = settings.palate_notifier or "its log only: PALATE_NOTIFIER is not set"
     log.info("The watch begins. It tells of incidents by %s.", how)
-    Watch(settings, teller(settings)).run(stop)
+    watch.Watch(settings, teller(settings)).run(stop)
     return 0
 
 
 def _try() -> int:
     from palate.incidents import Incident, Kind
-    from palate.monitoring.alarms import Alarm
+    from palate.monitoring import alarms
 
     now = datetime.now(UTC)
     incident = Incident(Kind.WATCH, "trial", "This is a trial; nothing is wrong.", now)
-    teller(_settings())(Alarm(incident, is_over=False))
+    teller(_settings())(alarms.Alarm(incident, is_over=False))
     return 0
 
 
@@ -81,14 +81,14 @@ def _settings() -> Settings:
     return task_settings().model_copy(update={"palate_kafka_timeout": _KAFKA_SECONDS})
 
 
-def teller(settings: Settings) -> Tell:
+def teller(settings: Settings) -> alarms.Tell:
     """Return what tells one alarm: in the log, and by the notifier, if there is one."""
     from palate.errors import AlarmNotToldError
     from palate.text import escape_controls
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 
-    def tell(alarm: Alarm) -> None:
+    def tell(alarm: alarms.Alarm) -> None:
         log.log(
             logging.INFO if alarm.is_over else logging.ERROR,
             "%s. %s",

@@ -21,8 +21,8 @@ from palate_airflow import (
 from reload_form import asked_history
 
 if TYPE_CHECKING:
-    from palate.engine.outcome import Batch, Caller
-    from palate.history.rebuild_report import RebuildReport
+    from palate.engine import Batch, Caller
+    from palate.history import rebuild_report
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
         yield settings, caller(get_current_context())
 
 
-def _tell(found: RebuildReport) -> None:
+def _tell(found: rebuild_report.RebuildReport) -> None:
     log.info("%s", found.markdown())
     get_current_context()["ti"].xcom_push(key="report", value=found.markdown())
 

@@ -20,8 +20,7 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from palate.engine.outcome import Batch, Caller
-    from palate.engine.plans import Request
+    from palate.engine import Batch, Caller, plans
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ def reload_form() -> dict[str, Param]:
     }
 
 
-def asked_history(context: Context) -> Request:
+def asked_history(context: Context) -> plans.Request:
     """Return which broker times the current run is about: the form's, or its own.
 
     :raises RequestError: if the form can't be meant
@@ -106,9 +105,9 @@ def tell_report() -> dict[str, Any]:
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
     """Return what logs after each batch how far a layer is."""
-    from palate.history.reload_share import ReloadProgress
+    from palate.history import reload_share
 
-    watch = ReloadProgress(settings, me)
+    watch = reload_share.ReloadProgress(settings, me)
 
     def on_batch(stage: str, batch: Batch) -> None:
         if me.on_batch:

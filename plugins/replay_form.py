@@ -17,7 +17,7 @@ from palate_airflow import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from palate.landing.refusals import Selection
+    from palate.landing import refusals
     from palate.settings import Settings
 
 _MOST_NUMBER = 2**31 - 1
@@ -96,7 +96,7 @@ def replay() -> dict[str, Any]:
     return run_stage("landing.replays", selection=asked)
 
 
-def selected(form: Mapping[str, Any], settings: Settings) -> Selection:
+def selected(form: Mapping[str, Any], settings: Settings) -> refusals.Selection:
     """Return what a filled form asks for.
 
     :raises RequestError: if it can't be meant

@@ -25,7 +25,7 @@ from confluent_kafka.admin._scram import (
 from deploy.container.make_secrets import KAFKA_PLAIN, KAFKA_SECURED, POSTGRES
 from deploy.local import kafka, postgres
 from deploy.local.secrets import Secrets
-from palate.clients.kafka_connection import connection_options, librdkafka_options
+from palate.clients import kafka_connection
 from palate.settings import Settings, load_settings
 
 _ANONYMOUS = "ANONYMOUS"
@@ -49,8 +49,8 @@ def main() -> None:
     postgres.make_databases(superuser, passwords)
     postgres.set_passwords(superuser, passwords)
     broker = _broker(secrets, folder / "airflow" / "ca.pem")
-    kafka.make_topics(**connection_options(broker))
-    admin = AdminClient(librdkafka_options(broker))
+    kafka.make_topics(**kafka_connection.connection_options(broker))
+    admin = AdminClient(kafka_connection.librdkafka_options(broker))
     _set_login(admin, secrets.kafka)
     _let_in(admin, kafka.USER)
     if os.environ["KAFKA_BOOTSTRAP"] == KAFKA_PLAIN:

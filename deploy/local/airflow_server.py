@@ -18,7 +18,7 @@ from deploy.local.settings_files import render
 from deploy.local.signals import Signals
 from palate.database import connect
 from palate.errors import PalateError
-from palate.monitoring.freshness import assess
+from palate.monitoring import freshness
 from palate.settings import Settings
 
 USER = "admin"
@@ -97,7 +97,7 @@ def is_watching(settings: Settings) -> bool:
     """Tell whether the watch has looked lately."""
     try:
         with connect(settings) as conn:
-            return assess(conn, settings).is_watched
+            return freshness.assess(conn, settings).is_watched
     except PalateError:
         return False
 

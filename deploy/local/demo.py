@@ -17,9 +17,9 @@ from rich.table import Table
 
 from deploy.local.__main__ import local_stack
 from palate.database import connect
-from palate.reads.status import LogStatus, status
+from palate.reads import status
 from palate.settings import Settings, load_settings
-from palate.tags.rules import Rule, list_rules
+from palate.tags import rules
 
 _LIVE_SECONDS = 30
 _LIVE_ORDERS_A_MINUTE = 120
@@ -94,7 +94,7 @@ def _say(sentence: str) -> None:
 
 def _wait_until_counted(settings: Settings) -> None:
     """Show how far each layer is until nothing is waiting anywhere."""
-    layers: dict[str, Callable[[LogStatus], int]] = {
+    layers: dict[str, Callable[[status.LogStatus], int]] = {
         "staged in STG": lambda log: log.staged,
         "loaded into the vault": lambda log: log.loaded,
         "counted in the marts": lambda log: min(log.marts.values()),
@@ -108,7 +108,7 @@ def _wait_until_counted(settings: Settings) -> None:
         bars = {layer: progress.add_task(layer) for layer in layers}
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            found = status(settings)
+            found = status.status(settings)
             end = sum(max(log.end_offset or 0, log.staged) for log in found.logs)
             for layer, position in layers.items():
                 at = sum(position(log) for log in found.logs)
@@ -143,10 +143,10 @@ def _show_marts(settings: Settings) -> None:
 
 
 def _add_rules(settings: Settings) -> None:
-    there = {one.rule for one in list_rules(settings)}
+    there = {one.rule for one in rules.list_rules(settings)}
     for tag, option, name, threshold in _RULES:
         kind = "product" if option == "--dish" else "category"
-        if Rule(kind, name, threshold, tag) not in there:
+        if rules.Rule(kind, name, threshold, tag) not in there:
             _palate("tags", "add", tag, option, name, "--threshold", str(threshold))
 
 

@@ -1,5 +1,5 @@
 """`python -m palate`: the command ``palate``."""
 
-from palate.cli.app import app
+from palate.cli import app
 
 app(prog_name="palate")

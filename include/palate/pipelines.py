@@ -4,15 +4,12 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from palate.engine.outcome import Outcome, shell_caller
+from palate import marts, publish, tags, vault
+from palate.engine import Outcome, shell_caller
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries, drain
-from palate.marts import stage as marts
-from palate.marts.definitions import load_marts
-from palate.publish import stage as publish
+from palate.marts import load_marts
 from palate.settings import Settings
-from palate.tags import stage as tags
-from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,11 @@ from typing import Any
 
 from palate.database import connect
 from palate.decisions import check_known
-from palate.engine.plans import ReadFrom, Request
+from palate.engine import plans
 from palate.errors import RequestError
-from palate.landing import drain
-from palate.landing.drain import Limits
-from palate.landing.refusals import Selection, Time
+from palate.landing import drain, refusals
 from palate.names import Reason
-from palate.positions.ranges import FeedPartition
+from palate.positions import FeedPartition
 from palate.settings import Settings
 from palate.times import moment
 
@@ -28,7 +26,7 @@ _MOST_OFFSET = 2**63 - 2
 _OFFSETS = re.compile(r"([0-9]{1,19})(?:\s*\.\.\s*([0-9]{1,19}))?")
 
 
-def limits(form: Mapping[str, Any], settings: Settings) -> Limits:
+def limits(form: Mapping[str, Any], settings: Settings) -> drain.Limits:
     """Return what a run takes at most.
 
     :raises RequestError: if a topic isn't among PALATE_TOPICS
@@ -37,7 +35,7 @@ def limits(form: Mapping[str, Any], settings: Settings) -> Limits:
         check_known("topic", topic, settings.palate_topics)
     numbers = (form["partitions"] or "").split(",")
     minutes = form["minutes"]
-    return Limits(
+    return drain.Limits(
         topics=tuple(form["topics"]),
         partitions=tuple(int(n) for n in numbers) if form["partitions"] else None,
         messages=form["messages"],
@@ -50,7 +48,7 @@ def history(
     end: str | datetime | None,
     source: str,
     names: tuple[str, str] = ("From", "To"),
-) -> Request:
+) -> plans.Request:
     """Return which broker times a reload is about; without a start, a week.
 
     :param names: what the person calls start and end
@@ -63,7 +61,7 @@ def history(
         raise RequestError(message)
     since = since or to - WEEK
     _check_order(since, to, names)
-    return Request(since, to, ReadFrom(source))
+    return plans.Request(since, to, plans.ReadFrom(source))
 
 
 def check_rebuild(form: Mapping[str, Any]) -> None:
@@ -72,7 +70,7 @@ def check_rebuild(form: Mapping[str, Any]) -> None:
     :raises RequestError: names what has no meaning
     """
     given = [name for name in ("from", "to") if form[name]]
-    if form["source"] != ReadFrom.AUTO:
+    if form["source"] != plans.ReadFrom.AUTO:
         given.append("source")
     if given:
         message = (
@@ -92,10 +90,10 @@ def selection(
     offset: str | int | None = None,
     start: str | None = None,
     end: str | None = None,
-    time: Time = Time.BROKER,
+    time: refusals.Time = refusals.Time.BROKER,
     limit: int | None = None,
     names: tuple[str, str] = ("From", "To"),
-) -> Selection:
+) -> refusals.Selection:
     """Return which refused messages are meant.
 
     :param offset: ``160``, or ``160, 170..180``
@@ -113,7 +111,7 @@ def selection(
     to = moment(end, names[1]) if end else None
     if since and to:
         _check_order(since, to, names)
-    return Selection(
+    return refusals.Selection(
         reasons=tuple(reasons),
         topic=topic or None,
         epoch=epoch,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.engine.plans import merged, minus, rounds
+from palate.positions.range_sets import merged, minus, rounds
 from palate.positions.ranges import FeedPartition, Range
 
 LOGS = [FeedPartition("t", 0, number) for number in range(2)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.work_queue import WorkQueue
+from palate.vault.work_queue import WorkQueue
 
 LOGS = [FeedPartition("t", 0, number) for number in range(3)]
 

@@ -18,28 +18,23 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import incidents
+from palate import incidents, tags, vault
 from palate.checks.definitions import Check, Severity, load_checks
 from palate.checks.subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine.outcome import Caller
+from palate.engine import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.incidents import Kind
 from palate.landing import drain, retention
-from palate.marts import compare, doubled
-from palate.marts.definitions import load_marts
-from palate.monitoring.freshness import ASLEEP_SECONDS
+from palate.marts import compare, doubled, load_marts
+from palate.monitoring import freshness
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions import messages
-from palate.positions.ranges import Range
-from palate.positions.watermark import open_ranges, watermarks
+from palate.positions import Range, messages, open_ranges, watermarks
 from palate.settings import Settings
 from palate.sql import count_rows
-from palate.tags import stage as tags
 from palate.text import row_as_text
-from palate.vault import stage as vault
-from palate.vault.definitions import load_vault
+from palate.vault import load_vault
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +296,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
     return tags.VALUES | {
         "now": now,
         "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
-        "asleep_dt": now - timedelta(seconds=ASLEEP_SECONDS),
+        "asleep_dt": now - timedelta(seconds=freshness.ASLEEP_SECONDS),
         "day_dt": now - timedelta(days=1),
         "week_dt": now - timedelta(days=8),
         "refused_share": settings.palate_refused_share,

@@ -1,10 +1,9 @@
 """What a check is rendered for: every table or mart of its kind, or the whole once."""
 
-from palate.marts import compare
-from palate.marts.definitions import load_marts
+from palate import tags
+from palate.marts import compare, load_marts
 from palate.sql import render
-from palate.tags import stage as tags
-from palate.vault.definitions import load_vault
+from palate.vault import load_vault
 
 
 def subjects(group: str) -> list[str]:

@@ -1,1 +1,5 @@
-"""The command `palate`."""
+"""The command ``palate``."""
+
+from palate.cli.app import app
+
+__all__ = ["app"]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from palate import marts, publish, tags, vault
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
@@ -25,20 +26,15 @@ from palate.cli.rejected import app as rejected_app
 from palate.cli.reload import reload
 from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
-from palate.engine.outcome import shell_caller
+from palate.engine import shell_caller
 from palate.errors import SettingsError
 from palate.landing import replays
-from palate.marts import stage as marts
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.pipelines import run_pipeline
-from palate.publish import stage as publish_stage
-from palate.reads.status import Status
-from palate.reads.status import status as look
+from palate.reads import status
 from palate.settings import load_settings
-from palate.simulate.cli import app as simulate_app
-from palate.tags import stage as tags
+from palate.simulate import app as simulate_app
 from palate.text import escape_controls
-from palate.vault import stage as vault
 
 app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
@@ -77,10 +73,10 @@ def main(
 def migrate() -> None:
     """Make or update the warehouse's schemas, tables and views."""
     # A third of the time that the command takes to start, for this one act.
-    from palate.schema.migrate import migrate as migrate_warehouse
+    from palate.schema import migrate
 
     with exit_on_error():
-        made = migrate_warehouse(load_settings())
+        made = migrate.migrate(load_settings())
         out.print(
             f"Made {', '.join(made)}." if made else "The warehouse is up to date."
         )
@@ -94,14 +90,14 @@ def run(as_json: AsJson = False) -> None:
             print_outcome(outcome, as_json)
 
 
-@app.command()
-def status(as_json: AsJson = False) -> None:
+@app.command("status")
+def show_status(as_json: AsJson = False) -> None:
     """Show lag per partition, freshness, refused messages and the last batches.
 
     Exit with 18 if a message waits longer for the marts than was promised.
     """
     with exit_on_error():
-        found = look(load_settings())
+        found = status.status(load_settings())
         if as_json:
             print_json(found.as_dict())
         else:
@@ -138,14 +134,14 @@ def rebuild(
             rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
             return
         if mart in load_marts():
-            outcome = marts.rebuild(settings, mart, shell_caller("rebuild"))
+            outcome = marts.stage.rebuild(settings, mart, shell_caller("rebuild"))
         else:
             outcome = tags.rebuild(settings, shell_caller("rebuild"))
         print_outcome(outcome, as_json)
 
 
-@app.command()
-def publish(
+@app.command("publish")
+def publish_changes(
     again: Annotated[
         bool,
         typer.Option(
@@ -159,11 +155,11 @@ def publish(
     with exit_on_error():
         settings = load_settings()
         if again:
-            publish_stage.again(settings, shell_caller("publish"))
-        print_outcome(publish_stage.run(settings, shell_caller("publish")), as_json)
+            publish.again(settings, shell_caller("publish"))
+        print_outcome(publish.run(settings, shell_caller("publish")), as_json)
 
 
-def _print_status(found: Status) -> None:
+def _print_status(found: status.Status) -> None:
     names = list(load_marts())
     rows = []
     for item in found.logs:

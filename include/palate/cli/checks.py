@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
-from palate.checks import run
-from palate.checks.definitions import load_checks
-from palate.checks.run import Result
+from palate import checks
+from palate.checks import Result, load_checks
 from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
-from palate.engine.outcome import shell_caller
+from palate.engine import shell_caller
 from palate.errors import MartDifferenceError, StageBusyError
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.settings import load_settings
 from palate.text import row_as_text
 
@@ -34,7 +33,7 @@ def check(
         if list_them:
             _print_rules()
             return
-        report = run.run_checks(load_settings(), shell_caller("check"), names or [])
+        report = checks.run_checks(load_settings(), shell_caller("check"), names or [])
         if as_json:
             print_json(report.as_dict())
         else:
@@ -49,7 +48,7 @@ def reconcile(as_json: AsJson = False) -> None:
     much waits for it.
     """
     with exit_on_error():
-        results = run.reconcile(load_settings())
+        results = checks.reconcile(load_settings())
         if as_json:
             print_json(
                 {

@@ -14,10 +14,10 @@ from palate.cli.output import (
     print_table,
 )
 from palate.counted import counted
-from palate.engine.outcome import shell_caller
+from palate.engine import shell_caller
 from palate.landing import dictionaries
 from palate.pipelines import follow_vault
-from palate.reads.entry import Entry, find_entry
+from palate.reads import entry
 from palate.settings import load_settings
 from palate.text import escape_controls
 
@@ -41,14 +41,14 @@ def show(
 ) -> None:
     """Show the versions of an entry, its names and menu, and what Redis says now."""
     with exit_on_error():
-        found = find_entry(load_settings(), id)
+        found = entry.find_entry(load_settings(), id)
     if as_json:
         print_json(found.as_dict())
     else:
         _print(found)
 
 
-def _print(found: Entry) -> None:
+def _print(found: entry.Entry) -> None:
     login = f", login {escape_controls(found.login)}" if found.login is not None else ""
     name = escape_controls(found.name) if found.name is not None else "(no name known)"
     out.print(f"{escape_controls(found.id)}: {found.kind} {name}{login}")

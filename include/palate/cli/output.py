@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from palate.engine.outcome import Outcome
+from palate.engine import Outcome
 from palate.errors import PalateError
 from palate.text import escape_controls
 

@@ -9,11 +9,9 @@ from palate.cli.output import AsJson, exit_on_error, out, print_json, print_tabl
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import current_user, required_text
-from palate.engine.outcome import shell_caller
-from palate.landing import gaps
-from palate.landing.accept_gap import accept_cluster, accept_gap, accept_lost_tail
-from palate.landing.epochs import accepted_epochs
-from palate.positions.ranges import FeedPartition
+from palate.engine import shell_caller
+from palate.landing import accept_gap, epochs, gaps
+from palate.positions import FeedPartition
 from palate.settings import load_settings
 
 app = typer.Typer(
@@ -30,7 +28,7 @@ def list_positions(as_json: AsJson = False) -> None:
             " FROM ops.watermarks ORDER BY topic, epoch, kafka_partition, stage"
         ).fetchall()
         found = gaps.known(conn)
-        decisions = accepted_epochs(conn)
+        decisions = epochs.accepted_epochs(conn)
     marks: dict[FeedPartition, dict[str, int]] = {}
     for topic, epoch, partition, stage, offset in rows:
         marks.setdefault(FeedPartition(topic, epoch, partition), {})[stage] = offset
@@ -92,7 +90,7 @@ def accept(
 ) -> None:
     """Give up offsets that are gone from the broker, so that the drain goes on."""
     with exit_on_error():
-        outcome = accept_gap(
+        outcome = accept_gap.accept_gap(
             load_settings(),
             shell_caller("accept-gap"),
             topic,
@@ -122,7 +120,7 @@ def accept_tail(
     What was staged of it stays.
     """
     with exit_on_error():
-        log, first = accept_lost_tail(
+        log, first = accept_gap.accept_lost_tail(
             load_settings(),
             shell_caller("accept-lost-tail"),
             topic,
@@ -145,7 +143,7 @@ def accept_other_cluster(
 ) -> None:
     """Read a topic from another cluster than before, in a new epoch of positions."""
     with exit_on_error():
-        epoch = accept_cluster(
+        epoch = accept_gap.accept_cluster(
             load_settings(),
             shell_caller("accept-cluster"),
             topic,

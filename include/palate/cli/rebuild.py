@@ -5,10 +5,9 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate.cli.output import errors, out, print_json
-from palate.engine.outcome import Batch, shell_caller
+from palate.engine import Batch, shell_caller
 from palate.errors import ApprovalNeededError, RequestError
-from palate.history import rebuild
-from palate.history.rebuild_report import RebuildReport
+from palate.history import rebuild, rebuild_report
 from palate.settings import Settings
 
 
@@ -50,7 +49,7 @@ def rebuild_vault(
     _show(rebuild.swap(settings, caller, is_approved=found.differs), as_json)
 
 
-def _show(found: RebuildReport, as_json: bool) -> None:
+def _show(found: rebuild_report.RebuildReport, as_json: bool) -> None:
     if as_json:
         print_json(found.as_dict())
     else:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from palate import requests
+from palate import requests, vault
 from palate.cli.output import (
     AsJson,
     exit_on_error,
@@ -20,17 +20,14 @@ from palate.cli.output import (
 )
 from palate.counted import counted
 from palate.decisions import current_user, required_text
-from palate.engine.outcome import shell_caller
+from palate.engine import shell_caller
 from palate.errors import NotFoundError, RequestError
-from palate.landing import replays
-from palate.landing.refusals import Selection, Time
+from palate.landing import refusals, replays
 from palate.pipelines import follow_vault
-from palate.positions.ranges import FeedPartition
+from palate.positions import FeedPartition
 from palate.reads import refused
-from palate.reads.refused import Content
 from palate.settings import load_settings
 from palate.text import escape_controls, pretty
-from palate.vault import stage as vault
 
 app = typer.Typer(
     help="Messages that are no usable order: see them, replay them, dismiss them.",
@@ -64,9 +61,9 @@ def _asked(
         str | None, typer.Option("--to", help="Before then; in UTC without a zone.")
     ] = None,
     time: Annotated[
-        Time, typer.Option(help="Which time --from and --to mean.")
-    ] = Time.BROKER,
-) -> Selection:
+        refusals.Time, typer.Option(help="Which time --from and --to mean.")
+    ] = refusals.Time.BROKER,
+) -> refusals.Selection:
     return requests.selection(
         load_settings(),
         reasons=reason or (),
@@ -103,7 +100,7 @@ def _selects(command: Callable[..., None]) -> Callable[..., None]:
 @app.command("list")
 @_selects
 def list_messages(
-    selection: Selection,
+    selection: refusals.Selection,
     dismissed: Dismissed = False,
     limit: Annotated[int, typer.Option(min=1, help="Show at most.")] = 50,
     as_json: AsJson = False,
@@ -190,7 +187,7 @@ def show(
 @app.command()
 @_selects
 def replay(
-    selection: Selection,
+    selection: refusals.Selection,
     dismissed: Dismissed = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take at most, oldest positions first.")
@@ -217,7 +214,7 @@ def replay(
 @app.command()
 @_selects
 def dismiss(
-    selection: Selection,
+    selection: refusals.Selection,
     why: Annotated[str, typer.Option("--why", help="Why nobody misses them.")],
     who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
@@ -244,7 +241,7 @@ def dismiss(
         raise NotFoundError(message)
 
 
-def _check_meant(selection: Selection, everything: bool) -> None:
+def _check_meant(selection: refusals.Selection, everything: bool) -> None:
     if selection.is_everything and not everything:
         message = (
             "This would take every refused message. Narrow it by --reason, --topic, "
@@ -257,7 +254,7 @@ def _told_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "none"
 
 
-def _plain_content(content: Content) -> dict[str, Any]:
+def _plain_content(content: refused.Content) -> dict[str, Any]:
     raw = {
         "message": content.message,
         "key": content.key,

@@ -7,16 +7,14 @@ import typer
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from palate import requests
+from palate import requests, vault
 from palate.cli.output import AsJson, errors, exit_on_error, out, print_json
-from palate.engine.outcome import Batch, Caller, shell_caller
-from palate.engine.plans import ReadFrom
+from palate.engine import Batch, Caller, plans, shell_caller
 from palate.history import reload as reloading
-from palate.history.reload_share import ReloadProgress
+from palate.history import reload_share
 from palate.landing import restage
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.settings import Settings, load_settings
-from palate.vault import stage as vault
 
 
 def reload(
@@ -27,8 +25,8 @@ def reload(
         str, typer.Option("--to", help="Up to, not including; UTC without a zone.")
     ],
     source: Annotated[
-        ReadFrom, typer.Option(help="Where messages are read again from.")
-    ] = ReadFrom.AUTO,
+        plans.ReadFrom, typer.Option(help="Where messages are read again from.")
+    ] = plans.ReadFrom.AUTO,
     resume: Annotated[
         bool, typer.Option(help="Go on with such a reload that did not end.")
     ] = False,
@@ -62,13 +60,13 @@ class _Bar:
 
     def __init__(self, settings: Settings, caller: Caller, progress: Progress) -> None:
         """Take what is needed to learn how much there is to do."""
-        self._watch = ReloadProgress(settings, caller)
+        self._watch = reload_share.ReloadProgress(settings, caller)
         self._progress = progress
         self._bars = {
             stage: progress.add_task(name, total=None)
             for stage, name in {
                 restage.STAGE: reloading.MESSAGES,
-                vault.RELOAD: reloading.VAULT,
+                vault.stage.RELOAD: reloading.VAULT,
                 **{mart.stage: name for name, mart in load_marts().items()},
             }.items()
         }

@@ -12,9 +12,8 @@ from palate.cli.output import (
     print_json,
     print_table,
 )
-from palate.engine.outcome import shell_caller
+from palate.engine import shell_caller
 from palate.landing import retention
-from palate.landing.retention import StagingPartition
 from palate.reads import storage
 from palate.settings import load_settings
 
@@ -75,7 +74,7 @@ def retain(
 
 
 def _print_partitions(
-    items: list[StagingPartition], title: str, otherwise: str
+    items: list[retention.StagingPartition], title: str, otherwise: str
 ) -> None:
     print_table(
         ("partition", "log", "offsets", "size", title),
@@ -92,7 +91,7 @@ def _print_partitions(
     )
 
 
-def _print_dropped(items: list[StagingPartition]) -> None:
+def _print_dropped(items: list[retention.StagingPartition]) -> None:
     print_table(
         ("dropped", "log", "offsets", "last message", "size", "when, by"),
         [

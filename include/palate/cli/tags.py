@@ -9,8 +9,7 @@ from palate.cli.output import AsJson, exit_on_error, out, print_json, print_tabl
 from palate.counted import counted
 from palate.errors import RequestError
 from palate.settings import load_settings
-from palate.tags import rules as tag_rules
-from palate.tags.rules import KINDS, KnownRule, Rule
+from palate.tags import rules
 from palate.text import escape_controls, unmistakable
 
 app = typer.Typer(
@@ -33,12 +32,12 @@ Category = Annotated[
 def list_rules(as_json: AsJson = False) -> None:
     """List the rules, with how many guests hold the tag of each."""
     with exit_on_error():
-        rules = tag_rules.list_rules(load_settings())
+        found = rules.list_rules(load_settings())
         if as_json:
-            print_json([asdict(rule) for rule in rules])
+            print_json([asdict(rule) for rule in found])
             return
         rows = []
-        for one in rules:
+        for one in found:
             note = "" if one.active else "switched off"
             if not one.things:
                 note += ", " * bool(note) + "nothing has this name"
@@ -48,7 +47,7 @@ def list_rules(as_json: AsJson = False) -> None:
                 (
                     str(one.rule_id),
                     unmistakable(one.tag),
-                    KINDS[one.kind],
+                    rules.KINDS[one.kind],
                     unmistakable(one.name),
                     str(one.threshold),
                     str(one.guests),
@@ -79,8 +78,8 @@ def add(
         if not names:
             message = "Say what has to be ordered: --dish or --category."
             raise RequestError(message)
-        rule = Rule(threshold=threshold, tag=tag, **names)
-        _print_change("Added", tag_rules.add(load_settings(), rule), as_json)
+        rule = rules.Rule(threshold=threshold, tag=tag, **names)
+        _print_change("Added", rules.add(load_settings(), rule), as_json)
 
 
 @app.command("set")
@@ -108,7 +107,7 @@ def set_rule(
                 "Nothing is to be changed. `palate tags set --help` shows what can."
             )
             raise RequestError(message)
-        changed = tag_rules.change(load_settings(), rule_id, **values)
+        changed = rules.change(load_settings(), rule_id, **values)
         _print_change("Changed", changed, as_json)
 
 
@@ -116,7 +115,7 @@ def set_rule(
 def remove(rule_id: RuleId, as_json: AsJson = False) -> None:
     """Delete a rule; guests lose its tag unless another rule gives it."""
     with exit_on_error():
-        _print_change("Removed", tag_rules.remove(load_settings(), rule_id), as_json)
+        _print_change("Removed", rules.remove(load_settings(), rule_id), as_json)
 
 
 @app.command()
@@ -127,7 +126,7 @@ def who(
 ) -> None:
     """Show who has a tag, by the guests' own ids."""
     with exit_on_error():
-        number, holders = tag_rules.guests_with(load_settings(), tag, limit)
+        number, holders = rules.guests_with(load_settings(), tag, limit)
         if as_json:
             guests = [asdict(one) for one in holders]
             print_json({"tag": tag, "guests": number, "holders": guests})
@@ -146,14 +145,14 @@ def of(
 ) -> None:
     """Show which tags a guest has, and which rules and counts give them."""
     with exit_on_error():
-        found = tag_rules.tags_of(load_settings(), user_id)
+        found = rules.tags_of(load_settings(), user_id)
         if as_json:
             print_json([asdict(one) for one in found])
             return
         for held in found:
             print(f"{unmistakable(held.tag)}, since {held.since_dt:%F %T} UTC")
             for why in held.reasons:
-                thing = f"{KINDS[why.kind]} {why.name!r}"
+                thing = f"{rules.KINDS[why.kind]} {why.name!r}"
                 own = f" ({why.own_id})" if why.kind == "product" else ""
                 line = (
                     f"  {counted(why.order_cnt, 'order')} of the {thing}{own};"
@@ -175,7 +174,7 @@ def _named(dish: str | None, category: str | None) -> dict[str, Any]:
     return {} if category is None else {"kind": "category", "name": category}
 
 
-def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
+def _print_change(done: str, known: rules.KnownRule, as_json: bool) -> None:
     if as_json:
         print_json(asdict(known))
     else:
@@ -184,5 +183,5 @@ def _print_change(done: str, known: KnownRule, as_json: bool) -> None:
             "It takes effect with the next run."
         )
     gone = done == "Removed"
-    for warning in [] if gone else tag_rules.lookalikes(load_settings(), known.rule):
+    for warning in [] if gone else rules.lookalikes(load_settings(), known.rule):
         typer.echo(f"Note: {escape_controls(warning)}", err=True)

@@ -1,6 +1,5 @@
 """Who runs a stage, one of its transactions, and what a run has done."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from palate.counted import counted
-from palate.positions.ranges import FeedPartition, Range
-
-log = logging.getLogger(__name__)
+from palate.positions import FeedPartition, Range
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,14 @@ Either may have lost what the other one has, so both are asked.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import groupby
-from typing import TYPE_CHECKING
 
 from palate.database import Connection
+from palate.engine.outcome import Caller
 from palate.names import DICTIONARY_FEED
-from palate.positions.ranges import FeedPartition, Range
-
-if TYPE_CHECKING:
-    from palate.engine.outcome import Caller
+from palate.positions import FeedPartition, Range, range_sets
 
 
 class ReadFrom(StrEnum):
@@ -50,12 +46,14 @@ class Plan:
 
     def below(self, done: dict[FeedPartition, int]) -> list[Range]:
         """Return the ranges as far as a stage is; what is above it will take."""
-        return cut({item: (0, end) for item, end in done.items()}, self.ranges)
+        return range_sets.cut(
+            {item: (0, end) for item, end in done.items()}, self.ranges
+        )
 
 
 def enter(
     conn: Connection,
-    caller: "Caller",
+    caller: Caller,
     request: Request,
     found: Iterable[Range],
     states: dict[FeedPartition, tuple[int, int]],
@@ -67,8 +65,8 @@ def enter(
     :param found: the positions of the interval, as STG and the broker tell
     :param states: the first offset that the broker keeps of each log, and its end
     """
-    ranges = cut(_done(conn), merged(found))
-    compared = cut(states, ranges)
+    ranges = range_sets.cut(_done(conn), range_sets.merged(found))
+    compared = range_sets.cut(states, ranges)
     with conn.transaction():
         # A new number: an attempt that still works by the old plan can't enter more.
         conn.execute(
@@ -97,7 +95,7 @@ def enter(
     return Plan(reload_id, request, ranges, compared)
 
 
-def planned(conn: Connection, caller: "Caller") -> Plan | None:
+def planned(conn: Connection, caller: Caller) -> Plan | None:
     """Return what the caller's run has noted; None if it is no backfill or reload."""
     row = conn.execute(
         "SELECT reload_id, from_dt, to_dt, source FROM ops.reloads"
@@ -121,48 +119,6 @@ def planned(conn: Connection, caller: "Caller") -> Plan | None:
     return Plan(reload_id, request, found[False], found[True])
 
 
-def merged(ranges: Iterable[Range]) -> list[Range]:
-    """Return the ranges without overlaps, in order."""
-    found: list[Range] = []
-    for item in sorted(ranges):
-        if found and found[-1].log == item.log and item.start <= found[-1].end:
-            found[-1] = replace(found[-1], end=max(found[-1].end, item.end))
-        else:
-            found.append(item)
-    return found
-
-
-def minus(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, in order, when others are taken out."""
-    found = []
-    gone = merged(taken)
-    for item in merged(ranges):
-        for cut in gone:
-            if cut.log == item.log and cut.start < item.end and item.start < cut.end:
-                if item.start < cut.start:
-                    found.append(replace(item, end=cut.start))
-                item = replace(item, start=min(cut.end, item.end))
-        if len(item):
-            found.append(item)
-    return found
-
-
-def rounds(ranges: Iterable[Range]) -> list[list[Range]]:
-    """Return the ranges in lists that have at most one of each partition."""
-    found: list[list[Range]] = []
-    by_partition = sorted(ranges, key=_partition)
-    for _, items in groupby(by_partition, key=lambda item: _partition(item)[:2]):
-        for number, item in enumerate(items):
-            if number == len(found):
-                found.append([])
-            found[number].append(item)
-    return found
-
-
-def _partition(item: Range) -> tuple[str, int, int, int]:
-    return item.log.topic, item.log.partition, item.log.epoch, item.start
-
-
 def _done(conn: Connection) -> dict[FeedPartition, tuple[int, int]]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, first_offset, next_offset"
@@ -170,16 +126,3 @@ def _done(conn: Connection) -> dict[FeedPartition, tuple[int, int]]:
         (["drain", DICTIONARY_FEED],),
     )
     return {FeedPartition(*log): (first, after) for *log, first, after in rows}
-
-
-def cut(
-    bounds: dict[FeedPartition, tuple[int, int]], ranges: Iterable[Range]
-) -> list[Range]:
-    """Return the ranges as far as they are between the bounds of their logs."""
-    found = []
-    for item in ranges:
-        low, high = bounds.get(item.log, (0, 0))
-        low, high = max(item.start, low), min(item.end, high)
-        if low < high:
-            found.append(Range(item.log, low, high))
-    return found

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from palate.database import Connection, connect
-from palate.engine.plans import Plan, merged, minus, planned
-from palate.positions.ranges import FeedPartition, Range
+from palate.engine.plans import Plan, planned
+from palate.positions import FeedPartition, Range, range_sets
 from palate.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def to_repeat(attempt: "StageRun") -> list[Range]:
         found[is_repeat].append(
             Range(FeedPartition(topic, epoch, partition), start, end)
         )
-    return attempt.without_dropped(minus(found[False], found[True]))
+    return attempt.without_dropped(range_sets.minus(found[False], found[True]))
 
 
 def begin(attempt: "StageRun") -> Plan | None:
@@ -125,7 +125,7 @@ def left(attempt: "StageRun", ranges: Iterable[Range]) -> list[Range]:
         (attempt.reload_id, attempt.stage),
     ).fetchall()
     done = [Range(FeedPartition(*log), start, end) for *log, start, end in rows]
-    return minus(ranges, done) if done else merged(ranges)
+    return range_sets.minus(ranges, done) if done else range_sets.merged(ranges)
 
 
 def guests_done(attempt: "StageRun") -> UUID | None:

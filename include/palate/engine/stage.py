@@ -18,9 +18,7 @@ from palate.database import Connection, connect
 from palate.engine import locks, progress, taken
 from palate.engine.locks import Proof
 from palate.engine.outcome import Batch, Caller, Outcome
-from palate.positions import retained
-from palate.positions.ranges import Range
-from palate.positions.watermark import advance
+from palate.positions import Range, advance, retained
 from palate.settings import Settings
 from palate.table_set import TableSet
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from palate.database import Connection
-from palate.positions.ranges import FeedPartition, Range
+from palate.positions import FeedPartition, Range
 from palate.text import escape_controls
 
 _NAMED = 3

@@ -1,1 +1,5 @@
-"""The past looked at again, or built anew."""
+"""The past loaded again (reload), or built anew (rebuild)."""
+
+from palate.history import rebuild, rebuild_report, reload, reload_share
+
+__all__ = ["rebuild", "rebuild_report", "reload", "reload_share"]

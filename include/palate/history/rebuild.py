@@ -12,10 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
+from palate import marts, vault
 from palate.database import Connection, connect
-from palate.engine.locks import kept_awake
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.stage import StageRun, open_run
+from palate.engine import Caller, Outcome, StageRun, locks, open_run
 from palate.errors import (
     ApprovalNeededError,
     RebuildRefusedError,
@@ -31,13 +30,11 @@ from palate.history.rebuild_report import (
     read,
     read_open,
 )
-from palate.marts import stage as marts
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.outbox import counters, tags_waiting
-from palate.positions.watermark import open_ranges
+from palate.positions import open_ranges
 from palate.settings import Settings
 from palate.table_set import TableSet
-from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +194,7 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
     outcome = Outcome(STAGE)
     with open_run(settings, VAULT, caller, TableSet.SHADOW) as attempt:
         while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
-            known = vault.with_known_form(settings, waiting)
+            known = vault.stage.with_known_form(settings, waiting)
             if len(known) < len(waiting):
                 message = (
                     "A rebuild needs every topic that the vault has orders of, and "
@@ -205,12 +202,12 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
                     "names them. Put them back; they may be empty."
                 )
                 raise SettingsError(message)
-            vault.load_all(settings, attempt, known)
+            vault.stage.load_all(settings, attempt, known)
         outcome.include(attempt.outcome)
     for mart in load_marts().values():
         stage = f"{STAGE}:{mart.name}"
         with open_run(settings, stage, caller, TableSet.SHADOW) as attempt:
-            marts.catch_up(settings, attempt, mart, VAULT)
+            marts.stage.catch_up(settings, attempt, mart, VAULT)
             outcome.include(attempt.outcome)
     return outcome
 
@@ -224,16 +221,16 @@ def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRu
     with ExitStack() as stack:
         running: dict[str, StageRun] = {}
         for stage in (
-            vault.RELOAD,
+            vault.stage.RELOAD,
             *(mart.stage for mart in load_marts().values()),
             vault.STAGE,  # the last: it is the one that has the least patience
         ):
             held = [run.conn for run in running.values()]
-            with kept_awake(held):  # each may have to be waited for
+            with locks.kept_awake(held):  # each may have to be waited for
                 running[stage] = stack.enter_context(open_run(settings, stage, caller))
-        stack.enter_context(kept_awake(run.conn for run in running.values()))
+        stack.enter_context(locks.kept_awake(run.conn for run in running.values()))
         for mart in load_marts().values():
-            marts.catch_up(settings, running[mart.stage], mart)
+            marts.stage.catch_up(settings, running[mart.stage], mart)
         _catch_up(settings, caller)
         yield list(running.values())
 

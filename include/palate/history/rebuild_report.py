@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection
-from palate.engine.outcome import Caller
+from palate.engine import Caller
 from palate.history import redefinition
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.table_set import TableSet

@@ -9,15 +9,12 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import RebuildRefusedError
-from palate.marts import refresh, tables
-from palate.marts.definitions import Mart, load_marts
-from palate.schema import migrate, roles
-from palate.schema.meanings import all_meanings
+from palate.marts import Mart, load_marts, refresh, tables
+from palate.schema import meanings, migrate, roles
 from palate.settings import Settings
 from palate.table_set import TableSet
 from palate.tables import registry
-from palate.vault import load, parse
-from palate.vault.definitions import load_vault
+from palate.vault import load, load_vault, parse
 
 
 def check_files(conn: Connection) -> None:
@@ -26,7 +23,7 @@ def check_files(conn: Connection) -> None:
     :raises RebuildRefusedError: names the one that has none
     """
     known = {name for (name,) in conn.execute("SELECT name FROM ops.definitions")}
-    files = {meant.name for meant in all_meanings()}
+    files = {meant.name for meant in meanings.all_meanings()}
     for names, what in (
         (
             known - files,
@@ -63,7 +60,7 @@ def statements_hash(settings: Settings) -> str:
             for name in load_marts()
             for one in refresh.refresh_statements(name)
         ),
-        *(json.dumps(one.fields, sort_keys=True) for one in all_meanings()),
+        *(json.dumps(one.fields, sort_keys=True) for one in meanings.all_meanings()),
         *migrate.view_statements(),
     ]
     return registry.fingerprint("\n".join(texts))
@@ -74,7 +71,7 @@ def make_redefined(conn: Connection) -> None:
 
     :raises RebuildRefusedError: if this account may not
     """
-    changed = registry.changed(conn, all_meanings())
+    changed = registry.changed(conn, meanings.all_meanings())
     if not changed:
         return
     definitions = load_vault()
@@ -106,7 +103,7 @@ def make_redefined(conn: Connection) -> None:
 
 def accept(conn: Connection) -> None:
     """Note that the tables just swapped in have the new meaning."""
-    changed = registry.changed(conn, all_meanings())
+    changed = registry.changed(conn, meanings.all_meanings())
     if not changed:
         return
     for one in changed:
@@ -119,7 +116,7 @@ def accept(conn: Connection) -> None:
 def redefined_tables(conn: Connection) -> set[str]:
     """Return the tables whose definition says something else by now."""
     found: set[str] = set()
-    for one in registry.changed(conn, all_meanings()):
+    for one in registry.changed(conn, meanings.all_meanings()):
         if one.kind == "mart":
             found |= {f"cdm.{table}" for table in load_marts()[one.name].tables}
         else:

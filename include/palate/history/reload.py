@@ -6,7 +6,6 @@ week names against the vault (ADR 0015). A repeat does no harm, nor does a live 
 """
 
 import json
-import logging
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,23 +15,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import incidents
+from palate import incidents, marts, vault
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import progress
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.plans import Plan, ReadFrom, Request, planned
+from palate.engine import Caller, Outcome, plans, progress
 from palate.errors import HistoryDiffersError, NotFoundError
 from palate.incidents import Kind
 from palate.landing import restage
-from palate.marts import stage as marts
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.settings import Settings
 from palate.text import in_markdown
-from palate.vault import stage as vault
-from palate.vault.definitions import load_vault
-
-log = logging.getLogger(__name__)
+from palate.vault import load_vault
 
 MESSAGES = "messages"
 VAULT = "vault"
@@ -60,7 +53,7 @@ class Layer:
 class ReloadReport:
     """What a reload found."""
 
-    request: Request
+    request: plans.Request
     positions: int
     not_on_broker: int
     layers: list[Layer]
@@ -154,7 +147,9 @@ class ReloadReport:
         return " ".join(sentences) or "Every layer is equal to the one before it."
 
 
-def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Outcome:
+def run(
+    settings: Settings, caller: Caller, layer: str, request: plans.Request
+) -> Outcome:
     """Look at one layer; the messages first, since they say which positions are meant.
 
     :param layer: ``messages``, ``vault``, or the name of a mart
@@ -167,15 +162,15 @@ def run(settings: Settings, caller: Caller, layer: str, request: Request) -> Out
         with connect(settings) as conn:
             _plan(conn, caller)
         if layer == VAULT:
-            outcome = vault.reload(settings, caller)
+            outcome = vault.stage.reload(settings, caller)
         else:
-            outcome = marts.reload(settings, layer, caller)
+            outcome = marts.stage.reload(settings, layer, caller)
     note(settings, caller, layer, outcome, time.monotonic() - start)
     progress.end(settings, caller, outcome.stage)
     return outcome
 
 
-def run_all(settings: Settings, caller: Caller, request: Request) -> ReloadReport:
+def run_all(settings: Settings, caller: Caller, request: plans.Request) -> ReloadReport:
     """Look at all layers, the marts side by side; return what was found.
 
     Layers that this caller has looked at before are not looked at again.
@@ -183,7 +178,7 @@ def run_all(settings: Settings, caller: Caller, request: Request) -> ReloadRepor
 
     def look(layer: str) -> None:
         with connect(settings) as conn:
-            plan = planned(conn, caller)
+            plan = plans.planned(conn, caller)
             is_done = plan and progress.is_finished(conn, plan, _stage(layer))
         if not is_done:
             run(settings, replace(caller, task_id=layer), layer, request)
@@ -196,7 +191,7 @@ def run_all(settings: Settings, caller: Caller, request: Request) -> ReloadRepor
     return report(settings, caller)
 
 
-def interrupted(settings: Settings, caller: Caller, request: Request) -> Caller:
+def interrupted(settings: Settings, caller: Caller, request: plans.Request) -> Caller:
     """Return the caller of the newest reload of a request that did not end.
 
     :param caller: who asks; only reloads of its kind are looked at
@@ -283,7 +278,7 @@ def _keep_incident(conn: Connection, found: ReloadReport) -> None:
     if found.differing:
         name = f"{start.isoformat()}/{end.isoformat()}"
         incidents.begin(conn, Kind.HISTORY, name, found.alarm)
-    elif not found.missing and found.request.source != ReadFrom.STG:
+    elif not found.missing and found.request.source != plans.ReadFrom.STG:
         for one in incidents.open_incidents(conn):
             if one.kind is Kind.HISTORY:
                 low, high = map(datetime.fromisoformat, one.subject.split("/"))
@@ -291,7 +286,7 @@ def _keep_incident(conn: Connection, found: ReloadReport) -> None:
                     incidents.end(conn, Kind.HISTORY, one.subject)
 
 
-def _report(conn: Connection, plan: Plan) -> ReloadReport:
+def _report(conn: Connection, plan: plans.Plan) -> ReloadReport:
     start, end, source = conn.execute(
         "SELECT from_dt, to_dt, source FROM ops.reloads WHERE reload_id = %s",
         (plan.reload_id,),
@@ -306,7 +301,7 @@ def _report(conn: Connection, plan: Plan) -> ReloadReport:
     names = [MESSAGES, VAULT, *load_marts()]
     positions = _size(plan)
     return ReloadReport(
-        request=Request(start, end, source),
+        request=plans.Request(start, end, source),
         positions=positions,
         not_on_broker=positions - sum(len(item) for item in plan.compared),
         layers=[found[name] for name in names if name in found],
@@ -316,16 +311,16 @@ def _report(conn: Connection, plan: Plan) -> ReloadReport:
 
 def _stage(layer: str) -> str:
     if layer in (MESSAGES, VAULT):
-        return restage.STAGE if layer == MESSAGES else vault.RELOAD
+        return restage.STAGE if layer == MESSAGES else vault.stage.RELOAD
     return load_marts()[layer].stage
 
 
-def _size(plan: Plan) -> int:
+def _size(plan: plans.Plan) -> int:
     return sum(len(item) for item in plan.ranges if item.log.topic != "dictionaries")
 
 
-def _plan(conn: Connection, caller: Caller) -> Plan:
-    plan = planned(conn, caller)
+def _plan(conn: Connection, caller: Caller) -> plans.Plan:
+    plan = plans.planned(conn, caller)
     if plan is None:
         message = (
             f"Run {caller.run_id} has not looked at the messages yet, and so does not "
@@ -336,7 +331,7 @@ def _plan(conn: Connection, caller: Caller) -> Plan:
     return plan
 
 
-def _refused(conn: Connection, plan: Plan) -> int:
+def _refused(conn: Connection, plan: plans.Plan) -> int:
     number = 0
     for item in plan.ranges:
         (count,) = conn.execute(

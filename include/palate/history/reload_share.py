@@ -4,9 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from palate.database import connect
-from palate.engine import progress
-from palate.engine.outcome import Batch, Caller
-from palate.engine.plans import planned
+from palate.engine import Batch, Caller, plans, progress
 from palate.landing import restage
 from palate.settings import Settings
 
@@ -47,7 +45,7 @@ class ReloadProgress:
 
     def _first(self, stage: str, batch: Batch, size: int) -> Share:
         with connect(self._settings) as conn:
-            plan = planned(conn, self._caller)
+            plan = plans.planned(conn, self._caller)
             if plan is None:
                 return Share(size, size, "positions")
             positions, guests = progress.done(conn, plan, stage)

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from palate import incidents
-from palate.clients.kafka_reader import Reader, TopicState, open_reader
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.stage import StageRun, open_run
+from palate.clients import Reader, kafka_reader
+from palate.engine import Caller, Outcome, StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
 from palate.incidents import Kind
 from palate.landing import drain, gaps, tails
 from palate.landing.epochs import begin_epoch, known
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, Range, watermarks
 from palate.settings import Settings
 
 
@@ -147,16 +145,16 @@ def accept_cluster(
 @contextmanager
 def _deciding(
     settings: Settings, caller: Caller, topic: str
-) -> Iterator[tuple[StageRun, Reader, TopicState]]:
+) -> Iterator[tuple[StageRun, Reader, kafka_reader.TopicState]]:
     with (
         open_run(settings, drain.STAGE, caller) as attempt,
-        open_reader(settings) as reader,
+        kafka_reader.open_reader(settings) as reader,
     ):
         yield attempt, reader, reader.state(topic)
 
 
 def _log(
-    attempt: StageRun, state: TopicState, partition: int
+    attempt: StageRun, state: kafka_reader.TopicState, partition: int
 ) -> tuple[FeedPartition, int]:
     """Return the log that a partition is, and where it begins."""
     if partition not in state.begin:

@@ -7,13 +7,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from palate.clients.fetching import Unreadable
-from palate.clients.kafka_reader import Reader, broker_time
-from palate.clients.record_batches import pack_headers
+from palate.clients import Reader, Unreadable, kafka_reader, record_batches
 from palate.database import Connection
 from palate.errors import UnreadableRecordError
 from palate.landing.tails import Tail
-from palate.positions.ranges import FeedPartition, Range
+from palate.positions import FeedPartition, Range
 from palate.settings import Settings
 
 COLUMNS = (
@@ -254,10 +252,10 @@ def copy_records(
                     item.epoch,
                     item.partition,
                     record.offset,
-                    broker_time(record),
+                    kafka_reader.broker_time(record),
                     record.value,
                     record.key,
-                    pack_headers(record.headers),
+                    record_batches.pack_headers(record.headers),
                     load_dt,
                 )
             )

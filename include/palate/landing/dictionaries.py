@@ -9,20 +9,22 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from palate.clients.redis_connection import open_redis, read_values
+from palate import vault
+from palate.clients import redis_connection
 from palate.database import Connection
-from palate.engine.outcome import Batch, Caller, Outcome
-from palate.engine.stage import open_run
+from palate.engine import Batch, Caller, Outcome, open_run
 from palate.names import DICTIONARY_FEED
-from palate.positions import row_chunks
-from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges, watermarks
+from palate.positions import (
+    FeedPartition,
+    Range,
+    make_ranges,
+    open_ranges,
+    row_chunks,
+    watermarks,
+)
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.text import escape_controls
-from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
             attempt.conn,
             open_ranges(attempt.conn, NAMING_STAGE, [vault.STAGE]),
             settings.palate_chunk_positions,
-            Rows.VERSIONS,
+            row_chunks.Rows.VERSIONS,
         ):
             with attempt.batch(ranges) as batch:
                 make_ranges(attempt.conn, settings, ranges)
@@ -92,10 +94,10 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
         ids = [row[0] for row in attempt.conn.execute(f"{query} ORDER BY id")]
         if ids:
-            with open_redis(settings, *_REDIS) as client:
+            with redis_connection.open_redis(settings, *_REDIS) as client:
                 for start in range(0, len(ids), _BATCH_KEYS):
                     keys = ids[start : start + _BATCH_KEYS]
-                    found = read_values(client, keys)
+                    found = redis_connection.read_values(client, keys)
                     with attempt.batch([]) as batch:
                         problems |= _stage(attempt.conn, batch, keys, found)
                     attempt.outcome.counts["asked"] += len(keys)
@@ -111,7 +113,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             ", ..." if len(ids) > 5 else ".",
         )
     if outcome.counts["staged"]:
-        outcome.counts.update(vault.load_waiting(settings, caller).counts)
+        outcome.counts.update(vault.stage.load_waiting(settings, caller).counts)
     return outcome
 
 

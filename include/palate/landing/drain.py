@@ -9,13 +9,9 @@ import time
 from dataclasses import dataclass, field
 
 from palate import incidents
-from palate.clients.fetching import Unreadable
-from palate.clients.kafka_reader import Reader, open_reader
+from palate.clients import Reader, Unreadable, kafka_reader
 from palate.decisions import check_known
-from palate.engine import plans, progress
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.plans import Request
-from palate.engine.stage import StageRun, open_run
+from palate.engine import Caller, Outcome, StageRun, open_run, plans, progress
 from palate.errors import PalateError, PositionGapError, UnreadableRecordError
 from palate.incidents import Kind
 from palate.landing import gaps, restage, tails
@@ -24,8 +20,7 @@ from palate.landing.epochs import Registration, register_topics
 from palate.landing.partitions import room_for
 from palate.landing.restage import verify
 from palate.landing.tails import Tail
-from palate.positions.ranges import FeedPartition
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, range_sets, watermarks
 from palate.settings import Settings
 
 STAGE = "drain"
@@ -54,11 +49,14 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     """
     limits = limits or Limits()
     if caller.interval:
-        return _backfill(settings, caller, Request(*caller.interval), limits)
-    with open_run(settings, STAGE, caller) as attempt, open_reader(settings) as reader:
+        return _backfill(settings, caller, plans.Request(*caller.interval), limits)
+    with (
+        open_run(settings, STAGE, caller) as attempt,
+        kafka_reader.open_reader(settings) as reader,
+    ):
         topics = limits.topics or tuple(settings.palate_topics)
         found = register_topics(attempt.conn, reader, topics)
-        for ranges in plans.rounds(progress.to_repeat(attempt)):
+        for ranges in range_sets.rounds(progress.to_repeat(attempt)):
             verify(attempt, reader, settings, found.states | found.former, ranges)
         if not attempt.was_finished():
             bounds = _bounds(found, limits)
@@ -79,7 +77,7 @@ def _bounds(found: Registration, limits: Limits) -> dict[FeedPartition, int]:
 
 
 def _backfill(
-    settings: Settings, caller: Caller, request: Request, limits: Limits
+    settings: Settings, caller: Caller, request: plans.Request, limits: Limits
 ) -> Outcome:
     """Look at what is staged of an interval; stage what is open below its end.
 
@@ -89,7 +87,7 @@ def _backfill(
     if again.waiting:
         with (
             open_run(settings, STAGE, caller) as attempt,
-            open_reader(settings) as reader,
+            kafka_reader.open_reader(settings) as reader,
         ):
             found = register_topics(
                 attempt.conn, reader, sorted({i.topic for i in again.ends})

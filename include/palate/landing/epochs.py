@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from palate.clients.kafka_reader import Reader, TopicState
+from palate.clients import Reader, kafka_reader
 from palate.database import Connection
 from palate.errors import (
     AccessDeniedError,
@@ -20,7 +20,7 @@ from palate.errors import (
     ServiceUnavailableError,
     TopicMissingError,
 )
-from palate.positions.ranges import FeedPartition
+from palate.positions import FeedPartition
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Registration:
     problems: dict[str, PalateError] = field(default_factory=dict)
 
 
-def known(conn: Connection, state: TopicState) -> Known:
+def known(conn: Connection, state: kafka_reader.TopicState) -> Known:
     """Tell which logs a topic's partitions are; nothing is written."""
     epochs = _epochs(conn, state.topic)
     if not epochs:
@@ -170,7 +170,7 @@ def register_topics(
 
 def begin_epoch(
     conn: Connection,
-    state: TopicState,
+    state: kafka_reader.TopicState,
     who: str,
     why: str,
     replaced: tuple[FeedPartition, int] | None = None,
@@ -213,7 +213,7 @@ def accepted_epochs(conn: Connection) -> list[AcceptedEpoch]:
     return [AcceptedEpoch(*row) for row in rows]
 
 
-def _enter(conn: Connection, state: TopicState, found: Known) -> None:
+def _enter(conn: Connection, state: kafka_reader.TopicState, found: Known) -> None:
     """Write down an epoch that is new, or what was not known of it."""
     with conn.transaction():
         entered = conn.execute(
@@ -257,7 +257,7 @@ def _enter_first(conn: Connection, item: FeedPartition, first: int) -> None:
         )
 
 
-def _base(epochs: list[_Epoch], state: TopicState) -> int | None:
+def _base(epochs: list[_Epoch], state: kafka_reader.TopicState) -> int | None:
     """Return the topic's known epoch; None if its id is new."""
     whole = [one for one in epochs if one.partition is None]
     newest = whole[-1]
@@ -269,7 +269,7 @@ def _base(epochs: list[_Epoch], state: TopicState) -> int | None:
     return found[-1] if found else None
 
 
-def _refusal(epochs: list[_Epoch], state: TopicState) -> str | None:
+def _refusal(epochs: list[_Epoch], state: kafka_reader.TopicState) -> str | None:
     """Say why a topic with an id that is new may not be read; None if it may."""
     clusters = list(dict.fromkeys(one.cluster_id for one in epochs))
     if state.cluster_id is None or state.cluster_id in clusters:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from palate.database import Connection
-from palate.positions.ranges import FeedPartition
+from palate.positions import FeedPartition
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,10 @@ Either may have lost what the other one has, so both are asked.
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from palate.clients import Reader
 from palate.database import Connection
-from palate.positions import messages
-from palate.positions.ranges import FeedPartition, Range
-
-if TYPE_CHECKING:
-    from palate.clients.kafka_reader import Reader
-
+from palate.positions import FeedPartition, Range, messages
 
 # Positions of one interval that lie further apart than this are two ranges: a single
 # record with an odd time must not draw in all that lies between.
@@ -92,7 +87,7 @@ def _islands(
 
 
 def on_broker_at(
-    reader: "Reader",
+    reader: Reader,
     states: dict[FeedPartition, tuple[int, int]],
     start: datetime,
     end: datetime,

@@ -7,7 +7,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import SettingsError
-from palate.positions.ranges import FeedPartition, Range
+from palate.positions import FeedPartition, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -5,18 +5,15 @@ any other log, under their own locks and watermarks: a replay that dies anywhere
 finished by whatever run comes next.
 """
 
+from palate import vault
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.engine import progress
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.stage import open_run
+from palate.engine import Caller, Outcome, open_run, progress
 from palate.errors import NotFoundError
 from palate.landing.refusals import CHOSEN, IS_GONE, POSITION, Selection, values_of
 from palate.names import REPLAY_FEED
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, Range, watermarks
 from palate.settings import Settings
-from palate.vault import stage as vault
 
 STAGE = REPLAY_FEED
 _FEED = FeedPartition(REPLAY_FEED, 0, 0)

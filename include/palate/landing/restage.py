@@ -8,17 +8,13 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from palate.clients.kafka_reader import Reader, open_reader
-from palate.engine import plans, progress
-from palate.engine.outcome import Batch, Caller, Outcome
-from palate.engine.plans import ReadFrom, Request
-from palate.engine.stage import StageRun, open_run
+from palate.clients import Reader, kafka_reader
+from palate.engine import Batch, Caller, Outcome, StageRun, open_run, plans, progress
 from palate.errors import AccessDeniedError, PalateError
 from palate.landing import intervals
 from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Registration, register_topics
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, Range, range_sets, watermarks
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,7 +45,7 @@ class Found:
 def run(
     settings: Settings,
     caller: Caller,
-    request: Request,
+    request: plans.Request,
     topics: Iterable[str] | None = None,
 ) -> Found:
     """Compare what is staged of an interval with the broker; put back what is lost.
@@ -64,8 +60,8 @@ def run(
     with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
         reader: Reader | None = None
         looked = Registration()
-        if request.source is not ReadFrom.STG:
-            reader = stack.enter_context(open_reader(settings))
+        if request.source is not plans.ReadFrom.STG:
+            reader = stack.enter_context(kafka_reader.open_reader(settings))
             looked = register_topics(attempt.conn, reader, topics)
             _refuse(looked.problems, request.source)
         states = looked.states | looked.former
@@ -88,7 +84,7 @@ def run(
             plan = plans.enter(attempt.conn, caller, request, there, states)
         progress.begin(attempt)
         if reader:
-            for ranges in plans.rounds(progress.left(attempt, plan.compared)):
+            for ranges in range_sets.rounds(progress.left(attempt, plan.compared)):
                 verify(attempt, reader, settings, states, ranges)
         attempt.outcome.note = (
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
@@ -102,10 +98,10 @@ def run(
         return Found(attempt.outcome, ends, waiting)
 
 
-def _refuse(problems: dict[str, PalateError], source: ReadFrom) -> None:
+def _refuse(problems: dict[str, PalateError], source: plans.ReadFrom) -> None:
     """Go on without the topics that can't be read, if STG is enough."""
     for error in problems.values():
-        if source is ReadFrom.KAFKA or isinstance(error, AccessDeniedError):
+        if source is plans.ReadFrom.KAFKA or isinstance(error, AccessDeniedError):
             raise error
         log.warning("%s What STG has of it is taken from there.", error)
 
@@ -124,7 +120,7 @@ def verify(
 
     :param states: the first offset that the broker keeps of each log, and its end
     """
-    for some in plans.rounds(attempt.without_dropped(ranges)):
+    for some in range_sets.rounds(attempt.without_dropped(ranges)):
         _repeat(attempt, reader, settings, states, some)
 
 
@@ -135,7 +131,7 @@ def _repeat(
     states: dict[FeedPartition, tuple[int, int]],
     ranges: list[Range],
 ) -> None:
-    kept = plans.cut(states, ranges)
+    kept = range_sets.cut(states, ranges)
     reading = Reading(
         reader, {r.log: r.start for r in kept}, {r.log: r.end for r in kept}
     )

@@ -14,9 +14,8 @@ from typing import Any
 import psycopg
 
 from palate.database import Connection
-from palate.engine.outcome import Caller
-from palate.engine.stage import StageRun, open_run
-from palate.positions.ranges import FeedPartition, Range
+from palate.engine import Caller, StageRun, open_run
+from palate.positions import FeedPartition, Range
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)

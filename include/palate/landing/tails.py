@@ -10,13 +10,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from palate.clients.kafka_reader import Reader, broker_time
-from palate.clients.record_batches import pack_headers
+from palate.clients import Reader, kafka_reader, record_batches
 from palate.database import Connection
 from palate.errors import UnreadableRecordError
-from palate.positions import messages
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.retained import first_offsets
+from palate.positions import FeedPartition, Range, messages, retained
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows of STG that are compared at once, at first and at most.
@@ -61,7 +58,10 @@ class Finding:
 def of_record(record: Any) -> Tail:
     """Return what proves a record of the broker."""
     digest = _digest(
-        record.value, record.key, pack_headers(record.headers), broker_time(record)
+        record.value,
+        record.key,
+        record_batches.pack_headers(record.headers),
+        kafka_reader.broker_time(record),
     )
     return Tail(record.offset, record.leader_epoch, digest)
 
@@ -135,7 +135,7 @@ def examine(
     :param first: where the log began to be read
     """
     begin, end = state
-    floor = max(begin, first, first_offsets(conn).get(item, 0))
+    floor = max(begin, first, retained.first_offsets(conn).get(item, 0))
     if tail and tail.offset >= begin:
         floor = min(floor, tail.offset)
     lost_from = end if end < watermark else None

@@ -10,8 +10,7 @@ from palate.marts.refresh import (
     _batch,
 )
 from palate.names import DICTIONARY_FEED
-from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import Range
+from palate.positions import Range, make_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute_step, render
 

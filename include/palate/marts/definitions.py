@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from palate.errors import DefinitionError
 from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
 from palate.sql import Step, render, step
-from palate.vault.definitions import load_vault
+from palate.vault import load_vault
 
 Name = Annotated[str, Identifier]
 

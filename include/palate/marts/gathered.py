@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from palate.database import Connection
-from palate.engine.plans import merged
 from palate.names import DICTIONARY_FEED
-from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import FeedPartition, Range
+from palate.positions import FeedPartition, Range, make_ranges, range_sets
 from palate.settings import Settings
 from palate.sql import Step, execute_step
 
@@ -114,7 +112,9 @@ def add_since(
             "since": work.since,
         },
     ).fetchall()
-    came = merged(Range(FeedPartition(*log), start, end) for *log, start, end in rows)
+    came = range_sets.merged(
+        Range(FeedPartition(*log), start, end) for *log, start, end in rows
+    )
     if came and steps:
         make_ranges(conn, settings, came)
         values = {"dictionary_feed": DICTIONARY_FEED, "chunk": chunk}

@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 from palate.marts.definitions import load_marts
-from palate.tables.registry import Meaning, fingerprint
+from palate.tables import registry
 
 
 @lru_cache(maxsize=8)
-def of_mart(name: str) -> Meaning:
+def of_mart(name: str) -> registry.Meaning:
     """Return what a mart means, its queries among it."""
     mart = load_marts()[name]
     fields = mart.model_dump(
@@ -16,5 +16,5 @@ def of_mart(name: str) -> Meaning:
         # What a mart does not say needs no word: old warehouses have none for it.
         exclude_defaults=True,
     )
-    meaning = fields | {"query": fingerprint(mart.meaning())}
-    return Meaning("mart", name, meaning, f"sql/cdm/{name}")
+    meaning = fields | {"query": registry.fingerprint(mart.meaning())}
+    return registry.Meaning("mart", name, meaning, f"sql/cdm/{name}")

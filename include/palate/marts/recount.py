@@ -17,17 +17,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 from palate.database import Connection
-from palate.engine import progress
-from palate.engine.outcome import Batch
-from palate.engine.plans import merged
-from palate.engine.stage import StageRun
+from palate.engine import Batch, StageRun, progress
 from palate.marts import doubled
 from palate.marts.definitions import Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.outbox import tags_waiting
-from palate.positions.ranges import Range
-from palate.positions.watermark import open_ranges
+from palate.positions import Range, open_ranges, range_sets
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.text import row_as_text
@@ -67,7 +63,7 @@ def recount(
     :return: some of the counters that were wrong, and by how much
     """
     examples: list[dict[str, Any]] = []
-    planned = merged(ranges)
+    planned = range_sets.merged(ranges)
     if not planned:
         return examples
     statements = recount_statements(mart, steps)

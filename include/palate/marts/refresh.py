@@ -4,12 +4,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 from palate.database import Connection
-from palate.engine.outcome import Batch
+from palate.engine import Batch
 from palate.marts import doubled
 from palate.marts.definitions import Mart, load_marts
 from palate.names import DICTIONARY_FEED
 from palate.outbox import counters, tags_waiting
-from palate.positions.batch_ranges import make_ranges
+from palate.positions import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute_step
 from palate.table_set import TableSet

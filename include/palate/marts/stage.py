@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate.engine import progress
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.stage import StageRun, open_run
+from palate import vault
+from palate.engine import Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError
 from palate.marts import doubled
 from palate.marts.definitions import Mart, load_marts
@@ -25,16 +24,11 @@ from palate.marts.refresh import (
     refresh_statements,
 )
 from palate.outbox import tags_waiting
-from palate.positions import row_chunks
-from palate.positions.ranges import Range
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges, watermarks
+from palate.positions import Range, open_ranges, row_chunks, watermarks
 from palate.settings import Settings
 from palate.sql import execute_step
 from palate.table_set import TableSet
-from palate.tables import initial_load
-from palate.tables.registry import refuse_changed
-from palate.vault import stage as vault
+from palate.tables import initial_load, registry
 
 
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
@@ -88,7 +82,7 @@ def _open_run(
         )
         raise DefinitionError(message)
     with open_run(settings, mart.stage, caller) as attempt:
-        refuse_changed(attempt.conn, [of_mart(name)])
+        registry.refuse_changed(attempt.conn, [of_mart(name)])
         yield attempt, mart
 
 
@@ -110,7 +104,7 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
             attempt.conn,
             open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
             settings.palate_chunk_positions,
-            Rows.VERSIONS,
+            row_chunks.Rows.VERSIONS,
         )
         if not ranges:
             break
@@ -149,7 +143,7 @@ def catch_up(
         attempt.conn,
         open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
-        Rows.VERSIONS,
+        row_chunks.Rows.VERSIONS,
         attempt.tables,
     ):
         with attempt.batch(ranges) as batch:

@@ -3,7 +3,7 @@
 from palate.database import Connection
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.meaning import of_mart
-from palate.tables.registry import register
+from palate.tables import registry
 
 
 def make_tables(conn: Connection) -> list[str]:
@@ -13,7 +13,7 @@ def make_tables(conn: Connection) -> list[str]:
     """
     made = []
     for mart in load_marts().values():
-        if register(conn, of_mart(mart.name)):
+        if registry.register(conn, of_mart(mart.name)):
             for statement in table_statements(mart):
                 conn.execute(statement)
             made.append(mart.name)

@@ -5,18 +5,15 @@ from contextlib import contextmanager
 
 import psycopg
 
+from palate import vault
 from palate.database import Connection
 from palate.errors import DefinitionError
 from palate.marts import compare, doubled, refresh
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.recount import TRIED_WITH, tried_statements
-from palate.positions import row_chunks
-from palate.positions.batch_ranges import make_ranges
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges
+from palate.positions import make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
-from palate.vault import stage as vault
 
 # How much of the history a mart that is new is tried with.
 _POSITIONS = 200
@@ -66,7 +63,7 @@ def _try(
 ) -> None:
     with conn.transaction(force_rollback=True):
         ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
-        ranges = row_chunks.first(conn, ranges, _POSITIONS, Rows.VERSIONS)
+        ranges = row_chunks.first(conn, ranges, _POSITIONS, row_chunks.Rows.VERSIONS)
         make_ranges(conn, settings, ranges)
         for step in steps:
             with _blamed(mart, step.name):

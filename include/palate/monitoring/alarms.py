@@ -4,7 +4,6 @@ The table of incidents is the outbox. What was told is noted after it was told: 
 is lost, and one may be sent twice.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from palate.database import Connection
 from palate.errors import AlarmNotToldError
 from palate.incidents import Incident, Kind
 from palate.text import in_any_medium
-
-log = logging.getLogger(__name__)
 
 _UNTOLD = "(told_dt IS NULL OR (ended_dt IS NOT NULL AND end_told_dt IS NULL))"
 

@@ -6,7 +6,8 @@ A topic that can't be seen, or a log that stands, hides no other.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palate.clients.kafka_reader import Reader
+from palate import vault
+from palate.clients import Reader
 from palate.database import Connection
 from palate.errors import (
     AccessDeniedError,
@@ -16,12 +17,10 @@ from palate.errors import (
     TopicMissingError,
 )
 from palate.incidents import Kind, open_incidents
-from palate.landing.epochs import known
-from palate.marts.definitions import load_marts
-from palate.positions.ranges import FeedPartition
-from palate.positions.watermark import watermarks
-from palate.tables.initial_load import pending
-from palate.vault import stage as vault
+from palate.landing import epochs
+from palate.marts import load_marts
+from palate.positions import FeedPartition, watermarks
+from palate.tables import initial_load
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
         except (TopicMissingError, AccessDeniedError) as error:
             seen.unseen[topic] = error
             continue
-        registered = known(conn, state)
+        registered = epochs.known(conn, state)
         if registered.refusal:
             seen.unseen[topic] = PositionGapError(registered.refusal)
         for partition, log in registered.logs.items():
@@ -85,7 +84,7 @@ def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
     A mart that is new and being filled from the history is not one of them. Where there
     is no other, what counts is how far the vault is.
     """
-    new = {item.name for item in pending(conn)}
+    new = {item.name for item in initial_load.pending(conn)}
     found = {
         name: watermarks(conn, mart.stage)
         for name, mart in load_marts().items()

@@ -11,16 +11,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate.clients.kafka_reader import open_reader
+from palate import vault
+from palate.clients import kafka_reader
 from palate.database import Connection, connect
-from palate.engine.locks import lock_key
+from palate.engine import locks
 from palate.errors import PalateError
 from palate.landing import dictionaries, drain
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
-from palate.positions.watermark import watermarks
+from palate.positions import watermarks
 from palate.settings import Settings
-from palate.vault import stage as vault
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ class WaitingMessages:
         with ExitStack() as opened:
             self._conn = opened.enter_context(connect(settings))
             self._reader = opened.enter_context(
-                open_reader(settings, patience_ms=int(_LONGEST_WAIT * 1000))
+                kafka_reader.open_reader(
+                    settings, patience_ms=int(_LONGEST_WAIT * 1000)
+                )
             )
             self._opened = opened.pop_all()
 
@@ -174,7 +176,7 @@ def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:
         " AND database = (SELECT oid FROM pg_database"
         " WHERE datname = current_database())"
         " AND (classid::bigint << 32) | objid::bigint IN"
-        f" (SELECT {lock_key('stage')} FROM unnest(%s::text[]) AS stage))",
+        f" (SELECT {locks.lock_key('stage')} FROM unnest(%s::text[]) AS stage))",
         (list(stages),),
     ).fetchone()
     return bool(row and row[0])

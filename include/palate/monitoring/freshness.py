@@ -7,19 +7,17 @@ counted from when the watch first saw the log end behind it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import incidents
-from palate.clients.kafka_reader import Reader
+from palate import incidents, vault
+from palate.clients import Reader
 from palate.database import Connection
 from palate.errors import PalateError
 from palate.incidents import Kind
 from palate.landing import drain
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
-from palate.positions.ranges import FeedPartition
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, watermarks
 from palate.settings import Settings
-from palate.vault import stage as vault
 
 # A watch that has not looked for so long stands still.
 ASLEEP_SECONDS = 60.0

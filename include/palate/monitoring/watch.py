@@ -14,7 +14,7 @@ from threading import Event
 import psycopg
 
 from palate import incidents
-from palate.clients.kafka_reader import Reader, open_reader
+from palate.clients import Reader, kafka_reader
 from palate.database import Connection, connect
 from palate.errors import AlarmNotToldError, PalateError
 from palate.incidents import Incident, Kind
@@ -71,7 +71,9 @@ class Watch:
     def _look(self, conn: Connection) -> None:
         try:
             if self._reader is None:
-                self._reader = self._opened.enter_context(open_reader(self._settings))
+                self._reader = self._opened.enter_context(
+                    kafka_reader.open_reader(self._settings)
+                )
             unseen = freshness.observe(conn, self._reader, self._settings)
         except PalateError as error:
             self._opened.close()

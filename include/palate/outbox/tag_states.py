@@ -9,10 +9,9 @@ import json
 from dataclasses import dataclass
 
 from palate.database import Connection
-from palate.engine.outcome import Batch
+from palate.engine import Batch
 from palate.names import TAG_FEED
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, Range, watermarks
 from palate.sql import execute, render
 
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.

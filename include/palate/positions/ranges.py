@@ -1,14 +1,10 @@
-"""Positions, ranges of them, and how far each stage is (ADR 0001).
+"""Positions, and ranges of them (ADR 0001).
 
 A position is (topic, epoch, partition, offset). A range holds the offsets from
 ``start`` up to, and without, ``end``.
 """
 
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-
-log = logging.getLogger(__name__)
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
@@ -40,10 +36,3 @@ class Range:
     def __str__(self) -> str:
         """Return ``topic[partition] start..end`` with the last offset taken."""
         return f"{self.log} {self.start}..{self.end - 1}"
-
-
-def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, one of each log, whose beginnings were taken."""
-    ends = {item.log: item.end for item in taken}
-    left = [replace(item, start=ends.get(item.log, item.start)) for item in ranges]
-    return [item for item in left if len(item)]

@@ -8,10 +8,10 @@ from dataclasses import replace
 from enum import StrEnum
 
 from palate.database import Connection
-from palate.engine.plans import rounds
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import messages
-from palate.positions.ranges import Range, without
+from palate.positions.range_sets import rounds, without
+from palate.positions.ranges import Range
 from palate.table_set import TableSet
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from palate.database import Connection
-from palate.engine.outcome import Batch
+from palate.engine import Batch
 from palate.names import SQL_FOLDER
-from palate.positions.batch_ranges import make_ranges
+from palate.positions import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step, render, step
 

@@ -13,8 +13,8 @@ from itertools import count
 import redis
 from redis.crc import key_slot
 
-from palate.clients.redis_connection import Client
-from palate.outbox.tag_states import State, as_json
+from palate.clients import redis_connection
+from palate.outbox import tag_states
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def _number_for(slot: int) -> int:
     return next(n for n in count() if key_slot(str(n).encode()) == slot)
 
 
-def write(client: Client, states: Sequence[State]) -> int:
+def write(client: redis_connection.Client, states: Sequence[tag_states.State]) -> int:
     """Write the states that are not older than what is there; return how many.
 
     :raises redis.RedisError: if Redis does not take them; to write all again is right
@@ -73,7 +73,7 @@ def write(client: Client, states: Sequence[State]) -> int:
         with client.pipeline(transaction=False) as pipeline:
             for state in states[start : start + _PIPELINED]:
                 keys = [tags_key(state.guest_id), version_key(state.guest_id)]
-                args: list[int | str] = [state.version, as_json(state.names)]
+                args: list[int | str] = [state.version, tag_states.as_json(state.names)]
                 # By its text: a cluster's pipeline has no EVALSHA.
                 pipeline.execute_command("EVAL", _SET_TAGS, len(keys), *keys, *args)
             # Else the error's text would have the command: a guest and the tags.
@@ -85,7 +85,7 @@ def write(client: Client, states: Sequence[State]) -> int:
     return written
 
 
-def warn_of_eviction(client: Client) -> None:
+def warn_of_eviction(client: redis_connection.Client) -> None:
     """Log a warning if Redis may drop keys that have no time to live: versions too."""
     try:
         policies = _memory_policies(client)
@@ -100,7 +100,7 @@ def warn_of_eviction(client: Client) -> None:
         )
 
 
-def _memory_policies(client: Client) -> set[str]:
+def _memory_policies(client: redis_connection.Client) -> set[str]:
     if isinstance(client, redis.RedisCluster):
         primaries = redis.RedisCluster.PRIMARIES
         nodes = client.info("memory", target_nodes=primaries)

@@ -5,26 +5,19 @@ is down doesn't hold up the others. A batch is entered once the broker, or Redis
 acknowledged it; killed in between, the next run sends it again, with the same versions.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate.clients.kafka_sender import COMPACTED, open_sender
-from palate.clients.redis_connection import open_redis
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.stage import open_run
+from palate import vault
+from palate.clients import kafka_sender, redis_connection
+from palate.engine import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
-from palate.marts.definitions import load_marts
+from palate.marts import load_marts
 from palate.outbox import counters, tag_states
-from palate.positions import row_chunks
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges
+from palate.positions import open_ranges, row_chunks
 from palate.publish import messages, redis_tags
 from palate.settings import Settings
 from palate.tables import initial_load
-from palate.vault import stage as vault
-
-log = logging.getLogger(__name__)
 
 STAGE = "publish"
 TAGS_TO_KAFKA = f"{STAGE}:tags:kafka"
@@ -104,7 +97,9 @@ def _merge(outcome: Outcome, part: Outcome) -> None:
 def _tags_to_kafka(settings: Settings, caller: Caller) -> Outcome:
     @contextmanager
     def opened() -> Iterator[Write]:
-        with open_sender(settings, settings.palate_tags_topic, COMPACTED) as sender:
+        with kafka_sender.open_sender(
+            settings, settings.palate_tags_topic, kafka_sender.COMPACTED
+        ) as sender:
             yield lambda states: sender.send(
                 (one.guest_id, one.as_message()) for one in states
             )
@@ -115,7 +110,7 @@ def _tags_to_kafka(settings: Settings, caller: Caller) -> Outcome:
 def _tags_to_redis(settings: Settings, caller: Caller) -> Outcome:
     @contextmanager
     def opened() -> Iterator[Write]:
-        with open_redis(settings, *_REDIS) as client:
+        with redis_connection.open_redis(settings, *_REDIS) as client:
             redis_tags.warn_of_eviction(client)
             yield lambda states: redis_tags.write(client, states)
 
@@ -149,12 +144,14 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
         conn = attempt.conn
         if not open_ranges(conn, ORDERS, [vault.STAGE]):
             return attempt.outcome
-        with open_sender(settings, settings.palate_publish_orders_to, {}) as sender:
+        with kafka_sender.open_sender(
+            settings, settings.palate_publish_orders_to, {}
+        ) as sender:
             while ranges := row_chunks.first(
                 conn,
                 open_ranges(conn, ORDERS, [vault.STAGE]),
                 _POSITIONS,
-                Rows.VERSIONS,
+                row_chunks.Rows.VERSIONS,
             ):
                 with attempt.batch(ranges) as batch:
                     sent = sender.send(messages.orders(conn, settings, batch))
@@ -171,7 +168,9 @@ def _counters(settings: Settings, caller: Caller) -> Outcome:
         ):
             return attempt.outcome
         topic = settings.palate_publish_counters_to
-        with open_sender(settings, topic, COMPACTED) as sender:
+        with kafka_sender.open_sender(
+            settings, topic, kafka_sender.COMPACTED
+        ) as sender:
             while counters.has_counters(conn):
                 with attempt.batch([], has_ranges=False) as batch:
                     sent = sender.send(messages.counters(conn, batch, _GUESTS))

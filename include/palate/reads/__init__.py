@@ -1,1 +1,5 @@
-"""What people see of it all: read models without any write."""
+"""What people see: read models, which write nothing."""
+
+from palate.reads import entry, refused, status, storage
+
+__all__ = ["entry", "refused", "status", "storage"]

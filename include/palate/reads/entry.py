@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from palate.clients.redis_connection import open_redis, read_values
+from palate.clients import redis_connection
 from palate.database import Connection, connect
 from palate.errors import NotFoundError, PalateError
 from palate.landing import dictionaries
@@ -101,8 +101,10 @@ def _named(conn: Connection, id: str) -> tuple[str, str | None, str | None]:
 
 def _said_by_redis(settings: Settings, conn: Connection, id: str) -> str | None:
     try:
-        with open_redis(settings, "the dictionaries", "The rest is shown.") as client:
-            (value,) = read_values(client, [id])
+        with redis_connection.open_redis(
+            settings, "the dictionaries", "The rest is shown."
+        ) as client:
+            (value,) = redis_connection.read_values(client, [id])
     except PalateError as error:
         return str(error)
     if value is None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from palate.database import connect
 from palate.errors import NotFoundError
-from palate.landing.refusals import CHOSEN, IS_GONE, POSITION, Selection, values_of
-from palate.positions.ranges import FeedPartition, Range
+from palate.landing import refusals
+from palate.positions import FeedPartition, Range
 from palate.settings import Settings
 
 
@@ -47,25 +47,30 @@ _FOUND = (
     " m.detail, m.rejected_dt, m.dismissed_dt, m.dismissed_by, m.dismissed_why"
 )
 _WITH_MESSAGES = f"""
-FROM (SELECT m.* {CHOSEN} ORDER BY {POSITION} LIMIT %(limit)s) AS m
+FROM (SELECT m.* {refusals.CHOSEN} ORDER BY {refusals.POSITION} LIMIT %(limit)s) AS m
 LEFT JOIN LATERAL stg.messages(
     m.topic, m.epoch, m.kafka_partition, m.kafka_offset, m.kafka_offset + 1
 ) AS e ON TRUE
 """
 
 
-def find(settings: Settings, selection: Selection) -> list[Rejected]:
+def find(settings: Settings, selection: refusals.Selection) -> list[Rejected]:
     """Return what was selected, by position."""
     query = f"SELECT {_FOUND} {_WITH_MESSAGES} ORDER BY 1, 2, 3, 4"
     with connect(settings) as conn:
-        return [Rejected(*row) for row in conn.execute(query, values_of(selection))]
+        return [
+            Rejected(*row) for row in conn.execute(query, refusals.values_of(selection))
+        ]
 
 
-def count(settings: Settings, selection: Selection) -> dict[str, int]:
+def count(settings: Settings, selection: refusals.Selection) -> dict[str, int]:
     """Return how many were selected by reason, whatever their limit."""
-    query = f"SELECT m.reason, count(*) {CHOSEN} GROUP BY m.reason ORDER BY m.reason"
+    query = (
+        f"SELECT m.reason, count(*) {refusals.CHOSEN}"
+        " GROUP BY m.reason ORDER BY m.reason"
+    )
     with connect(settings) as conn:
-        return dict(conn.execute(query, values_of(selection)).fetchall())
+        return dict(conn.execute(query, refusals.values_of(selection)).fetchall())
 
 
 def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
@@ -73,7 +78,7 @@ def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
 
     :raises NotFoundError: if there is no refused message at this position
     """
-    selection = Selection(
+    selection = refusals.Selection(
         topic=log.topic,
         epoch=log.epoch,
         partition=log.partition,
@@ -81,11 +86,11 @@ def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
         with_dismissed=True,
     )
     query = (
-        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {IS_GONE}"
+        f"SELECT {_FOUND}, e.message, e.kafka_key, e.headers, {refusals.IS_GONE}"
         f" {_WITH_MESSAGES}"
     )
     with connect(settings) as conn:
-        row = conn.execute(query, values_of(selection)).fetchone()
+        row = conn.execute(query, refusals.values_of(selection)).fetchone()
     if row is None:
         message = (
             f"No refused message stands at {log} offset {offset}. `palate rejected "
@@ -101,7 +106,7 @@ def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]
         return dict(
             conn.execute(
                 "SELECT m.reason, count(*) FROM ops.replays AS q"
-                f" INNER JOIN stg.rejected_messages AS m USING ({POSITION})"
+                f" INNER JOIN stg.rejected_messages AS m USING ({refusals.POSITION})"
                 " WHERE q.replay_offset >= %s AND q.replay_offset < %s"
                 " GROUP BY m.reason ORDER BY m.reason",
                 (min(r.start for r in ranges), max(r.end for r in ranges)),

@@ -5,26 +5,20 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate.clients.kafka_reader import Reader, broker_time, missing_codecs, open_reader
+from palate import vault
+from palate.clients import Reader, kafka_reader
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import PalateError, PromiseBrokenError
 from palate.incidents import open_incidents
 from palate.landing import drain, gaps
-from palate.marts.definitions import load_marts
-from palate.monitoring import backlog
-from palate.monitoring.alarms import undelivered
-from palate.monitoring.backlog import LogEnds, Seen
-from palate.monitoring.freshness import Freshness, assess
+from palate.marts import load_marts
+from palate.monitoring import Freshness, alarms, backlog, freshness
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
-from palate.positions import messages
-from palate.positions.ranges import FeedPartition, Range
-from palate.positions.watermark import watermarks
+from palate.positions import FeedPartition, Range, messages, watermarks
 from palate.settings import Settings
-from palate.tables import removal
-from palate.tables.initial_load import InitialLoad, pending
-from palate.vault import stage as vault
-from palate.vault.definitions import load_vault
+from palate.tables import initial_load, removal
+from palate.vault import load_vault
 
 # Kafka keeps messages for so long by default: an older time is hardly when one came.
 _LONGEST_BELIEVED = timedelta(days=7)
@@ -73,7 +67,7 @@ class Status:
     unpublished: dict[str, int]
     freshness: Freshness
     last_batches: list[dict[str, Any]]
-    filling: list[InitialLoad] = field(default_factory=list)
+    filling: list[initial_load.InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,23 +100,25 @@ def status(settings: Settings) -> Status:
 
     :raises ServiceUnavailableError: if PostgreSQL does not answer
     """
-    problems = missing_codecs()
+    problems = kafka_reader.missing_codecs()
     with connect(settings) as conn:
-        promise = assess(conn, settings)
+        promise = freshness.assess(conn, settings)
         problems += [str(incident) for incident in open_incidents(conn)]
         problems += _unheard(conn, promise)
         if found := _rebuild_under_way(conn):
             problems.append(found)
         defined = {*load_marts(), *load_vault().tables}
         problems += map(removal.sentence, removal.without_definition(conn, defined))
-        new_tables = [item for item in pending(conn) if item.name in defined]
+        new_tables = [
+            item for item in initial_load.pending(conn) if item.name in defined
+        ]
         try:
-            with open_reader(settings) as reader:
+            with kafka_reader.open_reader(settings) as reader:
                 seen = backlog.measure(conn, reader, settings.palate_topics)
                 logs = _logs(conn, reader, seen, promise.is_watched)
         except PalateError as error:
             problems.append(str(error))
-            seen = Seen()
+            seen = backlog.Seen()
             logs = _logs(conn, None, seen, promise.is_watched)
         problems += _standing(seen, logs, problems)
         refused = conn.execute(
@@ -192,7 +188,7 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
             f"The watch has not looked since {promise.watched_dt:%F %T} UTC: no alarm "
             "is raised or told. See whether its process runs (`make status`)."
         )
-    number, since = undelivered(conn)
+    number, since = alarms.undelivered(conn)
     patience = timedelta(seconds=promise.promised_seconds)
     if since and promise.watched_dt and promise.watched_dt - since > patience:
         yield (
@@ -201,7 +197,9 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
         )
 
 
-def _standing(seen: Seen, logs: list[LogStatus], known: Sequence[str]) -> Iterator[str]:
+def _standing(
+    seen: backlog.Seen, logs: list[LogStatus], known: Sequence[str]
+) -> Iterator[str]:
     """Give what keeps messages away that no open incident tells."""
     told = "\n".join(known)
     for error in seen.unseen.values():
@@ -233,13 +231,13 @@ def log_states(settings: Settings) -> list[LogStatus]:
 
     :raises PalateError: if the broker or PostgreSQL does not answer
     """
-    with connect(settings) as conn, open_reader(settings) as reader:
+    with connect(settings) as conn, kafka_reader.open_reader(settings) as reader:
         seen = backlog.measure(conn, reader, settings.palate_topics)
-        return _logs(conn, reader, seen, assess(conn, settings).is_watched)
+        return _logs(conn, reader, seen, freshness.assess(conn, settings).is_watched)
 
 
 def _logs(
-    conn: Connection, reader: Reader | None, seen: Seen, is_watched: bool
+    conn: Connection, reader: Reader | None, seen: backlog.Seen, is_watched: bool
 ) -> list[LogStatus]:
     staged = watermarks(conn, drain.STAGE)
     for feed in (DICTIONARY_FEED, REPLAY_FEED):
@@ -280,7 +278,7 @@ def _logs(
     return found
 
 
-def _gap(log: FeedPartition, done: int, ends: LogEnds | None) -> str | None:
+def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | None:
     """Say why a log stands that no run has looked at since it does."""
     if ends is None:
         return None
@@ -323,5 +321,5 @@ def _sent(reader: Reader, log: FeedPartition, start: int, end: int) -> datetime 
     record = next((polled[0] for polled in reader.records({key: end})), None)
     if record is None:
         return None
-    sent, now = broker_time(record), datetime.now(UTC)
+    sent, now = kafka_reader.broker_time(record), datetime.now(UTC)
     return sent if now - _LONGEST_BELIEVED <= sent <= now else None

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from palate.database import Connection, connect
-from palate.landing.retention import MANY_PARTITIONS, StagingPartition, kept_partitions
-from palate.positions.ranges import FeedPartition, Range
+from palate.landing import retention
+from palate.positions import FeedPartition, Range
 from palate.settings import Settings
 
 
@@ -22,8 +22,8 @@ class TrueFrom:
 class Storage:
     """What is kept, what was dropped, and the size of the ledger's tables in bytes."""
 
-    partitions: list[StagingPartition]
-    dropped: list[StagingPartition]
+    partitions: list[retention.StagingPartition]
+    dropped: list[retention.StagingPartition]
     true_from: list[TrueFrom]
     tables: dict[str, int]
 
@@ -44,12 +44,12 @@ class Storage:
     def problems(self) -> list[str]:
         """Return what an operator should know."""
         number = len(self.partitions)
-        if number <= MANY_PARTITIONS:
+        if number <= retention.MANY_PARTITIONS:
             return []
         return [
-            f"STG has {number} partitions; from {MANY_PARTITIONS} on each batch pays "
-            "for them. Set PALATE_STG_PARTITION_POSITIONS higher for those to come, or "
-            "PALATE_STG_KEEP_DAYS."
+            f"STG has {number} partitions; from {retention.MANY_PARTITIONS} on each "
+            "batch pays for them. Set PALATE_STG_PARTITION_POSITIONS higher for those "
+            "to come, or PALATE_STG_KEEP_DAYS."
         ]
 
 
@@ -62,14 +62,14 @@ def show(settings: Settings) -> Storage:
             " ORDER BY relname"
         ).fetchall()
         return Storage(
-            partitions=kept_partitions(conn, settings),
+            partitions=retention.kept_partitions(conn, settings),
             dropped=_dropped(conn),
             true_from=_true_from(conn),
             tables=dict(tables),
         )
 
 
-def _dropped(conn: Connection) -> list[StagingPartition]:
+def _dropped(conn: Connection) -> list[retention.StagingPartition]:
     rows = conn.execute(
         "SELECT event_partition_id, topic, epoch, kafka_partition, from_offset,"
         " to_offset, dropped_bytes, dropped_dt, dropped_by, last_broker_dt"
@@ -77,7 +77,7 @@ def _dropped(conn: Connection) -> list[StagingPartition]:
         " ORDER BY topic, epoch, kafka_partition, from_offset"
     ).fetchall()
     return [
-        StagingPartition(
+        retention.StagingPartition(
             id,
             Range(FeedPartition(topic, epoch, number), start, end),
             size,

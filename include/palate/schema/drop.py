@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from palate import tags
 from palate.database import Connection, connect
 from palate.errors import (
     AccessDeniedError,
@@ -16,15 +17,13 @@ from palate.errors import (
     DefinitionInUseError,
     NotFoundError,
 )
-from palate.marts.trial import try_marts
+from palate.marts import trial
 from palate.outbox import counters
 from palate.positions import retained
 from palate.schema import migrate
 from palate.settings import Settings
 from palate.sql import execute
 from palate.tables import removal
-from palate.tables.removal import Made
-from palate.tags import stage as tags
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def drop(settings: Settings, name: str) -> Plan:
         return found
 
 
-def _find(conn: Connection, name: str) -> Made:
+def _find(conn: Connection, name: str) -> removal.Made:
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('palate migrate', 0))")
     there = {made.name: made for made in removal.all_made(conn)}
     made = there.get(name)
@@ -127,7 +126,7 @@ def _find(conn: Connection, name: str) -> Made:
     return made
 
 
-def _plan(conn: Connection, made: Made) -> Plan:
+def _plan(conn: Connection, made: removal.Made) -> Plan:
     lost = []
     if not made.is_mart:
         kept = retained.first_offsets(conn)
@@ -136,7 +135,7 @@ def _plan(conn: Connection, made: Made) -> Plan:
     return Plan(made.name, made.is_mart, rows, made.stages, lost)
 
 
-def _remove(conn: Connection, settings: Settings, made: Made) -> None:
+def _remove(conn: Connection, settings: Settings, made: removal.Made) -> None:
     """Drop the tables; then see that everything that is left can do without them."""
     try:
         removal.hold(conn, made)
@@ -149,7 +148,7 @@ def _remove(conn: Connection, settings: Settings, made: Made) -> None:
         raise AccessDeniedError(message) from None
     try:
         migrate.try_loads(conn, settings)
-        try_marts(conn, settings)
+        trial.try_marts(conn, settings)
         with conn.transaction(force_rollback=True):
             query = tags.comparison(is_behind=False)
             execute(conn, f"EXPLAIN {query}", tags.VALUES)

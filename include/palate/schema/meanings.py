@@ -1,11 +1,12 @@
 """What the rows of each table stand for, as its definition says."""
 
-from palate.marts.definitions import load_marts
-from palate.marts.meaning import of_mart
-from palate.tables.registry import Meaning
-from palate.vault.meaning import of_tables
+from palate import marts, vault
+from palate.tables import registry
 
 
-def all_meanings() -> list[Meaning]:
+def all_meanings() -> list[registry.Meaning]:
     """Return what each table of the vault and each mart means."""
-    return [*of_tables(), *(of_mart(name) for name in load_marts())]
+    return [
+        *vault.meaning.of_tables(),
+        *(marts.meaning.of_mart(name) for name in marts.load_marts()),
+    ]

@@ -16,21 +16,18 @@ from sqlalchemy.pool import NullPool
 
 from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
-from palate.engine.locks import kept_awake
+from palate.engine import locks
 from palate.errors import DefinitionError
 from palate.marts import tables as mart_tables
-from palate.marts.trial import try_marts
+from palate.marts import trial
 from palate.names import SQL_FOLDER
-from palate.positions.batch_ranges import make_ranges
+from palate.positions import make_ranges
 from palate.schema import roles
 from palate.schema.meanings import all_meanings
 from palate.settings import Settings
 from palate.sql import execute, render
-from palate.tables import removal
-from palate.tables.registry import register
-from palate.vault import load, parse
-from palate.vault.definitions import Definition, load_vault
-from palate.vault.meaning import of_tables
+from palate.tables import registry, removal
+from palate.vault import Definition, load, load_vault, meaning, parse
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +45,7 @@ def migrate(settings: Settings) -> list[str]:
     with connect(settings) as conn:
         _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
-        with kept_awake([conn]):  # others wait for this session's lock
+        with locks.kept_awake([conn]):  # others wait for this session's lock
             _run_migrations(settings)
         with conn.transaction():
             tables = _make_vault(conn)
@@ -57,7 +54,7 @@ def migrate(settings: Settings) -> list[str]:
             for statement in view_statements():
                 conn.execute(statement)
             roles.grant(conn)
-            try_marts(conn, settings, new)
+            trial.try_marts(conn, settings, new)
         indexes = _make_indexes(conn)
         for gone in removal.without_definition(conn, known_names()):
             log.warning("%s", removal.sentence(gone))
@@ -101,9 +98,9 @@ def _run_migrations(settings: Settings) -> None:
 def _make_vault(conn: Connection) -> list[str]:
     made = []
     definitions = load_vault()
-    for item, meant in zip(definitions.in_load_order, of_tables(), strict=True):
+    for item, meant in zip(definitions.in_load_order, meaning.of_tables(), strict=True):
         context = definitions.context(item)
-        if register(conn, meant, view_names()):
+        if registry.register(conn, meant, view_names()):
             made.append(item.table)
             with _blamed(item):
                 for statement in table_statements(context):

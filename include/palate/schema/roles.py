@@ -11,7 +11,7 @@ from psycopg import sql
 
 from palate.database import Connection
 from palate.sql import render
-from palate.vault.definitions import Hub, load_vault
+from palate.vault import Hub, load_vault
 
 log = logging.getLogger(__name__)
 

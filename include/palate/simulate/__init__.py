@@ -17,46 +17,6 @@ It shares nothing with the pipeline but the settings and the errors::
     held_tags(rules, truth.product_counters(), truth.category_counters())
 """
 
-from palate.simulate.generate import generate, initial_entries, trickle
-from palate.simulate.messages import Topics
-from palate.simulate.model import (
-    Arrival,
-    Entry,
-    Event,
-    Line,
-    MenuLine,
-    Message,
-    Position,
-    Version,
-)
-from palate.simulate.scenario import Scenario
-from palate.simulate.truth import (
-    CategoryCounter,
-    ProductCounter,
-    TagRule,
-    Truth,
-    held_tags,
-)
-from palate.simulate.world import World
+from palate.simulate.cli import app
 
-__all__ = [
-    "Arrival",
-    "CategoryCounter",
-    "Entry",
-    "Event",
-    "Line",
-    "MenuLine",
-    "Message",
-    "Position",
-    "ProductCounter",
-    "Scenario",
-    "TagRule",
-    "Topics",
-    "Truth",
-    "Version",
-    "World",
-    "generate",
-    "held_tags",
-    "initial_entries",
-    "trickle",
-]
+__all__ = ["app"]

@@ -8,13 +8,7 @@ from typing import Self
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
 
-from palate.clients.kafka_connection import (
-    away,
-    denied,
-    librdkafka_options,
-)
-from palate.clients.redis_connection import ERRORS, address_of, connect
-from palate.clients.redis_refusals import why
+from palate.clients import kafka_connection, redis_connection, redis_refusals
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -52,7 +46,7 @@ class Kafka:
         self._lost: KafkaError | None = None
         self._producer = Producer(
             {
-                **librdkafka_options(settings),
+                **kafka_connection.librdkafka_options(settings),
                 "allow.auto.create.topics": False,
                 # Else a retry could put a message twice, once where nobody knows.
                 "enable.idempotence": True,
@@ -102,10 +96,14 @@ class Kafka:
         done, self._acknowledged = self._acknowledged, []
         yield from done
         if self._lost is not None and _is_denied(self._lost):
-            raise AccessDeniedError(denied(self._settings, "a topic that it writes to"))
+            raise AccessDeniedError(
+                kafka_connection.denied(self._settings, "a topic that it writes to")
+            )
         if self._lost is not None or left:
             reason = self._lost.str() if self._lost is not None else "no answer"
-            why_not = away(self._settings, reason, "Not all messages were taken.")
+            why_not = kafka_connection.away(
+                self._settings, reason, "Not all messages were taken."
+            )
             raise SendError(str(why_not))
 
     def _delivered(
@@ -125,9 +123,13 @@ class Kafka:
             found = self._producer.list_topics(topic, timeout=timeout).topics[topic]
         except KafkaException as error:
             said = error.args[0].str()
-            raise away(self._settings, said, "Nothing was sent.") from None
+            raise kafka_connection.away(
+                self._settings, said, "Nothing was sent."
+            ) from None
         if found.error is not None and _is_denied(found.error):
-            raise AccessDeniedError(denied(self._settings, f"topic {topic}"))
+            raise AccessDeniedError(
+                kafka_connection.denied(self._settings, f"topic {topic}")
+            )
         if found.error is not None:
             raise TopicMissingError(
                 f"Kafka at {self._bootstrap} has no topic {topic!r}. `make up` makes "
@@ -147,10 +149,10 @@ class Dictionaries:
 
         :raises PalateError: if Redis does not answer, or refuses
         """
-        self._address = address_of(settings)
+        self._address = redis_connection.address_of(settings)
         try:
-            self._redis = connect(settings)
-        except ERRORS as error:
+            self._redis = redis_connection.connect(settings)
+        except redis_connection.ERRORS as error:
             raise self._why(error) from None
 
     def write(self, entry: Entry) -> None:
@@ -160,7 +162,7 @@ class Dictionaries:
         """
         try:
             self._redis.set(entry.id, entry.to_json())
-        except ERRORS as error:
+        except redis_connection.ERRORS as error:
             raise self._why(error) from None
 
     def close(self) -> None:
@@ -168,4 +170,6 @@ class Dictionaries:
         self._redis.close()
 
     def _why(self, error: Exception) -> PalateError:
-        return why(self._address, error, "the dictionaries", "Nothing more is sent.")
+        return redis_refusals.why(
+            self._address, error, "the dictionaries", "Nothing more is sent."
+        )

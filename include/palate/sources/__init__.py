@@ -1,1 +1,5 @@
 """What a source's folder says: which messages are accepted."""
+
+from palate.sources.shape import load_shapes
+
+__all__ = ["load_shapes"]

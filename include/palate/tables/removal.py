@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from palate.database import Connection
-from palate.engine.locks import lock_key
+from palate.engine import locks
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
 
 # How long a run that is loading the table may take to let it go.
@@ -92,7 +92,7 @@ def hold(conn: Connection, made: Made) -> None:
         conn.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
         for stage in stages:
             conn.execute(
-                f"SELECT pg_advisory_xact_lock({lock_key('%(stage)s')})",
+                f"SELECT pg_advisory_xact_lock({locks.lock_key('%(stage)s')})",
                 {"stage": stage},
             )
         for table in made.tables:

@@ -14,18 +14,12 @@ from typing import Any
 import psycopg
 
 from palate.database import ClientCursor, Connection, connect
-from palate.engine import progress
-from palate.engine.outcome import Batch, Caller, Outcome
-from palate.engine.stage import StageRun, open_run
+from palate.engine import Batch, Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError, StageBusyError
-from palate.marts.definitions import Mart, load_marts
+from palate.marts import Mart, load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import tag_states, tags_waiting
-from palate.positions import row_chunks
-from palate.positions.batch_ranges import make_ranges
-from palate.positions.ranges import Range
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges
+from palate.positions import Range, make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
 from palate.sql import count_rows, execute, render
 from palate.tables import initial_load
@@ -153,7 +147,7 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         attempt.conn,
         progress.to_repeat(attempt),
         settings.palate_chunk_positions,
-        Rows.VERSIONS,
+        row_chunks.Rows.VERSIONS,
     ):
         with attempt.batch(ranges, is_repeat=True) as batch:
             _look_again(attempt.conn, settings, batch)

@@ -1,1 +1,17 @@
 """From STG into the Data Vault (DDS)."""
+
+from palate.vault import load, meaning, parse, stage
+from palate.vault.definitions import Definition, Hub, load_vault
+from palate.vault.stage import STAGE, run
+
+__all__ = [
+    "STAGE",
+    "Definition",
+    "Hub",
+    "load",
+    "load_vault",
+    "meaning",
+    "parse",
+    "run",
+    "stage",
+]

@@ -1,16 +1,15 @@
 """The relations of a batch become rows of hubs, links and satellites."""
 
-import logging
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from palate.database import Connection
-from palate.engine.outcome import Batch
+from palate.engine import Batch
 from palate.names import (
     DICTIONARY_FEED,
 )
-from palate.positions.batch_ranges import make_ranges
+from palate.positions import make_ranges
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.table_set import TableSet
@@ -18,9 +17,6 @@ from palate.vault.compare import count_differing
 from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.parse import parse
 from palate.vault.refused_share import count_refused
-
-log = logging.getLogger(__name__)
-
 
 # Where messages get to, by their topics: folders below sql/stg.
 SOURCES = ("orders", "dictionaries")

@@ -10,7 +10,7 @@ from palate.names import (
     ORIGIN_HEADER,
     SQL_FOLDER,
 )
-from palate.sources.shape import load_shapes
+from palate.sources import load_shapes
 from palate.sql import Step, execute, step
 from palate.table_set import TableSet
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from palate import incidents
 from palate.database import Connection
-from palate.engine.outcome import Batch
-from palate.engine.stage import StageRun
+from palate.engine import Batch, StageRun
 from palate.errors import RefusedShareError
 from palate.incidents import Kind
 from palate.names import REFUSED_AS, REPLAY_FEED

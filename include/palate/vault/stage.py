@@ -11,27 +11,25 @@ from contextlib import ExitStack
 import psycopg
 
 from palate.database import connect
-from palate.engine import progress
-from palate.engine.locks import kept_awake
-from palate.engine.outcome import Caller, Outcome
-from palate.engine.plans import rounds
-from palate.engine.stage import StageRun, open_run
+from palate.engine import Caller, Outcome, StageRun, locks, open_run, progress
 from palate.names import (
     DICTIONARY_FEED,
     REPLAY_FEED,
 )
-from palate.positions import row_chunks
-from palate.positions.ranges import Range
-from palate.positions.row_chunks import Rows
-from palate.positions.watermark import open_ranges, watermarks
-from palate.positions.work_queue import WorkQueue
+from palate.positions import (
+    Range,
+    open_ranges,
+    range_sets,
+    row_chunks,
+    watermarks,
+)
 from palate.settings import Settings
-from palate.tables import initial_load
-from palate.tables.registry import refuse_changed
+from palate.tables import initial_load, registry
 from palate.vault.definitions import load_vault
 from palate.vault.load import load
 from palate.vault.meaning import of_tables
 from palate.vault.refused_share import check_share
+from palate.vault.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +78,9 @@ def load_waiting(settings: Settings, caller: Caller) -> Outcome:
 
 def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
     with open_run(settings, STAGE, caller) as attempt:
-        refuse_changed(attempt.conn, of_tables())
+        registry.refuse_changed(attempt.conn, of_tables())
         own = progress.to_repeat(attempt) if is_repeat else []
-        for ranges in rounds(with_known_form(settings, own)):
+        for ranges in range_sets.rounds(with_known_form(settings, own)):
             load_all(settings, attempt, ranges, is_repeat=True)
         if not is_repeat or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
@@ -109,7 +107,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
     attempt that was killed has done is not done again.
     """
     with open_run(settings, RELOAD, caller) as attempt:
-        refuse_changed(attempt.conn, of_tables())
+        registry.refuse_changed(attempt.conn, of_tables())
         plan = progress.begin(attempt)
         done = watermarks(attempt.conn, STAGE)
         left = progress.left(attempt, plan.below(done)) if plan else []
@@ -117,7 +115,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
             attempt.conn,
             with_known_form(settings, attempt.without_dropped(left)),
             min(settings.palate_chunk_positions, _CALM),
-            Rows.MESSAGES,
+            row_chunks.Rows.MESSAGES,
         ):
             load_all(settings, attempt, chunk, is_repeat=True)
         return attempt.outcome
@@ -153,7 +151,7 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
                 attempt.conn,
                 with_known_form(settings, waiting),
                 settings.palate_chunk_positions,
-                Rows.MESSAGES,
+                row_chunks.Rows.MESSAGES,
             )
             if not ranges:
                 break
@@ -196,7 +194,10 @@ def _load_alike(
     size = sum(len(item) for item in waiting)
     if lanes < 2 or size < lanes * _WORTH_A_LANE:
         for ranges in row_chunks.every(
-            attempt.conn, waiting, settings.palate_chunk_positions, Rows.MESSAGES
+            attempt.conn,
+            waiting,
+            settings.palate_chunk_positions,
+            row_chunks.Rows.MESSAGES,
         ):
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
         return
@@ -207,7 +208,7 @@ def _load_alike(
 
     def work(run: StageRun) -> None:
         def cut(item: Range) -> Range:
-            return row_chunks.cut(run.conn, item, chunk, Rows.MESSAGES)
+            return row_chunks.cut(run.conn, item, chunk, row_chunks.Rows.MESSAGES)
 
         with queue.closing_on_error():
             while item := queue.take(cut):
@@ -219,7 +220,7 @@ def _load_alike(
             stack.enter_context(attempt.beside(settings)) for _ in range(lanes - 1)
         ]
         # A lane may have nothing left to do while another one is at a long log.
-        stack.enter_context(kept_awake(run.conn for run in runs))
+        stack.enter_context(locks.kept_awake(run.conn for run in runs))
         list(pool.map(work, runs))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from palate.positions.ranges import FeedPartition, Range
+from palate.positions import FeedPartition, Range
 
 
 class WorkQueue:
