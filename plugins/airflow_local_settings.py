@@ -31,12 +31,11 @@ _NEEDED_BY_TASKS = (
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
-    "palate.monitoring.bell",
-    "palate.landing.dictionaries",
-    "palate.marts.stage",
-    "palate.landing.drain",
-    "palate.tags.stage",
-    "palate.vault.stage",
+    "palate.monitoring",
+    "palate.landing",
+    "palate.marts",
+    "palate.tags",
+    "palate.vault",
 )
 
 

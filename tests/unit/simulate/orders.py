@@ -3,7 +3,8 @@
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from palate.simulate import Entry, Line, MenuLine, Position, Truth, Version
+from palate.simulate.model import Entry, Line, MenuLine, Position, Version
+from palate.simulate.truth import Truth
 
 RAW = "order-service_orders"
 ENRICHED = "stg-service-orders"

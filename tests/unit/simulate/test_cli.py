@@ -3,9 +3,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from palate.simulate import Message, Position
 from palate.simulate.cli import app
 from palate.simulate.journal import Journal, WorldSize
+from palate.simulate.model import Message, Position
 from tests.unit.simulate.orders import DAY_1, RAW, key, line, menu, version
 
 NOBODY = "127.0.0.1:1"  # a port on which nobody listens

@@ -6,17 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from palate.simulate import (
-    Arrival,
-    Message,
-    Position,
-    Scenario,
-    Truth,
-    World,
-    generate,
-    initial_entries,
-)
 from palate.simulate.clock import to_seconds, to_text
+from palate.simulate.generate import generate, initial_entries
+from palate.simulate.model import Arrival, Message, Position
+from palate.simulate.scenario import Scenario
+from palate.simulate.truth import Truth
+from palate.simulate.world import World
 from tests.model import oracle, tables
 from tests.model.history import Entry, History
 from tests.model.history import Message as Staged

@@ -2,10 +2,11 @@ from decimal import Decimal
 
 import pytest
 
-from palate.simulate import Message, Position, Truth
 from palate.simulate.errors import JournalBusyError, JournalError
 from palate.simulate.journal import Journal, WorldSize
+from palate.simulate.model import Message, Position
 from palate.simulate.running import Past
+from palate.simulate.truth import Truth
 from tests.unit.simulate.orders import DAY_1, DAY_2, RAW, line, menu, version
 
 CLOSED = version(line(price=Decimal("412.5"), quantity=2), line("x", name=None))

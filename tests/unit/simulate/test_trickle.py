@@ -1,6 +1,9 @@
 from itertools import islice, pairwise
 
-from palate.simulate import Arrival, Message, Scenario, World, trickle
+from palate.simulate.generate import trickle
+from palate.simulate.model import Arrival, Message
+from palate.simulate.scenario import Scenario
+from palate.simulate.world import World
 from tests.unit.simulate.orders import line, version
 
 START = 1_700_000_000

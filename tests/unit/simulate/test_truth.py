@@ -3,13 +3,12 @@ from itertools import permutations
 
 import pytest
 
-from palate.simulate import (
+from palate.simulate.model import Position, Version
+from palate.simulate.truth import (
     CategoryCounter,
-    Position,
     ProductCounter,
     TagRule,
     Truth,
-    Version,
     held_tags,
 )
 from tests.unit.simulate.orders import (

@@ -1,6 +1,9 @@
 import pytest
 
-from palate.simulate import Arrival, Entry, Scenario, World, generate, initial_entries
+from palate.simulate.generate import generate, initial_entries
+from palate.simulate.model import Arrival, Entry
+from palate.simulate.scenario import Scenario
+from palate.simulate.world import World
 
 UNTIL = 1_700_000_000
 CHANGES = Scenario(late=0.2, renamed=0.5, moved=0.5, left=0.2, renamed_users=0.5)
