@@ -9,6 +9,8 @@ STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
 # Two processes, each with services of its own; what shares a fixture stays together.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
+# What reads the code and the SQL instead of running it.
+LINT_TESTS := tests/layout tests/sql/test_lint.py
 PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
@@ -46,12 +48,13 @@ lint: install-dev  ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	PYTHONPATH=include .venv/bin/lint-imports --no-logo --no-cache
 	.venv/bin/yamllint --strict .
-	$(if $(wildcard tests/sql/test_lint.py),$(PYTHON) -m pytest -q -n 2 tests/sql/test_lint.py)
+	$(if $(wildcard $(LINT_TESTS)),$(PYTHON) -m pytest -q -n 2 $(LINT_TESTS))
 
 test: lint  ## everything that CI runs
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/sql/test_lint.py $(PYTEST)
+		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine
@@ -81,4 +84,4 @@ pin: install-dev  ## compile requirements*.txt from requirements*.in; bring the 
 	$(PIN) requirements.in -o requirements.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
 	$(PIN) requirements-build.in -o requirements-build.txt
-	sed -i "s/slim-[0-9.]*-/slim-$$(sed -n 's/^apache-airflow==//p' requirements.txt)-/" Dockerfile
+	sed -i "s/slim-[0-9.]*-/slim-$$(sed -n 's/^apache-airflow==\([0-9.]*\).*/\1/p' requirements.txt)-/" Dockerfile
