@@ -1,7 +1,7 @@
 """Random and mutated messages: none fails a batch, and each loads or is refused.
 
 The odd messages of ``tests/corpus`` at the first, a middle and the last place of a
-batch, and alone, are in ``tests/integration/test_acceptance.py``.
+batch, and alone, are in ``tests/integration/vault/test_acceptance.py``.
 """
 
 import random

@@ -12,7 +12,7 @@ from palate.settings import Settings
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw
-from tests.unit.test_readable import HOSTILE
+from tests.unit.test_text import HOSTILE
 
 _COMMANDS = [
     "-v run",

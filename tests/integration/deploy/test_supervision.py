@@ -29,7 +29,7 @@ def test_stack_that_is_being_stopped_says_so(tmp_path: Path) -> None:
             socket=supervisor.socket,
             root=os.geteuid() == 0,
             python=sys.executable,
-            repository=Path(__file__).parents[2],
+            repository=Path(__file__).parents[3],
             programs=[deaf],
             groups={"services": ["deaf"]},
         )

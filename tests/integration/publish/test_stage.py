@@ -397,7 +397,7 @@ def _until_it_waits(conn: Connection, pid: int) -> None:
         threading.Event().wait(0.01)
 
 
-README = Path(__file__).parents[2] / "docs" / "consuming.md"
+README = Path(__file__).parents[3] / "docs" / "consuming.md"
 
 
 def test_consumer_of_the_page_shows_each_guests_newest_tags(
