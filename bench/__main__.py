@@ -9,24 +9,26 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import beside as backfilling
-from bench import bloat as bloating
-from bench import growth, latency, layouts, machine, pipeline
-from bench import idle as idling
-from bench import move as moving
+from bench import machine, pipeline
 from bench import orders as made
 from bench import profile as profiling
-from bench import publish as publishing
-from bench import reload as reloading
-from bench import replica as replicating
-from bench import retention as retaining
-from bench import sustained as sustaining
-from bench import tags as tagging
-from bench import views as viewing
-from bench import workers as working
+from bench.history import reload as reloading
+from bench.landing import move as moving
+from bench.landing import retention as retaining
+from bench.marts import bloat as bloating
+from bench.publish.publish import publish as publishing
 from bench.results import Report
 from bench.services import Services, console, now, running
 from bench.store import stage, staged
+from bench.system import beside as backfilling
+from bench.system import growth, latency
+from bench.system import idle as idling
+from bench.system import replica as replicating
+from bench.system import sustained as sustaining
+from bench.system import workers as working
+from bench.tags.tags import tags as tagging
+from bench.vault import layouts
+from bench.vault import views as viewing
 from deploy.local.errors import StackError
 from palate.errors import PalateError
 from palate.schema.migrate import migrate

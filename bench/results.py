@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import growth
 from bench.floor import Floor
-from bench.growth import Size
-from bench.latency import Latency
 from bench.pipeline import FIRST_BATCH, BatchTimes
 from bench.samples import Samples
+from bench.system import growth
+from bench.system.growth import Size
+from bench.system.latency import Latency
 
 _FOLDER = Path(__file__).parent / "results"
 _MICRO = 1e6

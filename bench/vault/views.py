@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from bench import growth
 from bench.results import Figure, Limits
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
+from bench.system import growth
 from palate.counted import counted
 from palate.engine.outcome import shell_caller
 from palate.schema.migrate import migrate

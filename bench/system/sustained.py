@@ -11,10 +11,10 @@ from confluent_kafka import Producer
 from rich.progress import Progress
 
 from bench import orders
-from bench.latency import DATABASE, load_history
 from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
+from bench.system.latency import DATABASE, load_history
 from palate.database import connect
 from palate.reads.status import status
 from palate.settings import Settings

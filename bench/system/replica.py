@@ -14,10 +14,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bench import growth
 from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage
+from bench.system import growth
 from deploy.local import postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets

@@ -6,11 +6,11 @@ from itertools import count
 
 from bench import orders
 from bench.broker import make_topic, send
-from bench.growth import load
 from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
+from bench.system.growth import load
 from palate.engine.outcome import Batch, Caller, shell_caller
 from palate.engine.plans import ReadFrom, Request
 from palate.history import reload

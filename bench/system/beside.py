@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bench import latency
-from bench.latency import Latency
 from bench.services import Services, console, now
+from bench.system import latency
+from bench.system.latency import Latency
 from deploy.local import airflow_server
 
 _DAG = "orders_stream"

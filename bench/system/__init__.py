@@ -1,0 +1,1 @@
+"""Benchmarks of the whole system: Airflow, a second worker, a replica, months."""
