@@ -16,7 +16,7 @@ from itertools import groupby
 from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
 import palate_assets as assets
-from palate.checks import load_checks
+from palate.check_definitions import load_checks
 from palate_airflow import DAG_DEFAULTS, run_stage
 
 

@@ -9,7 +9,7 @@ from airflow.models.dagrun import DagRun
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.checks.definitions import load_checks
+from palate.check_definitions import load_checks
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
 from tests.dags.connections import variables

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from palate.checks.definitions import load_checks
+from palate.check_definitions import load_checks
 from palate.checks.subjects import query, subjects
 from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from palate import incidents, tags, vault
-from palate.checks.definitions import Check, Severity, load_checks
+from palate.check_definitions import Check, Severity, load_checks
 from palate.checks.subjects import query, subjects
 from palate.counted import counted
 from palate.database import Connection, connect

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from palate import checks
-from palate.checks import Result, load_checks
+from palate.check_definitions import load_checks
+from palate.checks import Result
 from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
 from palate.engine import shell_caller

@@ -9,8 +9,8 @@ import pytest
 import redis
 from psycopg import Connection
 
+from palate.check_definitions import load_checks
 from palate.checks import run
-from palate.checks.definitions import load_checks
 from palate.checks.run import Result
 from palate.checks.subjects import subjects
 from palate.engine.outcome import shell_caller
