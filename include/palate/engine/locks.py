@@ -34,7 +34,7 @@ _BESIDE_KEY = lock_key("'beside ' || %(stage)s")
 _RUN_KEY = lock_key("'run ' || %(token)s::text")
 _TAKE = (
     f"SELECT pg_advisory_lock({_KEY}), pg_advisory_xact_lock({_BESIDE_KEY}),"
-    f" pg_advisory_lock({_RUN_KEY}), set_config('palate.pipelines', %(token)s, false)"
+    f" pg_advisory_lock({_RUN_KEY}), set_config('palate.run', %(token)s, false)"
 )
 
 
@@ -47,7 +47,7 @@ class Proof(Enum):
     """
 
     FIRST = (
-        "SELECT now(), current_setting('palate.pipelines', true) = %(token)s"
+        "SELECT now(), current_setting('palate.run', true) = %(token)s"
         f" AND pg_try_advisory_xact_lock({_KEY})"
     )
     BESIDE = (

@@ -307,7 +307,7 @@ def test_stg_alone_needs_no_broker(shop: Shop) -> None:
 def test_one_odd_broker_time_does_not_draw_in_what_lies_between(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palate.engine.plans._ISLANDS_APART", 5)
+    monkeypatch.setattr("palate.landing.intervals._ISLANDS_APART", 5)
     of_one = "right(topic, 4) = '_raw' AND kafka_partition = 1 AND kafka_offset = 28"
     before = shop.all(f"SELECT broker_dt FROM stg.order_events WHERE {of_one}")
     shop.conn.execute(
