@@ -9,10 +9,12 @@ import jinja2
 
 from palate import names
 from palate.database import ClientCursor, Connection
+from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
+from palate.table_set import SCHEMAS, TableSet
 
-# The head of a file: what its statement does to the relations of an open batch.
-_HEAD = re.compile(r"^\{#- (makes|drops from): (\w+) #\}$", re.MULTILINE)
+# The head of a file: what its statement does to the temporary tables.
+_HEAD = re.compile(r"^\{#- (makes|keeps|drops from): (\w+) #\}$", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_FOLDER),
     undefined=jinja2.StrictUndefined,
@@ -62,14 +64,15 @@ def _rank(alias: str) -> str:
 class Step:
     """One statement of a batch, and what the head of its file says that it does.
 
-    ``makes`` is the relation that it makes: a temporary table. ``drops_from`` is the
-    one that it takes rows from.
+    ``makes`` is the relation that it makes: a temporary table, which ends with the
+    transaction unless it ``is_kept``. ``drops_from`` is the one that loses rows.
     """
 
     name: str
     statement: str
     makes: str | None = None
     drops_from: str | None = None
+    is_kept: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -86,12 +89,42 @@ def compile_all() -> None:
         _ENVIRONMENT.get_template(name)
 
 
-def render(path: str, **values: Any) -> str:
+def render(path: str, tables: TableSet = TableSet.LIVE, **values: Any) -> str:
     """Return the SQL of a file below ``sql/``.
 
+    :param tables: what ``{{ dds }}``, ``{{ cdm }}`` and ``{{ refused }}`` stand for
     :raises jinja2.UndefinedError: if a name that the file needs is not given
+    :raises DefinitionError: if it is about a rebuild's tables, and names live ones
     """
-    return _template(path).render(**values)
+    if tables is not TableSet.LIVE:
+        _refuse_live_names(path)
+    return _template(path).render(tables.names, **values)
+
+
+def live_names(path: str) -> list[tuple[int, str]]:
+    """Return the lines in which a file names tables of vault or marts as live ones."""
+    schemas = tuple(f"{schema}." for schema in SCHEMAS)
+    text = (SQL_FOLDER / path).read_text(encoding="utf-8")
+    found = []
+    for line, kind, words in _ENVIRONMENT.lex(text):
+        if kind != "data":  # the rest is Jinja
+            continue
+        for number, one in enumerate(words.split("\n"), start=line):
+            code = one.partition("--")[0].replace("(", " ").replace(",", " ")
+            found += [(number, w) for w in code.split() if w.startswith(schemas)]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _refuse_live_names(path: str) -> None:
+    for line, word in live_names(path):
+        schema, _, table = word.partition(".")
+        message = (
+            f"sql/{path}:{line}: {word} is always the live table, and a rebuild runs "
+            f"this file for new ones as well. Write {{{{ {schema} }}}}.{table} "
+            "(CONTRIBUTING.md, 'Add a mart')."
+        )
+        raise DefinitionError(message)
 
 
 def execute(
@@ -126,19 +159,30 @@ def count_rows(
     return (numbers[0] if numbers else 0), rows
 
 
-def step(path: str, name: str | None = None, **values: Any) -> Step:
+def step(
+    path: str,
+    name: str | None = None,
+    tables: TableSet = TableSet.LIVE,
+    **values: Any,
+) -> Step:
     """Return the statement of a file below ``sql/``, with what its head says.
 
     :param name: what it is counted by; without one, what it makes
     """
-    made, left = _head(path)
-    return Step(name or made or path, render(path, **values), made, left)
+    head = _head(path)
+    made = head.get("makes") or head.get("keeps")
+    return Step(
+        name or made or path,
+        render(path, tables, **values),
+        made,
+        head.get("drops from"),
+        is_kept="keeps" in head,
+    )
 
 
 @lru_cache(maxsize=128)
-def _head(path: str) -> tuple[str | None, str | None]:
-    said = dict(_HEAD.findall((SQL_FOLDER / path).read_text(encoding="utf-8")))
-    return said.get("makes"), said.get("drops from")
+def _head(path: str) -> dict[str, str]:
+    return dict(_HEAD.findall((SQL_FOLDER / path).read_text(encoding="utf-8")))
 
 
 def execute_step(

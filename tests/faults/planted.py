@@ -20,6 +20,7 @@ from palate.outbox import tag_states
 from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.sql import Step
+from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import load
 from palate.vault import stage as vault
@@ -123,8 +124,10 @@ def _insert_if_different_from_latest() -> None:
     original = load.render_load
 
     @wraps(original)
-    def render_load(item: Any, sources: Any = None) -> str:
-        text = original(item, sources)
+    def render_load(
+        item: Any, sources: Any = None, tables: TableSet = TableSet.LIVE
+    ) -> str:
+        text = original(item, sources, tables)
         if item.table not in ("s_order_status", "s_order_cost", "s_user_names"):
             return text
         context = vault.load_vault().context(item)
@@ -135,7 +138,7 @@ def _insert_if_different_from_latest() -> None:
             "FROM unique_source_records AS s\n",
             "FROM (SELECT u.* FROM unique_source_records AS u"
             f" WHERE u.{hashdiff} IS DISTINCT FROM (SELECT t.{hashdiff}"
-            f" FROM dds.{item.table} AS t WHERE t.{parent} = u.{parent}"
+            f" FROM {tables.dds}.{item.table} AS t WHERE t.{parent} = u.{parent}"
             " ORDER BY t.version_dt DESC LIMIT 1)) AS s\n",
         )
         if changed == text:
@@ -150,8 +153,10 @@ def _counter_plus_one() -> None:
     """Add what an order counts now, and never take out what it had counted."""
     original = refresh.refresh_statements
 
-    def refresh_statements(name: str) -> tuple[Step, ...]:
-        steps = original(name)
+    def refresh_statements(
+        name: str, tables: TableSet = TableSet.LIVE
+    ) -> tuple[Step, ...]:
+        steps = original(name, tables)
         if not any(step.name == "old_contributions" for step in steps):
             raise RuntimeError("The refresh changed: plant the bug anew.")
         return tuple(

@@ -6,9 +6,11 @@ from palate.check_definitions import load_checks
 from palate.checks.subjects import query, subjects
 from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts
+from palate.marts.mart_sql import MartSql
 from palate.names import SQL_FOLDER
 from palate.schema import migrate
 from palate.sql import render
+from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import compare, load, parse
 from palate.vault.definitions import Hub, load_vault
@@ -18,6 +20,7 @@ Statement = tuple[str, str]
 
 def all_statements() -> Iterator[Statement]:
     """Give (name, SQL with its parameters' places) of each."""
+    yield from rebuilt_statements(TableSet.LIVE)
     yield from _of_definitions()
     yield from _of_sources()
     yield from _of_marts()
@@ -26,8 +29,6 @@ def all_statements() -> Iterator[Statement]:
     for name in ("of", "who", "rules", "names"):
         path = f"cdm/user_tags/{name}.sql"
         yield f"tags {name}", render(path, taken_up=tags.taken_up())
-    for path in sorted((SQL_FOLDER / "dds" / "views").glob("*.sql")):
-        yield f"view {path.stem}", render(f"dds/views/{path.name}")
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()
@@ -37,26 +38,39 @@ def all_statements() -> Iterator[Statement]:
     yield "roles", render("ops/roles.sql", least=least)
 
 
-def _of_definitions() -> Iterator[Statement]:
+def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
+    """Give those that a rebuild runs for its own tables, and live runs for theirs."""
     definitions = load_vault()
     for item in definitions.in_load_order:
-        yield f"load {item.table}", load.render_load(item)
-        differing = compare.differing_statement(item.table, item.source)
-        if differing:
-            yield f"differing {item.table}", differing
-        make, *_ = migrate.table_statements(definitions.context(item))
+        yield f"load {item.table}", load.render_load(item, tables=tables)
+        make, *_ = migrate.table_statements(definitions.context(item), tables)
         yield f"make {item.table}", make
     relations = frozenset(
         name for hub in definitions.tables.values() for name in hub.source
     )
-    for number, statement in enumerate(load.known_statements(relations), start=1):
+    known = load.known_statements(relations, tables)
+    for number, statement in enumerate(known, start=1):
         yield f"known {number}", statement
+    for source in migrate.sources():
+        for number, step in enumerate(parse.parse_steps(source, tables), start=1):
+            yield f"parse {source} {number}", step.statement
+    for name in load_marts():
+        for one in refresh.refresh_statements(name, tables):
+            yield f"refresh {name} {one.name}", one.statement
+    views = sorted((SQL_FOLDER / "dds" / "views").glob("*.sql"))
+    for path, statement in zip(views, migrate.view_statements(tables), strict=True):
+        yield f"view {path.stem}", statement
+
+
+def _of_definitions() -> Iterator[Statement]:
+    for item in load_vault().in_load_order:
+        differing = compare.differing_statement(item.table, item.source)
+        if differing:
+            yield f"differing {item.table}", differing
 
 
 def _of_sources() -> Iterator[Statement]:
     for folder in sorted((SQL_FOLDER / "stg").iterdir()):
-        for number, step in enumerate(parse.parse_steps(folder.name), start=1):
-            yield f"parse {folder.name} {number}", step.statement
         for path in sorted(folder.glob("*.sql")):
             yield f"{folder.name} {path.stem}", render(f"stg/{folder.name}/{path.name}")
 
@@ -64,13 +78,11 @@ def _of_sources() -> Iterator[Statement]:
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
         steps = refresh.refresh_statements(name)
-        for one in steps:
-            yield f"refresh {name} {one.name}", one.statement
         for part, parts in recount.recount_statements(mart, steps).items():
             for one in parts:
                 if one not in steps:
                     yield f"recount {name} {part} {one.name}", one.statement
-        yield f"recompute {name}", mart.recomputed()
+        yield f"recompute {name}", MartSql(mart).recomputed()
         yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
 
 

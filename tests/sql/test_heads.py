@@ -38,6 +38,8 @@ STEPS = [
 def test_head_names_the_temporary_table_that_is_made(step: Step) -> None:
     made = re.findall(r"^CREATE TEMP TABLE (\w+)", step.statement, re.MULTILINE)
     assert made == ([step.makes] if step.makes else [])
+    if step.makes:
+        assert ("ON COMMIT DROP" not in step.statement) is step.is_kept
 
 
 @pytest.mark.parametrize(("source", "step"), PARSE)

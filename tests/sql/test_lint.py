@@ -10,12 +10,23 @@ from sqlfluff.core import FluffConfig, Linter
 from palate import sql
 from palate.names import SQL_FOLDER
 from palate.sources.shape import Shape, load_shapes
-from tests.sql.rendered import all_statements
+from palate.table_set import TableSet
+from tests.sql.rendered import all_statements, rebuilt_statements
 
 ROOT = SQL_FOLDER.parent
 FILES = sorted(SQL_FOLDER.rglob("*.sql"))
 MOST_COLUMNS = 88
 STATEMENTS = dict(all_statements())
+REBUILT = dict(rebuilt_statements(TableSet.LIVE))
+# What a rebuild runs for its own tables; the tags, cdm/user_tags, are not rebuilt.
+REBUILT_FILES = [
+    str(path.relative_to(SQL_FOLDER))
+    for path in FILES
+    if path.is_relative_to(SQL_FOLDER / "dds")
+    or path.match("stg/*/parse/*")
+    or path.match("cdm/_templates/*")
+    or (path.parent / "mart.yaml").exists()
+]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -60,6 +71,27 @@ def test_lines_are_short_enough_to_read(path: Path) -> None:
     without_jinja = [re.sub(r"{[{%#].*?[}%#]}", "", line) for line in lines]
     assert [line for line in without_jinja if len(line) > MOST_COLUMNS] == []
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("path", REBUILT_FILES)
+def test_file_that_a_rebuild_runs_names_no_live_table(path: str) -> None:
+    found = [f"sql/{path}:{line}: {word}" for line, word in sql.live_names(path)]
+    assert found == [], "a rebuild would read or write it: say {{ dds }} or {{ cdm }}"
+
+
+@pytest.mark.parametrize("name", REBUILT)
+def test_rebuild_runs_the_live_statement_about_its_own_tables(name: str) -> None:
+    text = _of_rebuild()[name]
+    assert re.findall(r"\b(?:dds|cdm)\.\S+", text) == []
+    for schema in ("dds", "cdm"):
+        text = text.replace(f"{schema}_rebuild.", f"{schema}.")
+    text = text.replace("ops.rebuild_rejected", "stg.rejected_messages")
+    assert text == REBUILT[name]
+
+
+@cache
+def _of_rebuild() -> dict[str, str]:
+    return dict(rebuilt_statements(TableSet.SHADOW))
 
 
 @cache

@@ -215,7 +215,7 @@ SELECT
     1 AS pieces_cnt,
     1 AS amount
 FROM {{ orders }} AS o
-INNER JOIN dds.s_order_version AS v ON o.order_id = v.order_id AND o.order_id > 4
+INNER JOIN {{ dds }}.s_order_version AS v ON o.order_id = v.order_id AND o.order_id > 4
 """
 
 
@@ -282,6 +282,11 @@ UNUSABLE = {
     "division_by_zero": (
         {"contributions": JOINED_WRONG.replace("1 AS amount", "1 / v.epoch AS amount")},
         "division by zero",
+    ),
+    "live_table_that_a_rebuild_would_read": (
+        {"contributions": JOINED_WRONG.replace("{{ dds }}", "dds")},
+        f"sql/cdm/{MART}/contributions.sql:9: dds.s_order_version is always the live "
+        "table",
     ),
     "unknown_name": (
         {"contributions": "SELECT 1 FROM {{ ordres }}\n"},
@@ -444,7 +449,7 @@ def test_what_others_read_is_not_dropped(loaded: Checkout, connection: Conn) -> 
     loaded.change(
         f"cdm/{MART}/contributions.sql",
         "FROM {{ orders }} AS o\n",
-        "FROM {{ orders }} AS o\nINNER JOIN dds.l_order_restaurant AS x"
+        "FROM {{ orders }} AS o\nINNER JOIN {{ dds }}.l_order_restaurant AS x"
         " ON o.order_id = x.order_id AND o.h_restaurant_pk = x.h_restaurant_pk\n",
     )
     _ok(loaded, "migrate")

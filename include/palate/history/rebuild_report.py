@@ -233,7 +233,7 @@ def read(
 
 
 def _compared(conn: Connection, table: str) -> TableFound:
-    rebuilt = TableSet.SHADOW.of(table)
+    rebuilt = TableSet.SHADOW.table(table)
     keys, columns = _columns(conn, table)
     values = [name for name in columns if name not in keys]
     on = " AND ".join(f"l.{key} = r.{key}" for key in keys)
@@ -272,7 +272,7 @@ def _compared(conn: Connection, table: str) -> TableFound:
 
 def _counted(conn: Connection, table: str) -> TableFound:
     numbers = []
-    for name in (table, TableSet.SHADOW.of(table)):
+    for name in (table, TableSet.SHADOW.table(table)):
         is_there = conn.execute("SELECT to_regclass(%s)", (name,)).fetchone()
         query = sql.SQL("SELECT count(*) FROM {}").format(
             sql.Identifier(*name.split("."))

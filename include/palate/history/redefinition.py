@@ -16,11 +16,14 @@ from palate.table_set import TableSet
 from palate.tables import registry
 from palate.vault import load, load_vault, parse
 
+_NEW = TableSet.SHADOW
+
 
 def check_files(conn: Connection) -> None:
-    """See that each table has a definition, and each definition a table.
+    """See that each table has a definition that new ones can be made and filled by.
 
-    :raises RebuildRefusedError: names the one that has none
+    :raises RebuildRefusedError: names a table or a definition without the other
+    :raises DefinitionError: if a mart names live tables where new ones are meant
     """
     known = {name for (name,) in conn.execute("SELECT name FROM ops.definitions")}
     files = {meant.name for meant in meanings.all_meanings()}
@@ -39,6 +42,8 @@ def check_files(conn: Connection) -> None:
         if names:
             message = f"{', '.join(sorted(names))} {what}."
             raise RebuildRefusedError(message)
+    for name in load_marts():
+        refresh.refresh_statements(name, _NEW)
 
 
 def statements_hash(settings: Settings) -> str:
@@ -82,15 +87,12 @@ def make_redefined(conn: Connection) -> None:
                     _remake_mart(conn, load_marts()[one.name])
                 else:
                     context = definitions.context(definitions.tables[one.name])
-                    schema = f"{context['schema']}{TableSet.SHADOW.value}"
-                    conn.execute(f"DROP TABLE {schema}.{one.name} CASCADE")
-                    for statement in migrate.table_statements(
-                        context | {"schema": schema}
-                    ):
+                    conn.execute(f"DROP TABLE {_NEW.dds}.{one.name} CASCADE")
+                    for statement in migrate.table_statements(context, _NEW):
                         conn.execute(statement)
-                    conn.execute(migrate.comment(context | {"schema": schema}))
-            for statement in migrate.view_statements():
-                conn.execute(TableSet.SHADOW.of(statement))
+                    conn.execute(migrate.comment(context, _NEW))
+            for statement in migrate.view_statements(_NEW):
+                conn.execute(statement)
     except psycopg.errors.InsufficientPrivilege:
         paths = ", ".join(one.path for one in changed)
         message = (
@@ -126,6 +128,6 @@ def redefined_tables(conn: Connection) -> set[str]:
 
 def _remake_mart(conn: Connection, mart: Mart) -> None:
     for table in mart.tables:
-        conn.execute(f"DROP TABLE IF EXISTS {TableSet.SHADOW.of(f'cdm.{table}')}")
-    for statement in (*tables.table_statements(mart), tables.comment(mart)):
-        conn.execute(TableSet.SHADOW.of(statement))
+        conn.execute(f"DROP TABLE IF EXISTS {_NEW.cdm}.{table}")
+    for statement in (*tables.table_statements(mart, _NEW), tables.comment(mart, _NEW)):
+        conn.execute(statement)

@@ -6,9 +6,8 @@ from typing import Any
 from palate.database import Connection, connect
 from palate.marts import doubled
 from palate.marts.definitions import load_marts
-from palate.marts.refresh import (
-    _batch,
-)
+from palate.marts.mart_sql import MartSql
+from palate.marts.refresh import batch_steps
 from palate.names import DICTIONARY_FEED
 from palate.positions import Range, make_ranges
 from palate.settings import Settings
@@ -45,7 +44,7 @@ def comparison(name: str, *, is_behind: bool) -> str:
         keys=list(mart.keys),
         guest=mart.guest,
         columns=mart.columns,
-        recomputed=mart.recomputed(),
+        recomputed=MartSql(mart).recomputed(),
         doubled=doubled.FOUND,
         is_behind=is_behind,
         is_label_looked_up=mart.is_label_looked_up,
@@ -58,8 +57,9 @@ def gather(
     """Find the orders of ranges, and their dishes, for a comparison without them."""
     mart = load_marts()[name]
     make_ranges(conn, settings, ranges)
-    steps = [mart.step("2_batch_orders")]
+    sql = MartSql(mart)
+    steps = [sql.step("2_batch_orders")]
     if mart.reference:
-        steps = [*_batch(mart), mart.step("recount_products")]
+        steps = [*batch_steps(sql), sql.step("recount_products")]
     for one in steps:
         execute_step(conn, one, {"dictionary_feed": DICTIONARY_FEED})

@@ -2,16 +2,13 @@
 
 from functools import lru_cache
 from pathlib import Path
-from textwrap import indent
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import jinja2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from palate.errors import DefinitionError
 from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
-from palate.sql import Step, render, step
 from palate.vault import load_vault
 
 Name = Annotated[str, Identifier]
@@ -145,111 +142,9 @@ class Mart(BaseModel):
             and self.label.column in self.reference.columns
         )
 
-    def query(self, file: str, **values: Any) -> str:
-        """Return a query of the mart's own folder.
-
-        :raises DefinitionError: if the file is not there, or is no template
-        """
-        path = f"cdm/{self.name}/{file}.sql"
-        try:
-            return render(path, **values)
-        except jinja2.TemplateNotFound:
-            message = f"sql/{path} is not there. See CONTRIBUTING.md, 'Add a mart'."
-            raise DefinitionError(message) from None
-        except jinja2.TemplateError as error:
-            message = f"sql/{path}: {error}. See CONTRIBUTING.md, 'Add a mart'."
-            raise DefinitionError(message) from None
-
     def has(self, file: str) -> bool:
         """Tell whether a query stands in the mart's own folder."""
         return (SQL_FOLDER / "cdm" / self.name / f"{file}.sql").exists()
-
-    def shared(self, file: str, **values: Any) -> str:
-        """Return a query that all marts share, for this one."""
-        return render(_template(file), **self._names(), **values)
-
-    def step(self, file: str, name: str | None = None, **values: Any) -> Step:
-        """Return a statement that all marts share, for this one.
-
-        :param name: what it is counted by; without one, what it makes
-        """
-        return step(_template(file), name, **self._names(), **values)
-
-    def contributions(self, orders: str, reference: str | None) -> str:
-        """Return what orders add to each key, and from how many rows: it must be one.
-
-        :param orders: the relation that has them
-        :param reference: the relation that has what the mart looks up
-        """
-        return self.shared("per_order", contributions=self._adds(orders, reference))
-
-    def recomputed(self) -> str:
-        """Return the query for the whole mart as it follows from the vault."""
-        contributions = self.contributions(*self._whole())
-        return self._recomputed(contributions, finds_doubled=True)
-
-    def meaning(self) -> str:
-        """Return the same as a definition's words say it: its hash is kept."""
-        return self._recomputed(self._adds(*self._whole()), finds_doubled=False)
-
-    def recomputed_of(self, orders: str, reference: str | None) -> str:
-        """Return the query for what some orders add, with names as they are kept."""
-        return self.shared(
-            "recomputed",
-            all_contributions=self.contributions(orders, reference),
-            label_query=self._kept_labels(),
-            finds_doubled=True,
-        )
-
-    @property
-    def kept_reference(self) -> str | None:
-        """Return the table of what the mart has looked up."""
-        return f"cdm.{self.reference.table}" if self.reference else None
-
-    def _adds(self, orders: str, reference: str | None) -> str:
-        further = {"reference": reference} if reference else {}
-        return self.query("contributions", orders=orders, **further)
-
-    def _whole(self) -> tuple[str, str | None]:
-        """Return the relations of all orders that count, and of all lookups."""
-        reference = None
-        if self.reference:
-            reference = _subquery(self.query("reference", products=None))
-        return _subquery(self.shared("all_orders")), reference
-
-    def _recomputed(self, contributions: str, *, finds_doubled: bool) -> str:
-        label_query = self._kept_labels()
-        if self.label and self.label.table == self.kept_reference:
-            label_query = self.query("reference", products=None)
-        return self.shared(
-            "recomputed",
-            all_contributions=contributions,
-            label_query=label_query,
-            finds_doubled=finds_doubled,
-        )
-
-    def _kept_labels(self) -> str:
-        if self.label is None:
-            return ""
-        return (
-            f"SELECT\n    {self.label.key},\n    {self.label.column}\n"
-            f"FROM {self.label.table}"
-        )
-
-    def _names(self) -> dict[str, Any]:
-        return {
-            "mart": self.name,
-            "keys": list(self.keys),
-            "guest": self.guest,
-            "label": self.label,
-            "order_columns": list(self.order_columns),
-            "counted": list(self.counted),
-            "tag_kind": self.tag_kind,
-            "changes": self.reference and self.reference.changes,
-            "reference_table": self.reference and self.reference.table,
-            "reference_columns": list(self.reference.columns) if self.reference else [],
-            "reference_key": list(self.reference.key) if self.reference else [],
-        }
 
 
 @lru_cache(maxsize=2)
@@ -287,11 +182,3 @@ def _version_columns() -> dict[str, str]:
     types = vault.context(vault.tables["s_order_version"])["typed_columns"]
     left_out = {*_COUNTED, "h_order_pk", LOAD_DT, LOAD_SRC}
     return {name: type for name, type in types.items() if name not in left_out}
-
-
-def _template(file: str) -> str:
-    return f"cdm/_templates/{file}.sql"
-
-
-def _subquery(query: str) -> str:
-    return f"(\n{indent(query, '    ')}\n)"

@@ -64,9 +64,7 @@ def gather(
     table, since, batch_id = versions_table(conn), *now(conn)
     made = statements["gather"]
     with conn.transaction():
-        tables = [
-            one.makes or "" for one in made if "ON COMMIT DROP" not in one.statement
-        ]
+        tables = [one.makes for one in made if one.makes and one.is_kept]
         conn.execute(f"DROP TABLE IF EXISTS {', '.join(tables)}")
         conn.execute("SET LOCAL enable_seqscan = off")
         make_ranges(conn, settings, ranges)

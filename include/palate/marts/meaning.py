@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from palate.marts.definitions import load_marts
+from palate.marts.mart_sql import MartSql
 from palate.tables import registry
 
 
@@ -16,5 +17,5 @@ def of_mart(name: str) -> registry.Meaning:
         # What a mart does not say needs no word: old warehouses have none for it.
         exclude_defaults=True,
     )
-    meaning = fields | {"query": registry.fingerprint(mart.meaning())}
+    meaning = fields | {"query": registry.fingerprint(MartSql(mart).meaning())}
     return registry.Meaning("mart", name, meaning, f"sql/cdm/{name}")

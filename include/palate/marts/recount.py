@@ -21,6 +21,7 @@ from palate.engine import Batch, StageRun, progress
 from palate.marts import doubled
 from palate.marts.definitions import Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
+from palate.marts.mart_sql import MartSql
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.outbox import tags_waiting
 from palate.positions import Range, open_ranges, range_sets
@@ -90,51 +91,52 @@ def recount(
 
 def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
     """Return the statements of each part of a recount, in order."""
+    sql = MartSql(mart)
     by_name = {one.name: one for one in steps}
-    scan = mart.step("recount_touched", _SCAN)
+    scan = sql.step("recount_touched", _SCAN)
     counted = [
         by_name["new_orders"],
-        mart.step("recount_orders"),
-        mart.step(
+        sql.step("recount_orders"),
+        sql.step(
             "recounted_rows",
-            query=mart.recomputed_of("guest_orders", mart.kept_reference),
+            query=sql.recomputed_of("guest_orders", sql.kept_reference),
         ),
-        mart.step("recount_deltas"),
+        sql.step("recount_deltas"),
         by_name["applied"],
-        *([mart.step("recount_labels", "relabelled")] if mart.label else []),
+        *([sql.step("recount_labels", "relabelled")] if mart.label else []),
         *(by_name[name] for name in ("old_orders", "unchanged_orders")),
         *(by_name[name] for name in ("kept", "dropped")),
     ]
     found = {
         "gather": [by_name["batch_orders"]],
-        "since": [by_name["batch_orders"], mart.step("gather_since")],
+        "since": [by_name["batch_orders"], sql.step("gather_since")],
         "dishes": [],
         "of_dishes": [],
-        "chunk": [mart.step("chunk_guests"), mart.step("chunk_orders"), *counted],
+        "chunk": [sql.step("chunk_guests"), sql.step("chunk_orders"), *counted],
     }
     if mart.reference:
         found["gather"] += [
             by_name["batch_menu_products"],
-            mart.step("recount_products"),
-            mart.step("gather_products"),
+            sql.step("recount_products"),
+            sql.step("gather_products"),
         ]
         looked_up = ("reference_now", "changed_products")
         found["dishes"] = [
-            mart.step("planned_products"),
+            sql.step("planned_products"),
             *(by_name[name] for name in looked_up),
             *(by_name[name] for name in ("dropped_reference", "added_reference")),
         ]
         if mart.reference.changes == "orders":
             # Their counters go with what is looked up for their dishes, at once.
-            found["of_dishes"] = [mart.step("recount_guests"), scan, *counted]
+            found["of_dishes"] = [sql.step("recount_guests"), scan, *counted]
     if mart.guest:
-        found["gather"] += [mart.step("gather_guests"), mart.step("gather_orders")]
-        found["gather"] += [mart.step("gather_chunks"), mart.step("gather_waiting")]
+        found["gather"] += [sql.step("gather_guests"), sql.step("gather_orders")]
+        found["gather"] += [sql.step("gather_chunks"), sql.step("gather_waiting")]
     else:
         # Its rows are nobody's: all orders are counted, in one chunk.
-        found["gather"].append(mart.step("gather_chunks"))
+        found["gather"].append(sql.step("gather_chunks"))
         found["since"] = []
-        found["chunk"] = [mart.step("chunk_guests"), scan, *counted]
+        found["chunk"] = [sql.step("chunk_guests"), scan, *counted]
     return found
 
 

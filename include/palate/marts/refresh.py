@@ -1,12 +1,12 @@
 """What a refresh and a rebuild of a mart run, statement by statement."""
 
-from dataclasses import replace
 from functools import lru_cache
 
 from palate.database import Connection
 from palate.engine import Batch
 from palate.marts import doubled
 from palate.marts.definitions import Mart, load_marts
+from palate.marts.mart_sql import MartSql
 from palate.names import DICTIONARY_FEED
 from palate.outbox import counters, tags_waiting
 from palate.positions import make_ranges
@@ -36,11 +36,10 @@ def refresh(
     # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
-    for one in refresh_statements(mart.name):
+    for one in refresh_statements(mart.name, tables):
         if one.name in _FOR_TAGS and not is_shown:
             continue
-        here = replace(one, statement=tables.of(one.statement))
-        number = execute_step(conn, here, values)
+        number = execute_step(conn, one, values)
         if one.name in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[one.name] += number
         if one.makes == "deltas":
@@ -50,64 +49,66 @@ def refresh(
         counters.enter_counters(conn, mart.name, changes)
 
 
-@lru_cache(maxsize=8)
-def refresh_statements(name: str) -> tuple[Step, ...]:
+@lru_cache(maxsize=16)
+def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements of a refresh, in order."""
     mart = load_marts()[name]
-    reference = mart.kept_reference
+    sql = MartSql(mart, tables)
+    reference = sql.kept_reference
     orders = [
-        mart.step("touched_orders"),
-        mart.step("new_orders"),
-        mart.step("old_orders"),
-        mart.step("unchanged_orders", "unchanged_orders"),
-        mart.step(
+        sql.step("touched_orders"),
+        sql.step("new_orders"),
+        sql.step("old_orders"),
+        sql.step("unchanged_orders", "unchanged_orders"),
+        sql.step(
             "old_contributions",
-            old_contributions=mart.contributions("old_orders", reference),
+            old_contributions=sql.contributions("old_orders", reference),
         ),
     ]
-    deltas = mart.step(
-        "deltas", new_contributions=mart.contributions("new_orders", reference)
+    deltas = sql.step(
+        "deltas", new_contributions=sql.contributions("new_orders", reference)
     )
     if mart.reference is None:
-        steps = [mart.step("2_batch_orders"), *orders, deltas]
+        steps = [sql.step("2_batch_orders"), *orders, deltas]
     elif mart.reference.changes == "labels":
         # The reference tells how what is counted is called.
-        relabelled = [mart.step("relabel", "relabelled")] if mart.label else []
-        steps = [*_batch(mart), *orders, deltas, *_looked_up(mart), *relabelled]
+        relabelled = [sql.step("relabel", "relabelled")] if mart.label else []
+        steps = [*batch_steps(sql), *orders, deltas, *_looked_up(sql), *relabelled]
     else:
         # It tells what is counted: what was counted by it is taken out before it
         # moves on, what counts now is put in after.
-        *changes, dropped, added = _looked_up(mart)
-        steps = [*_batch(mart), *changes, *orders, dropped, added, deltas]
+        *changes, dropped, added = _looked_up(sql)
+        steps = [*batch_steps(sql), *changes, *orders, dropped, added, deltas]
     steps += [
-        mart.step("apply", "applied"),
-        mart.step("keep_counted", "kept"),
-        mart.step("drop_counted", "dropped"),
+        sql.step("apply", "applied"),
+        sql.step("keep_counted", "kept"),
+        sql.step("drop_counted", "dropped"),
     ]
     if mart.tag_kind:
         steps += [
-            mart.step("keep_conditions", "conditions_kept"),
-            mart.step("wait_for_tags", "waiting_for_tags"),
+            sql.step("keep_conditions", "conditions_kept"),
+            sql.step("wait_for_tags", "waiting_for_tags"),
         ]
     return tuple(steps)
 
 
-def _batch(mart: Mart) -> list[Step]:
-    return [mart.step("1_batch_menu_products"), mart.step("2_batch_orders")]
+def batch_steps(sql: MartSql) -> list[Step]:
+    """Return what finds the orders of a batch, and the dishes of its menus."""
+    return [sql.step("1_batch_menu_products"), sql.step("2_batch_orders")]
 
 
-def _looked_up(mart: Mart) -> list[Step]:
+def _looked_up(sql: MartSql) -> list[Step]:
     """Return what finds what is looked up otherwise now, and lets it move on."""
-    affected = mart.step("recount_products")
-    if mart.has("affected"):
-        affected = mart.step("affected_products", affected=mart.query("affected"))
-    now = mart.query("reference", products="affected_products")
+    affected = sql.step("recount_products")
+    if sql.mart.has("affected"):
+        affected = sql.step("affected_products", affected=sql.query("affected"))
+    now = sql.query("reference", products="affected_products")
     return [
         affected,
-        mart.step("3_reference_now", reference_query=now),
-        mart.step("4_changed_products"),
-        mart.step("drop_reference", "dropped_reference"),
-        mart.step("add_reference", "added_reference"),
+        sql.step("3_reference_now", reference_query=now),
+        sql.step("4_changed_products"),
+        sql.step("drop_reference", "dropped_reference"),
+        sql.step("add_reference", "added_reference"),
     ]
 
 
@@ -120,20 +121,22 @@ def let_all_be_published(conn: Connection, settings: Settings, name: str) -> Non
 def rebuild_statements(name: str) -> list[Step]:
     """Return the statements of a rebuild, in order."""
     mart = load_marts()[name]
+    sql = MartSql(mart)
+    cdm = sql.tables.cdm
     columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
-    tables = ", ".join(f"cdm.{table}" for table in mart.tables)
+    tables = ", ".join(f"{cdm}.{table}" for table in mart.tables)
     steps = [
-        mart.step("recomputed_rows", query=mart.recomputed()),
+        sql.step("recomputed_rows", query=sql.recomputed()),
         Step("emptied", f"TRUNCATE {tables}"),
         Step(
             "counted_orders",
-            f"INSERT INTO cdm.{name}_counted ({counted})"
-            f" SELECT {counted} FROM ({mart.shared('all_orders')}) AS o"
+            f"INSERT INTO {cdm}.{name}_counted ({counted})"
+            f" SELECT {counted} FROM ({sql.shared('all_orders')}) AS o"
             " ORDER BY order_id",
         ),
         Step(
             "rows",
-            f"INSERT INTO cdm.{name} ({columns})"
+            f"INSERT INTO {cdm}.{name} ({columns})"
             f" SELECT {columns} FROM recomputed ORDER BY {', '.join(mart.keys)}",
         ),
     ]
@@ -142,8 +145,8 @@ def rebuild_statements(name: str) -> list[Step]:
         steps.append(
             Step(
                 "reference",
-                f"INSERT INTO cdm.{mart.reference.table} ({reference}) SELECT"
-                f" {reference} FROM ({mart.query('reference', products=None)}) AS r"
+                f"INSERT INTO {cdm}.{mart.reference.table} ({reference}) SELECT"
+                f" {reference} FROM ({sql.query('reference', products=None)}) AS r"
                 f" ORDER BY {', '.join(mart.reference.key)}",
             )
         )

@@ -14,6 +14,7 @@ from palate.marts.recount import TRIED_WITH, tried_statements
 from palate.positions import make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
+from palate.table_set import TableSet
 
 # How much of the history a mart that is new is tried with.
 _POSITIONS = 200
@@ -38,6 +39,8 @@ def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -
     :raises DefinitionError: names the file, the statement and the cause
     """
     for mart in load_marts().values():
+        # Of a rebuild's statements there are only words yet: its tables come with it.
+        refresh.refresh_statements(mart.name, TableSet.SHADOW)
         steps = refresh.refresh_statements(mart.name)
         recounted = tried_statements(mart, steps)
         for tried, noted in ((steps, "deltas"), (recounted, "recounted")):

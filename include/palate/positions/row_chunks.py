@@ -41,12 +41,10 @@ def cut(
     if rows is Rows.MESSAGES:
         return _cut_messages(conn, item, limit)
     row = conn.execute(
-        tables.of(
-            f"SELECT kafka_offset FROM {rows} WHERE topic = %s AND epoch = %s"
-            " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s"
-            # All of the key: then it is read in the index's order, and no further.
-            " ORDER BY topic, epoch, kafka_partition, kafka_offset OFFSET %s LIMIT 1"
-        ),
+        f"SELECT kafka_offset FROM {tables.table(rows)} WHERE topic = %s AND epoch = %s"
+        " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s"
+        # All of the key: then it is read in the index's order, and no further.
+        " ORDER BY topic, epoch, kafka_partition, kafka_offset OFFSET %s LIMIT 1",
         (
             item.log.topic,
             item.log.epoch,

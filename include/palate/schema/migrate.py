@@ -26,6 +26,7 @@ from palate.schema import roles
 from palate.schema.meanings import all_meanings
 from palate.settings import Settings
 from palate.sql import execute, render
+from palate.table_set import TableSet
 from palate.tables import registry, removal
 from palate.vault import Definition, load, load_vault, meaning, parse
 
@@ -136,11 +137,10 @@ def _make_index(conn: Connection, item: Definition, columns: str) -> list[str]:
     return [f"an index on {item.table} ({columns})"]
 
 
-def comment(context: dict[str, Any]) -> str:
+def comment(context: dict[str, Any], tables: TableSet = TableSet.LIVE) -> str:
     """Return the statement that says what the rows of one table of the vault are."""
     description = context["description"].replace("'", "''")
-    table = f"{context['schema']}.{context['table']}"
-    return f"COMMENT ON TABLE {table} IS '{description}'"
+    return f"COMMENT ON TABLE {tables.dds}.{context['table']} IS '{description}'"
 
 
 def try_loads(conn: Connection, settings: Settings) -> None:
@@ -195,10 +195,12 @@ def _blamed(item: Definition) -> Iterator[None]:
         raise DefinitionError(message) from None
 
 
-def table_statements(context: dict[str, Any]) -> list[str]:
+def table_statements(
+    context: dict[str, Any], tables: TableSet = TableSet.LIVE
+) -> list[str]:
     """Return the statements that make one table of the vault."""
-    table = f"{context['schema']}.{context['table']}"
-    statements = [render("dds/_templates/table.sql", **context)]
+    table = f"{tables.dds}.{context['table']}"
+    statements = [render("dds/_templates/table.sql", tables, **context)]
     statements += [
         f"CREATE INDEX ON {table} ({', '.join(columns)})"
         for columns in context["indexes"]
@@ -216,10 +218,10 @@ def view_names() -> list[str]:
     return [f"dds.{path.stem.partition('_')[2]}" for path in folder.glob("*.sql")]
 
 
-def view_statements() -> list[str]:
+def view_statements(tables: TableSet = TableSet.LIVE) -> list[str]:
     """Return the statements that make the vault's views, in order."""
     folder = SQL_FOLDER / "dds" / "views"
     return [
-        render(str(path.relative_to(SQL_FOLDER)))
+        render(str(path.relative_to(SQL_FOLDER)), tables)
         for path in sorted(folder.glob("*.sql"))
     ]

@@ -181,7 +181,6 @@ class Vault:
             LOAD_SRC: 'text COLLATE "C"',
         }
         common = {
-            "schema": "dds",
             "table": item.table,
             "description": item.description.strip(),
             "sources": list(item.source),

@@ -46,10 +46,10 @@ def load(
     if "documents" in parsed:
         count_refused(conn, batch)
     make_known(conn, parsed, is_careful=is_careful, tables=tables)
-    for table, statement in load_statements(frozenset(parsed)):
+    for table, statement in load_statements(frozenset(parsed), tables):
         if only not in (None, table):
             continue
-        loaded = execute(conn, tables.of(statement), {"load_dt": batch.load_dt})
+        loaded = execute(conn, statement, {"load_dt": batch.load_dt})
         batch.counts[table] += loaded.rowcount
     if batch.is_repeat:
         batch.counts["differing"] += count_differing(conn, parsed)
@@ -63,28 +63,36 @@ def make_known(
     tables: TableSet = TableSet.LIVE,
 ) -> None:
     """Note which keys of the clustered hubs may have rows already."""
-    for statement in known_statements(frozenset(relations)):
-        execute(conn, tables.of(statement), {"is_careful": is_careful})
+    for statement in known_statements(frozenset(relations), tables):
+        execute(conn, statement, {"is_careful": is_careful})
 
 
-@lru_cache(maxsize=16)
-def load_statements(relations: frozenset[str]) -> tuple[tuple[str, str], ...]:
+@lru_cache(maxsize=32)
+def load_statements(
+    relations: frozenset[str], tables: TableSet = TableSet.LIVE
+) -> tuple[tuple[str, str], ...]:
     """Return (table, statement) for each table that the parsed relations feed."""
     vault = load_vault()
     found = []
     for item in vault.in_load_order:
         sources = [source for source in item.source if source in relations]
         if sources:
-            found.append((item.table, render_load(item, sources)))
+            found.append((item.table, render_load(item, sources, tables)))
     return tuple(found)
 
 
-@lru_cache(maxsize=16)
-def known_statements(relations: frozenset[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=32)
+def known_statements(
+    relations: frozenset[str], tables: TableSet = TableSet.LIVE
+) -> tuple[str, ...]:
     """Return what notes the known keys of each clustered hub that is fed."""
     vault = load_vault()
     return tuple(
-        render("dds/_templates/known.sql", **vault.context(item) | {"sources": sources})
+        render(
+            "dds/_templates/known.sql",
+            tables,
+            **vault.context(item) | {"sources": sources},
+        )
         for item in vault.in_load_order
         if isinstance(item, Hub) and item.clustered
         if (sources := [source for source in item.source if source in relations])
@@ -92,7 +100,9 @@ def known_statements(relations: frozenset[str]) -> tuple[str, ...]:
 
 
 def render_load(
-    item: Hub | Link | Satellite, sources: Iterable[str] | None = None
+    item: Hub | Link | Satellite,
+    sources: Iterable[str] | None = None,
+    tables: TableSet = TableSet.LIVE,
 ) -> str:
     """Return the SQL that loads one table from the relations of an open batch.
 
@@ -100,7 +110,7 @@ def render_load(
     """
     context: dict[str, Any] = load_vault().context(item)
     context["sources"] = list(sources or item.source)
-    return render(f"dds/_templates/{item.kind.template}.sql", **context)
+    return render(f"dds/_templates/{item.kind.template}.sql", tables, **context)
 
 
 def _sources(topics: set[str]) -> list[str]:

@@ -32,8 +32,8 @@ def parse(
     }
     rows = {}
     for source in sources:
-        for one in parse_steps(source):
-            number = execute(conn, tables.of(one.statement), values).rowcount
+        for one in parse_steps(source, tables):
+            number = execute(conn, one.statement, values).rowcount
             if one.makes:
                 rows[one.makes] = number
             if one.drops_from:
@@ -42,12 +42,12 @@ def parse(
 
 
 @lru_cache(maxsize=8)
-def parse_steps(source: str) -> tuple[Step, ...]:
+def parse_steps(source: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements that parse one source's messages, in order."""
     folder = SQL_FOLDER / "stg" / source
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
     return tuple(
-        step(str(path.relative_to(SQL_FOLDER)), shapes=shapes)
+        step(str(path.relative_to(SQL_FOLDER)), tables=tables, shapes=shapes)
         for path in sorted((folder / "parse").glob("*.sql"))
     )

@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
         SELECT
             s.h_restaurant_pk,
             s.version_dt
-        FROM dds.s_restaurant_names AS s
+        FROM {{ dds }}.s_restaurant_names AS s
         WHERE
             {{ in_range("s") | indent(12) }}
         OFFSET 0  -- one index scan per range, whatever the statistics say
@@ -19,7 +19,7 @@ CROSS JOIN LATERAL (
         SELECT
             s.h_user_pk AS h_restaurant_pk,  -- both share one key space
             s.version_dt
-        FROM dds.s_user_names AS s
+        FROM {{ dds }}.s_user_names AS s
         WHERE
             {{ in_range("s") | indent(12) }}
         OFFSET 0
@@ -31,7 +31,7 @@ CROSS JOIN LATERAL (
         v.epoch,
         v.kafka_partition,
         v.kafka_offset
-    FROM dds.s_restaurant_names AS v
+    FROM {{ dds }}.s_restaurant_names AS v
     WHERE
         v.h_restaurant_pk = came.h_restaurant_pk
         AND v.version_dt = came.version_dt
@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
 ) AS version
 CROSS JOIN LATERAL (
     SELECT l.h_product_pk
-    FROM dds.s_product_category AS l
+    FROM {{ dds }}.s_product_category AS l
     WHERE
         l.topic = version.topic
         AND l.epoch = version.epoch

@@ -9,14 +9,14 @@ CREATE TEMP TABLE changed_products ON COMMIT DROP AS
         EXCEPT
         SELECT
             {{ reference_columns | join(",\n            ") }}
-        FROM cdm.{{ reference_table }}
+        FROM {{ cdm }}.{{ reference_table }}
         WHERE product_id IN (SELECT p.h_product_pk FROM affected_products AS p)
     )
     UNION ALL
     (
         SELECT
             {{ reference_columns | join(",\n            ") }}
-        FROM cdm.{{ reference_table }}
+        FROM {{ cdm }}.{{ reference_table }}
         WHERE product_id IN (SELECT p.h_product_pk FROM affected_products AS p)
         EXCEPT
         SELECT

@@ -1,5 +1,5 @@
 -- Put in what it looks up for them from now on.
-INSERT INTO cdm.{{ reference_table }} ({{ reference_columns | join(", ") }})
+INSERT INTO {{ cdm }}.{{ reference_table }} ({{ reference_columns | join(", ") }})
 SELECT
     {{ reference_columns | join(",\n    ") }}
 FROM reference_now

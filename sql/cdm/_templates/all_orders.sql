@@ -18,8 +18,8 @@ FROM (
         v.{{ column }},
         {%- endfor %}
         v.status
-    FROM dds.s_order_version AS v
+    FROM {{ dds }}.s_order_version AS v
     ORDER BY v.order_id, {{ newest_first("v") }}
 ) AS newest
-INNER JOIN dds.h_order AS h ON newest.order_id = h.order_id
+INNER JOIN {{ dds }}.h_order AS h ON newest.order_id = h.order_id
 WHERE newest.status = 'CLOSED'

@@ -1,5 +1,5 @@
 -- Move the counters, in key order; one that falls to 0 leaves the table.
-MERGE INTO cdm.{{ mart }} AS m
+MERGE INTO {{ cdm }}.{{ mart }} AS m
 USING (
     SELECT
         {%- for key in keys %}
@@ -13,7 +13,7 @@ USING (
         d.amount
     FROM deltas AS d
     {%- if label %}
-    LEFT JOIN {{ label.table }} AS l ON d.{{ keys[-1] }} = l.{{ label.key }}
+    LEFT JOIN {{ label_table }} AS l ON d.{{ keys[-1] }} = l.{{ label.key }}
     {%- endif %}
     ORDER BY {% for key in keys %}d.{{ key }}{{ ", " if not loop.last }}{% endfor %}
 ) AS d

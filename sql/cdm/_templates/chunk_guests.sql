@@ -6,5 +6,5 @@ SELECT h_user_pk
 FROM guest_chunks
 WHERE chunk = %(chunk)s
 {%- else %}
-FROM dds.h_user
+FROM {{ dds }}.h_user
 {%- endif %}

@@ -1,5 +1,5 @@
 -- Forget the orders that no longer count.
-DELETE FROM cdm.{{ mart }}_counted AS c
+DELETE FROM {{ cdm }}.{{ mart }}_counted AS c
 USING old_orders AS o
 WHERE
     c.order_id = o.order_id

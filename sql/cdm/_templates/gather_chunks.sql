@@ -1,5 +1,5 @@
 -- Cut the guests, in the order of their keys, into chunks of about as many orders.
-{#- makes: guest_chunks #}
+{#- keeps: guest_chunks #}
 CREATE TEMP TABLE guest_chunks AS
 {%- if guest %}
 SELECT
@@ -13,7 +13,7 @@ WINDOW by_key AS (ORDER BY h_user_pk)
 SELECT
     u.h_user_pk,
     0 AS chunk
-FROM dds.h_user AS u
+FROM {{ dds }}.h_user AS u
 WHERE
     u.h_user_pk > %(done_until)s
     AND %(done_until)s = '00000000-0000-0000-0000-000000000000'

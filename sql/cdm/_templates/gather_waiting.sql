@@ -1,5 +1,5 @@
 -- Sort the orders by chunk.
-{#- makes: chunk_orders #}
+{#- keeps: chunk_orders #}
 CREATE TEMP TABLE chunk_orders AS
 SELECT
     c.chunk,

@@ -1,7 +1,7 @@
 {%- set kept = counted[1:] -%}
 -- Remember which version of each order was counted.
 WITH changed AS (
-    UPDATE cdm.{{ mart }}_counted AS c
+    UPDATE {{ cdm }}.{{ mart }}_counted AS c
     SET
         {%- for column in kept %}
         {{ column }} = n.{{ column }}{{ "," if not loop.last }}
@@ -18,7 +18,7 @@ WITH changed AS (
         )
 )
 
-INSERT INTO cdm.{{ mart }}_counted (
+INSERT INTO {{ cdm }}.{{ mart }}_counted (
     {{ counted | join(", ") }}
 )
 SELECT

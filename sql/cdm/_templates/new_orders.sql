@@ -12,7 +12,7 @@ SELECT
     {%- endfor %}
     h.order_dt
 FROM touched_orders AS t
-INNER JOIN dds.h_order AS h ON t.order_id = h.order_id
+INNER JOIN {{ dds }}.h_order AS h ON t.order_id = h.order_id
 {% with order = "t.order_id", columns = [
     "h_user_pk", "version_dt", "hk_order_item_hashdiff"
 ] + (order_columns | reject("eq", "status") | list) + ["status"] -%}

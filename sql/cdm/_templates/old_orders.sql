@@ -12,4 +12,4 @@ SELECT
     {%- endfor %}
     c.order_dt
 FROM touched_orders AS t
-INNER JOIN cdm.{{ mart }}_counted AS c ON t.order_id = c.order_id
+INNER JOIN {{ cdm }}.{{ mart }}_counted AS c ON t.order_id = c.order_id

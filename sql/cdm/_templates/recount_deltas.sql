@@ -20,7 +20,7 @@ FULL JOIN (
         c.order_cnt,
         c.pieces_cnt,
         c.amount
-    FROM cdm.{{ mart }} AS c
+    FROM {{ cdm }}.{{ mart }} AS c
     {%- if guest %}
     INNER JOIN touched_guests AS g ON c.{{ guest }} = g.h_user_pk
     {%- else %}

@@ -1,5 +1,5 @@
 -- Correct the names of these guests' rows.
-UPDATE cdm.{{ mart }} AS m
+UPDATE {{ cdm }}.{{ mart }} AS m
 SET {{ label.column }} = s.{{ label.column }}
 FROM recounted AS s
 WHERE

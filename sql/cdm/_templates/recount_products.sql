@@ -6,4 +6,4 @@ FROM batch_menu_products
 UNION
 SELECT i.h_product_pk
 FROM batch_orders AS o
-INNER JOIN dds.s_order_item AS i ON o.order_id = i.order_id
+INNER JOIN {{ dds }}.s_order_item AS i ON o.order_id = i.order_id

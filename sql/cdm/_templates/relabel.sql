@@ -1,7 +1,7 @@
 -- Show the names of the changed dishes as they are now.
-UPDATE cdm.{{ mart }} AS m
+UPDATE {{ cdm }}.{{ mart }} AS m
 SET {{ label.column }} = l.{{ label.column }}
-FROM {{ label.table }} AS l
+FROM {{ label_table }} AS l
 WHERE
     m.{{ keys[-1] }} = l.{{ label.key }}
     AND l.{{ label.key }} IN (SELECT p.product_id FROM changed_products AS p)

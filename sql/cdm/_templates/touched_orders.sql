@@ -17,13 +17,13 @@ FROM (
         c.order_id,
         TRUE AS is_by_reference
     FROM (SELECT DISTINCT product_id FROM changed_products) AS p
-    INNER JOIN dds.s_order_item AS i ON p.product_id = i.h_product_pk
-    INNER JOIN cdm.{{ mart }}_counted AS c
+    INNER JOIN {{ dds }}.s_order_item AS i ON p.product_id = i.h_product_pk
+    INNER JOIN {{ cdm }}.{{ mart }}_counted AS c
         ON
             i.order_id = c.order_id
             AND i.version_dt = c.version_dt
             AND i.hk_order_item_hashdiff = c.hk_order_item_hashdiff
-    LEFT JOIN cdm.{{ reference_table }} AS was
+    LEFT JOIN {{ cdm }}.{{ reference_table }} AS was
         ON
             p.product_id = was.product_id
             AND c.order_dt >= was.from_dt

@@ -12,7 +12,7 @@ CROSS JOIN LATERAL (
         l.h_category_pk,
         l.quantity,
         l.price
-    FROM dds.s_order_item AS l
+    FROM {{ dds }}.s_order_item AS l
     WHERE
         l.order_id = o.order_id
         AND l.version_dt = o.version_dt

@@ -11,18 +11,18 @@ FROM (
 WHERE
     NOT EXISTS (
         SELECT 1
-        FROM cdm.user_product_counters_names AS n
+        FROM {{ cdm }}.user_product_counters_names AS n
         WHERE n.product_id = d.product_id
     )
 UNION
 SELECT i.h_product_pk
 FROM batch_orders AS o
-INNER JOIN dds.s_order_item AS i ON o.order_id = i.order_id
-INNER JOIN cdm.user_product_counters_names AS n ON i.h_product_pk = n.product_id
+INNER JOIN {{ dds }}.s_order_item AS i ON o.order_id = i.order_id
+INNER JOIN {{ cdm }}.user_product_counters_names AS n ON i.h_product_pk = n.product_id
 WHERE
     NOT n.is_from_menu
     AND EXISTS (  -- mostly there is none, and the orders need no look
         SELECT 1
-        FROM cdm.user_product_counters_names AS u
+        FROM {{ cdm }}.user_product_counters_names AS u
         WHERE NOT u.is_from_menu
     )

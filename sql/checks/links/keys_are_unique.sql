@@ -1,4 +1,4 @@
--- Every key of {{ schema }}.{{ table }} stands in one row, and so does its pair of keys.
+-- Every key of dds.{{ table }} stands in one row, and so does its pair of keys.
 {#- #fail #}
 SELECT
     t.{{ key }},
@@ -6,7 +6,7 @@ SELECT
     min(t.{{ column }}::text) AS {{ column }},
     {%- endfor %}
     count(*) AS row_cnt
-FROM {{ schema }}.{{ table }} AS t
+FROM {{ dds }}.{{ table }} AS t
 GROUP BY t.{{ key }}
 HAVING count(*) > 1 OR t.{{ key }} IS NULL
 UNION ALL
@@ -16,7 +16,7 @@ SELECT
     t.{{ column }}::text,
     {%- endfor %}
     count(*) AS row_cnt
-FROM {{ schema }}.{{ table }} AS t
+FROM {{ dds }}.{{ table }} AS t
 GROUP BY t.{{ hub_keys | join(", t.") }}
 HAVING
     count(*) > 1

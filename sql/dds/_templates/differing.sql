@@ -13,7 +13,7 @@ SELECT{{ all_of("s", primary_key, "    ") }}
 FROM unique_source_records AS s
 CROSS JOIN LATERAL (
     SELECT{{ all_of("t", compared, "        ") }}
-    FROM {{ schema }}.{{ table }} AS t
+    FROM {{ dds }}.{{ table }} AS t
     WHERE
         {%- for column in primary_key %}
         {{ "AND " if not loop.first }}t.{{ column }} = s.{{ column }}

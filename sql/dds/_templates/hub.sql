@@ -4,7 +4,7 @@
 {%- endif %}
 {% include "dds/_templates/hub_records.sql" %}
 
-INSERT INTO {{ schema }}.{{ table }} AS t ({{ columns | join(", ") }})
+INSERT INTO {{ dds }}.{{ table }} AS t ({{ columns | join(", ") }})
 SELECT
     {%- for column in columns if column not in ("load_dt", "load_src") %}
     {{ column }},

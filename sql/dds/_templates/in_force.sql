@@ -2,7 +2,7 @@
 may be no menu: users and restaurants share one key space. -#}
 NOT EXISTS (
     SELECT 1
-    FROM dds.s_restaurant_names AS later
+    FROM {{ dds }}.s_restaurant_names AS later
     WHERE
         later.h_restaurant_pk = line.h_restaurant_pk
         AND later.version_dt = line.version_dt
@@ -11,7 +11,7 @@ NOT EXISTS (
 )
 AND NOT EXISTS (
     SELECT 1
-    FROM dds.s_user_names AS later
+    FROM {{ dds }}.s_user_names AS later
     WHERE
         later.h_user_pk = line.h_restaurant_pk
         AND later.version_dt = line.version_dt

@@ -7,7 +7,7 @@ WHERE
     %(is_careful)s
     OR EXISTS (
         SELECT 1
-        FROM {{ schema }}.{{ table }} AS t
+        FROM {{ dds }}.{{ table }} AS t
         WHERE t.{{ business_keys[0] }} = s.{{ business_keys[0] }}
         OFFSET 0  -- one look-up per row, whatever the statistics say
     )

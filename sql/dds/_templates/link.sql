@@ -1,7 +1,7 @@
 -- Add the pairs that {{ table }} has not seen yet; a pair already there is left alone.
 {% include "dds/_templates/link_records.sql" %}
 
-INSERT INTO {{ schema }}.{{ table }} ({{ columns | join(", ") }})
+INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})
 SELECT
     {{ key_expression }} AS {{ key }},
     {%- for column in carried + hub_keys %}

@@ -9,7 +9,7 @@ WHERE
     )
     OR NOT EXISTS (
         SELECT 1
-        FROM {{ schema }}.{{ table }} AS t
+        FROM {{ dds }}.{{ table }} AS t
         WHERE
             {%- for column in primary_key %}
             {{ "AND " if not loop.first }}t.{{ column }} = s.{{ column }}

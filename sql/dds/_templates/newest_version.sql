@@ -1,7 +1,7 @@
 CROSS JOIN LATERAL (
     SELECT
         v.{{ columns | join(",\n        v.") }}
-    FROM dds.s_order_version AS v
+    FROM {{ dds }}.s_order_version AS v
     WHERE v.order_id = {{ order }}
     ORDER BY {{ newest_first("v") }}
     LIMIT 1

@@ -1,7 +1,7 @@
 -- Add the versions that {{ table }} has not seen yet, late ones too; change none.
 {% include "dds/_templates/satellite_records.sql" %}
 
-INSERT INTO {{ schema }}.{{ table }} ({{ columns | join(", ") }})
+INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})
 SELECT
     {%- for column in columns if column not in ("load_dt", "load_src") %}
     s.{{ column }},

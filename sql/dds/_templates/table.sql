@@ -1,5 +1,5 @@
 -- Make the table of {{ table }} as its definition says.
-CREATE TABLE IF NOT EXISTS {{ schema }}.{{ table }} (
+CREATE TABLE IF NOT EXISTS {{ dds }}.{{ table }} (
     {%- for column, type in typed_columns.items() %}
     {{ column }} {{ type }}{{ " NOT NULL" if column not in nullable }},
     {%- endfor %}

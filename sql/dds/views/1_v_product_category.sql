@@ -1,17 +1,17 @@
 -- Since when a dish has belonged to which category, as the menus tell (contract, 4).
-CREATE OR REPLACE VIEW dds.v_product_category AS
+CREATE OR REPLACE VIEW {{ dds }}.v_product_category AS
 SELECT
     p.h_product_pk,
     span.from_dt,
     span.until_dt,
     span.h_category_pk
-FROM dds.h_product AS p
+FROM {{ dds }}.h_product AS p
 CROSS JOIN LATERAL (
     WITH told_at AS (
         SELECT DISTINCT ON (line.version_dt)
             line.version_dt,
             line.h_category_pk
-        FROM dds.s_product_category AS line
+        FROM {{ dds }}.s_product_category AS line
         WHERE
             line.h_product_pk = p.h_product_pk
             AND {% filter indent(12) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}

@@ -1,15 +1,15 @@
 -- What a dish is called now: by the newest menu, else by the newest order
 -- (contract, section 4).
-CREATE OR REPLACE VIEW dds.v_product_name AS
+CREATE OR REPLACE VIEW {{ dds }}.v_product_name AS
 SELECT
     p.h_product_pk,
     p.product_id,
     coalesce(menu.name, ordered.product_name) AS product_name,
     menu.name IS NOT NULL AS is_from_menu
-FROM dds.h_product AS p
+FROM {{ dds }}.h_product AS p
 LEFT JOIN LATERAL (
     SELECT line.name
-    FROM dds.s_product_names AS line
+    FROM {{ dds }}.s_product_names AS line
     WHERE
         line.h_product_pk = p.h_product_pk
         AND {% filter indent(8) %}{% include "dds/_templates/in_force.sql" %}{% endfilter %}
@@ -21,8 +21,8 @@ LEFT JOIN LATERAL (
 ) AS menu ON TRUE
 LEFT JOIN LATERAL (
     SELECT i.product_name
-    FROM dds.s_order_item AS i
-    INNER JOIN dds.s_order_version AS v
+    FROM {{ dds }}.s_order_item AS i
+    INNER JOIN {{ dds }}.s_order_version AS v
         ON
             i.order_id = v.order_id
             AND i.version_dt = v.version_dt
@@ -33,7 +33,7 @@ LEFT JOIN LATERAL (
         AND menu.name IS NULL
         AND i.version_dt = (  -- by the index; the rank decides among a few
             SELECT max(l.version_dt)
-            FROM dds.s_order_item AS l
+            FROM {{ dds }}.s_order_item AS l
             WHERE l.h_product_pk = p.h_product_pk AND l.product_name IS NOT NULL
         )
     ORDER BY {{ newest_first("v") | replace("v.version_dt", "i.version_dt") }}, i.line_no DESC

@@ -1,5 +1,5 @@
 -- One row per order: its newest version, by the rank of the contract's section 1.
-CREATE OR REPLACE VIEW dds.v_order AS
+CREATE OR REPLACE VIEW {{ dds }}.v_order AS
 SELECT
     o.h_order_pk,
     o.order_id,
@@ -12,17 +12,17 @@ SELECT
     newest.version_dt,
     newest.hk_order_item_hashdiff,
     newest.statuses
-FROM dds.s_order_version AS newest
-INNER JOIN dds.h_order AS o ON newest.order_id = o.order_id
+FROM {{ dds }}.s_order_version AS newest
+INNER JOIN {{ dds }}.h_order AS o ON newest.order_id = o.order_id
 -- Both are always there; LEFT lets a query that asks for neither leave them out.
-LEFT JOIN dds.h_user AS u ON newest.h_user_pk = u.h_user_pk
-LEFT JOIN dds.h_restaurant AS r ON newest.h_restaurant_pk = r.h_restaurant_pk
+LEFT JOIN {{ dds }}.h_user AS u ON newest.h_user_pk = u.h_user_pk
+LEFT JOIN {{ dds }}.h_restaurant AS r ON newest.h_restaurant_pk = r.h_restaurant_pk
 -- An anti-join serves the whole read and, by an index, the orders of a guest or a day;
 -- a subquery with LIMIT or DISTINCT would serve one of them.
 WHERE
     NOT EXISTS (
         SELECT 1
-        FROM dds.s_order_version AS later
+        FROM {{ dds }}.s_order_version AS later
         WHERE
             later.order_id = newest.order_id
             AND later.version_dt >= newest.version_dt  -- follows; the index can use it

@@ -1,6 +1,6 @@
 -- What a guest is called now: by the newest dictionary entry, else by the newest order
 -- (contract, section 6).
-CREATE OR REPLACE VIEW dds.v_user_name AS
+CREATE OR REPLACE VIEW {{ dds }}.v_user_name AS
 SELECT
     u.h_user_pk,
     u.user_id,
@@ -9,12 +9,12 @@ SELECT
         WHEN entry.username IS NULL THEN ordered.userlogin
         ELSE entry.userlogin
     END AS userlogin
-FROM dds.h_user AS u
+FROM {{ dds }}.h_user AS u
 LEFT JOIN LATERAL (
     SELECT
         n.username,
         n.userlogin
-    FROM dds.s_user_names AS n
+    FROM {{ dds }}.s_user_names AS n
     WHERE n.h_user_pk = u.h_user_pk AND n.topic = '{{ dictionary_feed }}'
     ORDER BY n.version_dt DESC, n.kafka_offset DESC
     LIMIT 1
@@ -23,8 +23,8 @@ LEFT JOIN LATERAL (
     SELECT
         n.username,
         n.userlogin
-    FROM dds.s_user_names AS n
-    INNER JOIN dds.s_order_version AS v
+    FROM {{ dds }}.s_user_names AS n
+    INNER JOIN {{ dds }}.s_order_version AS v
         ON
             n.topic = v.topic
             AND n.epoch = v.epoch

@@ -1,14 +1,14 @@
 -- What a restaurant is called now: by the newest dictionary entry, else by the newest
 -- order.
-CREATE OR REPLACE VIEW dds.v_restaurant_name AS
+CREATE OR REPLACE VIEW {{ dds }}.v_restaurant_name AS
 SELECT
     r.h_restaurant_pk,
     r.restaurant_id,
     coalesce(entry.name, ordered.name) AS restaurant_name
-FROM dds.h_restaurant AS r
+FROM {{ dds }}.h_restaurant AS r
 LEFT JOIN LATERAL (
     SELECT n.name
-    FROM dds.s_restaurant_names AS n
+    FROM {{ dds }}.s_restaurant_names AS n
     WHERE
         n.h_restaurant_pk = r.h_restaurant_pk
         AND n.topic = '{{ dictionary_feed }}'
@@ -17,8 +17,8 @@ LEFT JOIN LATERAL (
 ) AS entry ON TRUE
 LEFT JOIN LATERAL (
     SELECT n.name
-    FROM dds.s_restaurant_names AS n
-    INNER JOIN dds.s_order_version AS v
+    FROM {{ dds }}.s_restaurant_names AS n
+    INNER JOIN {{ dds }}.s_order_version AS v
         ON
             n.topic = v.topic
             AND n.epoch = v.epoch

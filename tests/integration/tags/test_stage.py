@@ -12,6 +12,7 @@ from palate.engine.outcome import Outcome
 from palate.marts import refresh
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.marts.mart_sql import MartSql
 from palate.names import HUB_KEY_NAMESPACE
 from palate.positions.watermark import watermarks
 from palate.tags import stage as tags
@@ -311,10 +312,10 @@ def test_mart_that_tells_nothing_is_seen(
     """A planted bug: the comparison must not share it."""
     statements = refresh.refresh_statements
     monkeypatch.setattr(
-        marts,
+        refresh,
         "refresh_statements",
-        lambda name: [
-            one for one in statements(name) if one.name != "waiting_for_tags"
+        lambda name, tables: [
+            one for one in statements(name, tables) if one.name != "waiting_for_tags"
         ],
     )
     shop.rule(LOBIO)
@@ -336,7 +337,8 @@ def test_new_rule_waits_for_a_mart_that_counted_without_it(shop: Shop) -> None:
     dsn = shop.settings.dwh_dsn.get_secret_value()
     with psycopg.connect(dsn) as slow:
         # What a mart does last: nobody has a rule for what it has counted.
-        slow.execute(load_marts()["user_product_counters"].shared("keep_conditions"))
+        mart = load_marts()["user_product_counters"]
+        slow.execute(MartSql(mart).shared("keep_conditions"))
         slow.execute("UPDATE cdm.user_product_counters SET order_cnt = 2")
         shop.rule(LOBIO)
         thread = threading.Thread(

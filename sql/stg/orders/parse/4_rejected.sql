@@ -1,5 +1,5 @@
 -- Keep what was refused, with the reason; a replay may have found another one.
-INSERT INTO stg.rejected_messages AS m (
+INSERT INTO {{ refused }} AS m (
     topic, epoch, kafka_partition, kafka_offset, reason, detail, rejected_dt
 )
 SELECT

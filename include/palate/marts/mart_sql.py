@@ -1,0 +1,138 @@
+"""The SQL of one mart, about one set of tables: its own files, and those all share."""
+
+from dataclasses import dataclass
+from textwrap import indent
+from typing import Any
+
+import jinja2
+
+from palate.errors import DefinitionError
+from palate.marts.definitions import Mart
+from palate.sql import Step, render, step
+from palate.table_set import TableSet
+
+
+@dataclass(frozen=True)
+class MartSql:
+    """The queries and statements of a mart; all name the tables of one set."""
+
+    mart: Mart
+    tables: TableSet = TableSet.LIVE
+
+    def query(self, file: str, **values: Any) -> str:
+        """Return a query of the mart's own folder.
+
+        :raises DefinitionError: if the file is not there, or is no template
+        """
+        path = f"cdm/{self.mart.name}/{file}.sql"
+        try:
+            return render(path, self.tables, **values)
+        except jinja2.TemplateNotFound:
+            message = f"sql/{path} is not there. See CONTRIBUTING.md, 'Add a mart'."
+            raise DefinitionError(message) from None
+        except jinja2.TemplateError as error:
+            message = f"sql/{path}: {error}. See CONTRIBUTING.md, 'Add a mart'."
+            raise DefinitionError(message) from None
+
+    def shared(self, file: str, **values: Any) -> str:
+        """Return a query that all marts share, for this one."""
+        return render(_template(file), self.tables, **self._names(), **values)
+
+    def step(self, file: str, name: str | None = None, **values: Any) -> Step:
+        """Return a statement that all marts share, for this one.
+
+        :param name: what it is counted by; without one, what it makes
+        """
+        return step(_template(file), name, self.tables, **self._names(), **values)
+
+    def contributions(self, orders: str, reference: str | None) -> str:
+        """Return what orders add to each key, and from how many rows: it must be one.
+
+        :param orders: the relation that has them
+        :param reference: the relation that has what the mart looks up
+        """
+        return self.shared("per_order", contributions=self._adds(orders, reference))
+
+    def recomputed(self) -> str:
+        """Return the query for the whole mart as it follows from the vault."""
+        contributions = self.contributions(*self._whole())
+        return self._recomputed(contributions, finds_doubled=True)
+
+    def meaning(self) -> str:
+        """Return the same as a definition's words say it: its hash is kept."""
+        return self._recomputed(self._adds(*self._whole()), finds_doubled=False)
+
+    def recomputed_of(self, orders: str, reference: str | None) -> str:
+        """Return the query for what some orders add, with names as they are kept."""
+        return self.shared(
+            "recomputed",
+            all_contributions=self.contributions(orders, reference),
+            label_query=self._kept_labels(),
+            finds_doubled=True,
+        )
+
+    @property
+    def kept_reference(self) -> str | None:
+        """Return the table of what the mart has looked up."""
+        reference = self.mart.reference
+        return f"{self.tables.cdm}.{reference.table}" if reference else None
+
+    @property
+    def label_table(self) -> str | None:
+        """Return the table that has the names of what is counted."""
+        label = self.mart.label
+        return self.tables.table(label.table) if label else None
+
+    def _adds(self, orders: str, reference: str | None) -> str:
+        further = {"reference": reference} if reference else {}
+        return self.query("contributions", orders=orders, **further)
+
+    def _whole(self) -> tuple[str, str | None]:
+        """Return the relations of all orders that count, and of all lookups."""
+        reference = None
+        if self.mart.reference:
+            reference = _subquery(self.query("reference", products=None))
+        return _subquery(self.shared("all_orders")), reference
+
+    def _recomputed(self, contributions: str, *, finds_doubled: bool) -> str:
+        label_query = self._kept_labels()
+        if self.label_table and self.label_table == self.kept_reference:
+            label_query = self.query("reference", products=None)
+        return self.shared(
+            "recomputed",
+            all_contributions=contributions,
+            label_query=label_query,
+            finds_doubled=finds_doubled,
+        )
+
+    def _kept_labels(self) -> str:
+        label = self.mart.label
+        if label is None:
+            return ""
+        return f"SELECT\n    {label.key},\n    {label.column}\nFROM {self.label_table}"
+
+    def _names(self) -> dict[str, Any]:
+        mart = self.mart
+        reference = mart.reference
+        return {
+            "mart": mart.name,
+            "keys": list(mart.keys),
+            "guest": mart.guest,
+            "label": mart.label,
+            "label_table": self.label_table,
+            "order_columns": list(mart.order_columns),
+            "counted": list(mart.counted),
+            "tag_kind": mart.tag_kind,
+            "changes": reference and reference.changes,
+            "reference_table": reference and reference.table,
+            "reference_columns": list(reference.columns) if reference else [],
+            "reference_key": list(reference.key) if reference else [],
+        }
+
+
+def _template(file: str) -> str:
+    return f"cdm/_templates/{file}.sql"
+
+
+def _subquery(query: str) -> str:
+    return f"(\n{indent(query, '    ')}\n)"
