@@ -256,7 +256,7 @@ def test_run_that_dies_loses_nothing(
     shop.put(*_soups(2))
     shop.rule(LOBIO)
     with monkeypatch.context() as broken:
-        broken.setattr(tags.outbox, "enter_tags", _die)
+        broken.setattr(tags.tag_states, "enter_tags", _die)
         with pytest.raises(RuntimeError):
             load(shop.settings, "dies")
     assert shop.held() == set()
