@@ -12,9 +12,9 @@ what is wrong with it.
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-import palate_assets as assets
-from palate_airflow import DAG_DEFAULTS, run_stage
-from palate_tasks import marts_and_tags
+from palate_airflow import assets
+from palate_airflow.dag_factory import marts_and_tags
+from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 
 
 @dag(

@@ -13,10 +13,10 @@ them. In a rebuild the log says what stands in its way.
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-import palate_assets as assets
-import rebuild_form as rebuild
-from palate_airflow import DAG_DEFAULTS
-from reload_form import reload_form, reload_layer, tell_report
+from palate_airflow import assets
+from palate_airflow.forms import rebuild
+from palate_airflow.forms.reload import reload_form, reload_layer, tell_report
+from palate_airflow.tasks import DAG_DEFAULTS
 
 
 @dag(

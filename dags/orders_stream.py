@@ -12,10 +12,10 @@ what to do. While Redis is away `dictionaries` fails, the marts load, and names 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
 
-import palate_assets as assets
-from palate_airflow import DAG_DEFAULTS, limits_form, run_stage
-from palate_airflow import drain as drain_as_asked
-from palate_tasks import marts_and_tags
+from palate_airflow import assets
+from palate_airflow.dag_factory import marts_and_tags
+from palate_airflow.tasks import DAG_DEFAULTS, limits_form, run_stage
+from palate_airflow.tasks import drain as drain_as_asked
 
 
 @dag(

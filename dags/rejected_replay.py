@@ -11,11 +11,11 @@ of the failed task ends with what to do. A cleared run judges its own messages a
 
 from airflow.sdk import dag, task
 
-import palate_assets as assets
-from palate_airflow import DAG_DEFAULTS, run_stage
-from palate_tasks import marts_and_tags
-from replay_form import replay as replay_as_asked
-from replay_form import replay_form
+from palate_airflow import assets
+from palate_airflow.dag_factory import marts_and_tags
+from palate_airflow.forms.replay import replay as replay_as_asked
+from palate_airflow.forms.replay import replay_form
+from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 
 
 @dag(

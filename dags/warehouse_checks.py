@@ -15,9 +15,9 @@ from itertools import groupby
 
 from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
-import palate_assets as assets
 from palate.check_definitions import load_checks
-from palate_airflow import DAG_DEFAULTS, run_stage
+from palate_airflow import assets
+from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 
 
 @dag(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ _NEEDED_BY_TASKS = (
     "palate.marts",
     "palate.tags",
     "palate.vault",
+)
+# What DAG files import: the fork that reads one finds it loaded.
+_NEEDED_BY_DAG_FILES = (
+    "palate.check_definitions",
+    "palate_airflow.dag_factory",
+    "palate_airflow.forms.rebuild",
+    "palate_airflow.forms.replay",
 )
 
 
@@ -92,6 +100,10 @@ def _load() -> None:
     for name in _NEEDED_BY_TASKS:
         importlib.import_module(name)
     importlib.import_module("palate.sql").compile_all()
+    # A setting that can't be used fails here, and the DAG file's import error says so.
+    with suppress(ValueError):
+        for name in _NEEDED_BY_DAG_FILES:
+            importlib.import_module(name)
 
 
 # Not now: this part of Airflow is only half imported yet, and may never fork.

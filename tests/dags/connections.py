@@ -1,11 +1,23 @@
 """The Airflow Connections of a warehouse, as the environment gives them."""
 
 import json
+import sys
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg.conninfo
+import pytest
 
+import palate_airflow
 from palate.settings import Settings
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Let Airflow use this warehouse, its services and topics until the test's end."""
+    for name, value in variables(settings).items():
+        monkeypatch.setenv(name, value)
+    # Another test's topics would be in it: the next DAG file makes it anew.
+    sys.modules.pop("palate_airflow.assets", None)
+    vars(palate_airflow).pop("assets", None)
 
 
 def variables(settings: Settings) -> dict[str, str]:

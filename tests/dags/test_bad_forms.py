@@ -3,7 +3,6 @@
 That no further attempt is made is tested in ``tests/e2e``.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from psycopg import Connection
 
 from palate.settings import Settings
 from tests.corpus.case import BROKER_DT
-from tests.dags.connections import variables
+from tests.dags.connections import connect
 from tests.integration.staged import load, stage_messages, with_topics
 from tests.model.history import Message
 
@@ -56,9 +55,7 @@ def test_it_fails_at_once_and_says_why(
     stage_messages(connection, [Message(topic, 0, 0, 0, BROKER_DT, b"no order")])
     load(with_topics(warehouse, {topic: "raw"}))
     before = _ledger(connection)
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    sys.modules.pop("palate_assets", None)
+    connect(monkeypatch, warehouse)
 
     found = DagBag(str(DAGS / f"{dag}.py")).dags[dag]
     for one in found.tasks:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,12 +10,12 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from kafka import KafkaProducer
 
-import palate_airflow
 from deploy.local.stack import Stack
 from palate.clients.kafka_reader import open_reader
 from palate.clients.redis_connection import open_redis
 from palate.settings import KafkaProtocol, Settings
-from tests.dags.connections import variables
+from palate_airflow import tasks as connections
+from tests.dags.connections import connect
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = _REPOSITORY / "dags" / "orders_stream.py"
@@ -31,16 +30,15 @@ def secured(
 ) -> Settings:
     values = {name.lower(): value for name, value in services.secured_env().items()}
     settings = Settings.model_validate({**warehouse.model_dump(), **values})
-    for name, value in variables(settings).items():
-        monkeypatch.setenv(name, value)
+    connect(monkeypatch, settings)
     return settings
 
 
 def test_connections_give_login_and_authority_to_tasks_and_triggers(
     secured: Settings,
 ) -> None:
-    found = palate_airflow.task_settings()
-    assert found == asyncio.run(palate_airflow.trigger_settings())
+    found = connections.task_settings()
+    assert found == asyncio.run(connections.trigger_settings())
     names = [name for name in Settings.model_fields if name.startswith("kafka")]
     for name in names:
         assert getattr(found, name) == getattr(secured, name)
@@ -57,7 +55,7 @@ def test_connections_of_the_kubernetes_example_are_encrypted(
     for name, text in secrets["palate-connections"].items():
         filled = re.sub("<([^>]*)>", r"\1", text)
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", filled)
-    settings = palate_airflow.task_settings()
+    settings = connections.task_settings()
     (authority,) = secrets["palate-authority"]
     path = f"/etc/palate/authority/{authority}"
     assert settings.kafka_security_protocol is KafkaProtocol.SASL_SSL
@@ -83,11 +81,8 @@ def test_refused_login_is_a_sentence_in_the_tasks_log_and_no_secret(
     producer.send(next(iter(secured.palate_topics)), b"connection test").get(10)
     wrong = {"kafka_sasl_password": "an-utterly-wrong-one"}
     changed = Settings.model_validate({**secured.model_dump(), **wrong})
-    for name, value in variables(changed).items():
-        monkeypatch.setenv(name, value)
+    connect(monkeypatch, changed)
     monkeypatch.setenv("PALATE_KAFKA_TIMEOUT", "2")
-    # Another test's topics would be in it.
-    sys.modules.pop("palate_assets", None)
 
     run = DagBag(str(FILE)).dags["orders_stream"].test()
 

@@ -1,6 +1,5 @@
 """The hourly synchronisation, its tasks run in this process against real services."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from palate.engine.outcome import shell_caller
 from palate.landing import dictionaries
 from palate.settings import Settings
 from palate.vault import stage as vault
-from tests.dags.connections import variables
+from tests.dags.connections import connect
 from tests.integration.staged import stage_messages, with_topics
 from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, dish, guest, line, menu, raw
 
@@ -30,10 +29,7 @@ def test_move_that_redis_tells_of_is_in_the_marts_when_it_ends(
     warehouse: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = with_topics(warehouse)
-    for name, value in variables(settings).items():
-        monkeypatch.setenv(name, value)
-    # Another test's topics would be in it.
-    sys.modules.pop("palate_assets", None)
+    connect(monkeypatch, settings)
     message = raw(1, [line("d", name=None)], date=DAY_3, update_ts=DAY_3)
     stage_messages(connection, [message], datetime.now(UTC))
     with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:

@@ -3,7 +3,6 @@
 What an answer to the question does is tested in ``tests/e2e``.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from psycopg import Connection
 
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
-from tests.dags.connections import variables
+from tests.dags.connections import connect
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_history_reload.py"
 LOOK = {"messages", "vault", *load_marts(), "report"}
@@ -28,9 +27,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    sys.modules.pop("palate_assets", None)  # another test's topics would be in it
+    connect(monkeypatch, warehouse)
 
 
 def _states(**form: Any) -> dict[str, set[str]]:

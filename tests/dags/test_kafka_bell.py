@@ -10,19 +10,18 @@ from airflow.triggers.base import TriggerEvent
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from kafka_bell import KafkaBell
 from palate.engine.outcome import shell_caller
 from palate.landing import drain
 from palate.settings import Settings
-from tests.dags.connections import variables
+from palate_airflow.bell import KafkaBell
+from tests.dags.connections import connect
 
 SOON = 30
 
 
 @pytest.fixture(autouse=True)
 def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
+    connect(monkeypatch, warehouse)
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_looks_again_after_its_connection_was_cut(
             producer.send(topic, b"connection test").get(10)
             await ringing
 
-    with caplog.at_level(logging.WARNING, logger="kafka_bell"):
+    with caplog.at_level(logging.WARNING, logger="palate_airflow.bell"):
         asyncio.run(scene())
 
     assert caplog.text.count("The bell can't look") == 1

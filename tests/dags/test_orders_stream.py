@@ -4,7 +4,6 @@ How a scheduler runs it is tested in ``tests/e2e``.
 """
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +19,12 @@ from kafka import KafkaProducer
 from psycopg import Connection
 from sqlalchemy import select
 
-import palate_airflow
 from palate.engine.outcome import shell_caller
 from palate.engine.stage import open_run
 from palate.settings import Settings
-from palate_airflow import StageFailedError, StageStuckError, run_stage
-from tests.dags.connections import variables
+from palate_airflow import tasks
+from palate_airflow.tasks import StageFailedError, StageStuckError, run_stage
+from tests.dags.connections import connect
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
 MARTS = {"user_product_counters", "user_category_counters"}
@@ -40,10 +39,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    # Another test's topics would be in it.
-    sys.modules.pop("palate_assets", None)
+    connect(monkeypatch, warehouse)
 
 
 @pytest.fixture
@@ -192,7 +188,7 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
     )
     form = SimpleNamespace(params={})
     context = {"ti": task, "dag_run": run, "dag": form, "params": {}}
-    monkeypatch.setattr(palate_airflow, "get_current_context", lambda: context)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: context)
 
     with (
         open_run(warehouse, "vault:reload", shell_caller("vault")),

@@ -10,8 +10,8 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy.orm import Session
 
-import prompt_executor
-from prompt_executor import PromptExecutor
+from palate_airflow import prompt_executor
+from palate_airflow.prompt_executor import PromptExecutor
 
 _KEY = TaskInstanceKey("orders_stream", "drain", "a run", 1, -1)
 _SUCCESS = TaskInstanceState.SUCCESS

@@ -1,6 +1,5 @@
 """The form of a replay: what it offers, and what the library is asked for."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from psycopg import Connection
 from palate.landing.refusals import Selection
 from palate.reads import refused
 from palate.settings import Settings
-from replay_form import selected
+from palate_airflow.forms.replay import selected
 from tests.corpus.case import BROKER_DT, example
-from tests.dags.connections import variables
+from tests.dags.connections import connect
 from tests.integration.staged import load, stage_messages, with_topics
 from tests.model.history import Form, Message
 
@@ -82,9 +81,7 @@ def test_run_loads_what_a_mended_setting_accepts(
     ]
     stage_messages(connection, messages)
     load(with_topics(warehouse, {topic: Form.ENRICHED}))
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    sys.modules.pop("palate_assets", None)  # another test's topics would be in it
+    connect(monkeypatch, warehouse)
 
     dag = DagBag(str(PATH)).dags["rejected_replay"]
     run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "limit": 2})
@@ -105,9 +102,7 @@ def test_run_for_one_offset_replays_just_that(
     messages = [Message(topic, 0, 0, at, BROKER_DT, b"no order") for at in range(3)]
     stage_messages(connection, messages)
     load(warehouse)
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    sys.modules.pop("palate_assets", None)
+    connect(monkeypatch, warehouse)
 
     run = DagBag(str(PATH)).dags["rejected_replay"].test(run_conf={"offset": 1})
 

@@ -43,7 +43,7 @@ BEGUN = datetime(2023, 8, 16, 12, 30, tzinfo=UTC)
 def test_form_wins_over_the_run(
     form: dict[str, Any], interval: tuple[Any, Any], expected: tuple[Any, Any]
 ) -> None:
-    from reload_form import asked_history, reload_form
+    from palate_airflow.forms.reload import asked_history, reload_form
 
     start, end = interval
     run = SimpleNamespace(

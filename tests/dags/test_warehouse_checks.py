@@ -1,6 +1,5 @@
 """The nightly checks, run in this process against real services."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from psycopg import Connection
 from palate.check_definitions import load_checks
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
-from tests.dags.connections import variables
+from tests.dags.connections import connect
 from tests.unit.model.stories import line, raw
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "warehouse_checks.py"
@@ -26,10 +25,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables(warehouse).items():
-        monkeypatch.setenv(name, value)
-    # Another test's topics would be in it.
-    sys.modules.pop("palate_assets", None)
+    connect(monkeypatch, warehouse)
 
 
 def _states(run: DagRun) -> dict[str, str]:

@@ -23,8 +23,8 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-import palate_metrics
 from palate.settings import Settings, load_settings
+from palate_airflow import metrics
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -72,7 +72,7 @@ DAG_DEFAULTS: dict[str, Any] = {
         "retry_policy": ExceptionRetryPolicy(
             rules=[
                 RetryRule(
-                    exception="palate_airflow.StageStuckError",
+                    exception=StageStuckError,
                     action=RetryAction.FAIL,
                     reason="Somebody has to mend it first; the error above says what.",
                 )
@@ -178,7 +178,7 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     with failing_with_a_sentence():
         filled_form(context)
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    with palate_metrics.timed(context["ti"]) as outcome, failing_with_a_sentence():
+    with metrics.timed(context["ti"]) as outcome, failing_with_a_sentence():
         try:
             stage = getattr(importlib.import_module(f"palate.{module}"), function)
             found = stage(task_settings(), caller=me, **arguments)
@@ -210,7 +210,7 @@ def caller(context: Context) -> Caller:
         map_index=-1 if task.map_index is None else task.map_index,
         try_number=task.try_number,
         interval=(start, end) if run.run_type == "backfill" and start and end else None,
-        on_batch=lambda _, batch: palate_metrics.tell_batch(task, batch),
+        on_batch=lambda _, batch: metrics.tell_batch(task, batch),
     )
 
 

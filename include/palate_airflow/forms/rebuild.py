@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, get_current_context, task
 
-from palate_airflow import (
+from palate_airflow.forms.reload import asked_history
+from palate_airflow.tasks import (
     caller,
     failing_with_a_sentence,
     filled_form,
     task_settings,
 )
-from reload_form import asked_history
 
 if TYPE_CHECKING:
     from palate.engine import Batch, Caller

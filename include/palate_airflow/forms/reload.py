@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param, get_current_context
 
-import palate_metrics
-from palate_airflow import (
+from palate_airflow import metrics
+from palate_airflow.tasks import (
     caller,
     failing_with_a_sentence,
     filled_form,
@@ -83,7 +83,7 @@ def reload_layer(layer: str) -> dict[str, Any]:
     logging.getLogger("kafka").setLevel(logging.WARNING)
     me = caller(context)
     me = replace(me, on_batch=_progress(settings, me))
-    with palate_metrics.timed(context["ti"]) as found, failing_with_a_sentence():
+    with metrics.timed(context["ti"]) as found, failing_with_a_sentence():
         found |= reload.run(settings, me, layer, asked_history(context)).as_dict()
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = found

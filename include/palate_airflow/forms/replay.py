@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param, get_current_context
 
 from palate.names import Reason
-from palate_airflow import (
+from palate_airflow.tasks import (
     failing_with_a_sentence,
     filled_form,
     run_stage,

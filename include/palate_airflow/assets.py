@@ -9,9 +9,9 @@ from datetime import timedelta
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from pydantic import SecretStr
 
-from kafka_bell import KafkaBell
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from palate_airflow.bell import KafkaBell
 
 _SETTINGS = Settings(dwh_dsn=SecretStr(""))
 TOPICS = sorted(_SETTINGS.palate_topics)

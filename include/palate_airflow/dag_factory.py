@@ -6,8 +6,8 @@ from typing import Any
 
 from airflow.sdk import task
 
-import palate_assets as assets
-from palate_airflow import run_stage
+from palate_airflow import assets
+from palate_airflow.tasks import run_stage
 
 
 def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[Any]]:

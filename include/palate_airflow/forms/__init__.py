@@ -1,0 +1,1 @@
+"""The forms of runs that are started by hand, and the tasks that read them."""
