@@ -14,7 +14,8 @@ from airflow.sdk import dag, task
 
 from palate_airflow import assets
 from palate_airflow.dag_factory import marts_and_tags
-from palate_airflow.tasks import DAG_DEFAULTS, limits_form, run_stage
+from palate_airflow.forms.limits import limits_form
+from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 from palate_airflow.tasks import drain as drain_as_asked
 
 

@@ -109,7 +109,7 @@ def _tell(settings: Settings) -> None:
 
 
 async def _settings() -> Settings:
-    from palate_airflow.tasks import trigger_settings
+    from palate_airflow.connections import trigger_settings
 
     settings = await trigger_settings()
     return settings.model_copy(update={"palate_kafka_timeout": _KAFKA_SECONDS})

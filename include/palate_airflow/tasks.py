@@ -1,41 +1,35 @@
-"""What binds Airflow to the library: Connections, who is running, what is reported.
+"""How a task runs a stage: who is running, what is reported, how it fails.
 
-A task's body is one import and one call: ``run_stage(vault.run)``.
+A task's body is one import and one call: ``run_stage("vault.stage")``.
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from airflow.sdk import (
-    BaseHook,
     ExceptionRetryPolicy,
-    Param,
     RetryAction,
     RetryRule,
     get_current_context,
 )
-from airflow.sdk.exceptions import AirflowNotFoundException
 
-from palate.settings import Settings, load_settings
 from palate_airflow import metrics
+from palate_airflow.connections import task_settings
+from palate_airflow.forms.limits import filled_form
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection, Context
+    from airflow.sdk import Context
 
     from palate.engine import Caller
     from palate.errors import PalateError
 
 log = logging.getLogger(__name__)
-
-# The Airflow Connections that say where the services are.
-CONNECTIONS = ("dwh", "kafka", "redis")
 
 
 class StageFailedError(SystemExit):
@@ -84,57 +78,6 @@ DAG_DEFAULTS: dict[str, Any] = {
 }
 
 
-def limits_form(topics: list[str]) -> dict[str, Param]:
-    """Return the form of a manual run: what it takes at most."""
-    return {
-        "topics": Param(
-            topics,
-            type="array",
-            items={"type": "string", "enum": topics},
-            examples=topics,
-            minItems=1,
-            title="Topics",
-            description="Read only these topics.",
-        ),
-        "partitions": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6})*\s*$",
-            title="Partitions",
-            description="Read only these partitions, such as 0, 2. Empty: all.",
-        ),
-        "messages": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            maximum=100_000_000,
-            title="Most messages",
-            description="Stop after about as many. The next run takes the rest.",
-        ),
-        "minutes": Param(
-            None,
-            type=["null", "number"],
-            exclusiveMinimum=0,
-            maximum=25,
-            title="Longest time",
-            description="Stop reading after so many minutes. The next run goes on.",
-        ),
-    }
-
-
-def filled_form(context: Context) -> dict[str, Any]:
-    """Return the form of the current run, an empty field as None.
-
-    :raises RequestError: if the run was given a field that the form doesn't have
-    """
-    from palate.decisions import check_fields
-
-    known = context["dag"].params
-    check_fields(context["dag_run"].conf or {}, known)
-    params = context["params"]
-    return {name: None if params[name] == "" else params[name] for name in known}
-
-
 @contextmanager
 def failing_with_a_sentence() -> Iterator[None]:
     """End the task with the sentence of what went wrong, and no traceback.
@@ -167,7 +110,7 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     is no error: it takes what is waiting, and this task says so. But nobody else does
     what a backfill is to heal, so its task is tried again.
 
-    :param module: the part of the library that has the stage, such as ``vault``
+    :param module: the part of the library that has the stage, such as ``vault.stage``
     :param function: what runs it
     :raises StageFailedError: if it can't go on
     """
@@ -212,100 +155,6 @@ def caller(context: Context) -> Caller:
         interval=(start, end) if run.run_type == "backfill" and start and end else None,
         on_batch=lambda _, batch: metrics.tell_batch(task, batch),
     )
-
-
-def task_settings() -> Settings:
-    """Return the settings for a task, from the Airflow Connections."""
-    found = {}
-    for name in CONNECTIONS:
-        try:
-            found[name] = BaseHook.get_connection(name)
-        except AirflowNotFoundException:
-            log.debug("There is no Connection %s.", name)
-    return settings(found)
-
-
-async def trigger_settings() -> Settings:
-    """Return the same for a trigger, whose event loop must not wait."""
-    found = {}
-    for name in CONNECTIONS:
-        try:
-            found[name] = await BaseHook.aget_connection(name)
-        except AirflowNotFoundException:
-            log.debug("There is no Connection %s.", name)
-    return settings(found)
-
-
-def settings(connections: Mapping[str, Connection]) -> Settings:
-    """Return the settings that Connections give; the environment has the others.
-
-    A stage that needs a Connection that isn't there says so itself.
-
-    :raises SettingsError: if one can't be used
-    """
-    values: dict[str, Any] = {}
-    if "dwh" in connections:
-        values["dwh_dsn"] = _dsn(connections["dwh"])
-    if "kafka" in connections:
-        values |= _kafka(connections["kafka"])
-    if "redis" in connections:
-        values["redis_url"] = _redis_url(connections["redis"])
-    return load_settings(**values)
-
-
-def _dsn(connection: Connection) -> str:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import make_conninfo
-
-    from palate.errors import SettingsError
-
-    try:
-        return make_conninfo(
-            host=connection.host,
-            port=connection.port,
-            user=connection.login,
-            password=connection.password,
-            dbname=connection.schema,
-            **connection.extra_dejson,
-        )
-    except ProgrammingError:
-        # The driver's words may hold a piece of a password.
-        message = (
-            "The Airflow Connection `dwh` can't be used: its extra takes libpq's "
-            "parameters only, such as sslmode."
-        )
-        raise SettingsError(message) from None
-
-
-def _kafka(connection: Connection) -> dict[str, str]:
-    # The names that the provider apache-kafka hands on to librdkafka.
-    extra = connection.extra_dejson
-    names = {
-        "security.protocol": "kafka_security_protocol",
-        "sasl.mechanism": "kafka_sasl_mechanism",
-        "sasl.username": "kafka_sasl_username",
-        "sasl.password": "kafka_sasl_password",
-        "ssl.ca.location": "kafka_ssl_ca_location",
-    }
-    values = {setting: extra[name] for name, setting in names.items() if name in extra}
-    servers = extra.get("bootstrap.servers")
-    values["kafka_bootstrap"] = (
-        servers or f"{connection.host}:{connection.port or 9092}"
-    )
-    return values
-
-
-def _redis_url(connection: Connection) -> str:
-    extra = connection.extra_dejson
-    scheme = "rediss" if extra.get("ssl") else "redis"
-    login = ""
-    if connection.password:
-        name = quote(connection.login or "", safe="")
-        login = f"{name}:{quote(connection.password, safe='')}@"
-    host = f"{connection.host}:{connection.port or 6379}"
-    url = f"{scheme}://{login}{host}/{extra.get('db', 0)}"
-    authority = {name: extra[name] for name in ("ssl_ca_certs",) if name in extra}
-    return f"{url}?{urlencode(authority)}" if authority else url
 
 
 def as_failure(error: PalateError) -> StageFailedError:

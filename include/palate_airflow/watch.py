@@ -75,7 +75,7 @@ def _try() -> int:
 
 
 def _settings() -> Settings:
-    from palate_airflow.tasks import task_settings
+    from palate_airflow.connections import task_settings
 
     return task_settings().model_copy(update={"palate_kafka_timeout": _KAFKA_SECONDS})
 

@@ -14,7 +14,7 @@ from deploy.local.stack import Stack
 from palate.clients.kafka_reader import open_reader
 from palate.clients.redis_connection import open_redis
 from palate.settings import KafkaProtocol, Settings
-from palate_airflow import tasks as connections
+from palate_airflow import connections
 from tests.dags.connections import connect
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, get_current_context, task
 
+from palate_airflow.connections import task_settings
+from palate_airflow.forms.limits import filled_form
 from palate_airflow.forms.reload import asked_history
-from palate_airflow.tasks import (
-    caller,
-    failing_with_a_sentence,
-    filled_form,
-    task_settings,
-)
+from palate_airflow.tasks import caller, failing_with_a_sentence
 
 if TYPE_CHECKING:
     from palate.engine import Batch, Caller

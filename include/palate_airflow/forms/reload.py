@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param, get_current_context
 
 from palate_airflow import metrics
-from palate_airflow.tasks import (
-    caller,
-    failing_with_a_sentence,
-    filled_form,
-    task_settings,
-)
+from palate_airflow.connections import task_settings
+from palate_airflow.forms.limits import filled_form
+from palate_airflow.tasks import caller, failing_with_a_sentence
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

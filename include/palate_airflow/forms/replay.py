@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param, get_current_context
 
 from palate.names import Reason
-from palate_airflow.tasks import (
-    failing_with_a_sentence,
-    filled_form,
-    run_stage,
-    task_settings,
-)
+from palate_airflow.connections import task_settings
+from palate_airflow.forms.limits import filled_form
+from palate_airflow.tasks import failing_with_a_sentence, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
