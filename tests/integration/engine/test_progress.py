@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from palate.clients import redis_connection
 from palate.engine.outcome import Batch, Caller, Outcome
 from palate.landing import dictionaries
 from palate.marts import gathered
@@ -286,7 +287,7 @@ def test_entries_of_a_backfill_are_loaded_without_its_interval(
     emptied: Emptied, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = guest("u1", "2023-08-01 10:00:00")
-    monkeypatch.setattr(dictionaries, "open_redis", _redis({entry.id: entry.value}))
+    monkeypatch.setattr(redis_connection, "open_redis", _redis({entry.id: entry.value}))
     stage_messages(emptied.conn, orders(range(20)))
     vault.run(small, caller("vault"))
     interval = (datetime(2023, 8, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC))

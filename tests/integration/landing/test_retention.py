@@ -363,7 +363,7 @@ class TestRetain:
         _stage(conn, settings, 20)
         load(settings)
         _name(settings)
-        monkeypatch.setattr(storage, "_BETWEEN_TRIES_SECONDS", 0)
+        monkeypatch.setattr(retention, "_BETWEEN_TRIES_SECONDS", 0)
 
         with conn.transaction():
             conn.execute("SELECT count(*) FROM stg.order_events")
@@ -378,7 +378,7 @@ class TestRetain:
     def test_nobody_waits_long_behind_it(
         self, settings: Settings, conn: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(storage, "_BETWEEN_TRIES_SECONDS", 0.1)
+        monkeypatch.setattr(retention, "_BETWEEN_TRIES_SECONDS", 0.1)
         for partition in (0, 1, 2):
             _stage(conn, settings, 20, partition=partition)
         load(settings)
