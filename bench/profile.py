@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -123,12 +123,12 @@ def run_stages(settings: Settings, profile: Profile) -> None:
     """Run vault, dictionaries and the marts, one after the other."""
     with profile.watching():
         with profile.stage("vault"):
-            vault.run(settings, shell_caller("vault"))
+            vault.run(settings, Caller.in_shell("vault"))
         with profile.stage("dictionaries"):
-            dictionaries.run(settings, shell_caller("dictionaries"))
+            dictionaries.run(settings, Caller.in_shell("dictionaries"))
         for name in load_marts():
             with profile.stage(name):
-                marts.run(settings, name, shell_caller(name))
+                marts.run(settings, name, Caller.in_shell(name))
 
 
 def show(profile: Profile, orders: int, least: float) -> None:

@@ -29,7 +29,7 @@ def dictionaries_sync():
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES])
     def dictionaries():
         """Ask Redis for every guest and restaurant; stage and load what changed."""
-        return run_stage("landing.dictionaries", "sync")
+        return run_stage("pipelines", "look_up_all")
 
     counted, _ = marts_and_tags()
     dictionaries() >> counted

@@ -44,7 +44,7 @@ def orders_stream():
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES], retries=1)
     def dictionaries():
         """Ask Redis for guests and restaurants that are not known yet; load them."""
-        return run_stage("landing.dictionaries")
+        return run_stage("pipelines", "look_up")
 
     drained, loaded, looked_up = drain(), vault(), dictionaries()
     counted, sent = marts_and_tags(trigger_rule="all_done_min_one_success")

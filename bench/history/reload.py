@@ -11,7 +11,7 @@ from bench.samples import Samples
 from bench.services import Services, console, now
 from bench.store import stage
 from bench.system.growth import load
-from palate.engine.outcome import Batch, Caller, shell_caller
+from palate.engine.outcome import Batch, Caller
 from palate.engine.plans import ReadFrom, Request
 from palate.history import reload
 from palate.pipelines import run_pipeline
@@ -49,7 +49,9 @@ def measure(services: Services, *, messages: int, repetitions: int) -> Times:
         services.checkpoint()
         with times.reload.timed():
             found = reload.run_all(
-                settings, shell_caller("reload"), Request(end - timedelta(days=7), end)
+                settings,
+                Caller.in_shell("reload"),
+                Request(end - timedelta(days=7), end),
             )
         if found.healed or found.differing or found.positions != messages:
             message = f"The reload found what is not there: {found.as_dict()}"
@@ -121,7 +123,7 @@ def measure_part(services: Services, *, history: int, messages: int) -> Part:
         orders.sent_at(history - messages), orders.sent_at(history), ReadFrom.STG
     )
     with times.timed():
-        found = _reload(settings, shell_caller("reload"), request, messages)
+        found = _reload(settings, Caller.in_shell("reload"), request, messages)
     layers = {layer.name: layer.seconds for layer in found.layers}
     services.checkpoint()
     with times.timed():
@@ -142,7 +144,7 @@ def _reload(
 
 
 def _reload_killed(settings: Settings, request: Request, messages: int) -> int:
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     for kills in count():
         batches = count(1)
 

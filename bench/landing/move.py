@@ -16,9 +16,9 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage, staged
+from palate import pipelines
 from palate.database import connect
-from palate.engine.outcome import shell_caller
-from palate.landing import dictionaries
+from palate.engine.outcome import Caller
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -60,19 +60,19 @@ def measure(services: Services, *, number: int, repetitions: int) -> Moves:
         moment = orders.made_at(number // 2 + repetition)
         _tell(services, moment, f"Категория {repetition + 1}")
         with found.sync.timed(1):
-            dictionaries.sync(settings, shell_caller("dictionaries"))
+            pipelines.look_up_all(settings, Caller.in_shell("dictionaries"))
         found.concerned.append(_concerned(settings, moment))
         changed = {}
         for name in load_marts():
             before = _transaction(settings)
             with found.marts.setdefault(name, Samples()).timed(1):
-                outcome = marts.run(settings, name, shell_caller(name))
+                outcome = marts.run(settings, name, Caller.in_shell(name))
             changed |= _written(settings, name, before)
             if name == _MART:
                 found.touched.append(outcome.counts["touched_orders"])
         found.changed.append(changed)
     with found.rebuild.timed(1):
-        marts.rebuild(settings, _MART, shell_caller("rebuild"))
+        marts.rebuild(settings, _MART, Caller.in_shell("rebuild"))
     for name in load_marts():
         if compare.differences(settings, name)[0]:
             raise RuntimeError(f"{name} differs from the vault.")
@@ -124,10 +124,10 @@ def _filled(services: Services, number: int) -> Settings:
 
 
 def _load(settings: Settings) -> None:
-    vault.run(settings, shell_caller("vault"))
-    dictionaries.run(settings, shell_caller("dictionaries"))
+    vault.run(settings, Caller.in_shell("vault"))
+    pipelines.look_up(settings, Caller.in_shell("dictionaries"))
     for name in load_marts():
-        marts.run(settings, name, shell_caller(name))
+        marts.run(settings, name, Caller.in_shell(name))
 
 
 def popular_message(number: int) -> bytes:

@@ -12,7 +12,7 @@ from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console, now
 from bench.store import stage
 from palate.database import Connection, connect
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.landing import retention as storage
 from palate.settings import Settings
 from palate.vault import stage as vault
@@ -40,7 +40,7 @@ def measure(services: Services, *, repetitions: int) -> Waits:
         update={"palate_stg_partition_positions": _POSITIONS, "palate_stg_keep_days": 1}
     )
     stage(settings, _MESSAGES)
-    vault.run(settings, shell_caller("vault"))
+    vault.run(settings, Caller.in_shell("vault"))
     waits = Waits()
     with (
         connect(settings) as reader,
@@ -71,7 +71,7 @@ def show(waits: Waits) -> None:
 
 
 def _retain(settings: Settings) -> None:
-    if storage.retain(settings, shell_caller("storage")).dropped:
+    if storage.retain(settings, Caller.in_shell("storage")).dropped:
         raise RuntimeError("Retention has dropped what somebody was reading.")
 
 

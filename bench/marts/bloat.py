@@ -17,8 +17,9 @@ from bench import orders
 from bench.samples import Samples
 from bench.services import Services
 from bench.store import stage
+from palate import pipelines
 from palate.database import connect
-from palate.engine.outcome import Caller, Outcome, shell_caller
+from palate.engine.outcome import Caller, Outcome
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -47,7 +48,7 @@ _RULES = (
 
 _STAGES: dict[str, Callable[[Settings, Caller], Outcome]] = {
     vault.STAGE: vault.run,
-    dictionaries.STAGE: dictionaries.run,
+    dictionaries.STAGE: pipelines.look_up,
     **{
         name: lambda *to, name=name: marts.run(to[0], name, to[1])
         for name in load_marts()
@@ -130,7 +131,7 @@ def _batch(settings: Settings, size: int, times: dict[str, Samples]) -> None:
     stage(settings, size)
     for name, run in _STAGES.items():
         with times[name].timed(1000):
-            run(settings, shell_caller(name))
+            run(settings, Caller.in_shell(name))
 
 
 def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:

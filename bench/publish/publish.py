@@ -16,7 +16,7 @@ from bench.broker import make_topic
 from bench.samples import Samples
 from bench.services import Services, console
 from palate.database import Connection, connect
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox.tag_states import State
 from palate.publish import stage as publish
@@ -101,7 +101,7 @@ def _change(
     settings: Settings, conn: Connection, guests: int, *, is_on: bool
 ) -> dict[str, float]:
     conn.execute("UPDATE cdm.tag_rules SET active = %s", (is_on,))
-    caller = shell_caller("bench")
+    caller = Caller.in_shell("bench")
     tags.run(settings, caller)
     outcome = publish.run(settings, caller)
     if outcome.counts != {"tags_sent": guests, "tags_written": guests}:

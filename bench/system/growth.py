@@ -21,8 +21,9 @@ from bench.pipeline import check
 from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage, staged
+from palate import pipelines
 from palate.database import connect
-from palate.engine.outcome import Caller, Outcome, shell_caller
+from palate.engine.outcome import Caller, Outcome
 from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -175,11 +176,11 @@ def _copy(size: int) -> str:
 
 def load(settings: Settings) -> None:
     """Bring vault and marts up to STG, the marts side by side."""
-    vault.run(settings, shell_caller("vault"))
-    dictionaries.run(settings, shell_caller("dictionaries"))
+    vault.run(settings, Caller.in_shell("vault"))
+    pipelines.look_up(settings, Caller.in_shell("dictionaries"))
     with ThreadPoolExecutor() as pool:
         for done in [
-            pool.submit(marts.run, settings, name, shell_caller(name))
+            pool.submit(marts.run, settings, name, Caller.in_shell(name))
             for name in load_marts()
         ]:
             done.result()
@@ -190,12 +191,12 @@ def _measure_batch(settings: Settings, series: dict[str, Samples]) -> None:
     start = _wal_bytes(settings)
     runs: dict[str, Callable[[Settings, Caller], Outcome]] = {
         vault.STAGE: vault.run,
-        dictionaries.STAGE: dictionaries.run,
+        dictionaries.STAGE: pipelines.look_up,
         **{name: partial(_run_mart, name) for name in load_marts()},
     }
     for name, run in runs.items():
         with series[name].timed(1 / BATCH):
-            run(settings, shell_caller(name))
+            run(settings, Caller.in_shell(name))
     total = sum(series[name].values[-1] for name in runs if name != dictionaries.STAGE)
     series[TOTAL].values.append(total)
     series[WAL].values.append((_wal_bytes(settings) - start) / BATCH)

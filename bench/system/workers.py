@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.broker import make_topic, send
 from bench.samples import Samples
 from bench.services import Services, console, now
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.landing import drain
 from palate.landing.drain import Limits
 from palate.marts import stage as marts
@@ -135,7 +135,7 @@ def _work(
     settings = load_settings(**values)
     barrier.wait(120)
     for stage in work.stages:
-        caller = shell_caller(stage)
+        caller = Caller.in_shell(stage)
         if stage == drain.STAGE:
             drain.run(settings, caller, Limits(partitions=work.partitions))
         elif stage == vault.STAGE:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.services import Services, console
 from palate.database import Connection, connect
-from palate.engine.outcome import Outcome, shell_caller
+from palate.engine.outcome import Caller, Outcome
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
 from palate.tags import stage as tags
@@ -126,5 +126,5 @@ def _fill(conn: Connection, guests: int, things: int) -> None:
 
 def _timed(settings: Settings, name: str) -> tuple[str, Outcome, float]:
     start = time.perf_counter()
-    outcome = tags.run(settings, shell_caller(tags.STAGE))
+    outcome = tags.run(settings, Caller.in_shell(tags.STAGE))
     return name, outcome, time.perf_counter() - start

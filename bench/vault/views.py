@@ -19,7 +19,7 @@ from bench.services import Services
 from bench.store import stage
 from bench.system import growth
 from palate.counted import counted
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.schema.migrate import migrate
 from palate.vault import stage as vault
 
@@ -142,7 +142,7 @@ def measure_loads(services: Services, *, repetitions: int) -> dict[bool, Samples
             stage(settings, _LOADED)
             services.checkpoint()
             with samples.timed(1 / _LOADED):
-                vault.run(settings, shell_caller(vault.STAGE))
+                vault.run(settings, Caller.in_shell(vault.STAGE))
     services.drop_database(_DATABASE)
     return found
 

@@ -1,40 +1,90 @@
-"""The whole pipeline once, stage after stage, without an orchestrator."""
+"""Which stages there are, in which order; and all of them once, without Airflow."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from palate import marts, publish, tags, vault
-from palate.engine import Outcome, shell_caller
+from palate.engine import Caller, Outcome, Pipeline, Stage
 from palate.errors import PalateError, SettingsError
 from palate.landing import dictionaries, drain
-from palate.marts import load_marts
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
+def food() -> Pipeline:
+    """Return the stages of the orders; a mart that was added has its own at once."""
+    return Pipeline(
+        "food",
+        (
+            (Stage(drain.STAGE, drain.run),),
+            (
+                Stage(
+                    vault.STAGE,
+                    vault.run,
+                    upstream=vault.stage.UPSTREAM,
+                    reads_staging=True,
+                ),
+            ),
+            (
+                Stage(
+                    dictionaries.STAGE,
+                    look_up,
+                    upstream=(vault.STAGE,),
+                    marks=(dictionaries.NAMING_STAGE,),
+                ),
+            ),
+            tuple(
+                Stage(
+                    mart.stage,
+                    _counting(mart.name),
+                    upstream=(vault.STAGE,),
+                    is_optional=True,
+                )
+                for mart in marts.load_marts().values()
+            ),
+            (Stage(tags.STAGE, tags.run, marks=()),),
+            (
+                Stage(
+                    publish.STAGE,
+                    publish.run,
+                    upstream=(vault.STAGE,),
+                    marks=(publish.ORDERS,),
+                    is_optional=True,
+                ),
+            ),
+        ),
+    )
+
+
+def look_up(settings: Settings, caller: Caller) -> Outcome:
+    """Ask Redis for the entries that are due, and load what was found."""
+    return dictionaries.run(settings, caller, vault.stage.load_waiting)
+
+
+def look_up_all(settings: Settings, caller: Caller) -> Outcome:
+    """Ask Redis for every entry again, and load what changed."""
+    return dictionaries.sync(settings, caller, vault.stage.load_waiting)
+
+
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
-    """Run drain, vault, dictionaries, and what follows the vault; yield each outcome.
+    """Run every stage once; yield each outcome.
 
     A stage that fails ends the run; what was committed before stays, and the next run
     goes on from there. A drain that fails may have read what other partitions had: that
     is loaded first.
     """
+    first, *others = food().layers
     failed: PalateError | None = None
     try:
-        yield drain.run(settings, shell_caller(drain.STAGE))
+        yield from _run(settings, [first])
     except SettingsError:
         raise
     except PalateError as error:
         failed = error
     try:
-        for name, stage in (
-            (vault.STAGE, vault.run),
-            (dictionaries.STAGE, dictionaries.run),
-        ):
-            yield stage(settings, shell_caller(name))
-        yield from follow_vault(settings)
+        yield from _run(settings, others)
     except PalateError as error:
         if failed is None:
             raise
@@ -44,13 +94,23 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
 
 
 def follow_vault(settings: Settings) -> Iterator[Outcome]:
-    """Run the marts side by side, then tags and publish; yield each outcome."""
-    with ThreadPoolExecutor() as pool:
-        running = [
-            pool.submit(marts.run, settings, name, shell_caller(name))
-            for name in load_marts()
-        ]
-        for future in running:
-            yield future.result()
-    yield tags.run(settings, shell_caller(tags.STAGE))
-    yield publish.run(settings, shell_caller(publish.STAGE))
+    """Run what follows the dictionaries: marts, tags, publish; yield each outcome."""
+    yield from _run(settings, food().behind(dictionaries.STAGE))
+
+
+def _counting(mart: str) -> Callable[[Settings, Caller], Outcome]:
+    return lambda settings, caller: marts.run(settings, mart, caller)
+
+
+def _run(settings: Settings, layers: Iterable[tuple[Stage, ...]]) -> Iterator[Outcome]:
+    for layer in layers:
+        if len(layer) == 1:
+            yield layer[0].run(settings, Caller.in_shell(layer[0].name))
+            continue
+        with ThreadPoolExecutor() as pool:
+            running = [
+                pool.submit(stage.run, settings, Caller.in_shell(stage.name))
+                for stage in layer
+            ]
+            for future in running:
+                yield future.result()

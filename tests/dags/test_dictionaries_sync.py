@@ -8,8 +8,8 @@ import redis
 from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
-from palate.engine.outcome import shell_caller
-from palate.landing import dictionaries
+from palate.engine.outcome import Caller
+from palate.pipelines import look_up
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.dags.connections import connect
@@ -35,8 +35,8 @@ def test_move_that_redis_tells_of_is_in_the_marts_when_it_ends(
     with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
         client.set("u", guest("u", DAY_1).value)
         client.set("r", menu("r", DAY_1, dish("d", category="Суп")).value)
-        vault.run(settings, shell_caller("vault"))
-        dictionaries.run(settings, shell_caller("dictionaries"))
+        vault.run(settings, Caller.in_shell("vault"))
+        look_up(settings, Caller.in_shell("dictionaries"))
         client.set("r", menu("r", DAY_2, dish("d", category="Пицца")).value)
 
     run = DagBag(str(FILE)).dags["dictionaries_sync"].test()

@@ -10,7 +10,7 @@ from airflow.triggers.base import TriggerEvent
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.landing import drain
 from palate.settings import Settings
 from palate_airflow.bell import KafkaBell
@@ -52,7 +52,7 @@ def test_rings_without_a_payload_for_each_message_that_comes_to_a_quiet_topic(
             for _ in range(2):
                 producer.send(topic, b"connection test").get(10)
                 payloads.append((await _next(rings)).payload)
-                drain.run(warehouse, shell_caller("drain"))
+                drain.run(warehouse, Caller.in_shell("drain"))
         return payloads
 
     assert asyncio.run(scene()) == [None, None]
@@ -69,7 +69,7 @@ def test_looks_again_after_its_connection_was_cut(
         async with _hung(warehouse.palate_topics) as rings:
             producer.send(topic, b"connection test").get(10)
             await _next(rings)
-            drain.run(warehouse, shell_caller("drain"))
+            drain.run(warehouse, Caller.in_shell("drain"))
             ringing = asyncio.ensure_future(_next(rings))
             await asyncio.sleep(0)
             connection.execute(

@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from psycopg import Connection
 from sqlalchemy import select
 
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.engine.stage import open_run
 from palate.settings import Settings
 from palate_airflow import tasks
@@ -159,7 +159,7 @@ def test_stage_that_another_run_holds_is_green_and_says_so(
     warehouse: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALATE_LOCK_WAIT", "0.1")
-    with open_run(warehouse, "vault", shell_caller("vault")):
+    with open_run(warehouse, "vault", Caller.in_shell("vault")):
         run = _run()
 
     assert run.state == "success"
@@ -191,7 +191,7 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
 
     with (
-        open_run(warehouse, "vault:reload", shell_caller("vault")),
+        open_run(warehouse, "vault:reload", Caller.in_shell("vault")),
         pytest.raises(StageFailedError, match="another run has held") as failure,
     ):
         run_stage("vault.stage")

@@ -20,11 +20,11 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
-from palate import database
+from palate import database, pipelines
 from palate.engine.outcome import Caller, Outcome
 from palate.errors import PalateError
 from palate.history import rebuild
-from palate.landing import dictionaries, drain, replays
+from palate.landing import drain, replays
 from palate.landing import refusals as selection
 from palate.marts import gathered
 from palate.marts import stage as marts
@@ -158,8 +158,8 @@ def run_stage(
     known: dict[str, Callable[[Settings, Caller], Outcome]] = {
         "drain": drain.run,
         "vault": vault.run,
-        "dictionaries": dictionaries.run,
-        "sync": dictionaries.sync,
+        "dictionaries": pipelines.look_up,
+        "sync": pipelines.look_up_all,
         "tags": tags.run,
         "publish": publish.run,
         REBUILD_ALL: _rebuild_all,

@@ -6,7 +6,7 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.history import rebuild
 from palate.settings import Settings
 from tests.integration.broker import Broker
@@ -64,7 +64,7 @@ def test_nothing_that_is_printed_acts_on_a_terminal_or_forges_a_line(
 def test_report_of_a_rebuild_shows_keys_and_no_other_value(
     hostile: Shell, warehouse: Settings, connection: Connection
 ) -> None:
-    caller = shell_caller("rebuild")
+    caller = Caller.in_shell("rebuild")
     rebuild.build(warehouse, caller)
     found = rebuild.compare(warehouse, caller)
 

@@ -26,7 +26,7 @@ from palate.cli.rejected import app as rejected_app
 from palate.cli.reload import reload
 from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.errors import SettingsError
 from palate.landing import replays
 from palate.marts import load_marts
@@ -134,9 +134,9 @@ def rebuild(
             rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
             return
         if mart in load_marts():
-            outcome = marts.stage.rebuild(settings, mart, shell_caller("rebuild"))
+            outcome = marts.stage.rebuild(settings, mart, Caller.in_shell("rebuild"))
         else:
-            outcome = tags.rebuild(settings, shell_caller("rebuild"))
+            outcome = tags.rebuild(settings, Caller.in_shell("rebuild"))
         print_outcome(outcome, as_json)
 
 
@@ -155,8 +155,8 @@ def publish_changes(
     with exit_on_error():
         settings = load_settings()
         if again:
-            publish.again(settings, shell_caller("publish"))
-        print_outcome(publish.run(settings, shell_caller("publish")), as_json)
+            publish.again(settings, Caller.in_shell("publish"))
+        print_outcome(publish.run(settings, Caller.in_shell("publish")), as_json)
 
 
 def _print_status(found: status.Status) -> None:

@@ -9,7 +9,7 @@ from palate.check_definitions import load_checks
 from palate.checks import Result
 from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.marts import load_marts
 from palate.settings import load_settings
@@ -34,7 +34,9 @@ def check(
         if list_them:
             _print_rules()
             return
-        report = checks.run_checks(load_settings(), shell_caller("check"), names or [])
+        report = checks.run_checks(
+            load_settings(), Caller.in_shell("check"), names or []
+        )
         if as_json:
             print_json(report.as_dict())
         else:

@@ -14,9 +14,9 @@ from palate.cli.output import (
     print_table,
 )
 from palate.counted import counted
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.landing import dictionaries
-from palate.pipelines import follow_vault
+from palate.pipelines import follow_vault, look_up_all
 from palate.reads import entry
 from palate.settings import load_settings
 from palate.text import escape_controls
@@ -29,7 +29,7 @@ def sync(as_json: AsJson = False) -> None:
     """Read every known id from Redis again, stage what changed, and load it."""
     with exit_on_error():
         settings = load_settings()
-        outcomes = [dictionaries.sync(settings, shell_caller(dictionaries.STAGE))]
+        outcomes = [look_up_all(settings, Caller.in_shell(dictionaries.STAGE))]
         for outcome in (*outcomes, *follow_vault(settings)):
             print_outcome(outcome, as_json)
 

@@ -9,7 +9,7 @@ from palate.cli.output import AsJson, exit_on_error, out, print_json, print_tabl
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import current_user, required_text
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.landing import accept_gap, epochs, gaps
 from palate.positions import FeedPartition
 from palate.settings import load_settings
@@ -92,7 +92,7 @@ def accept(
     with exit_on_error():
         outcome = accept_gap.accept_gap(
             load_settings(),
-            shell_caller("accept-gap"),
+            Caller.in_shell("accept-gap"),
             topic,
             partition,
             to,
@@ -122,7 +122,7 @@ def accept_tail(
     with exit_on_error():
         log, first = accept_gap.accept_lost_tail(
             load_settings(),
-            shell_caller("accept-lost-tail"),
+            Caller.in_shell("accept-lost-tail"),
             topic,
             partition,
             who or current_user(),
@@ -145,7 +145,7 @@ def accept_other_cluster(
     with exit_on_error():
         epoch = accept_gap.accept_cluster(
             load_settings(),
-            shell_caller("accept-cluster"),
+            Caller.in_shell("accept-cluster"),
             topic,
             who or current_user(),
             required_text(reason, "--reason"),

@@ -5,7 +5,7 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from palate.cli.output import errors, out, print_json
-from palate.engine import Batch, shell_caller
+from palate.engine import Batch, Caller
 from palate.errors import ApprovalNeededError, RequestError
 from palate.history import rebuild, rebuild_report
 from palate.settings import Settings
@@ -31,7 +31,7 @@ def rebuild_vault(
         def on_batch(_: str, batch: Batch) -> None:
             progress.advance(bar, sum(len(item) for item in batch.ranges))
 
-        caller = shell_caller("rebuild", on_batch)
+        caller = Caller.in_shell("rebuild", on_batch)
         rebuild.build(settings, caller)
         found = rebuild.compare(settings, caller)
     _show(found, as_json)

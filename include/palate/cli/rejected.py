@@ -20,7 +20,7 @@ from palate.cli.output import (
 )
 from palate.counted import counted
 from palate.decisions import current_user, required_text
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import refusals, replays
 from palate.pipelines import follow_vault
@@ -199,10 +199,10 @@ def replay(
     _check_meant(selection, everything)
     selection = replace(selection, with_dismissed=dismissed, limit=limit)
     settings = load_settings()
-    queued = replays.run(settings, shell_caller(replays.STAGE), selection)
+    queued = replays.run(settings, Caller.in_shell(replays.STAGE), selection)
     print_outcome(queued, as_json)
     # Also when nothing was queued: what an earlier replay left is finished.
-    print_outcome(vault.run(settings, shell_caller(vault.STAGE)), as_json)
+    print_outcome(vault.run(settings, Caller.in_shell(vault.STAGE)), as_json)
     for outcome in follow_vault(settings):
         print_outcome(outcome, as_json)
     if queued.counts["queued"] and not as_json:

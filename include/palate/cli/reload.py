@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from palate import requests, vault
 from palate.cli.output import AsJson, errors, exit_on_error, out, print_json
-from palate.engine import Batch, Caller, plans, shell_caller
+from palate.engine import Batch, Caller, plans
 from palate.history import reload as reloading
 from palate.history import reload_share
 from palate.landing import restage
@@ -40,7 +40,7 @@ def reload(
     with exit_on_error():
         request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
-        caller = shell_caller("reload")
+        caller = Caller.in_shell("reload")
         if resume:
             caller = reloading.interrupted(settings, caller, request)
         with Progress(console=errors, disable=as_json, transient=True) as progress:

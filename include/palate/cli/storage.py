@@ -12,7 +12,7 @@ from palate.cli.output import (
     print_json,
     print_table,
 )
-from palate.engine import shell_caller
+from palate.engine import Caller
 from palate.landing import retention
 from palate.reads import storage
 from palate.settings import load_settings
@@ -63,7 +63,7 @@ def retain(
     """
     with exit_on_error():
         found = retention.retain(
-            load_settings(), shell_caller("retain"), dry_run=dry_run
+            load_settings(), Caller.in_shell("retain"), dry_run=dry_run
         )
         if as_json:
             print_json(found.as_dict())

@@ -28,13 +28,13 @@ class Caller:
     interval: tuple[datetime, datetime] | None = None
     on_batch: "Callable[[str, Batch], None] | None" = field(default=None, compare=False)
 
-
-def shell_caller(
-    task_id: str, on_batch: "Callable[[str, Batch], None] | None" = None
-) -> Caller:
-    """Return the caller for work that a person starts in a shell."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Caller("shell", f"shell__{now}", task_id, on_batch=on_batch)
+    @classmethod
+    def in_shell(
+        cls, task_id: str, on_batch: "Callable[[str, Batch], None] | None" = None
+    ) -> "Caller":
+        """Return the caller for work that a person starts in a shell."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return cls("shell", f"shell__{now}", task_id, on_batch=on_batch)
 
 
 @dataclass

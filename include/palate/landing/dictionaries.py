@@ -6,10 +6,9 @@ restaurant in whose orders a dish turns up that its known menu lacks.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from palate import vault
 from palate.clients import redis_connection
 from palate.database import Connection
 from palate.engine import Batch, Caller, Outcome, open_run
@@ -31,6 +30,11 @@ log = logging.getLogger(__name__)
 STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = FeedPartition(DICTIONARY_FEED, 0, 0)
+# The ids come from the orders that the vault has.
+_UPSTREAM = ("vault",)
+
+# What loads into the vault what was staged: handed in, for it lies behind this stage.
+Load = Callable[[Settings, Caller], Outcome]
 _NOTED = {"unknown": "unknown_ids", "lacking": "dishes_not_on_menu"}
 _BATCH_KEYS = 2_000
 _DUE = (
@@ -47,22 +51,22 @@ _REDIS = (
 )
 
 
-def run(settings: Settings, caller: Caller) -> Outcome:
+def run(settings: Settings, caller: Caller, load: Load) -> Outcome:
     """Ask for the ids that are due, stage what was found, and load it.
 
     :raises ServiceUnavailableError: if Redis does not answer; the ids stay due
     """
     _name_unknown(settings, caller)
-    return _read(settings, caller, _DUE)
+    return _read(settings, caller, _DUE, load)
 
 
-def sync(settings: Settings, caller: Caller) -> Outcome:
+def sync(settings: Settings, caller: Caller, load: Load) -> Outcome:
     """Read every id again that was ever named, and load what changed.
 
     :raises ServiceUnavailableError: if Redis does not answer; what was read is staged
     """
     _name_unknown(settings, caller)
-    return _read(settings, caller, _ALL)
+    return _read(settings, caller, _ALL, load)
 
 
 def is_due(conn: Connection) -> bool:
@@ -74,7 +78,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
     with open_run(settings, NAMING_STAGE, caller) as attempt:
         while ranges := row_chunks.first(
             attempt.conn,
-            open_ranges(attempt.conn, NAMING_STAGE, [vault.STAGE]),
+            open_ranges(attempt.conn, NAMING_STAGE, _UPSTREAM),
             settings.palate_chunk_positions,
             row_chunks.Rows.VERSIONS,
         ):
@@ -89,7 +93,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
                     batch.counts[_NOTED[noted]] = rows.rowcount
 
 
-def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
+def _read(settings: Settings, caller: Caller, query: str, load: Load) -> Outcome:
     problems: dict[str, str] = {}
     with open_run(settings, STAGE, caller) as attempt:
         ids = [row[0] for row in attempt.conn.execute(f"{query} ORDER BY id")]
@@ -113,7 +117,7 @@ def _read(settings: Settings, caller: Caller, query: str) -> Outcome:
             ", ..." if len(ids) > 5 else ".",
         )
     if outcome.counts["staged"]:
-        outcome.counts.update(vault.stage.load_waiting(settings, caller).counts)
+        outcome.counts.update(load(settings, caller).counts)
     return outcome
 
 

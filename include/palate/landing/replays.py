@@ -5,7 +5,6 @@ any other log, under their own locks and watermarks: a replay that dies anywhere
 finished by whatever run comes next.
 """
 
-from palate import vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller, Outcome, open_run, progress
@@ -17,6 +16,12 @@ from palate.settings import Settings
 
 STAGE = REPLAY_FEED
 _FEED = FeedPartition(REPLAY_FEED, 0, 0)
+# Up to where whoever judges messages has taken the feed.
+_JUDGED = (
+    "SELECT coalesce(min(coalesce(w.next_offset, 0)), 0) FROM ops.stages AS s"
+    " LEFT JOIN ops.watermarks AS w ON w.stage = s.stage AND w.topic = %(feed)s"
+    " WHERE s.reads_staging"
+)
 
 
 def describe_own(number: int) -> str:
@@ -50,7 +55,7 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
                 " SELECT %(next)s + row_number() OVER () - 1, chosen.*, %(load_dt)s"
                 f" FROM (SELECT {POSITION} {CHOSEN} AND NOT {IS_GONE} AND NOT EXISTS"
                 " (SELECT 1 FROM ops.replays AS waiting"
-                " WHERE waiting.replay_offset >= %(judged)s"
+                f" WHERE waiting.replay_offset >= ({_JUDGED})"
                 " AND (waiting.topic, waiting.epoch, waiting.kafka_partition,"
                 " waiting.kafka_offset)"
                 " = (m.topic, m.epoch, m.kafka_partition, m.kafka_offset))"
@@ -58,8 +63,8 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
                 values_of(selection)
                 | {
                     "next": start,
+                    "feed": REPLAY_FEED,
                     "load_dt": batch.load_dt,
-                    "judged": watermarks(conn, vault.STAGE).get(_FEED, 0),
                 },
             ).rowcount
             batch.counts["queued"] = number

@@ -1,5 +1,5 @@
 """What changed goes out: tags, counters, enriched orders."""
 
-from palate.publish.stage import STAGE, again, run
+from palate.publish.stage import ORDERS, STAGE, again, run
 
-__all__ = ["STAGE", "again", "run"]
+__all__ = ["ORDERS", "STAGE", "again", "run"]

@@ -24,6 +24,7 @@ from palate.names import SQL_FOLDER
 from palate.positions import make_ranges
 from palate.schema import roles
 from palate.schema.meanings import all_meanings
+from palate.schema.stages import enter_stages
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.table_set import TableSet
@@ -51,6 +52,7 @@ def migrate(settings: Settings) -> list[str]:
         with conn.transaction():
             tables = _make_vault(conn)
             new = mart_tables.make_tables(conn)
+            enter_stages(conn)
             try_loads(conn, settings)
             for statement in view_statements():
                 conn.execute(statement)

@@ -13,7 +13,7 @@ from palate.check_definitions import load_checks
 from palate.checks import run
 from palate.checks.run import Result
 from palate.checks.subjects import subjects
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.incidents import open_incidents
 from palate.marts import compare
@@ -63,7 +63,7 @@ def _connect(settings: Settings) -> Iterator[Connection]:
 
 
 def _look(settings: Settings, *names: str) -> list[Result]:
-    return run.run_checks(settings, shell_caller("check"), names).results
+    return run.run_checks(settings, Caller.in_shell("check"), names).results
 
 
 def _found(settings: Settings, *names: str) -> dict[str, set[str]]:
@@ -332,14 +332,14 @@ def test_planted_fault_is_found(shop: Settings, name: str) -> None:
             assert (f"{check} {subject}" in told) == is_failure
             if is_failure:
                 with pytest.raises(CheckFailedError, match=subject):
-                    run.run(shop, shell_caller("check"), [check])
+                    run.run(shop, Caller.in_shell("check"), [check])
         assert _found(shop, check) == {}
         assert open_incidents(conn) == []
 
 
 def test_check_that_is_not_there_is_named(shop: Settings) -> None:
     with pytest.raises(NotFoundError, match=r"no check x/y\. There are: hubs/keys"):
-        run.run_checks(shop, shell_caller("check"), ["x/y"])
+        run.run_checks(shop, Caller.in_shell("check"), ["x/y"])
 
 
 def test_loading_goes_on_beside_a_check_and_does_not_show_in_it(

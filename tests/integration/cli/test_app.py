@@ -12,8 +12,9 @@ from psycopg import Connection
 
 from deploy.local.ports import Ports
 from palate.cli.app import app
-from palate.engine.outcome import shell_caller
-from palate.landing import dictionaries, drain
+from palate.engine.outcome import Caller
+from palate.landing import drain
+from palate.pipelines import look_up_all
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.integration.broker import Broker
@@ -153,8 +154,8 @@ def test_reconcile_tells_what_is_behind_from_what_is_wrong(
     broker.send([raw(1, [line("d")]).value])
     shell.lines("run")
     broker.send([raw(2, [line("d")]).value])
-    drain.run(warehouse, shell_caller("test"))
-    vault.run(warehouse, shell_caller("test"))
+    drain.run(warehouse, Caller.in_shell("test"))
+    vault.run(warehouse, Caller.in_shell("test"))
 
     assert shell.lines("reconcile") == [
         "user_category_counters: 0 rows differ from the vault. What is not counted yet "
@@ -167,7 +168,7 @@ def test_reconcile_tells_what_is_behind_from_what_is_wrong(
     # A menu may concern anybody.
     with redis.Redis.from_url(warehouse.redis_url.get_secret_value()) as client:
         client.set("r", menu("r", DAY_1, dish("d", "Soup")).value)
-    dictionaries.sync(warehouse, shell_caller("test"))
+    look_up_all(warehouse, Caller.in_shell("test"))
     done = shell.palate("reconcile", PALATE_LOCK_WAIT="1")
     assert done.returncode == 7
     assert "user_product_counters: not compared. Entries of dictionaries" in done.stdout

@@ -11,7 +11,7 @@ import redis
 
 from deploy.local.ports import HOST, Ports
 from palate.clients.redis_connection import open_redis, read_values
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -171,13 +171,13 @@ def test_failures_of_outlets_end_as_the_one_that_time_may_heal(
     change_tags(connection, {"g1": ["a"]})
     denied = _changed(warehouse, redis_url=_forbid_writing(server))
     with pytest.raises(AccessDeniedError, match="does not let user reader"):
-        publish.run(denied, shell_caller("publish"))
+        publish.run(denied, Caller.in_shell("publish"))
 
     change_tags(connection, {"g1": ["b"]})
     nowhere = f"{HOST}:{Ports.free().kafka}"
     both = _changed(denied, kafka_bootstrap=nowhere, palate_kafka_timeout=1)
     with pytest.raises(ServiceUnavailableError, match="does not let user reader"):
-        publish.run(both, shell_caller("publish"))
+        publish.run(both, Caller.in_shell("publish"))
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ from palate.clients.kafka_reader import open_reader
 from palate.clients.kafka_sender import open_sender
 from palate.clients.redis_connection import open_redis, read_values
 from palate.database import connect
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.errors import (
     AccessDeniedError,
     PalateError,
@@ -85,7 +85,7 @@ def test_pipeline_reads_by_the_secured_doors(
         assert not watch.should_ring()
         broker.send([b"connection test"])
         assert watch.should_ring()
-    drain.run(secured, shell_caller("drain"))
+    drain.run(secured, Caller.in_shell("drain"))
     assert connection.execute("SELECT message FROM stg.order_events").fetchall() == [
         (b"connection test",)
     ]
@@ -198,12 +198,12 @@ def test_missing_permission_names_user_topic_and_permission(
     broker.send([b"one"])
     _allow(broker, guest, ACLOperation.DESCRIBE)
     with pytest.raises(AccessDeniedError, match=f"at topic {broker.raw}"):
-        drain.run(guest, shell_caller("drain"))
+        drain.run(guest, Caller.in_shell("drain"))
     with Kafka(guest, [broker.raw]):
         pass  # it may look; what it sends is refused
 
     _allow(broker, guest, ACLOperation.READ)
-    outcome = drain.run(guest, shell_caller("drain"))
+    outcome = drain.run(guest, Caller.in_shell("drain"))
     assert outcome.counts["messages"] == 1
 
 

@@ -18,6 +18,7 @@ from palate.landing import dictionaries
 from palate.marts import gathered
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.pipelines import look_up
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import advance
 from palate.settings import Settings
@@ -293,7 +294,7 @@ def test_entries_of_a_backfill_are_loaded_without_its_interval(
     interval = (datetime(2023, 8, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC))
     task = replace(caller("dictionaries", "backfill"), interval=interval)
 
-    outcome = dictionaries.run(small, task)
+    outcome = look_up(small, task)
 
     assert outcome.counts["s_user_names"] == 1
     rows = emptied.conn.execute(

@@ -12,7 +12,7 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from palate.engine.outcome import Batch, shell_caller
+from palate.engine.outcome import Batch, Caller
 from palate.engine.plans import ReadFrom, Request
 from palate.engine.stage import open_run
 from palate.errors import HistoryDiffersError, NotFoundError
@@ -53,7 +53,7 @@ class Shop:
     ) -> reload.ReloadReport:
         request = Request(start, start + weeks * SEVEN_DAYS, source)
         return reload.run_all(
-            settings or self.settings, shell_caller("reload"), request
+            settings or self.settings, Caller.in_shell("reload"), request
         )
 
     def all(self, query: str) -> list[tuple[Any, ...]]:
@@ -196,7 +196,7 @@ def test_counter_that_moved_while_the_vault_was_damaged_is_right_again(
     before = actual(shop.conn)
     shop.conn.execute("DELETE FROM dds.s_order_version WHERE order_id < 20")
     for name in load_marts():
-        marts.rebuild(shop.settings, name, shell_caller(name))
+        marts.rebuild(shop.settings, name, Caller.in_shell(name))
 
     shop.reload()
 
@@ -265,7 +265,7 @@ def test_only_its_week_is_looked_at(shop: Shop) -> None:
 
 
 def test_report_is_kept_as_rows_and_as_markdown(shop: Shop) -> None:
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     found = reload.run_all(
         shop.settings, caller, Request(WEEK, WEEK + SEVEN_DAYS, ReadFrom.AUTO)
     )
@@ -324,10 +324,10 @@ def test_live_stages_may_be_held_meanwhile(shop: Shop) -> None:
     """Messages and vault rows are looked at beside the live stages, not after them."""
     shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id = 5")
     request = Request(WEEK, WEEK + SEVEN_DAYS)
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     with (
-        open_run(shop.settings, "drain", shell_caller("drain")),
-        open_run(shop.settings, "vault", shell_caller("vault")),
+        open_run(shop.settings, "drain", Caller.in_shell("drain")),
+        open_run(shop.settings, "vault", Caller.in_shell("vault")),
     ):
         reload.run(shop.settings, caller, reload.MESSAGES, request)
         outcome = reload.run(shop.settings, caller, reload.VAULT, request)
@@ -345,7 +345,7 @@ def test_layer_without_a_plan_says_what_to_clear(shop: Shop) -> None:
     with pytest.raises(NotFoundError, match="Clear its task `messages`"):
         reload.run(
             shop.settings,
-            shell_caller("vault"),
+            Caller.in_shell("vault"),
             reload.VAULT,
             Request(WEEK, WEEK + SEVEN_DAYS),
         )
@@ -359,7 +359,7 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
     interval = (WEEK, WEEK + SEVEN_DAYS)
 
     def caller(stage: str) -> Any:
-        return type(shell_caller(stage))(
+        return type(Caller.in_shell(stage))(
             "orders_stream", "tick", stage, -1, 1, interval
         )
 
@@ -404,7 +404,7 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
     monkeypatch.setattr("palate.marts.gathered._CHUNK", 20)
     request = Request(WEEK, WEEK + SEVEN_DAYS)
     whole = shop.reload()
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     shop.conn.execute("DELETE FROM dds.s_order_cost WHERE order_id IN (1, 19)")
     shop.conn.execute(f"UPDATE {PRODUCTS} SET order_cnt = order_cnt + 1")
     attempts = 0
@@ -442,7 +442,7 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
 
 
 def test_cleared_messages_begin_the_whole_reload_anew(shop: Shop) -> None:
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     request = Request(WEEK, WEEK + SEVEN_DAYS)
     reload.run_all(shop.settings, caller, request)
     before = _done(shop, caller.run_id)
@@ -457,7 +457,7 @@ def test_cleared_messages_begin_the_whole_reload_anew(shop: Shop) -> None:
 
 
 def test_other_times_in_the_form_begin_anew(shop: Shop) -> None:
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     with pytest.raises(TimeLimitError):
         reload.run(
             shop.settings,
@@ -483,12 +483,12 @@ def test_versions_that_come_during_a_recount_are_counted(
         " (SELECT min(h_user_pk::text)::uuid FROM dds.s_order_version)"
     )
     shop.conn.execute(deleted)
-    caller = shell_caller("reload")
+    caller = Caller.in_shell("reload")
     other = replace(caller, run_id="another")
     request = Request(WEEK, WEEK + 3 * SEVEN_DAYS)
     # As they are without these versions; then they are there again.
     for name in load_marts():
-        marts.rebuild(shop.settings, name, shell_caller(name))
+        marts.rebuild(shop.settings, name, Caller.in_shell(name))
     for layer in (reload.MESSAGES, reload.VAULT):
         reload.run(shop.settings, caller, layer, request)
     shop.conn.execute(deleted)

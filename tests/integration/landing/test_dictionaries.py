@@ -23,6 +23,7 @@ from palate.errors import (
 from palate.landing import dictionaries
 from palate.marts.compare import differences
 from palate.marts.definitions import load_marts
+from palate.pipelines import look_up, look_up_all
 from palate.reads.entry import find_entry
 from palate.settings import Settings
 from tests.integration.staged import caller, load, stage_messages, with_topics
@@ -63,11 +64,11 @@ class Pantry:
 
     def run(self) -> Outcome:
         """Ask for what is due, and count it."""
-        return self._stage(dictionaries.run)
+        return self._stage(look_up)
 
     def sync(self) -> Outcome:
         """Ask for everything, and count it."""
-        return self._stage(dictionaries.sync)
+        return self._stage(look_up_all)
 
     def make_due(self) -> None:
         """Let the pauses of all ids be over."""
@@ -356,7 +357,7 @@ def test_repeat_of_a_task_adds_nothing(pantry: Pantry) -> None:
     pantry.put(menu("r", DAY_1, dish("d", category="Суп")))
     pantry.order(1, "d")
     for _ in range(2):
-        dictionaries.run(pantry.settings, caller("dictionaries", "the same"))
+        look_up(pantry.settings, caller("dictionaries", "the same"))
         load(pantry.settings, "the same")
     pantry.check()
     query = "SELECT count(*) FROM dds.s_restaurant_names"
@@ -385,7 +386,7 @@ def test_redis_that_can_not_be_read_stops_nothing_else(
     )
 
     with pytest.raises(PalateError, match=r"Redis|REDIS_URL") as error:
-        dictionaries.run(settings, caller("dictionaries", "down"))
+        look_up(settings, caller("dictionaries", "down"))
 
     expected_error = {
         ":wrong@" in url: AccessDeniedError,
@@ -523,7 +524,7 @@ def test_move_recounts_only_the_orders_after_it(pantry: Pantry) -> None:
     pantry.put(
         menu("r", DAY_2, dish("d", category="Пицца"), dish("other", category="Суп"))
     )
-    dictionaries.sync(pantry.settings, caller("dictionaries", "move"))
+    look_up_all(pantry.settings, caller("dictionaries", "move"))
 
     outcomes = load(pantry.settings, "move")
 

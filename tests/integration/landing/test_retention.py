@@ -516,6 +516,7 @@ def test_indexes_of_an_older_warehouse_take_long_names(
         " CREATE INDEX ON cdm.user_product_counters_names (product_name);"
         " CREATE INDEX ON dds.h_category (category_name);"
         " ALTER TABLE cdm.tag_rules DROP CONSTRAINT tag_rules_tag_is_short;"
+        " DROP TABLE ops.stages;"
         " UPDATE ops.migrations SET version_num = '0016'"
     )
 

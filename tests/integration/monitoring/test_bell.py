@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.engine.outcome import shell_caller
+from palate.engine.outcome import Caller
 from palate.engine.stage import open_run
 from palate.landing import dictionaries, drain
 from palate.monitoring import bell
@@ -23,7 +23,7 @@ from palate.settings import Settings
 from tests.integration.broker import Broker
 
 Send = Callable[..., None]
-ME = shell_caller("drain")
+ME = Caller.in_shell("drain")
 
 
 class Clock:

@@ -14,13 +14,13 @@ from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.history import rebuild
-from palate.landing import dictionaries, replays, retention
+from palate.landing import replays, retention
 from palate.landing.partitions import ensure_partitions
 from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
-from palate.pipelines import run_pipeline
+from palate.pipelines import look_up_all, run_pipeline
 from palate.positions.ranges import FeedPartition, Range
 from palate.reads.status import status
 from palate.schema.migrate import migrate
@@ -75,7 +75,7 @@ def test_tasks_do_all_their_work(
     list(run_pipeline(tasks))
     replays.run(tasks, caller("replays"), Selection())
     list(run_pipeline(tasks))
-    dictionaries.sync(tasks, caller("sync"))
+    look_up_all(tasks, caller("sync"))
     replays.dismiss(tasks, Selection(), "ada", "a test")
     for name in load_marts():
         marts.rebuild(tasks, name, caller("rebuild"))

@@ -1,7 +1,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from palate.engine.outcome import Batch, Outcome, shell_caller
+from palate.engine.outcome import Batch, Caller, Outcome
 from palate.positions.ranges import FeedPartition, Range
 
 LOG = FeedPartition("orders", 0, 1)
@@ -47,7 +47,7 @@ def test_outcome_tells_repeats_and_its_note() -> None:
 
 
 def test_calls_from_a_shell_are_told_apart() -> None:
-    first, second = shell_caller("drain"), shell_caller("vault")
+    first, second = Caller.in_shell("drain"), Caller.in_shell("vault")
     assert (first.dag_id, first.task_id) == ("shell", "drain")
     assert (first.run_id, first.task_id) != (second.run_id, second.task_id)
     assert first.interval is None

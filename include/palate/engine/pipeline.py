@@ -1,0 +1,57 @@
+"""An area's stages: what each is called, what it follows, and how it runs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from palate.engine.outcome import Caller, Outcome
+from palate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, as a task or a person runs it.
+
+    :param name: what its lock, its attempts and its batches go by in the ledger
+    :param run: does what waits for it
+    :param upstream: the names in the ledger of whose positions it takes
+    :param marks: the names of its own watermarks, where it doesn't have just one of
+        its own name
+    :param reads_staging: whether it needs the messages in STG: only then it holds back
+        retention
+    :param is_optional: whether it may be switched off, or removed: then nothing waits
+        for it
+    """
+
+    name: str
+    run: Callable[[Settings, Caller], Outcome]
+    upstream: tuple[str, ...] = ()
+    marks: tuple[str, ...] | None = None
+    reads_staging: bool = False
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages of an area in layers: those of one layer may run side by side."""
+
+    area: str
+    layers: tuple[tuple[Stage, ...], ...]
+
+    def __iter__(self) -> Iterator[Stage]:
+        """Yield every stage, upstream first."""
+        for layer in self.layers:
+            yield from layer
+
+    def __getitem__(self, name: str) -> Stage:
+        """Return the stage of a name.
+
+        :raises KeyError: if there is none
+        """
+        return {stage.name: stage for stage in self}[name]
+
+    def behind(self, name: str) -> tuple[tuple[Stage, ...], ...]:
+        """Return the layers that come after a stage's own."""
+        for number, layer in enumerate(self.layers):
+            if name in [stage.name for stage in layer]:
+                return self.layers[number + 1 :]
+        raise KeyError(name)

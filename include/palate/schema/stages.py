@@ -1,0 +1,25 @@
+"""The stages of all pipelines, where the database's own functions find them."""
+
+from palate import pipelines
+from palate.database import Connection
+
+
+def enter_stages(conn: Connection) -> None:
+    """Make ``ops.stages`` say what the pipelines say."""
+    rows = [
+        (name, food.area, list(stage.upstream), stage.reads_staging, stage.is_optional)
+        for food in [pipelines.food()]
+        for stage in food
+        for name in ((stage.name,) if stage.marks is None else stage.marks)
+    ]
+    conn.execute(
+        "DELETE FROM ops.stages WHERE stage <> ALL(%s)", ([r[0] for r in rows],)
+    )
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ops.stages (stage, area, upstream, reads_staging, is_optional)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (stage) DO UPDATE SET"
+            " (area, upstream, reads_staging, is_optional) = (excluded.area,"
+            " excluded.upstream, excluded.reads_staging, excluded.is_optional)",
+            rows,
+        )
