@@ -91,12 +91,15 @@ class ClientCursor(_Noting, psycopg.ClientCursor[Any]):
 
 
 @contextmanager
-def connect(settings: Settings, who: str = "") -> Iterator[Connection]:
+def connect(
+    settings: Settings, who: str = "", *, is_owners: bool = False
+) -> Iterator[Connection]:
     """Open a session in autocommit mode, and close it, with its locks, at the end.
 
     Every error of PostgreSQL leaves it as a sentence (``database_errors``).
 
     :param who: for whom, such as ``Stage vault``; errors begin with it
+    :param is_owners: whether it is the owner's work: a right that is missing is theirs
     :raises ServiceUnavailableError: if PostgreSQL does not answer, or can't now
     :raises AccessDeniedError: if it refuses the login or a right
     :raises SettingsError: if DWH_DSN is no address, or leads to a pooler that shares
@@ -108,7 +111,7 @@ def connect(settings: Settings, who: str = "") -> Iterator[Connection]:
         yield connection
     except psycopg.Error as error:
         _schemas.clear()  # somebody may have moved the extension
-        found = explain(error, connection, who)
+        found = explain(error, connection, who, is_owners=is_owners)
         if found is None:  # not PostgreSQL's, but a mistake of ours
             raise
         raise found from error

@@ -22,7 +22,6 @@ from palate.errors import (
 _TARGET = re.compile(
     r"\b(?:INTO|UPDATE|FROM|JOIN|TRUNCATE|COPY|TABLE|USING)\s+(\w+\.\w+)"
 )
-_MAKES = re.compile(r"\s*(?:--.*\n\s*)*(CREATE (?!TEMP)|ALTER|DROP|GRANT|COMMENT)")
 _NOTE = "palate statement: "
 
 _ROLLED_BACK = (
@@ -154,12 +153,17 @@ def _safe(words: str, dsn: str) -> str:
 
 
 def explain(
-    error: psycopg.Error, conn: "psycopg.Connection[Any] | None", who: str
+    error: psycopg.Error,
+    conn: "psycopg.Connection[Any] | None",
+    who: str,
+    *,
+    is_owners: bool = False,
 ) -> PalateError | None:
     """Return the sentence for an error of a statement; None if it is a mistake of ours.
 
     :param conn: the session, which is asked what it may and has, if it still answers
     :param who: for whom, such as ``Stage vault``
+    :param is_owners: whether it is the owner's work, who makes and drops tables
     """
     state = error.sqlstate or ""
     place = ": ".join(filter(None, (who, _where(error))))
@@ -169,7 +173,7 @@ def explain(
     found = (
         _of_the_session(error, state, who)
         or _for_now(error, state, start, conn)
-        or _of_rights(error, state, start, conn)
+        or _of_rights(error, state, start, conn, is_owners)
         or _of_rows(error, state, start)
         or schema_state.explain_missing(error, conn, start)
     )
@@ -278,11 +282,11 @@ def _of_rights(
     state: str,
     start: str,
     conn: "psycopg.Connection[Any] | None",
+    is_owners: bool,
 ) -> PalateError | None:
     if state != "42501":
         return None
-    statement = _statement(error)
-    grant = schema_state.missing_grant(conn, makes=bool(_MAKES.match(statement)))
+    grant = schema_state.missing_grant(conn, is_owners=is_owners)
     return AccessDeniedError(
         f"{start}PostgreSQL says: {error.diag.message_primary}. Nothing was changed. "
         f"{grant}"

@@ -21,10 +21,10 @@ def setting(conn: AnyConnection | None, name: str) -> str:
     return str(row[0]) if row else ""
 
 
-def missing_grant(conn: AnyConnection | None, *, makes: bool) -> str:
+def missing_grant(conn: AnyConnection | None, *, is_owners: bool) -> str:
     """Return what gives this login the right that it lacks.
 
-    :param makes: whether the statement makes or drops something
+    :param is_owners: whether it is the owner's work, who makes and drops tables
     """
     row = _ask(
         conn,
@@ -40,12 +40,12 @@ def missing_grant(conn: AnyConnection | None, *, makes: bool) -> str:
     user, database, may_make_temporary, may_create, is_loader = row
     if not may_make_temporary:
         return f"Grant it: GRANT TEMPORARY ON DATABASE {database} TO {user}."
-    if makes and not may_create:
+    if is_owners and not may_create:
         return (
             f"Only the owner of the warehouse may do this: use the owner's login, or "
             f"GRANT CREATE ON DATABASE {database} TO {user}."
         )
-    if makes:
+    if is_owners:
         return "Only the owner of the table may do this: use the owner's login."
     if not is_loader:
         return f"The role that may do all that stages do: GRANT {_LOADER} TO {user}."

@@ -44,7 +44,7 @@ def migrate(settings: Settings) -> list[str]:
         asks for what the parse does not give, or if a mart can't be counted: then
         no table is made or changed
     """
-    with connect(settings) as conn:
+    with connect(settings, is_owners=True) as conn:
         _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
         with locks.kept_awake([conn]):  # others wait for this session's lock
