@@ -19,8 +19,10 @@ class Checkout:
     settings: Settings
 
     def write(self, file: str, text: str) -> None:
-        """Write a file below ``sql/dds``."""
-        (self.root / "sql" / "dds" / file).write_text(text, encoding="utf-8")
+        """Write a file below ``sql/areas/food/dds``."""
+        (self.root / "sql" / "areas" / "food" / "dds" / file).write_text(
+            text, encoding="utf-8"
+        )
 
     def change(self, file: str, old: str, new: str) -> None:
         """Replace text in a file below ``sql``."""
@@ -45,8 +47,10 @@ class Checkout:
 
     def add_mart(self, name: str) -> None:
         """Add a mart that counts what ``user_product_counters`` counts."""
-        marts = self.root / "sql" / "cdm"
+        marts = self.root / "sql" / "areas" / "food" / "cdm"
         shutil.copytree(marts / "user_product_counters", marts / name)
         for path in (marts / name).iterdir():
-            self.change(f"cdm/{name}/{path.name}", "user_product_", f"{name}_")
-        self.change(f"cdm/{name}/mart.yaml", "tag_kind: product\n", "")
+            self.change(
+                f"areas/food/cdm/{name}/{path.name}", "user_product_", f"{name}_"
+            )
+        self.change(f"areas/food/cdm/{name}/mart.yaml", "tag_kind: product\n", "")

@@ -31,6 +31,8 @@ class Severity(StrEnum):
 class Check:
     """One file; ``rule`` is its first line, with names where it has templates.
 
+    ``path`` is the file below ``sql/``: of all areas, or of one.
+
     One ``by_piece`` is asked once for each piece of STG, so that it never locks all of
     it: it looks at the positions from ``%(from_offset)s`` to below ``%(to_offset)s`` of
     one log.
@@ -40,6 +42,7 @@ class Check:
     name: str
     rule: str
     severity: Severity
+    path: str
     is_by_piece: bool = False
 
     @property
@@ -47,26 +50,22 @@ class Check:
         """Return the name by which a person asks for it."""
         return f"{self.group}/{self.name}"
 
-    @property
-    def path(self) -> str:
-        """Return its file below ``sql/``."""
-        return f"checks/{self.full_name}.sql"
-
 
 @lru_cache(maxsize=2)
-def load_checks(folder: Path = SQL_FOLDER / "checks") -> list[Check]:
+def load_checks(folder: Path = SQL_FOLDER) -> list[Check]:
     """Read the head of every check, by group and name.
 
     :raises DefinitionError: names the file and what it lacks
     """
+    paths = [*folder.glob("checks/*/*.sql"), *folder.glob("areas/*/checks/*/*.sql")]
     return [
-        _read(path)
-        for path in sorted(folder.glob("*/*.sql"))
+        _read(path, folder)
+        for path in sorted(paths, key=lambda path: path.parts[-2:])
         if not path.parent.name.startswith("_")
     ]
 
 
-def _read(path: Path) -> Check:
+def _read(path: Path, folder: Path) -> Check:
     head = _HEAD.match(path.read_text(encoding="utf-8"))
     if head is None:
         message = (
@@ -81,5 +80,6 @@ def _read(path: Path) -> Check:
         path.stem,
         rule,
         Severity(head["severity"]),
+        str(path.relative_to(folder)),
         is_by_piece=head["by_piece"] is not None,
     )

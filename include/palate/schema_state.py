@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 
 from palate.errors import AccessDeniedError, PalateError, SettingsError, WarehouseError
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 
 AnyConnection = psycopg.Connection[Any]
 
@@ -111,8 +111,8 @@ def _behind(conn: AnyConnection | None) -> str:
     revision = found[0] if found else ""
     if revision < newest_revision():
         return f"it is at migration {revision or '0'} of {newest_revision()}."
-    wanted = {path.stem for path in SQL_FOLDER.glob("dds/[!_]*/*.yaml")} | {
-        path.parent.name for path in SQL_FOLDER.glob("cdm/*/mart.yaml")
+    wanted = {path.stem for path in AREAS_FOLDER.glob("*/dds/*/*.yaml")} | {
+        path.parent.name for path in AREAS_FOLDER.glob("*/cdm/*/mart.yaml")
     }
     made = _ask(conn, "SELECT array_agg(name) FROM ops.definitions")
     new = sorted(wanted - set((made and made[0]) or ()))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from pydantic import SecretStr
 
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER
 from palate.settings import Settings
 from palate_airflow.bell import KafkaBell
 
@@ -57,14 +57,14 @@ COUNTED = [VAULT, DICTIONARY_ENTRIES]
 
 
 def marts() -> dict[str, Asset]:
-    """Return the assets of the marts by their names: one per folder below ``sql/cdm``.
+    """Return the assets of the marts by their names, one per folder of a mart.
 
     A file with a DAG asks whenever it is read. This module is loaded once, as long as
     Airflow runs, and a new mart is to have its task without a restart.
     """
     return {
         path.parent.name: table(f"cdm.{path.parent.name}")
-        for path in sorted(SQL_FOLDER.glob("cdm/*/mart.yaml"))
+        for path in sorted(AREAS_FOLDER.glob("*/cdm/*/mart.yaml"))
     }
 
 

@@ -87,14 +87,14 @@ def test_new_satellite_and_mart_are_filled_while_orders_come(
     ("file", "old", "new", "red"),
     [
         pytest.param(
-            "dds/satellites/s_order_cost.yaml",
+            "areas/food/dds/satellites/s_order_cost.yaml",
             "bonus_grant: numeric",
             "granted: {type: numeric, from: bonus_grant}",
             "vault",
             id="payload",
         ),
         pytest.param(
-            "cdm/user_category_counters/contributions.sql",
+            "areas/food/cdm/user_category_counters/contributions.sql",
             "sum(i.quantity * i.price)",
             "sum(i.price)",
             "user_category_counters",

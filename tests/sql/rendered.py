@@ -7,7 +7,7 @@ from palate.checks.subjects import query, subjects
 from palate.marts import recount, refresh
 from palate.marts.definitions import load_marts
 from palate.marts.mart_sql import MartSql
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.schema import migrate
 from palate.sql import render
 from palate.table_set import TableSet
@@ -27,8 +27,8 @@ def all_statements() -> Iterator[Statement]:
     for name, statement in tags.statements().items():
         yield f"tags {name}", statement
     for name in ("of", "who", "rules", "names"):
-        path = f"cdm/user_tags/{name}.sql"
-        yield f"tags {name}", render(path, taken_up=tags.taken_up())
+        path = f"areas/food/tags/{name}.sql"
+        yield f"tags {name}", render(path, applied_conditions=tags.applied_conditions())
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()
@@ -57,7 +57,7 @@ def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
     for name in load_marts():
         for one in refresh.refresh_statements(name, tables):
             yield f"refresh {name} {one.name}", one.statement
-    views = sorted((SQL_FOLDER / "dds" / "views").glob("*.sql"))
+    views = sorted(AREAS_FOLDER.glob("*/dds/views/*.sql"))
     for path, statement in zip(views, migrate.view_statements(tables), strict=True):
         yield f"view {path.stem}", statement
 
@@ -70,9 +70,9 @@ def _of_definitions() -> Iterator[Statement]:
 
 
 def _of_sources() -> Iterator[Statement]:
-    for folder in sorted((SQL_FOLDER / "stg").iterdir()):
-        for path in sorted(folder.glob("*.sql")):
-            yield f"{folder.name} {path.stem}", render(f"stg/{folder.name}/{path.name}")
+    for path in sorted(AREAS_FOLDER.glob("*/sources/*/*.sql")):
+        name = f"{path.parent.name} {path.stem}"
+        yield name, render(str(path.relative_to(SQL_FOLDER)))
 
 
 def _of_marts() -> Iterator[Statement]:
@@ -88,12 +88,12 @@ def _of_marts() -> Iterator[Statement]:
 
 def _of_publishing() -> Iterator[Statement]:
     names = {"mart": "user_product_counters"}
-    for path in sorted((SQL_FOLDER / "publish").rglob("*.sql")):
-        name = path.relative_to(SQL_FOLDER)
+    for path in sorted(AREAS_FOLDER.glob("*/publish/**/*.sql")):
+        name = path.relative_to(AREAS_FOLDER / "food")
         for changes in ("labels", "orders") if path.stem == "changed_guests" else ("",):
             yield (
                 f"{name.with_suffix('')} {changes}".strip().replace("/", " "),
-                render(str(name), **names, changes=changes),
+                render(str(path.relative_to(SQL_FOLDER)), **names, changes=changes),
             )
 
 

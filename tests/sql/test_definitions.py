@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from palate.errors import DefinitionError
 from palate.marts.definitions import load_marts
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.settings import Settings
 from palate.vault.definitions import load_vault
 from tests.checkout import Checkout
@@ -77,13 +77,13 @@ WRONG = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SQL_FOLDER / "dds", tmp_path / "dds"))
+    return Path(shutil.copytree(AREAS_FOLDER, tmp_path / "areas"))
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_definition_is_named_with_its_field(folder: Path, name: str) -> None:
     file, text, message = WRONG[name]
-    (folder / file).write_text(text, encoding="utf-8")
+    (folder / "food" / "dds" / file).write_text(text, encoding="utf-8")
 
     with pytest.raises(DefinitionError) as error:
         load_vault(folder)
@@ -95,7 +95,7 @@ def test_wrong_definition_is_named_with_its_field(folder: Path, name: str) -> No
 
 def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
     text = HUB + "colour: red\n"
-    (folder / "hubs" / "h_x.yml").write_text(text, encoding="utf-8")
+    (folder / "food" / "dds" / "hubs" / "h_x.yml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError, match=r"h_x\.yml: colour"):
         load_vault(folder)
 
@@ -126,7 +126,7 @@ WRONG_MARTS = {
 def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
     """PostgreSQL cuts a name at 63 bytes: two tables would have one name."""
     for length in (55, 56):
-        folder = tmp_path / str(length) / ("x" * length)
+        folder = tmp_path / str(length) / "food" / "cdm" / ("x" * length)
         folder.mkdir(parents=True)
         (folder / "mart.yaml").write_text(MART + "keys: [user_id]\n", encoding="utf-8")
     assert len(load_marts(tmp_path / "55")) == 1
@@ -137,8 +137,9 @@ def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WRONG_MARTS)
 def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     text, message = WRONG_MARTS[name]
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "mart.yaml").write_text(text, encoding="utf-8")
+    folder = tmp_path / "food" / "cdm" / "x"
+    folder.mkdir(parents=True)
+    (folder / "mart.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError) as error:
         load_marts(tmp_path)
     assert "x/mart.yaml" in str(error.value)
@@ -208,7 +209,7 @@ def test_new_mart_is_a_folder_and_counts_the_history(
     assert len(new) == 4
 
 
-COST = "dds/satellites/s_order_cost.yaml"
+COST = "areas/food/dds/satellites/s_order_cost.yaml"
 # (file, text, another text in its place, what the message must say)
 REFUSED = {
     "another_type": (
@@ -237,37 +238,37 @@ REFUSED = {
         "(parent: h_order, now h_user)",
     ),
     "another_grain": (
-        "dds/satellites/s_order_version.yaml",
+        "areas/food/dds/satellites/s_order_version.yaml",
         "grain: message",
         "grain: content",
         "s_order_version.yaml differs from what s_order_version was made from (grain:",
     ),
     "another_business_key": (
-        "dds/hubs/h_restaurant.yaml",
+        "areas/food/dds/hubs/h_restaurant.yaml",
         "restaurant_id: text",
         "restaurant_name: text",
         "(business_keys: restaurant_id text, now not there; business_keys: restaurant_",
     ),
     "another_hub_key": (
-        "dds/links/l_order_user.yaml",
+        "areas/food/dds/links/l_order_user.yaml",
         "[h_order, h_user]",
         "[h_order, h_restaurant]",
         "(hub_keys: ['h_order', 'h_user'], now ['h_order', 'h_restaurant'])",
     ),
     "another_source": (
-        "dds/satellites/s_user_names.yaml",
+        "areas/food/dds/satellites/s_user_names.yaml",
         "source: [users, orders]",
         "source: [users]",
         "(source: ['users', 'orders'], now ['users'])",
     ),
     "another_mart": (
-        "cdm/user_product_counters/mart.yaml",
+        "areas/food/cdm/user_product_counters/mart.yaml",
         "is_from_menu: boolean",
         "is_from_menu: integer",
-        "sql/cdm/user_product_counters differs from what",
+        "sql/areas/food/cdm/user_product_counters differs from what",
     ),
     "another_query_of_a_mart": (
-        "cdm/user_category_counters/contributions.sql",
+        "areas/food/cdm/user_category_counters/contributions.sql",
         "sum(i.quantity * i.price)",
         "sum(i.price)",
         "(its queries count something else)",
@@ -307,7 +308,7 @@ def test_changed_meaning_of_a_table_is_refused(
 def test_another_description_is_the_new_comment(
     checkout: Checkout, connection: psycopg.Connection
 ) -> None:
-    for file in (COST, "cdm/user_product_counters/mart.yaml"):
+    for file in (COST, "areas/food/cdm/user_product_counters/mart.yaml"):
         checkout.change(file, "description: ", "description: It's new. ")
         checkout.change(
             file, "description: It's new. >-\n  ", "description: It's new. "
@@ -321,7 +322,7 @@ def test_another_description_is_the_new_comment(
 
 
 def test_remark_in_the_query_of_a_mart_means_the_same(checkout: Checkout) -> None:
-    file = "cdm/user_category_counters/contributions.sql"
+    file = "areas/food/cdm/user_category_counters/contributions.sql"
     checkout.change(file, "GROUP BY", "-- By order.\nGROUP  BY")
     done = checkout.palate("migrate")
     assert (done.returncode, done.stderr) == (0, "")
@@ -438,7 +439,7 @@ def test_rebuild_accepts_another_meaning(
     twelve: Checkout, connection: psycopg.Connection, producer: KafkaProducer
 ) -> None:
     twelve.change(COST, "  bonus_grant: numeric\n", "  status: text\n")
-    file = "cdm/user_product_counters/contributions.sql"
+    file = "areas/food/cdm/user_product_counters/contributions.sql"
     twelve.change(file, "sum(i.quantity * i.price)", "sum(i.price)")
     assert twelve.palate("migrate").returncode == 2
     done = twelve.palate("rebuild", "vault")
@@ -484,7 +485,7 @@ def test_definition_that_can_not_be_loaded_is_refused_before_it_is_used(
     done = checkout.palate("migrate")
 
     assert done.returncode == 2
-    assert "sql/dds/satellites/s_x.yaml: " in done.stderr
+    assert "sql/areas/food/dds/satellites/s_x.yaml: " in done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert _schema(connection) == before

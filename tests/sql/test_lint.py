@@ -8,7 +8,7 @@ import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from palate import sql
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.sources.shape import Shape, load_shapes
 from palate.table_set import TableSet
 from tests.sql.rendered import all_statements, rebuilt_statements
@@ -18,13 +18,13 @@ FILES = sorted(SQL_FOLDER.rglob("*.sql"))
 MOST_COLUMNS = 88
 STATEMENTS = dict(all_statements())
 REBUILT = dict(rebuilt_statements(TableSet.LIVE))
-# What a rebuild runs for its own tables; the tags, cdm/user_tags, are not rebuilt.
+# What a rebuild runs for its own tables; the tags are not rebuilt.
 REBUILT_FILES = [
     str(path.relative_to(SQL_FOLDER))
     for path in FILES
-    if path.is_relative_to(SQL_FOLDER / "dds")
-    or path.match("stg/*/parse/*")
-    or path.match("cdm/_templates/*")
+    if path.is_relative_to(SQL_FOLDER / "engine")
+    or path.match("areas/*/dds/views/*")
+    or path.match("areas/*/sources/*/parse/*")
     or (path.parent / "mart.yaml").exists()
 ]
 
@@ -121,4 +121,4 @@ def _as_linted(statement: str) -> str:
 
 @cache
 def _shapes() -> list[Shape]:
-    return load_shapes(SQL_FOLDER / "stg" / "orders" / "shape.yaml")
+    return load_shapes(AREAS_FOLDER / "food" / "sources" / "orders" / "shape.yaml")

@@ -27,7 +27,7 @@ MART = "user_restaurant_counters"
 def _folder_of_the_guide() -> dict[str, str]:
     """Return the files of the mart that CONTRIBUTING shows, by their paths."""
     found = re.findall(
-        rf"`sql/(cdm/{MART}/\S+)`:\n\n```\w+\n(.*?)```", GUIDE, re.DOTALL
+        rf"`sql/(areas/food/cdm/{MART}/\S+)`:\n\n```\w+\n(.*?)```", GUIDE, re.DOTALL
     )
     assert [Path(path).name for path, _ in found] == ["mart.yaml", "contributions.sql"]
     return dict(found)
@@ -182,7 +182,7 @@ def test_mart_without_a_guest_is_counted_and_recounted(
     checkout: Checkout, connection: Conn, producer: KafkaProducer
 ) -> None:
     files = _folder_of_the_guide()
-    contributions = files[f"cdm/{MART}/contributions.sql"]
+    contributions = files[f"areas/food/cdm/{MART}/contributions.sql"]
     _add(
         checkout,
         "days_of_statuses",
@@ -228,7 +228,10 @@ def test_mart_that_counts_an_order_twice_is_refused_before_it_is_made(
     done = loaded.palate("migrate")
 
     assert done.returncode == 2, done.stdout
-    assert f"sql/cdm/{MART}/contributions.sql gives more than one row" in done.stderr
+    assert (
+        f"sql/areas/food/cdm/{MART}/contributions.sql gives more than one row"
+        in done.stderr
+    )
     assert f"for order 5 and user_id {key('u')}, restaurant_id {key('r1')}" in (
         done.stderr
     )
@@ -249,7 +252,8 @@ def test_order_that_is_counted_twice_fails_the_batch_and_the_comparisons(
 
     done = checkout.palate("run")
 
-    told = f"sql/cdm/{MART}/contributions.sql gives more than one row for order 5 and"
+    file = f"sql/areas/food/cdm/{MART}/contributions.sql"
+    told = f"{file} gives more than one row for order 5 and"
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr
     assert _actual(connection) == before
     assert connection.execute(marks, (f"mart:{MART}",)).fetchall() == stood
@@ -285,8 +289,8 @@ UNUSABLE = {
     ),
     "live_table_that_a_rebuild_would_read": (
         {"contributions": JOINED_WRONG.replace("{{ dds }}", "dds")},
-        f"sql/cdm/{MART}/contributions.sql:9: dds.s_order_version is always the live "
-        "table",
+        f"sql/areas/food/cdm/{MART}/contributions.sql:9: dds.s_order_version is always "
+        "the live table",
     ),
     "unknown_name": (
         {"contributions": "SELECT 1 FROM {{ ordres }}\n"},
@@ -311,7 +315,7 @@ def test_mart_that_can_not_be_counted_is_refused_before_it_is_made(
     done = loaded.palate("migrate")
 
     assert done.returncode == 2, done.stdout
-    assert f"sql/cdm/{MART}" in done.stderr
+    assert f"sql/areas/food/cdm/{MART}" in done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert _schema(connection) == before
@@ -321,12 +325,12 @@ def test_mart_that_has_no_row_yet_may_be_corrected(
     checkout: Checkout, connection: Conn
 ) -> None:
     _add(checkout)
-    file = f"cdm/{MART}/contributions.sql"
+    file = f"areas/food/cdm/{MART}/contributions.sql"
     checkout.change(file, "sum(i.quantity) AS", "2 * sum(i.quantity) AS")
     _ok(checkout, "migrate")
     checkout.change(file, "2 * sum(i.quantity) AS", "sum(i.quantity) AS")
     checkout.change(
-        f"cdm/{MART}/mart.yaml", "order_columns: [", "order_columns: [cost, "
+        f"areas/food/cdm/{MART}/mart.yaml", "order_columns: [", "order_columns: [cost, "
     )
 
     assert _ok(checkout, "migrate") == f"Made {MART}.\n"
@@ -364,7 +368,7 @@ def test_satellite_that_has_no_row_yet_may_be_corrected(
 def test_table_that_views_read_is_corrected_while_nothing_is_loaded(
     copy: Checkout, connection: Conn
 ) -> None:
-    file = "dds/satellites/s_order_version.yaml"
+    file = "areas/food/dds/satellites/s_order_version.yaml"
     cost, more = "  cost: numeric\n", "  bonus_grant: numeric\n"
     copy.change(file, cost, cost + more)
     assert _ok(copy, "migrate") == "Made s_order_version.\n"
@@ -390,11 +394,14 @@ def test_mart_is_dropped_with_all_that_is_noted_of_it(
     vault = connection.execute("SELECT count(*) FROM dds.s_order_version").fetchone()
 
     done = checkout.palate("drop", MART, "--yes")
-    assert (done.returncode, f"sql/cdm/{MART} is still there" in done.stderr) == (
+    assert (
+        done.returncode,
+        f"sql/areas/food/cdm/{MART} is still there" in done.stderr,
+    ) == (
         23,
         True,
     )
-    shutil.rmtree(checkout.root / "sql" / "cdm" / MART)
+    shutil.rmtree(checkout.root / "sql" / "areas" / "food" / "cdm" / MART)
     told = f"cdm.{MART} has no definition any more"
     assert told in checkout.palate("migrate").stderr
     assert told in checkout.palate("status").stderr
@@ -430,7 +437,7 @@ def test_satellite_and_link_are_dropped_and_can_be_had_again(
     _ok(checkout, "migrate")
     _ok(checkout, "run")
     for file in (link, satellite):
-        (checkout.root / "sql" / "dds" / file).unlink()
+        (checkout.root / "sql" / "areas" / "food" / "dds" / file).unlink()
     done = checkout.palate("drop", "l_user_restaurant", "--yes")
     assert (done.returncode, "s_visits need its keys" in done.stderr) == (23, True)
 
@@ -447,17 +454,20 @@ def test_what_others_read_is_not_dropped(loaded: Checkout, connection: Conn) -> 
     before = _schema(connection)
     _add(loaded)
     loaded.change(
-        f"cdm/{MART}/contributions.sql",
+        f"areas/food/cdm/{MART}/contributions.sql",
         "FROM {{ orders }} AS o\n",
         "FROM {{ orders }} AS o\nINNER JOIN {{ dds }}.l_order_restaurant AS x"
         " ON o.order_id = x.order_id AND o.h_restaurant_pk = x.h_restaurant_pk\n",
     )
     _ok(loaded, "migrate")
     for file, said in (
-        ("links/l_order_restaurant.yaml", f"sql/cdm/{MART}/contributions.sql"),
+        (
+            "links/l_order_restaurant.yaml",
+            f"sql/areas/food/cdm/{MART}/contributions.sql",
+        ),
         ("satellites/s_product_names.yaml", "view dds.v_product_name depends on"),
     ):
-        path = loaded.root / "sql" / "dds" / file
+        path = loaded.root / "sql" / "areas" / "food" / "dds" / file
         text = path.read_text()
         path.unlink()
         done = loaded.palate("drop", path.stem, "--yes")
@@ -465,7 +475,7 @@ def test_what_others_read_is_not_dropped(loaded: Checkout, connection: Conn) -> 
         path.write_text(text)
     done = loaded.palate("drop", "user_product_counters", "--yes")
     assert (done.returncode, "tags look at it" in done.stderr) == (23, True)
-    shutil.rmtree(loaded.root / "sql" / "cdm" / MART)
+    shutil.rmtree(loaded.root / "sql" / "areas" / "food" / "cdm" / MART)
     _ok(loaded, "drop", MART, "--yes")
     assert _schema(connection) == before
 
@@ -474,7 +484,7 @@ def test_source_that_no_topic_leads_to_is_refused(
     loaded: Checkout, connection: Conn
 ) -> None:
     before = _schema(connection)
-    folder = loaded.root / "sql" / "stg" / "payments" / "parse"
+    folder = loaded.root / "sql" / "areas" / "food" / "sources" / "payments" / "parse"
     folder.mkdir(parents=True)
     (folder / "1_payments.sql").write_text(
         "-- Take the payments.\n{#- makes: payments #}\n"
@@ -483,7 +493,7 @@ def test_source_that_no_topic_leads_to_is_refused(
     )
     done = loaded.palate("migrate")
     assert done.returncode == 2
-    assert "sql/stg/payments: no topic leads to this source" in done.stderr
+    assert "sql/areas/*/sources/payments: no topic leads to this source" in done.stderr
     assert _schema(connection) == before
 
 

@@ -25,6 +25,8 @@ from palate.settings import Settings
 from palate.sql import execute, render
 from palate.text import escape_controls
 
+_SQL = "areas/food/sources/dictionaries"
+
 log = logging.getLogger(__name__)
 
 STAGE = DICTIONARY_FEED
@@ -87,7 +89,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
                 for noted in ("unknown", "lacking"):
                     rows = execute(
                         attempt.conn,
-                        render(f"stg/dictionaries/name_{noted}.sql"),
+                        render(f"{_SQL}/name_{noted}.sql"),
                         {"load_dt": batch.load_dt},
                     )
                     batch.counts[_NOTED[noted]] = rows.rowcount
@@ -130,7 +132,7 @@ def judge(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
     with conn.cursor() as cursor, cursor.copy("COPY found_entries FROM STDIN") as copy:
         for row in zip(keys, found, strict=True):
             copy.write_row(row)
-    conn.execute(render("stg/dictionaries/judged_entries.sql"))
+    conn.execute(render(f"{_SQL}/judged_entries.sql"))
 
 
 def _stage(
@@ -141,7 +143,7 @@ def _stage(
     next_offset = watermarks(conn, STAGE).get(_FEED, 0)
     rows = execute(
         conn,
-        render("stg/dictionaries/stage.sql"),
+        render(f"{_SQL}/stage.sql"),
         {
             "feed": DICTIONARY_FEED,
             "next_offset": next_offset,
@@ -158,12 +160,12 @@ def _stage(
     for statement in ("menu_has", "menu_lacks"):
         execute(
             conn,
-            render(f"stg/dictionaries/{statement}.sql"),
+            render(f"{_SQL}/{statement}.sql"),
             {"load_dt": batch.load_dt},
         )
     execute(
         conn,
-        render("stg/dictionaries/ask_again.sql"),
+        render(f"{_SQL}/ask_again.sql"),
         {
             "load_dt": batch.load_dt,
             "ids": list(problems),

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from palate.errors import DefinitionError
-from palate.names import LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
+from palate.names import AREAS_FOLDER, LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
 from palate.vault import load_vault
 
 Name = Annotated[str, Identifier]
@@ -65,12 +65,14 @@ class Reference(BaseModel):
 
 
 class Mart(BaseModel):
-    """A mart, as its folder below ``sql/cdm`` says."""
+    """A mart, as its folder says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # With `_counted` behind it PostgreSQL keeps it whole.
     name: Name = Field(max_length=55)
+    # The folder below sql/areas: no part of what the mart means.
+    area: str = Field(exclude=True)
     description: str = Field(min_length=10)
     keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
     label: Label | None = None
@@ -97,6 +99,11 @@ class Mart(BaseModel):
             message = f"tag_kind needs a label, and two keys, {_GUEST} the first"
             raise ValueError(message)
         return self
+
+    @property
+    def folder(self) -> str:
+        """Return its folder below ``sql/``."""
+        return f"areas/{self.area}/cdm/{self.name}"
 
     @property
     def stage(self) -> str:
@@ -144,24 +151,27 @@ class Mart(BaseModel):
 
     def has(self, file: str) -> bool:
         """Tell whether a query stands in the mart's own folder."""
-        return (SQL_FOLDER / "cdm" / self.name / f"{file}.sql").exists()
+        return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
 
 
 @lru_cache(maxsize=2)
-def load_marts(folder: Path = SQL_FOLDER / "cdm") -> dict[str, Mart]:
+def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, Mart]:
     """Read the definition of every mart.
 
     :raises DefinitionError: names the file, the field and what to do
     """
     return {
-        path.parent.name: _read(path) for path in sorted(folder.glob("*/mart.yaml"))
+        path.parent.name: _read(path)
+        for path in sorted(folder.glob("*/cdm/*/mart.yaml"))
     }
 
 
 def _read(path: Path) -> Mart:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Mart.model_validate(values | {"name": path.parent.name})
+        return Mart.model_validate(
+            values | {"name": path.parent.name, "area": path.parents[2].name}
+        )
     except (yaml.YAMLError, TypeError) as error:
         message = f"{path}: this is no mapping in YAML: {' '.join(str(error).split())}"
         raise DefinitionError(message) from None

@@ -44,7 +44,7 @@ def refuse_found(mart: Mart, rows: Iterable[dict[str, Any]]) -> None:
 def _error(mart: Mart, order: str, row: dict[str, Any]) -> DefinitionError:
     keys = ", ".join(f"{key} {row[key]}" for key in mart.keys)
     return DefinitionError(
-        f"sql/cdm/{mart.name}/contributions.sql gives more than one row for order "
+        f"sql/{mart.folder}/contributions.sql gives more than one row for order "
         f"{order} and {keys}, and it would be counted more than once. Nothing was "
         "written. Give one row per order and key (GROUP BY), and take what belongs to "
         "the order's newest version from {{ orders }} (CONTRIBUTING.md, 'Add a mart'): "

@@ -24,7 +24,7 @@ class MartSql:
 
         :raises DefinitionError: if the file is not there, or is no template
         """
-        path = f"cdm/{self.mart.name}/{file}.sql"
+        path = f"{self.mart.folder}/{file}.sql"
         try:
             return render(path, self.tables, **values)
         except jinja2.TemplateNotFound:
@@ -131,7 +131,7 @@ class MartSql:
 
 
 def _template(file: str) -> str:
-    return f"cdm/_templates/{file}.sql"
+    return f"engine/contributions/{file}.sql"
 
 
 def _subquery(query: str) -> str:

@@ -77,8 +77,9 @@ def _open_run(
     mart = load_marts().get(name)
     if mart is None:
         message = (
-            f"sql/cdm/{name} is not there any more, so nothing is counted. Its task "
-            f"goes with the next parse of the DAGs, its tables by `palate drop {name}`."
+            f"sql/areas/*/cdm/{name} is not there any more, so nothing is counted. "
+            "Its task goes with the next parse of the DAGs, its tables by `palate drop "
+            f"{name}`."
         )
         raise DefinitionError(message)
     with open_run(settings, mart.stage, caller) as attempt:

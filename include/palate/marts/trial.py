@@ -87,7 +87,7 @@ def _blamed(mart: Mart, statement: str) -> Iterator[None]:
     ) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         message = (
-            f"sql/cdm/{mart.name}{_FILES.get(statement, '')}: PostgreSQL can't run the "
+            f"sql/{mart.folder}{_FILES.get(statement, '')}: PostgreSQL can't run the "
             f"statement `{statement}`: {reason}. Nothing was made or changed. Correct "
             f"it; {{{{ orders }}}} has {', '.join(mart.counted)}, and what "
             "`order_columns` adds (CONTRIBUTING.md, 'Add a mart')."

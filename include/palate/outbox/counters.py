@@ -3,6 +3,8 @@
 from palate.database import Connection
 from palate.sql import execute, render
 
+_SQL = "areas/food/publish/counters"
+
 # The marts whose counters a guest's state consists of.
 PUBLISHED_MARTS = ("user_product_counters", "user_category_counters")
 
@@ -19,13 +21,11 @@ def enter_counters(conn: Connection, mart: str, reference: str | None) -> None:
     :param reference: what a change of what the mart looks up changes, if it does
     """
     if mart in PUBLISHED_MARTS:
-        statement = render(
-            "publish/counters/changed_guests.sql", mart=mart, changes=reference
-        )
+        statement = render(f"{_SQL}/changed_guests.sql", mart=mart, changes=reference)
         execute(conn, statement)
 
 
 def enter_all_counters(conn: Connection, mart: str) -> None:
     """Let every guest wait who has rows in a mart, if its counters are published."""
     if mart in PUBLISHED_MARTS:
-        execute(conn, render("publish/counters/all_guests.sql", mart=mart))
+        execute(conn, render(f"{_SQL}/all_guests.sql", mart=mart))

@@ -14,6 +14,8 @@ from palate.names import TAG_FEED
 from palate.positions import FeedPartition, Range, watermarks
 from palate.sql import execute, render
 
+_SQL = "areas/food/publish"
+
 # Versions are the offsets of a log, with gaps: so publishing has watermarks.
 LOG = FeedPartition(TAG_FEED, 0, 0)
 
@@ -58,7 +60,7 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
     a time gives them, from here to its commit, so they ascend as the commits do.
     """
     values = {"load_dt": batch.load_dt}
-    taken = execute(conn, render("publish/next_versions.sql"), values).fetchone()
+    taken = execute(conn, render(f"{_SQL}/next_versions.sql"), values).fetchone()
     if taken is None:
         return
     last_version, guests = taken
@@ -67,9 +69,9 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
     # whatever index then looks cheapest, 50,000 guests took more than five minutes.
     joins_rows = "off" if guests >= _MANY else "on"
     conn.execute(f"SET LOCAL enable_nestloop = {joins_rows}")
-    execute(conn, render("publish/changed_states.sql"))
+    execute(conn, render(f"{_SQL}/changed_states.sql"))
     conn.execute("SET LOCAL enable_nestloop = on")
-    execute(conn, render("publish/enter_tags.sql"), values)
+    execute(conn, render(f"{_SQL}/enter_tags.sql"), values)
     batch.counts["guests_entered"] += guests
 
 

@@ -14,6 +14,8 @@ from palate.positions import make_ranges
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step, render, step
 
+_SQL = "areas/food/publish"
+
 Messages = Iterator[tuple[str, bytes]]
 
 
@@ -35,7 +37,7 @@ def orders(conn: Connection, settings: Settings, batch: Batch) -> Messages:
         number = execute_step(conn, one, values)
         if one.makes == "due_orders":
             batch.counts["orders_due"] += number
-    yield from _messages(conn, render("publish/orders/messages.sql"))
+    yield from _messages(conn, render(f"{_SQL}/orders/messages.sql"))
 
 
 def counters(conn: Connection, batch: Batch, limit: int) -> Messages:
@@ -44,16 +46,16 @@ def counters(conn: Connection, batch: Batch, limit: int) -> Messages:
     They leave the queue with the batch; at most ``limit`` entries of it.
     """
     conn.execute("CREATE TEMP TABLE due_guests (user_id uuid) ON COMMIT DROP")
-    taken = execute(conn, render("publish/counters/take.sql"), {"limit": limit})
+    taken = execute(conn, render(f"{_SQL}/counters/take.sql"), {"limit": limit})
     batch.counts["guests_due"] += taken.rowcount
     # The counters are read after the queue: what changes later waits in it.
-    yield from _messages(conn, render("publish/counters/messages.sql"))
+    yield from _messages(conn, render(f"{_SQL}/counters/messages.sql"))
 
 
 @lru_cache(maxsize=1)
 def order_steps() -> tuple[Step, ...]:
     """Return the statements that find the due orders, in order."""
-    folder = SQL_FOLDER / "publish" / "orders"
+    folder = SQL_FOLDER / _SQL / "orders"
     return tuple(
         step(str(path.relative_to(SQL_FOLDER)))
         for path in sorted(folder.glob("[0-9]*.sql"))

@@ -13,6 +13,8 @@ from palate.names import DICTIONARY_FEED
 from palate.settings import Settings
 from palate.sql import execute, render
 
+_SQL = "areas/food/sources/dictionaries"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -69,12 +71,12 @@ def find_entry(settings: Settings, id: str) -> Entry:
     """
     with connect(settings) as conn:
         kind, name, login = _named(conn, id)
-        rows = execute(conn, render("stg/dictionaries/show_versions.sql"), {"id": id})
+        rows = execute(conn, render(f"{_SQL}/show_versions.sql"), {"id": id})
         versions = [Version(*row) for row in rows.fetchall()]
         values = {"id": id, "feed": DICTIONARY_FEED}
-        rows = execute(conn, render("stg/dictionaries/show_menu.sql"), values)
+        rows = execute(conn, render(f"{_SQL}/show_menu.sql"), values)
         menu = [Dish(*row) for row in rows.fetchall()]
-        rows = execute(conn, render("stg/dictionaries/show_waiting.sql"), {"id": id})
+        rows = execute(conn, render(f"{_SQL}/show_waiting.sql"), {"id": id})
         names = ("for", "tried_cnt", "next_try_dt", "problem")
         waiting = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
         said = _said_by_redis(settings, conn, id)
@@ -111,7 +113,7 @@ def _said_by_redis(settings: Settings, conn: Connection, id: str) -> str | None:
         return None
     with conn.transaction():
         dictionaries.judge(conn, [id], [value])
-        rows = conn.execute(render("stg/dictionaries/show_redis.sql")).fetchall()
+        rows = conn.execute(render(f"{_SQL}/show_redis.sql")).fetchall()
     (problem, version_dt, is_known) = rows[0]
     if problem:
         return f"has something that counts as missing: {problem}"

@@ -111,7 +111,7 @@ def _find(conn: Connection, name: str) -> removal.Made:
         rules = conn.execute("SELECT count(*) FROM cdm.tag_rules").fetchone() or (0,)
         message = (
             f"{name} stays: tags look at it ({rules[0]} rules) and what is published "
-            "of guests is read from it (sql/cdm/user_tags, sql/publish)."
+            "of guests is read from it (sql/areas/food: tags, publish)."
         )
         raise DefinitionInUseError(message)
     if name in migrate.known_names():

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from palate.engine import locks
 from palate.errors import DefinitionError
 from palate.marts import tables as mart_tables
 from palate.marts import trial
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.positions import make_ranges
 from palate.schema import roles
 from palate.schema.meanings import all_meanings
@@ -170,15 +171,15 @@ def sources() -> list[str]:
     :raises DefinitionError: if there is a folder that no message gets to
     """
     found = sorted(
-        path.name for path in (SQL_FOLDER / "stg").iterdir() if path.is_dir()
+        path.name for path in AREAS_FOLDER.glob("*/sources/*") if path.is_dir()
     )
     for name in found:
         if name not in load.SOURCES:
             message = (
-                f"sql/stg/{name}: no topic leads to this source, so its tables would "
-                "stay empty. Messages are those of the order service (orders) and "
-                "entries of the dictionaries; the program knows no others. Take the "
-                "folder away, and what names its relations."
+                f"sql/areas/*/sources/{name}: no topic leads to this source, so its "
+                "tables would stay empty. Messages are those of the order service "
+                "(orders) and entries of the dictionaries; the program knows no "
+                "others. Take the folder away, and what names its relations."
             )
             raise DefinitionError(message)
     return found
@@ -202,7 +203,7 @@ def table_statements(
 ) -> list[str]:
     """Return the statements that make one table of the vault."""
     table = f"{tables.dds}.{context['table']}"
-    statements = [render("dds/_templates/table.sql", tables, **context)]
+    statements = [render("engine/vault/table.sql", tables, **context)]
     statements += [
         f"CREATE INDEX ON {table} ({', '.join(columns)})"
         for columns in context["indexes"]
@@ -216,14 +217,13 @@ def table_statements(
 
 def view_names() -> list[str]:
     """Return the vault's views: a file is named by its number and the view."""
-    folder = SQL_FOLDER / "dds" / "views"
-    return [f"dds.{path.stem.partition('_')[2]}" for path in folder.glob("*.sql")]
+    return [f"dds.{path.stem.partition('_')[2]}" for path in _views()]
 
 
 def view_statements(tables: TableSet = TableSet.LIVE) -> list[str]:
     """Return the statements that make the vault's views, in order."""
-    folder = SQL_FOLDER / "dds" / "views"
-    return [
-        render(str(path.relative_to(SQL_FOLDER)), tables)
-        for path in sorted(folder.glob("*.sql"))
-    ]
+    return [render(str(path.relative_to(SQL_FOLDER)), tables) for path in _views()]
+
+
+def _views() -> list[Path]:
+    return sorted(AREAS_FOLDER.glob("*/dds/views/*.sql"))

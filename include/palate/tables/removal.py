@@ -14,6 +14,7 @@ from psycopg import sql
 from palate.database import Connection
 from palate.engine import locks
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
+from palate.names import SQL_FOLDER
 
 # How long a run that is loading the table may take to let it go.
 _WAIT = "60s"
@@ -51,9 +52,10 @@ class Made:
     @property
     def path(self) -> str:
         """Return where its definition stands, or stood."""
-        if self.is_mart:
-            return f"sql/cdm/{self.name}"
-        return f"sql/dds/{self.kind}/{self.name}.yaml"
+        place = f"dds/{self.kind}/{self.name}.yaml"
+        pattern = f"areas/*/{f'cdm/{self.name}' if self.is_mart else place}"
+        there = (path.relative_to(SQL_FOLDER) for path in SQL_FOLDER.glob(pattern))
+        return f"sql/{next(there, pattern)}"
 
 
 def all_made(conn: Connection) -> list[Made]:

@@ -19,6 +19,8 @@ from palate.settings import Settings
 from palate.sql import execute, render
 from palate.tags import stage as tags
 
+_SQL = "areas/food/tags"
+
 KINDS = {"product": "dish", "category": "category"}
 _NEAR = 3
 # As the table says too: of longer ones an index takes not every one.
@@ -162,7 +164,7 @@ def guests_with(settings: Settings, tag: str, limit: int) -> tuple[int, list[Hol
     """
     with connect(settings) as conn:
         values = {"tag": tag, "limit": limit}
-        rows = execute(conn, render("cdm/user_tags/who.sql"), values).fetchall()
+        rows = execute(conn, render(f"{_SQL}/who.sql"), values).fetchall()
         if not rows:
             given = sorted({rule.tag for rule in _rules(conn)})
             if tag not in given:
@@ -187,7 +189,9 @@ def tags_of(settings: Settings, user_id: str) -> list[Held]:
                 "named this id. It is the guest's own id, not a key of the warehouse."
             )
             raise NotFoundError(message)
-        statement = render("cdm/user_tags/of.sql", taken_up=tags.taken_up())
+        statement = render(
+            f"{_SQL}/of.sql", applied_conditions=tags.applied_conditions()
+        )
         rows = execute(conn, statement, {"user_id": row[0]}).fetchall()
     found: dict[str, Held] = {}
     for tag, since_dt, *reason in rows:
@@ -222,7 +226,7 @@ def _looks(tag: str) -> str:
 
 def _rules(conn: Connection) -> list[KnownRule]:
     with conn.cursor(row_factory=class_row(KnownRule)) as cursor:
-        return cursor.execute(render("cdm/user_tags/rules.sql")).fetchall()
+        return cursor.execute(render(f"{_SQL}/rules.sql")).fetchall()
 
 
 def _rule(conn: Connection, rule_id: int) -> KnownRule:
@@ -263,7 +267,7 @@ def _check(
 
 def _check_name(conn: Connection, rule: Rule) -> None:
     names: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for kind, name in conn.execute(render("cdm/user_tags/names.sql")):
+    for kind, name in conn.execute(render(f"{_SQL}/names.sql")):
         names[kind].append(name)
     if rule.name in names[rule.kind]:
         return

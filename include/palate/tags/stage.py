@@ -24,6 +24,8 @@ from palate.settings import Settings
 from palate.sql import count_rows, execute, render
 from palate.tables import initial_load
 
+_SQL = "areas/food/tags"
+
 STAGE = "tags"
 VALUES = {"namespace": HUB_KEY_NAMESPACE}
 
@@ -74,7 +76,7 @@ def marts() -> dict[str, Mart]:
     for mart in load_marts().values():
         if mart.tag_kind and mart.tag_kind in found:
             message = (
-                f"sql/cdm/{mart.name}/mart.yaml: tag_kind {mart.tag_kind} is that of "
+                f"sql/{mart.folder}/mart.yaml: tag_kind {mart.tag_kind} is that of "
                 f"{found[mart.tag_kind].name} already. Only one mart can have it."
             )
             raise DefinitionError(message)
@@ -86,29 +88,29 @@ def marts() -> dict[str, Mart]:
 @lru_cache(maxsize=1)
 def statements() -> dict[str, str]:
     """Return the statements of the stage, by the names of their files."""
-    conditions = render("cdm/user_tags/conditions.sql")
+    conditions = render(f"{_SQL}/conditions.sql")
     names = (
         *("changed_rules", "drop_conditions", "add_conditions"),
-        *("spread", "spread_done", "forget_dropped"),
+        *("enqueue_guests", "enqueued_done", "forget_dropped"),
         *("look_again", "take", "lost", "gained"),
     )
     return {
         name: render(
-            f"cdm/user_tags/{name}.sql",
+            f"{_SQL}/{name}.sql",
             conditions=conditions,
-            taken_up=taken_up(),
+            applied_conditions=applied_conditions(),
             marts=marts(),
         )
         for name in names
     } | {
         "due": "CREATE TEMP TABLE due ON COMMIT DROP AS\n"
-        + _due(taken_up(), concerned="concerned")
+        + _due(applied_conditions(), concerned="concerned")
     }
 
 
-def taken_up() -> str:
+def applied_conditions() -> str:
     """Return the query for the conditions that the stage has taken up."""
-    return render("cdm/user_tags/taken_up.sql")
+    return render(f"{_SQL}/applied_conditions.sql")
 
 
 @lru_cache(maxsize=2)
@@ -117,9 +119,9 @@ def comparison(*, is_behind: bool) -> str:
 
     :param is_behind: leave out what waits to be judged
     """
-    conditions = render("cdm/user_tags/conditions.sql")
+    conditions = render(f"{_SQL}/conditions.sql")
     return render(
-        "checks/tags/equal_the_counters.sql",
+        "areas/food/checks/tags/equal_the_counters.sql",
         due=_due(conditions, concerned=None),
         is_behind=is_behind,
     )
@@ -158,7 +160,7 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
 
 def _due(conditions: str, concerned: str | None) -> str:
     return render(
-        "cdm/user_tags/due.sql",
+        f"{_SQL}/due.sql",
         conditions=f"(\n{indent(conditions, '    ')}\n)",
         concerned=concerned,
         marts=marts(),
@@ -176,7 +178,7 @@ def _follow_rules(attempt: StageRun) -> None:
     if added or dropped:
         with attempt.batch([], has_ranges=False) as batch:
             # Whoever has counted without a new condition must be visible to the search
-            # for its guests: see sql/cdm/_templates/keep_conditions.sql.
+            # for its guests: see sql/engine/contributions/keep_conditions.sql.
             conn.execute(
                 "SELECT pg_advisory_xact_lock("
                 "hashtextextended('palate tag conditions', 0))"
@@ -190,8 +192,8 @@ def _follow_rules(attempt: StageRun) -> None:
                 "DELETE FROM ops.tags_waiting WHERE user_id IS NULL"
             ).rowcount
             values = {"everything": everything > 0}
-            batch.counts["waiting"] += _run(conn, "spread", values).rowcount
-            _run(conn, "spread_done")
+            batch.counts["waiting"] += _run(conn, "enqueue_guests", values).rowcount
+            _run(conn, "enqueued_done")
             _run(conn, "forget_dropped")
 
 

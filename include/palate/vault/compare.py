@@ -55,7 +55,7 @@ def differing_statement(table: str, sources: tuple[str, ...]) -> str | None:
     if not compared or (isinstance(item, Hub) and not item.clustered):
         return None
     return render(
-        "dds/_templates/differing.sql",
+        "engine/vault/differing.sql",
         **context | {"sources": sources, "template": item.kind.template},
         compared=compared,
     )

@@ -1,6 +1,6 @@
 """The vault's tables, as their definition files say (ADR 0003).
 
-One YAML file per table under ``sql/dds/{hubs,links,satellites}``. From it come the
+One YAML file per table in an area's ``dds/{hubs,links,satellites}``. From it come the
 table, its load, its description in the database, its tests and its docs.
 """
 
@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from palate.errors import DefinitionError
 from palate.names import (
+    AREAS_FOLDER,
     LOAD_DT,
     LOAD_SRC,
-    SQL_FOLDER,
     Identifier,
     hashdiff,
     hub_key,
@@ -71,6 +71,8 @@ class Definition(BaseModel):
 
     kind: Kind
     table: str = Identifier
+    # The folder below sql/areas: no part of what the table means.
+    area: str = Field(exclude=True)
     description: str = Field(min_length=10)
     source: tuple[str, ...] = Field(min_length=1)
     # One index's columns, or a list of several indexes'.
@@ -79,7 +81,7 @@ class Definition(BaseModel):
     @property
     def path(self) -> str:
         """Return where it stands, for messages."""
-        return f"sql/dds/{self.kind.value}/{self.table}.yaml"
+        return f"sql/areas/{self.area}/dds/{self.kind.value}/{self.table}.yaml"
 
     @field_validator("index", mode="before")
     @classmethod
@@ -144,7 +146,8 @@ class Vault:
                 if not isinstance(self.tables.get(name), Hub):
                     message = (
                         f"{item.path}: hub_keys names {name}, but there is no hub "
-                        f"of that name. Add sql/dds/hubs/{name}.yaml or correct it."
+                        f"of that name. Add sql/areas/{item.area}/dds/hubs/{name}.yaml "
+                        "or correct it."
                     )
                     raise DefinitionError(message)
             if isinstance(item, Satellite):
@@ -308,8 +311,8 @@ def _clustered_by(hubs: list[Hub]) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def load_vault(folder: Path = SQL_FOLDER / "dds") -> Vault:
-    """Read and check every definition file below ``folder``.
+def load_vault(folder: Path = AREAS_FOLDER) -> Vault:
+    """Read and check every definition file of the areas below ``folder``.
 
     :raises DefinitionError: names the file, the field and what to do
     """
@@ -320,7 +323,7 @@ def load_vault(folder: Path = SQL_FOLDER / "dds") -> Vault:
     }
     found: dict[str, Hub | Link | Satellite] = {}
     for kind, model in models.items():
-        for path in sorted((folder / kind.value).glob("*.y*ml")):
+        for path in sorted(folder.glob(f"*/dds/{kind.value}/*.y*ml")):
             item = _read(path, model)
             if item.table in found:
                 message = (
@@ -342,7 +345,9 @@ def _read(path: Path, model: type[Hub | Link | Satellite]) -> Hub | Link | Satel
         message = f"{path}: a definition is a mapping of fields; see CONTRIBUTING.md."
         raise DefinitionError(message)
     try:
-        return model.model_validate(values | {"table": path.stem})
+        return model.model_validate(
+            values | {"table": path.stem, "area": path.parents[2].name}
+        )
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"

@@ -89,7 +89,7 @@ def known_statements(
     vault = load_vault()
     return tuple(
         render(
-            "dds/_templates/known.sql",
+            "engine/vault/known.sql",
             tables,
             **vault.context(item) | {"sources": sources},
         )
@@ -110,7 +110,7 @@ def render_load(
     """
     context: dict[str, Any] = load_vault().context(item)
     context["sources"] = list(sources or item.source)
-    return render(f"dds/_templates/{item.kind.template}.sql", tables, **context)
+    return render(f"engine/vault/{item.kind.template}.sql", tables, **context)
 
 
 def _sources(topics: set[str]) -> list[str]:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from palate.database import Connection
 from palate.names import (
+    AREAS_FOLDER,
     HUB_KEY_NAMESPACE,
     ORIGIN_HEADER,
     SQL_FOLDER,
@@ -44,7 +45,7 @@ def parse(
 @lru_cache(maxsize=8)
 def parse_steps(source: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements that parse one source's messages, in order."""
-    folder = SQL_FOLDER / "stg" / source
+    (folder,) = AREAS_FOLDER.glob(f"*/sources/{source}")
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
     return tuple(

@@ -21,7 +21,7 @@ from palate.landing.partitions import ensure_partitions
 from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts.definitions import load_marts
-from palate.names import SQL_FOLDER
+from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import watermarks
 from palate.reads import refused, storage
@@ -147,7 +147,7 @@ class TestManyPartitions:
             assert locked.fetchone() == (2,)
 
     def test_parse_reads_ranges_only(self) -> None:
-        parse = SQL_FOLDER / "stg" / "orders" / "parse"
+        parse = AREAS_FOLDER / "food" / "sources" / "orders" / "parse"
         named = [p.name for p in parse.glob("*.sql") if "order_events" in p.read_text()]
         assert named == []
 

@@ -35,7 +35,8 @@ PARAMETERS = {
 # Which place a case has among its messages, and how many those are.
 PLACES = {"alone": (0, 1), "first": (0, 3), "middle": (1, 3), "last": (2, 3)}
 SHAPES = {
-    shape.form: shape for shape in load_shapes(SQL_FOLDER / "stg/orders/shape.yaml")
+    shape.form: shape
+    for shape in load_shapes(SQL_FOLDER / "areas/food/sources/orders/shape.yaml")
 }
 
 

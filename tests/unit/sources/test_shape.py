@@ -68,7 +68,9 @@ def test_texts_outside_of_lists_have_columns(small: Shape) -> None:
 
 @pytest.mark.parametrize("form", ["raw", "enriched"])
 def test_every_rule_of_a_source_has_a_sentence(form: str) -> None:
-    shapes = load_shapes(SQL_FOLDER / "stg" / "orders" / "shape.yaml")
+    shapes = load_shapes(
+        SQL_FOLDER / "areas" / "food" / "sources" / "orders" / "shape.yaml"
+    )
     (shape,) = [shape for shape in shapes if shape.form == form]
     details = [detail for _, detail, _ in shape.rules()]
     assert len(details) == len(set(details)) > 20
@@ -78,7 +80,7 @@ def test_every_rule_of_a_source_has_a_sentence(form: str) -> None:
 
 
 def test_every_reason_that_is_given_is_known_by_name() -> None:
-    folder = SQL_FOLDER / "stg" / "orders"
+    folder = SQL_FOLDER / "areas" / "food" / "sources" / "orders"
     parse = (folder / "parse" / "1_orders.sql").read_text(encoding="utf-8")
     given = set(re.findall(r"THEN '(\w+)'", parse)) - {"unfit"}  # told by the rules
     for shape in load_shapes(folder / "shape.yaml"):

@@ -4,8 +4,8 @@ WITH rules_now AS (
     {{ conditions | indent }}
 ),
 
-taken_up AS (
-    {{ taken_up | indent }}
+applied_conditions AS (
+    {{ applied_conditions | indent }}
 ),
 
 added AS (
@@ -23,7 +23,7 @@ added AS (
         tag,
         threshold,
         rule_id
-    FROM taken_up
+    FROM applied_conditions
 ),
 
 dropped AS (
@@ -33,7 +33,7 @@ dropped AS (
         tag,
         threshold,
         rule_id
-    FROM taken_up
+    FROM applied_conditions
     EXCEPT
     SELECT
         kind,

@@ -24,7 +24,7 @@ due AS (
     FROM guests AS g
     INNER JOIN cdm.{{ mart.name }} AS m ON g.user_id = m.user_id
     INNER JOIN (
-        {{ taken_up | indent(8) }}
+        {{ applied_conditions | indent(8) }}
     ) AS t ON m.{{ mart.keys[1] }} = t.thing_id AND m.order_cnt >= t.threshold
     WHERE t.kind = '{{ kind }}'
     {%- endfor %}

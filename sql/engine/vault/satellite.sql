@@ -1,5 +1,5 @@
 -- Add the versions that {{ table }} has not seen yet, late ones too; change none.
-{% include "dds/_templates/satellite_records.sql" %}
+{% include "engine/vault/satellite_records.sql" %}
 
 INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})
 SELECT
@@ -8,4 +8,4 @@ SELECT
     {%- endfor %}
     %(load_dt)s AS load_dt,
     s.load_src
-{% include "dds/_templates/new_rows.sql" %}
+{% include "engine/vault/new_rows.sql" %}

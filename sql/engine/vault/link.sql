@@ -1,5 +1,5 @@
 -- Add the pairs that {{ table }} has not seen yet; a pair already there is left alone.
-{% include "dds/_templates/link_records.sql" %}
+{% include "engine/vault/link_records.sql" %}
 
 INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})
 SELECT
@@ -9,4 +9,4 @@ SELECT
     {%- endfor %}
     %(load_dt)s AS load_dt,
     s.load_src
-{% include "dds/_templates/new_rows.sql" %}
+{% include "engine/vault/new_rows.sql" %}

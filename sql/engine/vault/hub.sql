@@ -2,7 +2,7 @@
 {%- if least %}
 {#- The one exception to insert-only: the contract's smallest date. #}
 {%- endif %}
-{% include "dds/_templates/hub_records.sql" %}
+{% include "engine/vault/hub_records.sql" %}
 
 INSERT INTO {{ dds }}.{{ table }} AS t ({{ columns | join(", ") }})
 SELECT

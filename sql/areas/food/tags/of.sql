@@ -9,7 +9,7 @@ WITH reasons AS (
         h.product_id AS own_id,
         m.order_cnt
     FROM (
-        {{ taken_up | indent(8) }}
+        {{ applied_conditions | indent(8) }}
     ) AS t
     INNER JOIN cdm.user_product_counters AS m
         ON t.thing_id = m.product_id AND t.threshold <= m.order_cnt
@@ -25,7 +25,7 @@ WITH reasons AS (
         m.category_name AS own_id,
         m.order_cnt
     FROM (
-        {{ taken_up | indent(8) }}
+        {{ applied_conditions | indent(8) }}
     ) AS t
     INNER JOIN cdm.user_category_counters AS m
         ON t.thing_id = m.category_id AND t.threshold <= m.order_cnt

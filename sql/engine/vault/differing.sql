@@ -7,7 +7,7 @@
 {%- endif %}
 {%- endmacro -%}
 -- The rows of {{ table }} that differ from what the messages of the batch say.
-{% include "dds/_templates/" + template + "_records.sql" %}
+{% include "engine/vault/" + template + "_records.sql" %}
 
 SELECT{{ all_of("s", primary_key, "    ") }}
 FROM unique_source_records AS s
