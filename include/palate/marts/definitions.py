@@ -1,4 +1,4 @@
-"""The marts, as their folders below ``sql/cdm`` say (ADR 0005)."""
+"""The marts, as their folders in the areas say (ADR 0005)."""
 
 from functools import lru_cache
 from pathlib import Path

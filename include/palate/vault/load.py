@@ -18,7 +18,7 @@ from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.parse import parse
 from palate.vault.refused_share import count_refused
 
-# Where messages get to, by their topics: folders below sql/stg.
+# Where messages get to, by their topics: folders of sources.
 SOURCES = ("orders", "dictionaries")
 
 
