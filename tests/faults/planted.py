@@ -15,12 +15,12 @@ from palate.engine.outcome import Batch
 from palate.engine.stage import StageRun
 from palate.landing import drain
 from palate.marts import refresh
-from palate.marts import stage as marts
 from palate.outbox import tag_states
 from palate.publish import redis_tags
 from palate.publish import stage as publish
 from palate.sql import Step
 from palate.table_set import TableSet
+from palate.tables import registry
 from palate.tags import stage as tags
 from palate.vault import load
 from palate.vault import stage as vault
@@ -116,7 +116,7 @@ def _arrival_order() -> None:
     )
     sql._template.cache_clear()
     # The mart's query says something else by that, and would be refused.
-    marts.refuse_changed = lambda *_: None
+    registry.refuse_changed = lambda *_: None
 
 
 def _insert_if_different_from_latest() -> None:
