@@ -35,6 +35,8 @@ _NEEDED_BY_TASKS = (
     "palate.monitoring",
     "palate.landing",
     "palate.marts",
+    "palate.pipelines",
+    "palate.requests",
     "palate.tags",
     "palate.vault",
 )
