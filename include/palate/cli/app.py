@@ -107,9 +107,7 @@ def show_status(as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(
-    mart: Annotated[
-        str, typer.Argument(help="A mart; user_tags; or vault.")
-    ],
+    mart: Annotated[str, typer.Argument(help="A mart; user_tags; or vault.")],
     yes: Annotated[
         bool, typer.Option("--yes", help="vault: swap even if rows differ.")
     ] = False,
