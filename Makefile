@@ -15,7 +15,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes demo bench pin
+.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -78,6 +78,9 @@ demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 
 bench: install-dev  ## measure, and write a table to bench/results
 	$(PYTHON) -m bench
+
+docs: install-dev  ## write docs/commands.md anew, from the commands themselves
+	$(PYTHON) -m tests.layout.commands > docs/commands.md
 
 pin: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 pin: install-dev  ## compile requirements*.txt from requirements*.in; bring the Dockerfile along

@@ -1,0 +1,1 @@
+"""What is read instead of run: the library's layout, and its docs."""
