@@ -450,6 +450,22 @@ def test_satellite_and_link_are_dropped_and_can_be_had_again(
     assert _ok(checkout, "migrate") == "The warehouse is up to date.\n"
 
 
+def test_rebuild_refuses_a_mart_that_names_a_live_table(
+    loaded: Checkout, connection: Conn
+) -> None:
+    """It means the same, so that nothing else refuses it."""
+    file = f"areas/food/cdm/{MART}/contributions.sql"
+    _add(loaded)
+    _ok(loaded, "migrate")
+    loaded.change(file, "{{ dds }}", "dds")
+
+    done = loaded.palate("rebuild", "vault", "--yes")
+
+    told = f"sql/{file}:13: dds.s_order_item is always the live table"
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert connection.execute("SELECT count(*) FROM ops.rebuilds").fetchone() == (0,)
+
+
 def test_what_others_read_is_not_dropped(loaded: Checkout, connection: Conn) -> None:
     before = _schema(connection)
     _add(loaded)
