@@ -15,7 +15,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,7 +54,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## everything that CI runs
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
+		--ignore=tests/upgrade $(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine
@@ -68,6 +68,9 @@ test-faults: install-dev  ## all faults; writes docs/reliability.md (half an hou
 
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)
+
+test-upgrade: install-dev  ## an older version, stopped amid its work, is upgraded to this one (PALATE_UPGRADE_FROM)
+	$(PYTHON) -m pytest -sv tests/upgrade $(PYTEST)
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }
