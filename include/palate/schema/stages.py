@@ -6,14 +6,14 @@ from palate.database import Connection
 
 def enter_stages(conn: Connection) -> None:
     """Make ``ops.stages`` say what the pipelines say."""
+    food = pipelines.food()
     rows = [
-        (name, food.area, list(stage.upstream), stage.reads_staging, stage.is_optional)
-        for food in [pipelines.food()]
+        (mark, food.area, [*stage.upstream], stage.reads_staging, stage.is_optional)
         for stage in food
-        for name in ((stage.name,) if stage.marks is None else stage.marks)
+        for mark in ((stage.name,) if stage.marks is None else stage.marks)
     ]
     conn.execute(
-        "DELETE FROM ops.stages WHERE stage <> ALL(%s)", ([r[0] for r in rows],)
+        "DELETE FROM ops.stages WHERE stage <> ALL(%s)", ([mark for mark, *_ in rows],)
     )
     with conn.cursor() as cursor:
         cursor.executemany(
