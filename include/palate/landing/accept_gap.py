@@ -1,4 +1,4 @@
-"""Let the drain go on where a broker's logs are not what was read: a person decides."""
+"""Decisions that let the drain go on where a broker's log is not what was read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +23,13 @@ def accept_gap(
     who: str,
     why: str,
 ) -> Outcome:
-    """Move the drain's watermark to ``end``, and enter who decided it and why.
+    """Move the drain's watermark to ``end``; record who decided it and why.
 
-    That is a batch of the drain, under its lock, with its entry in the ledger. The
-    stages behind pass over the offsets like over any that no message has.
+    It is a batch of the drain, under its lock, with its entry in the ledger. Later
+    stages skip the offsets like any that no message has.
 
-    :raises NotFoundError: if these offsets are not all gone from the broker, nor those
-        of a batch that can't be read, or were read already
+    :raises NotFoundError: if the broker still has some of these offsets, or they were
+        read already; offsets of an unreadable batch may be given up
     """
     with _deciding(settings, caller, topic) as (attempt, reader, state):
         log, first = _log(attempt, state, partition)
@@ -61,9 +61,9 @@ def _check_gone(log: FeedPartition, start: int, begin: int, end: int) -> None:
 def _check_unreadable(
     reader: Reader, log: FeedPartition, start: int, log_end: int, end: int
 ) -> None:
-    """Read on, to be sure that nobody can.
+    """Read on, to make sure that the batch is unreadable.
 
-    :raises NotFoundError: if a record comes, or another batch is meant
+    :raises NotFoundError: if a record comes, or ``end`` is not the batch's end
     """
     key = (log.topic, log.partition)
     reader.seek({key: start})
@@ -92,10 +92,10 @@ def _check_unreadable(
 def accept_lost_tail(
     settings: Settings, caller: Caller, topic: str, partition: int, who: str, why: str
 ) -> tuple[FeedPartition, int]:
-    """Let a partition that lost its tail begin an epoch where it differs.
+    """Begin an epoch for a partition that lost its tail, where it differs.
 
-    What was staged keeps its positions; what is on the broker now is taken in by the
-    next run, under new ones. Return the new log, and the offset that it begins at.
+    Staged messages keep their positions; the next run stages what the broker has now
+    under new ones. Return the new log and its first offset.
 
     :raises NotFoundError: if the partition has not lost its tail
     """
@@ -124,7 +124,7 @@ def accept_lost_tail(
 def accept_cluster(
     settings: Settings, caller: Caller, topic: str, who: str, why: str
 ) -> int:
-    """Let a topic that is another cluster's begin an epoch; return its number.
+    """Begin an epoch for a topic of another cluster; return its number.
 
     :raises NotFoundError: if the topic is not refused
     """
@@ -156,7 +156,7 @@ def _deciding(
 def _log(
     attempt: StageRun, state: kafka_reader.TopicState, partition: int
 ) -> tuple[FeedPartition, int]:
-    """Return the log that a partition is, and where it begins."""
+    """Return the partition's log, and where it begins."""
     if partition not in state.begin:
         numbers = ", ".join(str(number) for number in sorted(state.begin))
         message = f"{state.topic} has no partition {partition}. It has: {numbers}."

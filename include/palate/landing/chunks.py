@@ -1,4 +1,4 @@
-"""Records of the broker on their way to STG: in chunks that know their ranges."""
+"""Records from the broker to STG, in chunks that know their ranges."""
 
 import gc
 import time
@@ -22,16 +22,16 @@ _TYPES = (
     "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "bytea",
     "timestamptz",
 )  # fmt: skip
-# What a slow broker sends is committed every so often; and a COPY that takes much
-# longer is one whose process hangs (``stage`` ends its session).
+# A slow broker's records are committed this often; a COPY that takes much longer
+# belongs to a hung process, whose session ``stage`` terminates.
 _CHUNK_SECONDS = 20.0
 
 
 class Reading:
     """One pass over the broker, taken in chunks that each know their ranges.
 
-    A log with a tail is read from there, and nothing of it is given out before that
-    record has come and is the same, and nothing else stands between it and the start.
+    A log with a tail is read from its tail. None of its records is yielded before the
+    tail has come unchanged, with nothing between it and the start.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Reading:
         bounds: dict[FeedPartition, int],
         heads: Mapping[FeedPartition, tuple[int, Tail | None]] | None = None,
     ) -> None:
-        """Go to where reading begins.
+        """Seek to where reading begins.
 
-        :param heads: where below its start a log is to be proven from, and its tail if
-            it has to be there
+        :param heads: the offset below its start from which a log is verified, and its
+            tail if the broker must still have it
         """
         self.doubted: set[FeedPartition] = set()
         self._reader = reader
@@ -65,7 +65,7 @@ class Reading:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether all was taken, but for what is doubted or can't be read."""
+        """Return whether all was taken, except doubted and unreadable logs."""
         stands = self.doubted | self.unreadable.keys()
         return all(
             at >= self._bounds[item] or item in stands for item, at in self._at.items()
@@ -73,7 +73,7 @@ class Reading:
 
     @property
     def unreadable(self) -> dict[FeedPartition, Unreadable]:
-        """Return the logs that can't be read on below their bounds, and why."""
+        """Return the logs that can't be read up to their bounds, and why."""
         return {
             item: why
             for item, why in self._unreadable().items()
@@ -82,14 +82,14 @@ class Reading:
 
     @property
     def has_moved(self) -> bool:
-        """Tell whether positions were passed since the last chunk."""
+        """Return whether positions were passed since the last chunk."""
         return any(at > self._at[item] for item, at in self._reached().items())
 
     def ahead(self) -> dict[FeedPartition, int]:
-        """Wait for what comes next; return the first offset of each log in it.
+        """Wait for the next records; return the first offset of each log in them.
 
-        Nothing is ahead when all is read. Then every log that could not be proven is
-        among the doubted ones.
+        Empty once all is read. By then, every log that could not be verified is in
+        ``doubted``.
         """
         self._wait()
         return self._firsts()
@@ -101,7 +101,7 @@ class Reading:
         deadline: float | None,
         room: Mapping[FeedPartition, int] | None = None,
     ) -> Iterator[tuple[FeedPartition, Any]]:
-        """Yield records up to a number; bytes and time end a chunk after a poll.
+        """Yield at most this many records; bytes and time end a chunk after a poll.
 
         :param room: the offset of each log at which a chunk has to end
         """
@@ -128,7 +128,7 @@ class Reading:
                 return
 
     def taken(self) -> list[Range]:
-        """Return what was taken since the last call."""
+        """Return the ranges taken since the last call."""
         ranges = []
         for item, at in self._reached().items():
             if at > self._at[item]:
@@ -137,7 +137,7 @@ class Reading:
         return ranges
 
     def newest(self) -> dict[FeedPartition, Any]:
-        """Return the last record of each log that was given out since the last call."""
+        """Return the last record of each log that was yielded since the last call."""
         found, self._newest = self._newest, {}
         return found
 
@@ -146,7 +146,7 @@ class Reading:
         return {item: record.offset for item, record in found.items()}
 
     def _reached(self) -> dict[FeedPartition, int]:
-        """Return the next offset of each log that was neither given out nor passed."""
+        """Return the next offset of each log that was neither yielded nor passed."""
         held = self._firsts()
         return {
             item: min(held.get(item, self._reader.position(key)), self._bounds[item])
@@ -155,7 +155,7 @@ class Reading:
         }
 
     def _wait(self) -> bool:
-        """Wait until records are held; tell whether there are any."""
+        """Wait until records are held; return whether there are any."""
         while not self._held:
             polled = next(self._polls, None)
             if polled is None:
@@ -165,7 +165,7 @@ class Reading:
         return True
 
     def _doubt_the_rest(self) -> None:
-        """Doubt what was not proven, unless it was not sent for a passing reason."""
+        """Doubt the logs that are not verified, unless the failure is a passing one."""
         unreadable = self._unreadable()
         broken = {
             item
@@ -194,7 +194,7 @@ class Reading:
         ]
 
     def _is_proven(self, item: FeedPartition, record: Any) -> bool:
-        """Look at a record of a log that is not proven yet; tell whether it is now."""
+        """Check a record of an unverified log; return whether that verified it."""
         if item in self.doubted:
             return False
         tail = self._tails.get(item)
@@ -213,7 +213,7 @@ def _last_of_each(records: list[tuple[FeedPartition, Any]]) -> dict[FeedPartitio
     found: dict[FeedPartition, Any] = {}
     before = None
     for item, record in reversed(records):
-        if item is not before:  # to look into a dict each time takes twice as long
+        if item is not before:  # a dict lookup per record takes twice as long
             found.setdefault(item, record)
             before = item
     return found
@@ -222,7 +222,7 @@ def _last_of_each(records: list[tuple[FeedPartition, Any]]) -> dict[FeedPartitio
 def _with_room(
     records: list[tuple[FeedPartition, Any]], room: Mapping[FeedPartition, int]
 ) -> list[tuple[FeedPartition, Any]]:
-    """Return the records before the first one for which there is no room."""
+    """Return the records before the first one that has no partition in STG."""
     end = next(
         index
         for index, (item, record) in enumerate(records)
@@ -237,7 +237,7 @@ def copy_records(
     load_dt: datetime,
     rows: Iterable[tuple[FeedPartition, Any]],
 ) -> int:
-    """Stream records into a table by binary COPY; return how many."""
+    """Stream records into a table by binary COPY; return their number."""
     number = 0
     with (
         conn.cursor() as cursor,
@@ -264,5 +264,5 @@ def copy_records(
 
 @cache
 def _freeze() -> None:
-    """Take what is loaded by now out of the garbage collector: a tenth faster."""
+    """Exempt what is loaded by now from garbage collection: a tenth faster."""
     gc.freeze()

@@ -1,8 +1,8 @@
-"""Dictionary entries from Redis: staged as messages of a feed of their own.
+"""Dictionary entries from Redis, staged as messages of their own feed.
 
-An entry that is missing blocks nothing. Its id is asked for again with growing
-pauses (contract, section 6), and the marts correct themselves when it has come. So is a
-restaurant in whose orders a dish turns up that its known menu lacks.
+A missing entry blocks nothing. Its id is requested again with growing pauses (contract,
+section 6), and the marts correct themselves once it arrives. The same holds for a
+restaurant whose orders have a dish that its known menu lacks.
 """
 
 import logging
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = FeedPartition(DICTIONARY_FEED, 0, 0)
-# The ids come from the orders that the vault has.
+# The ids come from the orders in the vault.
 _UPSTREAM = ("vault",)
 
-# What loads into the vault what was staged: handed in, for it lies behind this stage.
+# Loads into the vault what was staged; passed in, as the vault is a later stage.
 Load = Callable[[Settings, Caller], Outcome]
 _NOTED = {"unknown": "unknown_ids", "lacking": "dishes_not_on_menu"}
 _BATCH_KEYS = 2_000
@@ -54,7 +54,7 @@ _REDIS = (
 
 
 def run(settings: Settings, caller: Caller, load: Load) -> Outcome:
-    """Ask for the ids that are due, stage what was found, and load it.
+    """Request the ids that are due, stage what was found, and load it.
 
     :raises ServiceUnavailableError: if Redis does not answer; the ids stay due
     """
@@ -63,7 +63,7 @@ def run(settings: Settings, caller: Caller, load: Load) -> Outcome:
 
 
 def sync(settings: Settings, caller: Caller, load: Load) -> Outcome:
-    """Read every id again that was ever named, and load what changed.
+    """Read every id that was ever named, and load what changed.
 
     :raises ServiceUnavailableError: if Redis does not answer; what was read is staged
     """
@@ -72,7 +72,7 @@ def sync(settings: Settings, caller: Caller, load: Load) -> Outcome:
 
 
 def is_due(conn: Connection) -> bool:
-    """Tell whether an id is to be asked for now, or was named and not noted yet."""
+    """Return whether an id is due for a request."""
     return conn.execute(f"{_DUE} LIMIT 1").fetchone() is not None
 
 
@@ -124,7 +124,7 @@ def _read(settings: Settings, caller: Caller, query: str, load: Load) -> Outcome
 
 
 def judge(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
-    """Make ``found_entries`` and ``judged_entries`` in an open transaction."""
+    """Create ``found_entries`` and ``judged_entries`` in an open transaction."""
     conn.execute(
         'CREATE TEMP TABLE found_entries (id text COLLATE "C", value bytea)'
         " ON COMMIT DROP"
@@ -138,7 +138,7 @@ def judge(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
 def _stage(
     conn: Connection, batch: Batch, keys: Sequence[str], found: Sequence[Any]
 ) -> dict[str, str]:
-    """Stage what is usable and new; return the problem of each id that is not."""
+    """Stage usable, new entries; return the problem of each unusable id."""
     judge(conn, keys, found)
     next_offset = watermarks(conn, STAGE).get(_FEED, 0)
     rows = execute(

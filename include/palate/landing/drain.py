@@ -2,7 +2,7 @@
 
 Every message is kept as its bytes, with its position. Rows and watermark commit
 together, chunk by chunk; memory is bounded by a chunk. A partition that can't be read
-on holds up no other one.
+delays no other one.
 """
 
 import time
@@ -29,7 +29,7 @@ _FOR_A_PERSON = (PositionGapError, UnreadableRecordError)
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run takes at most; None is no limit beside that of the settings."""
+    """The most that one run takes; None leaves it to the settings."""
 
     topics: tuple[str, ...] | None = None
     partitions: tuple[int, ...] | None = None
@@ -40,12 +40,12 @@ class Limits:
 def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Outcome:
     """Stage what is waiting on the broker, up to its end offsets at the start.
 
-    A cleared task, and a backfill, first read their own ranges again: what is missing
-    in STG is put back, and what is there must have the same bytes.
+    A cleared task, and a backfill, first read their own ranges again: what STG lacks is
+    put back, and what it has must have the same bytes.
 
-    :raises RequestError: if no topic has one of the partitions asked for
-    :raises PalateError: if a log or a topic can't be read on, once all others are: a
-        PositionGapError, an UnreadableRecordError, or what the broker says
+    :raises RequestError: if no topic has one of the partitions requested
+    :raises PalateError: if a log or a topic can't be read, once all others are: a
+        PositionGapError, an UnreadableRecordError, or the broker's error
     """
     limits = limits or Limits()
     if caller.interval:
@@ -79,7 +79,7 @@ def _bounds(found: Registration, limits: Limits) -> dict[FeedPartition, int]:
 def _backfill(
     settings: Settings, caller: Caller, request: plans.Request, limits: Limits
 ) -> Outcome:
-    """Look at what is staged of an interval; stage what is open below its end.
+    """Verify what is staged of an interval; stage what is open below its end.
 
     The first part holds no lock that a live run needs.
     """
@@ -105,7 +105,7 @@ def _backfill(
 
 @dataclass
 class _Drain:
-    """One run's look at some logs; ``gaps`` says of a log why it stands."""
+    """One pass of a run over some logs; ``gaps`` has why a log is stopped."""
 
     attempt: StageRun
     reader: Reader
@@ -116,7 +116,7 @@ class _Drain:
     unreadable: dict[FeedPartition, Unreadable] = field(default_factory=dict)
 
     def run(self, limits: Limits) -> None:
-        """Read every log that can be read on; then fail if there is another one."""
+        """Read every log that can be read; then fail if any can't."""
         left = limits.messages or sum(self.bounds.values())
         seconds = limits.seconds or self.settings.palate_drain_seconds
         deadline = time.monotonic() + seconds
@@ -142,7 +142,7 @@ class _Drain:
         self._settle()
 
     def _starts(self) -> dict[FeedPartition, int]:
-        """Return where each log is to be read on, without those that have a gap."""
+        """Return where to read each log on; record a gap where there is one."""
         done = watermarks(self.attempt.conn, STAGE)
         starts = {}
         for item in self.bounds:
@@ -158,7 +158,7 @@ class _Drain:
     def _heads(
         self, starts: dict[FeedPartition, int], known: dict[FeedPartition, Tail]
     ) -> dict[FeedPartition, tuple[int, Tail | None]]:
-        """Return from where on each log is to be proven, as far as it is there."""
+        """Return from where each log can be verified on the broker."""
         heads: dict[FeedPartition, tuple[int, Tail | None]] = {}
         for item, tail in known.items():
             begin, _ = self.found.states[item]
@@ -180,7 +180,7 @@ class _Drain:
         return Reading(self.reader, asked, self.bounds, heads)
 
     def _take(self, reading: Reading, left: int, deadline: float) -> int:
-        """Stage what a pass gives; return how many more messages may be taken."""
+        """Stage the records of a pass; return how many more messages may be taken."""
         conn = self.attempt.conn
         room: dict[FeedPartition, int] = {}
         while left > 0 and time.monotonic() < deadline:
@@ -211,7 +211,7 @@ class _Drain:
         return left
 
     def _is_sound(self, item: FeedPartition, watermark: int, tail: Tail | None) -> bool:
-        """Look closely at a log; tell whether it is the one that was read."""
+        """Compare a log with STG; return whether it is the one that was read."""
         state, first = self.found.states[item], self.found.first[item]
         conn = self.attempt.conn
         found = tails.examine(conn, self.reader, item, state, first, watermark, tail)
@@ -222,9 +222,9 @@ class _Drain:
         return False
 
     def _settle(self) -> None:
-        """Open and close the incidents of what was looked at.
+        """Open and close the incidents of the logs and topics that were read.
 
-        :raises PalateError: if anything stands; it tells all that does
+        :raises PalateError: if any can't be read; it names them all
         """
         conn, found = self.attempt.conn, self.found
         unreadable = {
@@ -237,7 +237,7 @@ class _Drain:
             for topic, error in found.problems.items()
             if isinstance(error, PositionGapError)
         }
-        # Also of earlier epochs, which nobody reads on.
+        # Earlier epochs too: no run reads them again.
         names = [
             str(FeedPartition(item.topic, epoch, item.partition))
             for item in self.bounds
@@ -257,7 +257,7 @@ class _Drain:
         if len(problems) == 1:
             raise problems[0]
         if problems:
-            # The one that needs a person gives its exit code.
+            # Exit with the code of the problem that needs a person.
             worst = min(
                 problems, key=lambda error: not isinstance(error, _FOR_A_PERSON)
             )

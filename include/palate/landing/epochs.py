@@ -1,8 +1,8 @@
-"""Epochs: which log a partition on the broker is, as far as the ledger can tell.
+"""Epochs: which log a broker's partition is, as far as the ledger knows.
 
-A topic that was deleted and created anew begins another epoch, and so does a topic on
-another cluster, and a partition that lost the tail of its log (ADR 0022). A known topic
-id is the epoch that it was: a cluster that is failed back to is read on.
+A topic that was deleted and created anew begins another epoch. So does a topic on
+another cluster, and a partition that lost its tail (ADR 0022). A known topic id keeps
+its epoch: after a failback, the old cluster's topic is read on.
 """
 
 import logging
@@ -27,17 +27,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Known:
-    """What the ledger makes of a topic as a broker has it now.
+    """What the ledger knows of a topic as a broker has it now.
 
-    ``logs`` says which log each partition is. ``first`` says where each of them begins:
-    a stage that has no watermark in a log stands there. ``former`` are the logs that
-    lost their tails, each with the offset below which the broker still has it.
+    ``logs`` says which log each partition is. ``first`` is the first offset of each: a
+    stage without a watermark in a log begins there. ``former`` are the logs that lost
+    their tails, each with the offset below which the broker still has it.
 
-    ``epoch`` is the topic's, as a whole, and ``newest`` the highest one that it has.
+    ``epoch`` is that of the whole topic, ``newest`` the highest one of the topic and
+    its partitions.
 
-    Where ``refusal`` is a sentence, nothing of the topic may be read (it belongs to
-    another cluster), and ``logs``, ``first`` and ``former`` are empty. ``is_written``
-    says whether the ledger has all of this.
+    With a ``refusal`` (a sentence), nothing of the topic may be read, as it belongs to
+    another cluster; ``logs``, ``first`` and ``former`` are empty. ``is_written`` says
+    whether the ledger has all of this.
     """
 
     epoch: int
@@ -51,7 +52,7 @@ class Known:
 
 @dataclass(frozen=True)
 class AcceptedEpoch:
-    """An epoch that a person has let begin; without a partition, of a whole topic."""
+    """An epoch that a person let begin; without a partition, that of a whole topic."""
 
     topic: str
     epoch: int
@@ -82,7 +83,7 @@ class Registration:
     """What a broker has of some topics: (begin, end) of each log.
 
     ``former`` has the same of logs that lost their tails, up to where the broker has
-    them. ``newest`` has the highest epoch of each topic that was looked at, and
+    them. ``newest`` has the highest epoch of each topic that was found, and
     ``problems`` an error for each topic or partition that can't be read.
     """
 
@@ -94,11 +95,11 @@ class Registration:
 
 
 def known(conn: Connection, state: kafka_reader.TopicState) -> Known:
-    """Tell which logs a topic's partitions are; nothing is written."""
+    """Return which logs a topic's partitions are, without writing."""
     epochs = _epochs(conn, state.topic)
     if not epochs:
         logs = {number: FeedPartition(state.topic, 0, number) for number in state.end}
-        # Nothing is known of the topic, so nothing of it can be missed.
+        # A topic never seen before can't have lost anything.
         return Known(0, 0, logs, {item: state.begin[n] for n, item in logs.items()})
     base = _base(epochs, state)
     if base is None:
@@ -135,9 +136,9 @@ def known(conn: Connection, state: kafka_reader.TopicState) -> Known:
 def register_topics(
     conn: Connection, reader: Reader, topics: Iterable[str]
 ) -> Registration:
-    """Ask the broker for some topics; enter epochs that are new.
+    """Ask the broker for some topics; enter new epochs.
 
-    A topic that can't be read is among the problems, and nothing of it in the states.
+    A topic that can't be read is in ``problems``, and not in ``states``.
     """
     found = Registration()
     for topic in topics:
@@ -175,7 +176,7 @@ def begin_epoch(
     why: str,
     replaced: tuple[FeedPartition, int] | None = None,
 ) -> int:
-    """Let a topic, or one partition of it, begin another epoch; return its number.
+    """Begin another epoch of a topic, or of one partition; return its number.
 
     :param replaced: the log that lost its tail, and where the new one begins
     """
@@ -202,7 +203,7 @@ def begin_epoch(
 
 
 def accepted_epochs(conn: Connection) -> list[AcceptedEpoch]:
-    """Return the epochs that a person has let begin, the oldest first."""
+    """Return the epochs that a person let begin, the oldest first."""
     rows = conn.execute(
         "SELECT t.topic, t.epoch, t.kafka_partition, t.cluster_id,"
         " coalesce(l.first_offset, 0), t.first_seen_dt, t.accepted_by, t.accepted_why"
@@ -214,7 +215,7 @@ def accepted_epochs(conn: Connection) -> list[AcceptedEpoch]:
 
 
 def _enter(conn: Connection, state: kafka_reader.TopicState, found: Known) -> None:
-    """Write down an epoch that is new, or what was not known of it."""
+    """Enter a new epoch, or add to a known one what was missing."""
     with conn.transaction():
         entered = conn.execute(
             "INSERT INTO ops.topics (topic, epoch, topic_id, cluster_id)"
@@ -263,14 +264,14 @@ def _base(epochs: list[_Epoch], state: kafka_reader.TopicState) -> int | None:
     newest = whole[-1]
     if state.topic_id is None or newest.topic_id is None:
         same_cluster = state.cluster_id in (newest.cluster_id, None)
-        # Only now a broker tells the id, or no more: the proof of each log decides.
+        # One of the two ids is missing: the tail of each log decides.
         return newest.number if same_cluster or newest.cluster_id is None else None
     found = [one.number for one in whole if one.topic_id == state.topic_id]
     return found[-1] if found else None
 
 
 def _refusal(epochs: list[_Epoch], state: kafka_reader.TopicState) -> str | None:
-    """Say why a topic with an id that is new may not be read; None if it may."""
+    """Return why a topic with a new id may not be read; None if it may."""
     clusters = list(dict.fromkeys(one.cluster_id for one in epochs))
     if state.cluster_id is None or state.cluster_id in clusters:
         return None  # deleted and created anew

@@ -1,6 +1,6 @@
-"""Logs that can't be read on until a person decides: offsets gone, or a tail lost.
+"""Logs that stop until a person decides: offsets are gone, or a tail is lost.
 
-The drain notes it, reads all other logs, and fails at its end.
+The drain records it, reads all other logs, and fails at its end.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Gap:
 
 
 def note(conn: Connection, log: FeedPartition, start: int, end: int) -> None:
-    """Enter a gap, if there is one; it may have grown since it was noted first."""
+    """Record a gap, if there is one; a recorded one may have grown since."""
     if start < end:
         conn.execute(
             "INSERT INTO ops.position_gaps AS g"
@@ -40,7 +40,7 @@ def note(conn: Connection, log: FeedPartition, start: int, end: int) -> None:
 def note_accepted(
     conn: Connection, log: FeedPartition, start: int, end: int, who: str, why: str
 ) -> None:
-    """Enter who gave up these offsets, and why; what is behind ``end`` stays open."""
+    """Record who gave up these offsets, and why; those from ``end`` on stay open."""
     note(conn, log, start, end)
     conn.execute(
         "UPDATE ops.position_gaps SET to_offset = %(end)s, accepted_dt = now(),"
@@ -60,7 +60,7 @@ def note_accepted(
 
 
 def gone(item: FeedPartition, start: int, begin: int) -> str:
-    """Say that offsets were gone before they were read."""
+    """Return the message that offsets were gone before they were read."""
     return (
         f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
         "they were read; its retention took them. Nothing of this partition is skipped "
@@ -71,7 +71,7 @@ def gone(item: FeedPartition, start: int, begin: int) -> str:
 
 
 def lost_tail(item: FeedPartition, lost_from: int, watermark: int, end: int) -> str:
-    """Say that the broker's log is no longer the one that was read."""
+    """Return the message that the broker's log is not the one that was read."""
     now = (
         f"it ends at offset {end} now"
         if end < watermark
@@ -89,7 +89,7 @@ def lost_tail(item: FeedPartition, lost_from: int, watermark: int, end: int) -> 
 
 
 def known(conn: Connection) -> list[Gap]:
-    """Return every gap that was met, the oldest first."""
+    """Return every recorded gap, the oldest first."""
     return [
         Gap(FeedPartition(topic, epoch, partition), *rest)
         for topic, epoch, partition, *rest in conn.execute(

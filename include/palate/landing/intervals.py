@@ -1,7 +1,7 @@
 """Broker times as positions.
 
-STG knows the broker time of all that is staged, the broker that of what it still has.
-Either may have lost what the other one has, so both are asked.
+STG has the broker time of all that is staged, the broker that of all it still has.
+Either may have lost what the other has, so both are queried.
 """
 
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from palate.clients import Reader
 from palate.database import Connection
 from palate.positions import FeedPartition, Range, messages
 
-# Positions of one interval that lie further apart than this are two ranges: a single
-# record with an odd time must not draw in all that lies between.
+# Positions of one interval further apart than this become two ranges: one record with
+# an odd time must not pull in all that lies between.
 _ISLANDS_APART = 20_000
 
 
@@ -22,8 +22,8 @@ def staged_at(
 ) -> list[Range]:
     """Return the positions of an interval by STG's own broker times.
 
-    Offsets beside them that STG does not have belong to it: their rows may be lost.
-    The feed of dictionary entries has the times at which they were staged.
+    Adjacent offsets that STG lacks are included: their rows may be lost. Entries of the
+    dictionary feed go by the time at which they were staged.
     """
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, min(kafka_offset),"
@@ -52,7 +52,7 @@ def staged_at(
 def _islands(
     conn: Connection, topics: Iterable[str], start: datetime, end: datetime
 ) -> list[Range]:
-    """Return the positions of an interval in STG, cut where they lie far apart."""
+    """Return the positions of an interval in STG, split where they are far apart."""
     logs = conn.execute(
         "SELECT DISTINCT topic, epoch, kafka_partition FROM ops.event_partitions"
         " WHERE topic = ANY(%s) AND dropped_dt IS NULL ORDER BY 1, 2, 3",
@@ -92,7 +92,7 @@ def on_broker_at(
     start: datetime,
     end: datetime,
 ) -> tuple[list[Range], dict[FeedPartition, int]]:
-    """Return the positions of an interval by the broker's index of times, and the ends.
+    """Return the positions of an interval by the broker's time index, and the ends.
 
     :param states: the first offset that the broker keeps of each log, and its end
     """
@@ -101,7 +101,7 @@ def on_broker_at(
         starts, ends = reader.offsets_at(topic, start), reader.offsets_at(topic, end)
         for item in (item for item in states if item.topic == topic):
             low, high = starts.get(item.partition), ends.get(item.partition)
-            # The broker's partition may be two logs: one below the other's beginning.
+            # The broker's partition may be two logs, one ending where the other begins.
             begin, last = states[item]
             after[item] = last if high is None else min(high, last)
             if low is not None and max(low, begin) < after[item]:

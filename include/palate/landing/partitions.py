@@ -1,4 +1,4 @@
-"""Partitions of STG, made before the messages that belong there come (ADR 0011)."""
+"""Partitions of STG, created before their messages arrive (ADR 0011)."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 def ensure_partitions(
     conn: Connection, settings: Settings, ranges: Iterable[Range]
 ) -> None:
-    """Make the partitions of ``stg.order_events`` that the ranges need and that miss.
+    """Create the missing partitions of ``stg.order_events`` that the ranges need.
 
-    A loader may not make tables: a function does it that checks what it is asked for.
-    What retention has dropped gets no room again.
+    A loader may not create tables: a function does, and checks the request. Partitions
+    that retention has dropped are not created again.
 
     :raises SettingsError: if that would be more than a thousand for one range
     """
@@ -31,9 +31,9 @@ def ensure_partitions(
 def room_for(
     conn: Connection, settings: Settings, offsets: Mapping[FeedPartition, int]
 ) -> dict[FeedPartition, int]:
-    """Make room for one offset of each log; return up to where there is room then.
+    """Ensure a partition for one offset of each log; return where each ends.
 
-    Only offsets that messages have are asked for: a log may have gaps of millions.
+    Only offsets of messages are requested: a log may have gaps of millions.
     """
     found = _rooms(conn, offsets)
     missing = {item: at for item, at in offsets.items() if item not in found}

@@ -15,10 +15,10 @@ class Time(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which refused messages are meant; what is None or empty leaves none out.
+    """Which refused messages are meant; what is None or empty excludes none.
 
     ``start`` is part of the interval, ``end`` is not; both must be aware. ``offsets``
-    are first and last ones. With ``limit`` the oldest positions come first.
+    are (first, last) pairs. With ``limit`` the oldest positions come first.
     """
 
     reasons: tuple[str, ...] = ()
@@ -34,13 +34,13 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Tell whether nothing narrows it."""
+        """Return whether nothing narrows the selection."""
         return self == Selection(
             time=self.time, with_dismissed=self.with_dismissed, limit=self.limit
         )
 
 
-# Every value is a parameter; one that is null selects all.
+# Every value is a parameter; NULL selects all.
 _BY_ITSELF = """
     (%(reasons)s::text[] IS NULL OR m.reason = ANY(%(reasons)s::text[]))
     AND (%(topic)s::text IS NULL OR m.topic = %(topic)s::text)

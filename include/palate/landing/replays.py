@@ -1,8 +1,8 @@
-"""Refused messages: find them, queue them to be judged again, dismiss them (ADR 0010).
+"""Refused messages: find them, queue them for a replay, dismiss them (ADR 0010).
 
-A replay only adds positions to a feed. The vault and the marts take that feed like
-any other log, under their own locks and watermarks: a replay that dies anywhere is
-finished by whatever run comes next.
+A replay only adds positions to a feed. The vault and the marts take that feed like any
+other log, under their own locks and watermarks: whatever run comes next finishes a
+replay that died.
 """
 
 from palate.counted import counted
@@ -16,7 +16,7 @@ from palate.settings import Settings
 
 STAGE = REPLAY_FEED
 _FEED = FeedPartition(REPLAY_FEED, 0, 0)
-# Up to where whoever judges messages has taken the feed.
+# Up to where every stage that reads STG has taken the feed.
 _JUDGED = (
     "SELECT coalesce(min(coalesce(w.next_offset, 0)), 0) FROM ops.stages AS s"
     " LEFT JOIN ops.watermarks AS w ON w.stage = s.stage AND w.topic = %(feed)s"
@@ -25,7 +25,7 @@ _JUDGED = (
 
 
 def describe_own(number: int) -> str:
-    """Return what there is to say of refused messages that Palate published itself."""
+    """Return the remark on refused messages that Palate published itself."""
     return (
         f"{counted(number, 'of them is', 'of them are')} Palate's own: no error. The "
         "stage vault counts them as own_messages, not as refused, and the alarm for "
@@ -34,13 +34,13 @@ def describe_own(number: int) -> str:
 
 
 def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
-    """Queue what was selected to be judged again; the stages behind do the rest.
+    """Queue the selected messages for a replay; the later stages do the rest.
 
-    What is queued and waits already is not queued twice. What retention has dropped
-    from STG can't be judged again: the outcome says how many. A repeated task queues
-    nothing: what it queued before is in its vault and marts, which are repeated.
+    A message that is queued and waiting is not queued twice. Messages that retention
+    dropped from STG can't be replayed: the outcome has their number. A repeated task
+    queues nothing: what it queued before, its vault and marts load again.
 
-    :raises NotFoundError: if a single offset was asked for that isn't among them
+    :raises NotFoundError: if a single offset was requested that isn't among them
     """
     with open_run(settings, STAGE, caller) as attempt:
         if progress.has_committed(attempt):
@@ -86,12 +86,11 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
 
 
 def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int:
-    """Note that nobody misses what was selected; return how many that were.
+    """Mark the selected messages as dismissed; return how many were marked.
 
-    The messages stay where they are; they are only counted apart. Who dismissed a
-    message first stays.
+    They are kept, and only counted apart. Who dismissed a message first stays.
 
-    :raises NotFoundError: if a single offset was asked for that isn't among them
+    :raises NotFoundError: if a single offset was requested that isn't among them
     """
     with connect(settings) as conn, conn.transaction():
         _check_there(conn, selection)

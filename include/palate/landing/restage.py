@@ -1,6 +1,6 @@
-"""Positions that are staged already, read from the broker once more.
+"""Staged positions, read from the broker once more.
 
-What STG lost is put back at its position; what is there must be what the broker has.
+What STG lost is put back at its position; what STG has must equal the broker's.
 """
 
 import logging
@@ -19,7 +19,7 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Beside the drain, under a lock of its own.
+# Runs beside the drain, under a lock of its own.
 STAGE = "drain:reload"
 
 _POSITION = "topic, epoch, kafka_partition, kafka_offset"
@@ -31,10 +31,10 @@ _DIFFER = (
 
 @dataclass
 class Found:
-    """What a look at an interval found.
+    """What was found of an interval.
 
-    ``ends`` are where the interval ends on the broker, ``waiting`` the number of
-    offsets below that are not staged yet.
+    ``ends`` are the broker's offsets at which the interval ends, ``waiting`` the number
+    of offsets below them that are not staged yet.
     """
 
     outcome: Outcome
@@ -50,11 +50,11 @@ def run(
 ) -> Found:
     """Compare what is staged of an interval with the broker; put back what is lost.
 
-    Notes for the stages behind which positions the interval means. Live runs are not
-    kept waiting: what they stage is above all that this reads.
+    Plans, for the later stages, the positions of the interval. Live runs don't wait:
+    they stage higher offsets than this reads.
 
-    :raises PalateError: if the broker does not know a topic, or it is another
-        cluster's, unless STG alone is asked for, or enough
+    :raises PalateError: if the broker does not know a topic, or the topic is another
+        cluster's, unless only STG was requested, or STG is enough
     """
     topics = tuple(topics or settings.palate_topics)
     with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
@@ -72,7 +72,7 @@ def run(
                 reader, states, request.start, request.end
             )
         plan = plans.planned(attempt.conn, caller)
-        # One that this task has begun and not finished goes on where it was killed.
+        # A plan that this task has begun and not finished goes on.
         if (
             plan is None
             or plan.request != request
@@ -115,8 +115,8 @@ def verify(
 ) -> None:
     """Read ranges again: put back what STG lost, and compare the rest byte by byte.
 
-    What the broker no longer has is left out, and what retention has dropped. Bytes
-    that differ are never overwritten: each is an error line, and counted.
+    Skips what the broker no longer has, and what retention has dropped. Bytes that
+    differ are never overwritten: each is an error line, and counted.
 
     :param states: the first offset that the broker keeps of each log, and its end
     """

@@ -1,7 +1,7 @@
 """What STG and the ledger keep, and for how long (ADR 0011).
 
-STG is dropped by whole partitions, from each log's beginning on, and only what every
-stage has taken, nobody waits for, and is older than the set age.
+STG is dropped by whole partitions, from each log's beginning: only what every stage has
+taken, nothing waits for, and is older than the set age.
 """
 
 import logging
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 STAGE = "storage"
 
-# Whoever comes while a drop waits for those who read STG waits behind it. So it waits
-# for moments only, a few times, and leaves the rest for the next time.
+# Queries that come while a drop waits for readers of STG queue behind it. So it waits
+# only briefly, a few times, and leaves the rest for the next run.
 _LOCK_TIMEOUT = "100ms"
 _TRIES = 10
 _BETWEEN_TRIES_SECONDS = 1.0
 
-# To plan a look-up takes some 10 us per partition, and locks on all of them.
+# Planning a lookup takes some 10 us per partition, and locks on all of them.
 MANY_PARTITIONS = 300
 
 
@@ -36,8 +36,8 @@ MANY_PARTITIONS = 300
 class StagingPartition:
     """One partition of ``stg.order_events``.
 
-    ``kept`` says why it is not to be dropped now; None if it is. ``bytes`` are those
-    on disk, or, once ``dropped_dt`` is set, those that were freed.
+    ``kept`` says why it must not be dropped now; None if it may. ``bytes`` are those on
+    disk, or, once ``dropped_dt`` is set, those that were freed.
     """
 
     id: int
@@ -73,7 +73,7 @@ class Retained:
     pruned: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return the one line that a person reads in the task's log."""
+        """Return one line for the task's log."""
         would = "would be " if self.is_dry_run else ""
         size = sum(item.bytes for item in self.dropped) / 2**20
         rows = ", ".join(f"{name} {number}" for name, number in self.pruned.items())
@@ -95,13 +95,13 @@ class Retained:
 
 
 def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Retained:
-    """Drop what of STG is old and needed no more, and prune the ledger.
+    """Drop old partitions of STG that nothing needs, and prune the ledger.
 
-    Each partition goes in a transaction of its own, noted in ``ops.event_partitions``.
-    With no ``PALATE_STG_KEEP_DAYS`` all of STG is kept. What somebody is reading is
-    left for the next time.
+    Each partition is dropped in a transaction of its own, recorded in
+    ``ops.event_partitions``. Without ``PALATE_STG_KEEP_DAYS`` all of STG is kept. What
+    is being read is left for the next run.
 
-    :param dry_run: only tell what would be done
+    :param dry_run: only report what would be done
     """
     with open_run(settings, STAGE, caller) as attempt:
         conn = attempt.conn
@@ -128,9 +128,9 @@ def retain(settings: Settings, caller: Caller, *, dry_run: bool = False) -> Reta
 def _drop_all(
     attempt: StageRun, settings: Settings, who: str
 ) -> Iterator[StagingPartition]:
-    """Drop from each log's beginning on, up to the first partition that is needed.
+    """Drop from each log's beginning, up to the first partition that is needed.
 
-    All that is left stays once STG is in use for so long that a drop gives up.
+    Once STG was in use for all tries of a drop, the rest is kept.
     """
     before = _age(settings)
     held: set[FeedPartition] = set()
@@ -176,7 +176,7 @@ def _drop(
 
 
 def kept_partitions(conn: Connection, settings: Settings) -> list[StagingPartition]:
-    """Return what is there, each partition with why it is kept, if it is."""
+    """Return the partitions, each with why it is kept, if it is."""
     before = _age(settings)
     held: set[FeedPartition] = set()
     found = []
@@ -219,7 +219,7 @@ def _age(settings: Settings) -> datetime | None:
 
 
 def _days_ago(days: int) -> datetime:
-    # A little more, since the server's clock may be behind.
+    # The margin allows for a server's clock that is behind.
     return datetime.now(UTC) - timedelta(days=days, minutes=5)
 
 

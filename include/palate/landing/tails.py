@@ -1,7 +1,7 @@
-"""The tail of a log: the last record that was staged, which proves the log (ADR 0022).
+"""The tail of a log: the last staged record, which identifies the log (ADR 0022).
 
 A broker may lose the end of a log and give its offsets to other messages. Offsets alone
-don't tell; the record below the watermark does, since it was read once before.
+don't show that; the record below the watermark does, since it was read before.
 """
 
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows of STG that are compared at once, at first and at most.
 _FIRST_WINDOW = 64
 _LARGEST_WINDOW = 16_384
-# Among so many a record is looked for that compaction has left, if nothing is wrong.
+# Within this many records a surviving one is found after compaction, if all is well.
 _ENOUGH = 2_000
-# An offset, and what is digested of its record.
+# An offset, and the columns of its record's digest.
 _STAGED = "kafka_offset, message, kafka_key, headers, broker_dt"
 
 
 @dataclass(frozen=True)
 class Tail:
-    """The last record of a log that was staged; its leader epoch is -1 if not known."""
+    """The last staged record of a log; its leader epoch is -1 if unknown."""
 
     offset: int
     leader_epoch: int
     digest: bytes
 
     def is_same(self, record: Any) -> bool:
-        """Tell whether the broker's record is the one that was staged."""
+        """Return whether the broker's record is the one that was staged."""
         epochs = {self.leader_epoch, record.leader_epoch}
         return (
             record.offset == self.offset
@@ -45,7 +45,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a close look at a log found.
+    """The result of comparing a log with STG.
 
     ``lost_from`` is the first offset that was lost or replaced, None if none was;
     ``tail`` the newest record that is on the broker as it was staged.
@@ -56,7 +56,7 @@ class Finding:
 
 
 def of_record(record: Any) -> Tail:
-    """Return what proves a record of the broker."""
+    """Return a broker's record as a tail."""
     digest = _digest(
         record.value,
         record.key,
@@ -71,7 +71,7 @@ def tails(
 ) -> dict[FeedPartition, Tail]:
     """Return the tail of each log that has one.
 
-    Where none was kept, STG's newest row below the log's watermark stands for it.
+    Where none was kept, STG's newest row below the log's watermark serves as one.
     """
     found: dict[FeedPartition, Tail] = {}
     unproven = set()
@@ -89,12 +89,12 @@ def tails(
     for item in logs.keys() - found.keys() - unproven:
         row = messages.newest(conn, _STAGED, Range(item, 0, logs[item]))
         looked_up[item] = Tail(row[0], -1, _digest(*row[1:])) if row else None
-    note(conn, looked_up)  # also of an empty log: no later run has to look
+    note(conn, looked_up)  # empty logs too: later runs need not search
     return found | {item: tail for item, tail in looked_up.items() if tail}
 
 
 def note(conn: Connection, found: Mapping[FeedPartition, Tail | None]) -> None:
-    """Keep the tails of logs; None for one of which nothing can be proven."""
+    """Keep the tails of logs; None for a log that can't be verified."""
     if not found:
         return
     kept = found.values()
@@ -128,8 +128,8 @@ def examine(
 ) -> Finding:
     """Compare a log with what was staged of it, from the watermark downward.
 
-    The log is as it was up to the newest record that is the same; a record that only
-    the broker lacks may have been compacted away, and says nothing.
+    The log is intact up to the newest record that is the same. A record that only the
+    broker lacks proves nothing: it may have been compacted away.
 
     :param state: the first offset that the broker keeps, and its end
     :param first: where the log began to be read
@@ -154,7 +154,7 @@ def examine(
             elif found.digest != staged.get(offset):
                 lost_from = offset
             elif tail is None or not 0 <= tail.leader_epoch < found.leader_epoch:
-                # What was appended under a later leader was sent again.
+                # Records appended under a later leader were sent again.
                 return Finding(None if lost_from is None else offset + 1, found)
         high, width, seen = low, min(width * 4, _LARGEST_WINDOW), seen + width
     if lost_from is None:
@@ -163,7 +163,7 @@ def examine(
 
 
 def _window(conn: Connection, item: FeedPartition, high: int, rows: int) -> int:
-    """Return the offset from which on STG has so many rows of a log below another."""
+    """Return the offset from which STG has this many rows of a log below ``high``."""
     low = 0
     below = Range(item, 0, high)
     for piece in messages.pieces(conn, [below], newest_first=True):
@@ -184,7 +184,7 @@ def _window(conn: Connection, item: FeedPartition, high: int, rows: int) -> int:
 def _on_broker(
     reader: Reader, item: FeedPartition, low: int, high: int
 ) -> dict[int, Tail]:
-    """Read a part of a log; what is broken there is left out.
+    """Read a part of a log, without unreadable records.
 
     :raises PalateError: if the broker does not send it
     """
@@ -220,7 +220,7 @@ def _digest(
 ) -> bytes:
     found = sha256(b"%d" % ((broker_dt - _EPOCH_START) // timedelta(microseconds=1)))
     for part in (value, key, headers):
-        # The length first: no two records may come to the same bytes.
+        # Length-prefixed: no two records can have the same bytes.
         found.update(b"|null" if part is None else b"|%d|" % len(part))
         found.update(part or b"")
     return found.digest()
