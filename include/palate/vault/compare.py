@@ -1,7 +1,7 @@
 """The vault's rows against what the messages of an open batch say.
 
-The load adds what is missing and changes nothing. A row that is there and says
-something else was changed by hand, or by a bug; only a rebuild writes it anew.
+The load adds what is missing and changes nothing. A row that says something else was
+changed by a person, or by a bug; only a rebuild writes it anew.
 """
 
 import logging
@@ -47,7 +47,7 @@ def differing_statement(table: str, sources: tuple[str, ...]) -> str | None:
     vault = load_vault()
     item = vault.tables[table]
     context = vault.context(item)
-    # The key of a link is made while it is inserted, from the keys it is checked by.
+    # A link's key is made while it is inserted, from the keys that verify it.
     left_out = {*context["primary_key"], *context["least"], LOAD_DT, LOAD_SRC}
     if isinstance(item, Link):
         left_out.add(item.key)

@@ -45,10 +45,10 @@ class Kind(StrEnum):
 
 
 class Grain(StrEnum):
-    """What one row of a satellite stands for.
+    """What one row of a satellite is.
 
-    ``content``: one version of the payload, however often it was told.
-    ``message``: one message that told it, so that ties can be decided by position.
+    ``content``: one version of the payload, however often it was sent. ``message``: one
+    message that had it, so that ties can be decided by position.
     """
 
     CONTENT = "content"
@@ -65,7 +65,7 @@ class PayloadColumn(BaseModel):
 
 
 class Definition(BaseModel):
-    """What the three kinds have in common."""
+    """The fields that all three kinds have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -80,7 +80,7 @@ class Definition(BaseModel):
 
     @property
     def path(self) -> str:
-        """Return where it stands, for messages."""
+        """Return the definition's path, for messages."""
         return f"sql/areas/{self.area}/dds/{self.kind.value}/{self.table}.yaml"
 
     @field_validator("index", mode="before")
@@ -105,7 +105,7 @@ class Hub(Definition):
 
 
 class Link(Definition):
-    """A link: which keys of two hubs were named together."""
+    """A link: which keys of two hubs occurred together."""
 
     kind: Literal[Kind.LINK] = Kind.LINK
     hub_keys: tuple[str, str]
@@ -117,7 +117,7 @@ class Link(Definition):
 
 
 class Satellite(Definition):
-    """A satellite: what was told about a hub or a link, every version of it."""
+    """A satellite: what is known about a hub or a link, every version of it."""
 
     kind: Literal[Kind.SATELLITE] = Kind.SATELLITE
     parent: str = Identifier
@@ -125,7 +125,7 @@ class Satellite(Definition):
     payload: dict[str, str | PayloadColumn] = Field(min_length=1)
     child_key: str | None = None
     required: tuple[str, ...] = ()
-    # Off where every message is a row of its own, and nobody compares their contents.
+    # Off where every message is a row of its own, and contents are never compared.
     has_hashdiff: bool = True
 
     @property
@@ -138,7 +138,7 @@ class Vault:
     """All definitions, and the columns and keys that follow from them."""
 
     def __init__(self, definitions: list[Hub | Link | Satellite]) -> None:
-        """Check that every table that a definition names is there."""
+        """Check that every table that a definition names is defined."""
         self.tables = {item.table: item for item in definitions}
         for item in definitions:
             names = item.hub_keys if isinstance(item, Link) else ()
@@ -163,8 +163,8 @@ class Vault:
     def in_load_order(self) -> list[Hub | Link | Satellite]:
         """Return satellites, then links, then hubs, each by name.
 
-        All loads take the tables in this one order. New hub keys, for which one load
-        may have to wait for another, come last.
+        All loads lock the tables in this order. New hub keys, for which one load may
+        have to wait for another, come last.
         """
         order = list(reversed(Kind))
         return sorted(
@@ -297,7 +297,7 @@ class Vault:
 
 
 def _row_named_by(item: Hub | Link | Satellite) -> dict[str, Any]:
-    """Return how others name a row of a hub or a link: by which columns."""
+    """Return the columns by which others refer to a row of a hub or a link."""
     if not isinstance(item, Hub | Link):
         raise TypeError(item.table)
     columns = [item.key]

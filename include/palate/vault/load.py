@@ -1,4 +1,4 @@
-"""The relations of a batch become rows of hubs, links and satellites."""
+"""Load the relations of a batch into hubs, links and satellites."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -18,7 +18,7 @@ from palate.vault.definitions import Hub, Link, Satellite, load_vault
 from palate.vault.parse import parse
 from palate.vault.refused_share import count_refused
 
-# Where messages get to, by their topics: folders of sources.
+# The sources of topics, as their folders.
 SOURCES = ("orders", "dictionaries")
 
 
@@ -33,12 +33,11 @@ def load(
 ) -> None:
     """Parse the ranges of an open batch and load the vault's tables, or only one.
 
-    :param is_careful: look for every row before it is added; else, rows about an order
-        that its hub does not know are taken for new, and the batch fails where one is
-        there all the same
+    :param is_careful: look up every row before it is added; otherwise rows of an order
+        that its hub lacks count as new, and the batch fails if one exists already
     """
     topics = {item.log.topic for item in batch.ranges}
-    # A new table takes what the others have: nothing is judged again for it alone.
+    # A new table takes what the others accepted: no message is evaluated again for it.
     judge_again = only is None and tables is TableSet.LIVE
     make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
     parsed = parse(conn, _sources(topics), batch.load_dt, tables)
@@ -62,7 +61,7 @@ def make_known(
     is_careful: bool,
     tables: TableSet = TableSet.LIVE,
 ) -> None:
-    """Note which keys of the clustered hubs may have rows already."""
+    """Record which keys of the clustered hubs may have rows already."""
     for statement in known_statements(frozenset(relations), tables):
         execute(conn, statement, {"is_careful": is_careful})
 
@@ -85,7 +84,7 @@ def load_statements(
 def known_statements(
     relations: frozenset[str], tables: TableSet = TableSet.LIVE
 ) -> tuple[str, ...]:
-    """Return what notes the known keys of each clustered hub that is fed."""
+    """Return the statements that record the known keys of the clustered hubs."""
     vault = load_vault()
     return tuple(
         render(

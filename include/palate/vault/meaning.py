@@ -1,4 +1,4 @@
-"""What the rows of each table of the vault mean, as its definition says."""
+"""What the rows of each table of the vault mean, from its definition."""
 
 from functools import lru_cache
 

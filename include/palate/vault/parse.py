@@ -1,4 +1,4 @@
-"""A batch's messages become relations: temporary tables of what they say."""
+"""A batch's messages, parsed into relations: temporary tables."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,7 +22,7 @@ def parse(
     load_dt: datetime,
     tables: TableSet = TableSet.LIVE,
 ) -> dict[str, int]:
-    """Parse the ranges of an open batch; return the rows of each relation it made.
+    """Parse the ranges of an open batch; return each relation's number of rows.
 
     A relation ``orders`` is the temporary table ``batch_orders``.
     """

@@ -1,6 +1,6 @@
 """The alarm for a sudden share of refused messages: the sender changed its format.
 
-The share is that of the newest batches, as many as it takes to see enough messages: at
+The share is that of the newest batches, as many as it takes to have enough messages: at
 a few orders a minute no batch has fifty. By position, not by the clock: a quiet night
 neither raises an alarm nor ends one.
 """
@@ -18,7 +18,7 @@ from palate.settings import Settings
 
 @dataclass(frozen=True)
 class _Window:
-    """The newest batches at the time of one batch, together."""
+    """The newest batches up to one batch, together."""
 
     first_batch_id: int
     last_batch_id: int
@@ -26,10 +26,10 @@ class _Window:
     refused: int
 
 
-# Batches that were not looked at yet, each with the newest ones up to it: the fewest
-# that have enough messages. Only new messages count, not what a task repeats or a
-# replay judges again. A batch without a message is none, so that a window never spans
-# more batches than it needs messages.
+# New batches since the last check, each with the newest ones up to it: the fewest that
+# have enough messages. Only new messages count, neither a task's repeats nor replays.
+# Batches without a message are left out, so that a window never spans more batches than
+# it needs messages.
 _WINDOWS = """
 WITH new_batches AS (
     SELECT
@@ -81,34 +81,33 @@ ORDER BY n.batch_id
 
 
 def check_share(attempt: StageRun, settings: Settings) -> None:
-    """Raise if from now on much of what comes is refused.
+    """Raise once when the share of refused messages becomes too high.
 
-    That is an incident; it raises once, when it begins, and ends with the first batch
-    after which the share is small again. Batches of an attempt that died before it
-    looked are looked at here.
+    This opens an incident; it ends with the first batch after which the share is small
+    again. Batches of an attempt that died before its check are checked here.
 
     :raises RefusedShareError: if the share is ``PALATE_REFUSED_SHARE`` or more among
         the newest messages, ``PALATE_REFUSED_LEAST`` or a few more
     """
     conn = attempt.conn
-    told = None
+    message = None
     with conn.transaction():
         for window in _new_windows(conn, attempt.stage, settings):
             is_much = window.refused >= settings.palate_refused_share * window.documents
             if is_much and not incidents.is_open(
                 conn, Kind.REFUSED_SHARE, attempt.stage
             ):
-                told = _sentence(conn, attempt.stage, window, settings)
-                incidents.begin(conn, Kind.REFUSED_SHARE, attempt.stage, told)
+                message = _sentence(conn, attempt.stage, window, settings)
+                incidents.begin(conn, Kind.REFUSED_SHARE, attempt.stage, message)
             elif not is_much:
                 incidents.end(conn, Kind.REFUSED_SHARE, attempt.stage)
-    if told:
-        raise RefusedShareError(told)
+    if message:
+        raise RefusedShareError(message)
 
 
 def count_refused(conn: Connection, batch: Batch) -> None:
-    """Count what an open batch of the vault has refused, and as what."""
-    # Apart from each other: a replay tells nothing about what the sender does now.
+    """Count what an open batch of the vault has refused, by reason."""
+    # Replays apart: they say nothing about what the sender does now.
     is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
     refused, own = conn.execute(
         "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
@@ -117,7 +116,7 @@ def count_refused(conn: Connection, batch: Batch) -> None:
     ).fetchone() or (0, 0)
     batch.counts["refused_again" if is_replay else "refused"] += refused
     if refused and not is_replay:
-        # The reason of a misfit is found when it is kept.
+        # A misfit has its reason only once it is stored as refused.
         for reason, number in conn.execute(
             "SELECT m.reason, count(*) FROM batch_documents AS d"
             " INNER JOIN stg.rejected_messages AS m"
@@ -128,13 +127,13 @@ def count_refused(conn: Connection, batch: Batch) -> None:
         ).fetchall():
             batch.counts[REFUSED_AS + reason] += number
     if own:
-        # Nobody's fault: they don't count in the share that is an alarm.
+        # Not an error: excluded from the refused share.
         batch.counts["own_messages"] += own
         batch.counts["documents"] -= own
 
 
 def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:
-    """Return a window for each batch since the last look, and note the look."""
+    """Return a window for each batch since the last check, and move the check on."""
     (judged,) = conn.execute(
         "SELECT last_batch_id FROM ops.refused_judged"
     ).fetchone() or (0,)

@@ -36,22 +36,22 @@ log = logging.getLogger(__name__)
 STAGE = "vault"
 UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
 
-# Beside the vault, under a lock of its own; in steps that a person can watch.
+# Runs beside the vault, under a lock of its own; in steps that a person can follow.
 RELOAD = "vault:reload"
 _CALM = 20_000
 
-# A second connection pays from about this many positions on.
+# Below this size a second connection costs more than it saves.
 _WORTH_A_LANE = 2_000
 
-# How often a batch is tried while other sessions add the same keys.
+# Attempts at a batch while other sessions add the same keys.
 _TRIES = 5
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
     """Load what is staged and not in the vault yet, in chunks.
 
-    A cleared task loads its own ranges again first; that adds nothing to what is
-    there, and puts back what is missing. A backfill does so with its interval.
+    A cleared task first loads its own ranges again, which only puts back what is
+    missing. A backfill does so with its interval.
 
     :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
     :raises DefinitionError: if a definition means something else than its table
@@ -69,7 +69,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
 
 def load_waiting(settings: Settings, caller: Caller) -> Outcome:
-    """Load what is staged and not in the vault yet, and nothing again.
+    """Load what is staged and not in the vault yet; repeat nothing.
 
     :raises RefusedShareError: as `run`
     """
@@ -100,11 +100,11 @@ def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
 
 
 def reload(settings: Settings, caller: Caller) -> Outcome:
-    """Load the positions again that the caller's run has planned, beside live runs.
+    """Load the planned positions of the caller's run again, beside live runs.
 
-    What is missing is put back; what is there must say what the messages say. No lock
-    is held that a live run needs: whoever adds a row second leaves it alone. What an
-    attempt that was killed has done is not done again.
+    What is missing is put back; existing rows must say what the messages say. It holds
+    no lock that a live run needs: a row that was added meanwhile is left alone. What a
+    killed attempt has done is not repeated.
     """
     with open_run(settings, RELOAD, caller) as attempt:
         registry.refuse_changed(attempt.conn, of_tables())
@@ -122,7 +122,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
 
 
 def with_known_form(settings: Settings, ranges: list[Range]) -> list[Range]:
-    """Leave out the topics whose form no setting tells: their messages wait."""
+    """Leave out the topics whose form no setting has: their messages wait."""
     known = {*settings.palate_topics, DICTIONARY_FEED, REPLAY_FEED}
     unknown = sorted({item.log.topic for item in ranges} - known)
     if unknown:
@@ -135,9 +135,9 @@ def with_known_form(settings: Settings, ranges: list[Range]) -> list[Range]:
 
 
 def _fill(settings: Settings, caller: Caller, table: str) -> str:
-    """Load a table that came after the others from the history, some chunks a run.
+    """Load a table that was added later from the history, some chunks a run.
 
-    What comes meanwhile is loaded into it like into any other table.
+    New messages are loaded into it like into any other table.
 
     :return: how far it is
     """
@@ -168,9 +168,9 @@ def load_all(
     *,
     is_repeat: bool = False,
 ) -> None:
-    """Load the ranges; what is replayed comes in batches of its own, after the rest.
+    """Load the ranges; replayed messages come last, in batches of their own.
 
-    The parse relies on it: what was refused before is left out of the other batches.
+    The parse relies on it: the other batches skip what was refused before.
     """
     for is_replay in (False, True):
         same = [
@@ -182,17 +182,16 @@ def load_all(
 def _load_alike(
     settings: Settings, attempt: StageRun, waiting: list[Range], is_repeat: bool
 ) -> None:
-    """Load a few positions in one batch, a backlog side by side.
+    """Load few positions in one batch, a backlog by parallel loaders.
 
-    Each lane takes a chunk of one log at a time, and no two lanes are at one log.
-    A chunk is cut by messages: offsets without any are passed over in one step.
-    Two transactions may name the same new hub: the second one waits for the first.
-    They can't wait for each other, since all take the tables, and the keys in each,
-    in one order.
+    Each loader takes a chunk of one log at a time; no two loaders share a log. A chunk
+    is cut by messages: offsets without any are passed over in one step. Two
+    transactions may add the same new hub: the second one waits for the first. No
+    deadlock: all loads lock tables and keys in the same order.
     """
-    lanes = min(settings.palate_vault_lanes, len(waiting))
+    loaders = min(settings.palate_vault_lanes, len(waiting))
     size = sum(len(item) for item in waiting)
-    if lanes < 2 or size < lanes * _WORTH_A_LANE:
+    if loaders < 2 or size < loaders * _WORTH_A_LANE:
         for ranges in row_chunks.every(
             attempt.conn,
             waiting,
@@ -202,9 +201,9 @@ def _load_alike(
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
         return
     chunk = min(
-        settings.palate_chunk_positions, max(size // (3 * lanes), _WORTH_A_LANE)
+        settings.palate_chunk_positions, max(size // (3 * loaders), _WORTH_A_LANE)
     )
-    queue = WorkQueue(waiting, lanes)
+    queue = WorkQueue(waiting, loaders)
 
     def work(run: StageRun) -> None:
         def cut(item: Range) -> Range:
@@ -215,11 +214,11 @@ def _load_alike(
                 _load_batch(settings, run, [item], is_repeat=is_repeat)
                 queue.done(item)
 
-    with ThreadPoolExecutor(lanes) as pool, ExitStack() as stack:
+    with ThreadPoolExecutor(loaders) as pool, ExitStack() as stack:
         runs = [attempt] + [
-            stack.enter_context(attempt.beside(settings)) for _ in range(lanes - 1)
+            stack.enter_context(attempt.beside(settings)) for _ in range(loaders - 1)
         ]
-        # A lane may have nothing left to do while another one is at a long log.
+        # A loader may be idle while another one is at a long log.
         stack.enter_context(locks.kept_awake(run.conn for run in runs))
         list(pool.map(work, runs))
 
@@ -234,7 +233,7 @@ def _load_batch(
 ) -> None:
     """Load the ranges in one transaction.
 
-    A key that another session commits meanwhile fails it; the next time it is seen.
+    A key that another session commits meanwhile fails it; the next attempt sees it.
     """
     for tries_left in reversed(range(_TRIES)):
         is_new = not is_repeat and only is None and tries_left == _TRIES - 1

@@ -1,7 +1,7 @@
-"""What lanes, which load side by side, take their work from.
+"""The queue of work for parallel loaders.
 
-Two lanes can't share a log: its chunks move one watermark, so they commit in order, and
-the second one could hold keys that the first one waits for (ADR 0020).
+Two loaders can't share a log: its chunks move one watermark, so they commit in order,
+and the second one could hold keys that the first one waits for (ADR 0020).
 """
 
 import threading
@@ -13,14 +13,14 @@ from palate.positions import FeedPartition, Range
 
 
 class WorkQueue:
-    """Chunks of ranges for several lanes, one lane at a log at a time."""
+    """Chunks of ranges for parallel loaders, one loader per log at a time."""
 
     def __init__(self, waiting: list[Range], lanes: int) -> None:
-        """Take ranges of different logs, for so many lanes."""
-        # In the order in which they were served last.
+        """Take ranges of different logs, for this many loaders."""
+        # Ordered by when they were last served.
         self._free = {item.log: item for item in waiting}
         self._rest: dict[FeedPartition, Range] = {}
-        self._lanes = lanes
+        self._loaders = lanes
         self._closed = False
         self._changed = threading.Condition()
 
@@ -28,8 +28,8 @@ class WorkQueue:
         """Return the next chunk, or None when all is taken.
 
         The logs take turns, so that a short one waits for one chunk of each other one.
-        But a log that is longer than a lane's share of what is left goes first: with
-        any pause it would be at work alone, when all others are done.
+        But a log longer than a loader's share of the rest goes first: with any pause it
+        would still be loading alone when all others are done.
 
         :param cut: returns the beginning of a range that makes a chunk
         """
@@ -40,7 +40,7 @@ class WorkQueue:
                 return None
             left = [*self._free.values(), *self._rest.values()]
             longest = max(self._free.values(), key=len)
-            if len(longest) * self._lanes < sum(map(len, left)):
+            if len(longest) * self._loaders < sum(map(len, left)):
                 longest = next(iter(self._free.values()))
             item = self._free.pop(longest.log)
             self._rest[item.log] = item
@@ -50,7 +50,7 @@ class WorkQueue:
         return chunk
 
     def done(self, item: Range) -> None:
-        """Give the rest of the chunk's log free again."""
+        """Release the rest of the chunk's log."""
         with self._changed:
             rest = self._rest.pop(item.log)
             if len(rest):
@@ -59,7 +59,7 @@ class WorkQueue:
 
     @contextmanager
     def closing_on_error(self) -> Iterator[None]:
-        """Let the other lanes end after their chunk if this one fails."""
+        """Make the other loaders stop after their chunk if this one fails."""
         try:
             yield
         except BaseException:
