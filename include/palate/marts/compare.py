@@ -1,4 +1,4 @@
-"""A mart against what the vault says."""
+"""A mart compared with the vault."""
 
 from functools import lru_cache
 from typing import Any
@@ -19,10 +19,9 @@ def differences(
 ) -> tuple[int, list[dict[str, Any]]]:
     """Compare a mart with the vault; return how many rows differ, and some of them.
 
-    What the vault has and the mart has not counted yet shows as a difference: run the
-    stage first.
+    What the mart has not counted yet shows as a difference: run the stage first.
 
-    :raises DefinitionError: if an order has added to a row twice
+    :raises DefinitionError: if an order was added to a row twice
     """
     with connect(settings) as conn, conn.transaction():
         query = comparison(name, is_behind=False)

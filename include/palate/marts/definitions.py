@@ -1,4 +1,4 @@
-"""The marts, as their folders in the areas say (ADR 0005)."""
+"""The marts, from their folders in the areas (ADR 0005)."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from palate.vault import load_vault
 
 Name = Annotated[str, Identifier]
 
-# What is counted, in every mart, and what an order's row in <mart>_counted consists of.
+# What every mart counts, and the columns of an order's row in <mart>_counted.
 COUNTERS = ("order_cnt", "pieces_cnt", "amount")
 _COUNTED = {
     "order_id": "bigint",
@@ -22,7 +22,7 @@ _COUNTED = {
     "hk_order_item_hashdiff": "uuid",
 }
 
-# The key by which a mart's rows belong to a guest.
+# The key that ties a mart's row to a guest.
 _GUEST = "user_id"
 
 # What the shared statements read of a reference, by what a change of it means.
@@ -33,7 +33,7 @@ _NEEDED = {
 
 
 class Label(BaseModel):
-    """Where a mart's rows take the name from that people read, by their last key."""
+    """Where a mart's rows get their readable name from, by their last key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class Label(BaseModel):
 class Reference(BaseModel):
     """What a mart looks up about dishes, kept as it was when it was counted.
 
-    ``changes`` says what a change of it means: orders to count anew, or labels.
+    ``changes`` says what a change means: orders to count anew, or labels.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,11 +65,11 @@ class Reference(BaseModel):
 
 
 class Mart(BaseModel):
-    """A mart, as its folder says."""
+    """A mart, from its folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    # With `_counted` behind it PostgreSQL keeps it whole.
+    # Short enough for PostgreSQL to keep it whole with `_counted` added.
     name: Name = Field(max_length=55)
     # The folder below sql/areas: no part of what the mart means.
     area: str = Field(exclude=True)
@@ -119,7 +119,7 @@ class Mart(BaseModel):
 
     @property
     def guest(self) -> str | None:
-        """Return the key that says whose row it is; None if rows are nobody's."""
+        """Return the key of a row's guest; None if rows belong to no guest."""
         return _GUEST if _GUEST in self.keys else None
 
     @property
@@ -136,13 +136,13 @@ class Mart(BaseModel):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Return the mart's tables: its rows, what it counted, what it looks up."""
+        """Return the mart's tables: rows, counted contributions, reference."""
         looked_up = (self.reference.table,) if self.reference else ()
         return (self.name, f"{self.name}_counted", *looked_up)
 
     @property
     def is_label_looked_up(self) -> bool:
-        """Tell whether a row's name may change, since the reference has it."""
+        """Return whether a row's name comes from the reference, and so may change."""
         return bool(
             self.label
             and self.reference
@@ -150,7 +150,7 @@ class Mart(BaseModel):
         )
 
     def has(self, file: str) -> bool:
-        """Tell whether a query stands in the mart's own folder."""
+        """Return whether the mart's own folder has a query."""
         return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
 
 
@@ -187,7 +187,7 @@ def _read(path: Path) -> Mart:
 
 
 def _version_columns() -> dict[str, str]:
-    """Return what a mart may ask for of an order's newest version, with types."""
+    """Return the columns of an order's newest version that a mart may use, typed."""
     vault = load_vault()
     types = vault.context(vault.tables["s_order_version"])["typed_columns"]
     left_out = {*_COUNTED, "h_order_pk", LOAD_DT, LOAD_SRC}

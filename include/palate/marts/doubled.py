@@ -10,14 +10,14 @@ from palate.errors import DefinitionError
 from palate.marts.definitions import Mart
 from palate.sql import execute
 
-# What a comparison of a mart with the vault says of such a row, before the order's id.
+# How a comparison of a mart with the vault marks such a row, before the order's id.
 FOUND = "counted more than once: order "
 
 
 def refuse(conn: Connection, mart: Mart, relation: str) -> None:
-    """See that each order has added to each row of a mart once.
+    """Check that each order has added to each row of a mart once.
 
-    :param relation: the temporary table that has noted it
+    :param relation: the temporary table that has the contributions
     :raises DefinitionError: names the mart, an order, and the keys
     """
     cursor = execute(
@@ -32,7 +32,7 @@ def refuse(conn: Connection, mart: Mart, relation: str) -> None:
 
 
 def refuse_found(mart: Mart, rows: Iterable[dict[str, Any]]) -> None:
-    """See the same of what a comparison with the vault has found.
+    """Check the same in the result of a comparison with the vault.
 
     :raises DefinitionError: names the mart, an order, and the keys
     """

@@ -1,7 +1,7 @@
 """The guests of a recount and their orders, gathered once for all of its chunks.
 
-The versions have no index by guest, which every batch would pay for: to find the orders
-of some guests, all versions are read. What comes after that is found by the ledger.
+The versions have no index by guest, which every batch would pay for: finding the orders
+of some guests reads all versions. Later versions are found by the ledger.
 """
 
 import logging
@@ -18,17 +18,17 @@ log = logging.getLogger(__name__)
 
 NOBODY = UUID(int=0)
 
-# Orders in one transaction: a live run waits for the stage at most for so many.
+# Orders in one transaction: a live run waits at most this long for the stage.
 _CHUNK = 20_000
 
-# A batch takes its number when it ends, so no two that are open are further apart.
+# A batch gets its number when it ends, so open batches are no further apart.
 _NUMBERS_APART = 10_000
 _UPSTREAM = "vault"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one transaction counts: a chunk of guests, or whoever had changed dishes."""
+    """What one transaction counts: a chunk of guests, or those with changed dishes."""
 
     chunk: int | None
     until: UUID
@@ -58,8 +58,8 @@ def gather(
 ) -> Work:
     """Gather the guests after the last one done, and their orders; cut them to chunks.
 
-    That takes long for a long history, so no lock is held. What comes meanwhile is
-    added before it is counted.
+    This takes long for a long history, so no lock is held. Versions that are loaded
+    meanwhile are added before they are counted.
     """
     table, since, batch_id = versions_table(conn), *now(conn)
     made = statements["gather"]
@@ -94,9 +94,9 @@ def gather(
 def add_since(
     conn: Connection, settings: Settings, work: Work, steps: list[Step], chunk: int
 ) -> None:
-    """Add the orders of which versions were loaded since they were gathered.
+    """Add the orders whose versions were loaded after they were gathered.
 
-    The ledger knows their positions: of new ones, and of those that were put back.
+    The ledger has the positions of new ones, and of those that were put back.
     """
     rows = conn.execute(
         "SELECT DISTINCT r.topic, r.epoch, r.kafka_partition, r.from_offset,"
@@ -121,7 +121,7 @@ def add_since(
 
 
 def versions_table(conn: Connection) -> int:
-    """Return which table of the versions it is that has their name now."""
+    """Return the id of the table that has the versions' name now."""
     row = conn.execute("SELECT 'dds.s_order_version'::regclass::oid::bigint").fetchone()
     return int(row[0]) if row else 0
 

@@ -1,4 +1,4 @@
-"""The SQL of one mart, about one set of tables: its own files, and those all share."""
+"""The SQL of one mart for one table set: its own files, and those that all share."""
 
 from dataclasses import dataclass
 from textwrap import indent
@@ -14,7 +14,7 @@ from palate.table_set import TableSet
 
 @dataclass(frozen=True)
 class MartSql:
-    """The queries and statements of a mart; all name the tables of one set."""
+    """The queries and statements of a mart, for the tables of one set."""
 
     mart: Mart
     tables: TableSet = TableSet.LIVE
@@ -22,7 +22,7 @@ class MartSql:
     def query(self, file: str, **values: Any) -> str:
         """Return a query of the mart's own folder.
 
-        :raises DefinitionError: if the file is not there, or is no template
+        :raises DefinitionError: if the file is missing, or is no template
         """
         path = f"{self.mart.folder}/{file}.sql"
         try:
@@ -41,15 +41,15 @@ class MartSql:
     def step(self, file: str, name: str | None = None, **values: Any) -> Step:
         """Return a statement that all marts share, for this one.
 
-        :param name: what it is counted by; without one, what it makes
+        :param name: the name that its rows are counted by; default: the table it makes
         """
         return step(_template(file), name, self.tables, **self._names(), **values)
 
     def contributions(self, orders: str, reference: str | None) -> str:
         """Return what orders add to each key, and from how many rows: it must be one.
 
-        :param orders: the relation that has them
-        :param reference: the relation that has what the mart looks up
+        :param orders: the relation of the orders
+        :param reference: the relation of what the mart looks up
         """
         return self.shared("per_order", contributions=self._adds(orders, reference))
 
@@ -59,7 +59,7 @@ class MartSql:
         return self._recomputed(contributions, finds_doubled=True)
 
     def meaning(self) -> str:
-        """Return the same as a definition's words say it: its hash is kept."""
+        """Return the same query as the definition has it: its hash is kept."""
         return self._recomputed(self._adds(*self._whole()), finds_doubled=False)
 
     def recomputed_of(self, orders: str, reference: str | None) -> str:
@@ -73,13 +73,13 @@ class MartSql:
 
     @property
     def kept_reference(self) -> str | None:
-        """Return the table of what the mart has looked up."""
+        """Return the table of the mart's reference."""
         reference = self.mart.reference
         return f"{self.tables.cdm}.{reference.table}" if reference else None
 
     @property
     def label_table(self) -> str | None:
-        """Return the table that has the names of what is counted."""
+        """Return the table with the names of what is counted."""
         label = self.mart.label
         return self.tables.table(label.table) if label else None
 

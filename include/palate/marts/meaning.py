@@ -1,4 +1,4 @@
-"""What the rows of a mart mean, as its folder says."""
+"""What the rows of a mart mean, from its folder."""
 
 from functools import lru_cache
 
@@ -9,12 +9,12 @@ from palate.tables import registry
 
 @lru_cache(maxsize=8)
 def of_mart(name: str) -> registry.Meaning:
-    """Return what a mart means, its queries among it."""
+    """Return what a mart means, including its queries."""
     mart = load_marts()[name]
     fields = mart.model_dump(
         mode="json",
         exclude={"description", "fillfactor", "tag_kind"},
-        # What a mart does not say needs no word: old warehouses have none for it.
+        # Absent fields are left out: old warehouses have none for them.
         exclude_defaults=True,
     )
     meaning = fields | {"query": registry.fingerprint(MartSql(mart).meaning())}

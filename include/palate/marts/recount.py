@@ -1,11 +1,11 @@
-"""A mart's rows of some guests against what follows from the vault (ADR 0015).
+"""Recount the rows of some guests from the vault (ADR 0015).
 
-The refresh of a mart moves counters by what it has counted. Here they are counted from
-the vault alone, so that what was deleted or changed by hand is found as well.
+A refresh moves counters by what it has counted. A recount counts from the vault alone,
+so it also finds what was deleted or changed manually.
 
 The guests and their orders are gathered once, without any lock, into temporary tables.
-Then they are counted in chunks, in the order of the guests' keys; the ledger keeps the
-last guest, so that the next attempt of a task that was killed goes on after him.
+They are counted in chunks, by the guests' keys; the ledger keeps the last guest, so
+that the next attempt of a killed task goes on after it.
 """
 
 import logging
@@ -57,11 +57,11 @@ def recount(
     """Correct the mart's rows of all guests whom orders of these ranges name.
 
     Right rows stay as they are. Between two chunks other runs of the stage go first.
-    Every version of every order is read once, and not once per chunk.
+    Every version of every order is read once, not once per chunk.
 
     :param steps: the statements of a refresh
-    :param catch_up: counts what the vault has and the mart has not counted yet
-    :return: some of the counters that were wrong, and by how much
+    :param catch_up: counts what the mart has not counted yet
+    :return: some of the wrong counters, and by how much they were wrong
     """
     examples: list[dict[str, Any]] = []
     planned = range_sets.merged(ranges)
@@ -71,7 +71,7 @@ def recount(
     done = progress.guests_done(attempt)
     work: Work | None = None
     while True:
-        # A rebuild may have put other tables in their place meanwhile.
+        # A rebuild may have swapped the tables meanwhile.
         if work is None or work.table != versions_table(attempt.conn):
             with attempt.letting_others_run(settings):
                 work = gather(attempt.conn, settings, planned, statements, done)
@@ -127,13 +127,13 @@ def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
             *(by_name[name] for name in ("dropped_reference", "added_reference")),
         ]
         if mart.reference.changes == "orders":
-            # Their counters go with what is looked up for their dishes, at once.
+            # Their counters are corrected with the reference of their dishes, at once.
             found["of_dishes"] = [sql.step("recount_guests"), scan, *counted]
     if mart.guest:
         found["gather"] += [sql.step("gather_guests"), sql.step("gather_orders")]
         found["gather"] += [sql.step("gather_chunks"), sql.step("gather_waiting")]
     else:
-        # Its rows are nobody's: all orders are counted, in one chunk.
+        # Rows belong to no guest: all orders are counted, in one chunk.
         found["gather"].append(sql.step("gather_chunks"))
         found["since"] = []
         found["chunk"] = [sql.step("chunk_guests"), scan, *counted]
@@ -146,7 +146,7 @@ def tried_statements(mart: Mart, steps: Steps) -> tuple[Step, ...]:
     They expect the parameters ``TRIED_WITH``, and ``batch_ranges``.
     """
     found = recount_statements(mart, steps)
-    # The first of the dishes' keeps what was gathered, which is there in this case.
+    # The dishes' first statement keeps what was gathered, which exists in this case.
     return (*found["gather"], *found["dishes"][1:], *found["chunk"])
 
 
@@ -163,7 +163,8 @@ def _recount_part(
     conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     try:
         with attempt.batch([], is_repeat=True, has_ranges=False) as batch:
-            # Vault and mart must be at one point in this transaction's snapshot.
+            # In this transaction's snapshot the mart must have counted all of the
+            # vault.
             if open_ranges(conn, mart.stage, [_UPSTREAM]):
                 return False
             since, batch_id = now(conn)
@@ -194,7 +195,7 @@ def _recount_dishes(
     examples: list[dict[str, Any]],
     mart: Mart,
 ) -> None:
-    """Look the dishes of the plan up again, and count whoever had one that changed."""
+    """Look up the dishes of the plan again; recount guests with a changed one."""
     changed = _run(conn, mart, statements["dishes"])["changed_products"]
     batch.counts["corrected_reference"] = changed
     if changed and (steps := statements["of_dishes"]):
@@ -223,10 +224,10 @@ def _count(
     made: Counter[str],
     examples: list[dict[str, Any]],
 ) -> None:
-    """Count what a part found, and keep some of the counters that were wrong."""
+    """Add up what a part found, and keep some of the wrong counters."""
     batch.counts["compared"] = made["recounted"]
     batch.counts["corrected"] = made["deltas"] + made["relabelled"]
-    # What is left there was not counted as it counts.
+    # Left here are orders that were counted wrongly.
     (orders,) = conn.execute(
         "SELECT count(*) FROM (SELECT order_id FROM new_orders"
         " UNION SELECT order_id FROM old_orders) AS changed"

@@ -1,4 +1,4 @@
-"""What a refresh and a rebuild of a mart run, statement by statement."""
+"""The statements of a mart's refresh and rebuild."""
 
 from functools import lru_cache
 
@@ -28,12 +28,12 @@ def refresh(
 ) -> None:
     """Count the orders that an open batch's ranges touch, in one transaction.
 
-    :param is_shown: whether tags and what is published follow; not in a mart that does
-        not have the whole history yet
+    :param is_shown: whether tags and published counters follow; not in a mart without
+        the whole history
     """
     values = {"dictionary_feed": DICTIONARY_FEED}
-    # A refresh is about few rows of large tables. On a guess of their number the
-    # planner would now and then read one whole: 34 s instead of 1 for 20,000 orders.
+    # A refresh reads few rows of large tables. With a wrong estimate the planner
+    # sometimes reads a whole table: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     for one in refresh_statements(mart.name, tables):
@@ -71,12 +71,12 @@ def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Ste
     if mart.reference is None:
         steps = [sql.step("2_batch_orders"), *orders, deltas]
     elif mart.reference.changes == "labels":
-        # The reference tells how what is counted is called.
+        # The reference has the names of what is counted.
         relabelled = [sql.step("relabel", "relabelled")] if mart.label else []
         steps = [*batch_steps(sql), *orders, deltas, *_looked_up(sql), *relabelled]
     else:
-        # It tells what is counted: what was counted by it is taken out before it
-        # moves on, what counts now is put in after.
+        # The reference decides what is counted: the old contributions are taken out
+        # before it changes, the new ones put in after.
         *changes, dropped, added = _looked_up(sql)
         steps = [*batch_steps(sql), *changes, *orders, dropped, added, deltas]
     steps += [
@@ -93,12 +93,12 @@ def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Ste
 
 
 def batch_steps(sql: MartSql) -> list[Step]:
-    """Return what finds the orders of a batch, and the dishes of its menus."""
+    """Return the statements that find the orders of a batch, and its menus' dishes."""
     return [sql.step("1_batch_menu_products"), sql.step("2_batch_orders")]
 
 
 def _looked_up(sql: MartSql) -> list[Step]:
-    """Return what finds what is looked up otherwise now, and lets it move on."""
+    """Return the statements that find and apply changes of the reference."""
     affected = sql.step("recount_products")
     if sql.mart.has("affected"):
         affected = sql.step("affected_products", affected=sql.query("affected"))
@@ -113,7 +113,7 @@ def _looked_up(sql: MartSql) -> list[Step]:
 
 
 def let_all_be_published(conn: Connection, settings: Settings, name: str) -> None:
-    """Let every guest wait who has rows in a mart, if counters are published."""
+    """Enqueue every guest with rows in a mart, if counters are published."""
     if settings.palate_publish_counters_to:
         counters.enter_all_counters(conn, name)
 

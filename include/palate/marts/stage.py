@@ -1,8 +1,8 @@
 """The marts: counters kept by contributions (ADR 0005).
 
-A mart's ``contributions.sql`` says what a set of orders adds. From it come the
-refresh (what the touched orders had added is taken out, what they add now is put
-in), the rebuild and the reconciliation. The cost of a refresh depends on the batch.
+A mart's ``contributions.sql`` has what a set of orders adds. The refresh (take out what
+the touched orders had added, put in what they add now), the rebuild and the
+reconciliation follow from it. The cost of a refresh depends on the batch.
 """
 
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ from palate.tables import initial_load, registry
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     """Count what the vault has and the mart has not counted yet, in chunks.
 
-    A cleared task, and a backfill, count the guests of their own ranges anew; what was
-    right stays as it is.
+    A cleared task, and a backfill, recount the guests of their own ranges; right rows
+    stay as they are.
 
     :raises DefinitionError: if its folder means something else than the mart
     """
@@ -54,9 +54,9 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
 
 
 def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Count the guests of the positions anew that the caller's run has planned.
+    """Recount the guests of the positions that the caller's run has planned.
 
-    What an attempt that was killed has done is not done again.
+    What a killed attempt has done is not repeated.
     """
     with _open_run(settings, name, caller) as (attempt, mart):
         if initial_load.pending_of(attempt.conn, [name]):
@@ -72,7 +72,7 @@ def _open_run(
 ) -> Iterator[tuple[StageRun, Mart]]:
     """Begin a run of a mart whose folder means what the mart was made from.
 
-    :raises DefinitionError: if it means something else, or was taken away
+    :raises DefinitionError: if it means something else, or was removed
     """
     mart = load_marts().get(name)
     if mart is None:
@@ -96,9 +96,10 @@ def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
 
 
 def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
-    """Count some chunks of the history into a mart that is new.
+    """Count some chunks of the history into a new mart.
 
-    Nobody is told of its counters before it has all of them: then all are looked at.
+    Its counters are neither published nor used for tags before it has all of the
+    history; then all guests are enqueued.
     """
     for _ in range(initial_load.CHUNKS):
         ranges = row_chunks.first(
@@ -155,12 +156,12 @@ def catch_up(
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Count everything that the vault has anew, in one transaction.
+    """Count everything in the vault anew, in one transaction.
 
     Readers see the old mart until it commits; they wait while it is written.
     """
     with _open_run(settings, name, caller) as (attempt, mart):
-        # The watermarks and what they stand for must come from one snapshot.
+        # Watermarks and the counted rows must come from one snapshot.
         attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with attempt.batch([]) as batch:
             batch.ranges = [
@@ -171,7 +172,7 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             attempt.conn.execute(
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
-            let_all_be_published(attempt.conn, settings, name)  # who leaves, too
+            let_all_be_published(attempt.conn, settings, name)  # also leavers
             for one in rebuild_statements(name):
                 batch.counts[one.name] += execute_step(attempt.conn, one)
                 if one.makes == "recomputed":

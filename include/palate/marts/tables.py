@@ -9,7 +9,7 @@ from palate.tables import registry
 
 
 def make_tables(conn: Connection) -> list[str]:
-    """Make the tables of each mart that is not there yet; return their names.
+    """Create the missing tables of each mart; return their names.
 
     :raises DefinitionError: if a mart was made from another meaning
     """
@@ -24,13 +24,13 @@ def make_tables(conn: Connection) -> list[str]:
 
 
 def comment(mart: Mart, tables: TableSet = TableSet.LIVE) -> str:
-    """Return the statement that says what a mart's rows are."""
+    """Return the statement that comments on a mart's rows."""
     description = mart.description.strip().replace("'", "''")
     return f"COMMENT ON TABLE {tables.cdm}.{mart.name} IS '{description}'"
 
 
 def table_statements(mart: Mart, tables: TableSet = TableSet.LIVE) -> list[str]:
-    """Return the statements that make a mart's tables."""
+    """Return the statements that create a mart's tables."""
     table = f"{tables.cdm}.{mart.name}"
     keys = ", ".join(mart.keys)
     columns = [
@@ -69,8 +69,8 @@ def _reference_statements(sql: MartSql) -> list[str]:
         f" PRIMARY KEY ({', '.join(mart.reference.key)}))",
         f"COMMENT ON TABLE {sql.kept_reference} IS"
         f" 'What {mart.name} looks up beside the orders, as it has counted with it.'",
-        # The tags look for the dishes of a name. By hash: a B-tree takes no text of
-        # more than 2,704 bytes, and a name of 1,000 characters may have 4,000.
+        # The tags look up dishes by name. By hash: a B-tree takes no text of more than
+        # 2,704 bytes, and a name of 1,000 characters may have 4,000.
         *(
             [f"CREATE INDEX ON {sql.label_table} USING hash ({mart.label.column})"]
             if mart.label and mart.is_label_looked_up

@@ -1,4 +1,4 @@
-"""Marts as ``palate migrate`` tries them: what would fail in every run shows before."""
+"""Trials of marts in ``palate migrate``: what would fail in every run fails early."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
 from palate.table_set import TableSet
 
-# How much of the history a mart that is new is tried with.
+# How much of the history a new mart is tried with.
 _POSITIONS = 200
 
-# Where the statements come from that a person writes.
+# The origins of statements that a person writes.
 _FILES = {
     "affected_products": "/affected.sql",
     "reference_now": "/reference.sql",
@@ -32,14 +32,14 @@ _FILES = {
 
 
 def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -> None:
-    """Run the statements of every mart, and take all of it back.
+    """Run the statements of every mart, and roll all of it back.
 
-    :param new: marts that are tried with the beginning of the history; others are
-        tried with no position at all
+    :param new: marts that are tried with the beginning of the history; others are tried
+        without positions
     :raises DefinitionError: names the file, the statement and the cause
     """
     for mart in load_marts().values():
-        # Of a rebuild's statements there are only words yet: its tables come with it.
+        # A rebuild's statements are only rendered: their tables come with the rebuild.
         refresh.refresh_statements(mart.name, TableSet.SHADOW)
         steps = refresh.refresh_statements(mart.name)
         recounted = tried_statements(mart, steps)
