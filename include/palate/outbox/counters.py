@@ -5,20 +5,20 @@ from palate.sql import execute, render
 
 _SQL = "areas/food/publish/counters"
 
-# The marts whose counters a guest's state consists of.
+# The marts that make up the counters of a guest's state.
 PUBLISHED_MARTS = ("user_product_counters", "user_category_counters")
 
 
 def has_counters(conn: Connection) -> bool:
-    """Tell whether a guest waits whose counters changed."""
+    """Return whether a guest's changed counters wait."""
     query = "SELECT EXISTS (SELECT 1 FROM ops.counters_waiting)"
     return bool((conn.execute(query).fetchone() or (False,))[0])
 
 
 def enter_counters(conn: Connection, mart: str, reference: str | None) -> None:
-    """Let the guests wait whose rows an open refresh of a mart has changed.
+    """Enqueue the guests whose rows an open refresh of a mart has changed.
 
-    :param reference: what a change of what the mart looks up changes, if it does
+    :param reference: what a change of the mart's reference changes, if it has one
     """
     if mart in PUBLISHED_MARTS:
         statement = render(f"{_SQL}/changed_guests.sql", mart=mart, changes=reference)
@@ -26,6 +26,6 @@ def enter_counters(conn: Connection, mart: str, reference: str | None) -> None:
 
 
 def enter_all_counters(conn: Connection, mart: str) -> None:
-    """Let every guest wait who has rows in a mart, if its counters are published."""
+    """Enqueue every guest with rows in a mart, if its counters are published."""
     if mart in PUBLISHED_MARTS:
         execute(conn, render(f"{_SQL}/all_guests.sql", mart=mart))

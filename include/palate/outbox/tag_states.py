@@ -1,8 +1,8 @@
-"""The outbox of tags: what is to be published, entered where it changes.
+"""The outbox of tags: states to be published, entered where the tags change.
 
-A state enters in the transaction that changes the tags, so neither can be there
-without the other. It is the guest's whole state: a newer one takes the place of one
-that still waits, and the outbox never has more rows than there are guests.
+A state is entered in the transaction that changes the tags, so neither exists without
+the other. It is the guest's whole state: a newer one replaces one that still waits, and
+the outbox never has more rows than there are guests.
 """
 
 import json
@@ -21,7 +21,7 @@ LOG = FeedPartition(TAG_FEED, 0, 0)
 
 _MANY = 2_000
 
-# One for all: to make an encoder costs more than to encode a state.
+# Shared: making an encoder costs more than encoding a state.
 as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -29,8 +29,7 @@ as_json = json.JSONEncoder(ensure_ascii=False).encode
 class State:
     """All tags of a guest at a version: pairs of a tag and since when it is held.
 
-    ``guest_id`` is the guest's own id. Of two states the greater version is the newer
-    one.
+    ``guest_id`` is the guest's own id. The state with the greater version is newer.
     """
 
     guest_id: str
@@ -56,8 +55,8 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
     """Enter the tags of the guests whose tags this open batch has changed.
 
     Expects the temporary table ``changed_guests (user_id uuid)``, and ``cdm.user_tags``
-    as it will be. Each state gets a version greater than any before it: one session at
-    a time gives them, from here to its commit, so they ascend as the commits do.
+    as it will be. Each state gets a version greater than any before: one session at a
+    time assigns them, from here to its commit, so they ascend in commit order.
     """
     values = {"load_dt": batch.load_dt}
     taken = execute(conn, render(f"{_SQL}/next_versions.sql"), values).fetchone()
@@ -65,7 +64,7 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
         return
     last_version, guests = taken
     values |= {"last_version": last_version, "guests": guests}
-    # After a change of many the statistics say that nobody holds a tag. Row by row, by
+    # After a large change the statistics say that nobody holds a tag. Row by row, by
     # whatever index then looks cheapest, 50,000 guests took more than five minutes.
     joins_rows = "off" if guests >= _MANY else "on"
     conn.execute(f"SET LOCAL enable_nestloop = {joins_rows}")
@@ -76,7 +75,7 @@ def enter_tags(conn: Connection, batch: Batch) -> None:
 
 
 def enter_all(conn: Connection, batch: Batch) -> None:
-    """Enter the tags of every guest that has ever had one, as new states."""
+    """Enter the tags of every guest that ever had one, as new states."""
     conn.execute(
         "CREATE TEMP TABLE changed_guests ON COMMIT DROP AS"
         " SELECT DISTINCT user_id FROM cdm.user_tags"
@@ -92,7 +91,7 @@ def waiting(conn: Connection, stage: str, limit: int) -> list[State]:
         (watermarks(conn, stage).get(LOG, 0), limit),
     )
     return [
-        # Sorted here: the database's order is that of its locale.
+        # Sorted here: the database's order depends on its locale.
         State(
             guest_id,
             version,
@@ -109,9 +108,9 @@ def taken(conn: Connection, stage: str, states: list[State]) -> Range:
 
 
 def forget(conn: Connection, stages: tuple[str, ...]) -> int:
-    """Let the states leave that every one of the stages has published.
+    """Delete the states that every one of the stages has published.
 
-    A row that is being replaced is passed over: to wait for it could be a deadlock.
+    A row that is being replaced is skipped: waiting for it could be a deadlock.
     """
     return conn.execute(
         "DELETE FROM ops.tag_outbox WHERE version IN (SELECT o.version"

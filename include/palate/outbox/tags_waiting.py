@@ -1,4 +1,4 @@
-"""The guests whose tags are to be judged: what a mart enters, and the tags take."""
+"""The guests whose tags must be evaluated: marts enter them, the tags take them."""
 
-# All guests: where a change of a mart may concern any of them.
+# All guests: where a change of a mart may affect any of them.
 ALL_GUESTS = "INSERT INTO ops.tags_waiting DEFAULT VALUES"

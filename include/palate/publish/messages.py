@@ -1,6 +1,6 @@
-"""What goes out on the exchange topics: orders with names, whole counters of a guest.
+"""Messages for the exchange topics: orders with names, whole counters of a guest.
 
-Both are asked of an open batch, and sent before it commits: what was sent without a
+Both are read in an open batch, and sent before it commits: what was sent without a
 commit is sent again.
 """
 
@@ -25,9 +25,9 @@ _FETCHED = 1_000
 def orders(conn: Connection, settings: Settings, batch: Batch) -> Messages:
     """Yield (order's id, enriched form) of the orders that are due by this batch.
 
-    That is the newest version of each order, where it came in the batch's ranges, or
-    waited for a name or a category that came in them. What is still unknown is noted
-    in ``ops.order_waits``.
+    An order's newest version is due if it is in the batch's ranges, or waited for a
+    name or a category that is. What is still unknown is recorded in
+    ``ops.order_waits``.
     """
     # As in a mart: few rows of large tables.
     conn.execute("SET LOCAL enable_seqscan = off")
@@ -48,7 +48,7 @@ def counters(conn: Connection, batch: Batch, limit: int) -> Messages:
     conn.execute("CREATE TEMP TABLE due_guests (user_id uuid) ON COMMIT DROP")
     taken = execute(conn, render(f"{_SQL}/counters/take.sql"), {"limit": limit})
     batch.counts["guests_due"] += taken.rowcount
-    # The counters are read after the queue: what changes later waits in it.
+    # Counters are read after the queue: later changes are still in it.
     yield from _messages(conn, render(f"{_SQL}/counters/messages.sql"))
 
 
@@ -63,7 +63,7 @@ def order_steps() -> tuple[Step, ...]:
 
 
 def _messages(conn: Connection, query: str) -> Messages:
-    # From the server in pieces: memory does not grow with what is due at once.
+    # A server-side cursor: memory does not grow with what is due at once.
     with conn.cursor("messages") as cursor:
         cursor.itersize = _FETCHED
         cursor.execute(query)

@@ -1,8 +1,8 @@
 """The tags in Redis, as the app reads them: one key per guest, the newest state only.
 
-``tags:<guest>`` is a JSON list, sorted by code point; there is no key when there are no
-tags. Which version it is stands beside it, and a state that is older than that is not
-written: two publishers, or one that slept, can't put an old state over a new one.
+``tags:<guest>`` is a JSON list, sorted by code point; a guest without tags has no key.
+Another key has the version, and an older state is not written: two publishers, or one
+that slept, can't overwrite a new state with an old one.
 """
 
 import logging
@@ -18,11 +18,11 @@ from palate.outbox import tag_states
 
 log = logging.getLogger(__name__)
 
-# In one round trip; each guest's state is written by itself.
+# In one round trip; each guest's state is written separately.
 _PIPELINED = 500
 
-# KEYS: the tags, their version. ARGV: the version, the list. The same version again is
-# written again: that mends a key which somebody has removed. A version that is no
+# KEYS: the tags, their version. ARGV: the version, the list. The same version is
+# written again: that repairs a key that somebody removed. A version that is not a
 # number counts as none.
 _SET_TAGS = """
 local known = tonumber(redis.pcall('GET', KEYS[2]))
@@ -40,7 +40,7 @@ return 1
 
 
 def tags_key(guest_id: str) -> str:
-    """Return the key under which the app finds a guest's tags (contract, section 4)."""
+    """Return the key of a guest's tags (contract, section 4)."""
     return f"tags:{guest_id}"
 
 
@@ -48,11 +48,11 @@ def version_key(guest_id: str) -> str:
     """Return the key of the version of those tags.
 
     The braces put both keys into one slot of a Redis cluster, and no guest's id can
-    make it a key of tags.
+    turn it into a key of tags.
     """
     key = tags_key(guest_id)
     if "{" in key or "}" in key:
-        # What is between the first braces is all that a cluster looks at.
+        # A cluster hashes only what is between the first braces.
         return f"palate-version:{{{_number_for(key_slot(key.encode()))}}}:{key}"
     return f"palate-version:{{{key}}}"
 
@@ -64,9 +64,9 @@ def _number_for(slot: int) -> int:
 
 
 def write(client: redis_connection.Client, states: Sequence[tag_states.State]) -> int:
-    """Write the states that are not older than what is there; return how many.
+    """Write the states that are not older than those in Redis; return how many.
 
-    :raises redis.RedisError: if Redis does not take them; to write all again is right
+    :raises redis.RedisError: if Redis refuses them; writing all again is safe
     """
     written = 0
     for start in range(0, len(states), _PIPELINED):
@@ -76,7 +76,7 @@ def write(client: redis_connection.Client, states: Sequence[tag_states.State]) -
                 args: list[int | str] = [state.version, tag_states.as_json(state.names)]
                 # By its text: a cluster's pipeline has no EVALSHA.
                 pipeline.execute_command("EVAL", _SET_TAGS, len(keys), *keys, *args)
-            # Else the error's text would have the command: a guest and the tags.
+            # Otherwise the error's text would have the command: a guest and the tags.
             answers = pipeline.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -86,7 +86,7 @@ def write(client: redis_connection.Client, states: Sequence[tag_states.State]) -
 
 
 def warn_of_eviction(client: redis_connection.Client) -> None:
-    """Log a warning if Redis may drop keys that have no time to live: versions too."""
+    """Warn if Redis may evict keys without a time to live: versions too."""
     try:
         policies = _memory_policies(client)
     except redis.exceptions.NoPermissionError:

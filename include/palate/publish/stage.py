@@ -1,8 +1,9 @@
-"""The publish stage: what changed goes out to Kafka and Redis (ADR 0014).
+"""The publish stage: sends changes to Kafka and Redis (ADR 0014).
 
 Each outlet is a stage of its own, with its lock, its watermark and its ledger: one that
-is down doesn't hold up the others. A batch is entered once the broker, or Redis, has
-acknowledged it; killed in between, the next run sends it again, with the same versions.
+is down doesn't delay the others. A batch is entered once the broker, or Redis, has
+acknowledged it; after a kill in between, the next run sends it again, with the same
+versions.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ TAGS_TO_KAFKA = f"{STAGE}:tags:kafka"
 TAGS_TO_REDIS = f"{STAGE}:tags:redis"
 ORDERS = f"{STAGE}:orders"
 COUNTERS = f"{STAGE}:counters"
-# Takes states to an outlet; returns how many that were.
+# Sends states to an outlet; returns how many.
 Write = Callable[[list[tag_states.State]], int]
 _TAG_STAGES = (TAGS_TO_KAFKA, TAGS_TO_REDIS)
 
@@ -33,19 +34,19 @@ _REDIS = (
     "Marts and tags are kept up to date; what waits is published once it is mended.",
 )
 
-# A kill costs at most so many messages that are sent again.
+# At most this many messages are sent again after a kill.
 _STATES = 5_000
 _POSITIONS = 10_000
 _GUESTS = 5_000
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
-    """Publish what waits; an outlet that fails leaves the others their turn.
+    """Publish what waits; an outlet that fails does not stop the others.
 
-    A repeated task publishes what waits by then, which is nothing but what was not
+    A repeated task publishes what waits by then, which is only what was not
     acknowledged before.
 
-    :raises PalateError: what kept an outlet from it, once the others are done
+    :raises PalateError: the failure of an outlet, once the others are done
     """
     outcome = Outcome(STAGE)
     failures: list[PalateError] = []
@@ -54,19 +55,19 @@ def run(settings: Settings, caller: Caller) -> Outcome:
             _merge(outcome, outlet(settings, caller))
         except PalateError as error:
             failures.append(error)
-    # An outlet that another run is at is no failure where another one fails.
+    # An outlet that another run is publishing to is no failure beside a real one.
     failures = [f for f in failures if not isinstance(f, StageBusyError)] or failures
     if failures:
-        # Worth another attempt if one of them is.
+        # Retry the task if a retry may help one of them.
         failures.sort(key=lambda error: not error.is_worth_retrying)
         raise type(failures[0])(" ".join(str(error) for error in failures))
     return outcome
 
 
 def again(settings: Settings, caller: Caller) -> None:
-    """Let the tags of every guest go out anew, and the counters if switched on.
+    """Publish the tags of every guest anew, and the counters if switched on.
 
-    For outlets that have lost what they had, and for a topic that is new.
+    For outlets that have lost their data, and for a new topic.
     """
     with (
         open_run(settings, f"{STAGE}:again", caller) as attempt,
@@ -130,7 +131,7 @@ def _tags(
             return attempt.outcome
         with opened() as write:
             while states := tag_states.waiting(attempt.conn, stage, _STATES):
-                # Before the transaction: none is open while the outlet is waited for.
+                # Outside the transaction: none stays open while the outlet answers.
                 number = write(states)
                 taken = tag_states.taken(attempt.conn, stage, states)
                 with attempt.batch([taken]) as batch:
@@ -162,7 +163,7 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
 def _counters(settings: Settings, caller: Caller) -> Outcome:
     with open_run(settings, COUNTERS, caller) as attempt:
         conn = attempt.conn
-        # A guest's state would be half of it while a mart is being filled.
+        # A guest's state would be incomplete while a mart is being filled.
         if not counters.has_counters(conn) or initial_load.pending_of(
             conn, counters.PUBLISHED_MARTS
         ):

@@ -1,7 +1,7 @@
-"""The rules of the tags, as a person edits them, and what they lead to.
+"""The rules of the tags, as a person edits them, and what follows from them.
 
 A rule is a row of ``cdm.tag_rules``: whoever may write there may do the same by SQL.
-The stage ``tags`` finds out by itself what has changed.
+The stage ``tags`` finds changes by itself.
 """
 
 from dataclasses import astuple, dataclass, replace
@@ -23,13 +23,13 @@ _SQL = "areas/food/tags"
 
 KINDS = {"product": "dish", "category": "category"}
 _NEAR = 3
-# As the table says too: of longer ones an index takes not every one.
+# The table's limit too: an index can't take every longer tag.
 _LONGEST_TAG = 500
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a rule says. ``kind`` is ``product`` or ``category``."""
+    """A tag rule. ``kind`` is ``product`` or ``category``."""
 
     kind: str
     name: str
@@ -38,7 +38,7 @@ class Rule:
     active: bool = True
 
     def __str__(self) -> str:
-        """Return the rule as a sentence's part."""
+        """Return the rule as part of a sentence."""
         state = "" if self.active else " (switched off)"
         return (
             f"{self.tag!r} from {counted(self.threshold, 'order')} of the"
@@ -48,7 +48,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class KnownRule:
-    """A rule with its number, and what it leads to.
+    """A rule with its number, and its effect.
 
     ``things`` counts the dishes or categories of its name, ``guests`` those who hold
     its tag, by whatever rule.
@@ -96,7 +96,7 @@ class Reason:
 class Held:
     """A tag that a guest holds.
 
-    No reason means that a rule or a counter has changed: the next run takes the tag.
+    Without a reason, a rule or a counter has changed: the next run removes the tag.
     """
 
     tag: str
@@ -127,9 +127,9 @@ def add(settings: Settings, rule: Rule) -> KnownRule:
 
 
 def change(settings: Settings, rule_id: int, **values: Any) -> KnownRule:
-    """Change what a rule says.
+    """Change a rule.
 
-    :param values: fields of ``Rule``, those that change
+    :param values: the fields of ``Rule`` that change
     :raises NotFoundError: if there is no such rule, or nothing has its new name
     :raises AlreadyThereError: if another rule says the same already
     """
@@ -147,7 +147,7 @@ def change(settings: Settings, rule_id: int, **values: Any) -> KnownRule:
 
 
 def remove(settings: Settings, rule_id: int) -> KnownRule:
-    """Delete a rule; return what it was.
+    """Delete a rule; return it.
 
     :raises NotFoundError: if there is no such rule
     """
@@ -202,7 +202,7 @@ def tags_of(settings: Settings, user_id: str) -> list[Held]:
 
 
 def lookalikes(settings: Settings, rule: Rule) -> list[str]:
-    """Return what there is to say of a tag that a reader takes for another one."""
+    """Return a warning about tags that a reader takes for this one."""
     found = []
     if rule.tag != rule.tag.strip():
         found.append(

@@ -1,9 +1,9 @@
 """The tags: who reaches the threshold of a rule (contract, section 4; ADR 0013).
 
-Rules and counters change by themselves. What a change concerns waits as pairs of guest
-and tag in ``ops.tags_waiting``: the marts enter the guests whose counters moved, this
-stage those whom a changed rule concerns. They are taken from there in pieces and judged
-by one query; the reconciliation asks the same one for all pairs.
+Rules and counters change independently. What a change affects waits as pairs of guest
+and tag in ``ops.tags_waiting``: the marts enter guests whose counters moved, this stage
+those whom a changed rule affects. They are taken in pieces and evaluated by one query;
+the reconciliation runs the same one for all pairs.
 """
 
 from functools import lru_cache
@@ -31,10 +31,10 @@ VALUES = {"namespace": HUB_KEY_NAMESPACE}
 
 
 def run(settings: Settings, caller: Caller) -> Outcome:
-    """Give and take the tags that changed counters and changed rules ask for.
+    """Add and remove the tags that changed counters and rules call for.
 
-    A cleared task looks again at the guests of its own ranges. While a mart that they
-    look at is being filled from the history, tags stay as they are.
+    A cleared task evaluates the guests of its own ranges again. While a mart of theirs
+    is being filled from the history, tags stay as they are.
 
     :raises StageBusyError: if a mart is being rebuilt for longer than
         ``PALATE_LOCK_WAIT`` seconds
@@ -52,7 +52,7 @@ def run(settings: Settings, caller: Caller) -> Outcome:
 
 
 def rebuild(settings: Settings, caller: Caller) -> Outcome:
-    """Judge every guest and tag anew; what is right stays as it is."""
+    """Evaluate every guest and tag anew; right tags stay as they are."""
     with connect(settings) as conn:
         conn.execute(tags_waiting.ALL_GUESTS)
     return run(settings, caller)
@@ -71,7 +71,7 @@ def differences(
 
 @lru_cache(maxsize=1)
 def marts() -> dict[str, Mart]:
-    """Return the mart whose counters the rules of each kind look at."""
+    """Return the mart that the rules of each kind use."""
     found: dict[str, Mart] = {}
     for mart in load_marts().values():
         if mart.tag_kind and mart.tag_kind in found:
@@ -87,7 +87,7 @@ def marts() -> dict[str, Mart]:
 
 @lru_cache(maxsize=1)
 def statements() -> dict[str, str]:
-    """Return the statements of the stage, by the names of their files."""
+    """Return the statements of the stage, by their file names."""
     conditions = render(f"{_SQL}/conditions.sql")
     names = (
         *("changed_rules", "drop_conditions", "add_conditions"),
@@ -109,7 +109,7 @@ def statements() -> dict[str, str]:
 
 
 def applied_conditions() -> str:
-    """Return the query for the conditions that the stage has taken up."""
+    """Return the query for the conditions that the stage has applied."""
     return render(f"{_SQL}/applied_conditions.sql")
 
 
@@ -117,7 +117,7 @@ def applied_conditions() -> str:
 def comparison(*, is_behind: bool) -> str:
     """Return the query for the tags that differ from those due, with ``VALUES``.
 
-    :param is_behind: leave out what waits to be judged
+    :param is_behind: leave out what waits to be evaluated
     """
     conditions = render(f"{_SQL}/conditions.sql")
     return render(
@@ -128,13 +128,13 @@ def comparison(*, is_behind: bool) -> str:
 
 
 def has_pending(conn: Connection) -> bool:
-    """Tell whether any guest waits to be judged."""
+    """Return whether any guest waits to be evaluated."""
     row = conn.execute("SELECT EXISTS (SELECT FROM ops.tags_waiting)").fetchone()
     return bool(row and row[0])
 
 
 def rules_pending(conn: Connection) -> bool:
-    """Tell whether rules changed, and whom that concerns is not found yet."""
+    """Return whether rules changed whose guests are not enqueued yet."""
     return any(_run(conn, "changed_rules").fetchone() or ())
 
 
@@ -152,7 +152,7 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         row_chunks.Rows.VERSIONS,
     ):
         with attempt.batch(ranges, is_repeat=True) as batch:
-            _look_again(attempt.conn, settings, batch)
+            _enqueue_again(attempt.conn, settings, batch)
     _follow_rules(attempt)
     while _judge_waiting(attempt, settings.palate_chunk_positions):
         pass
@@ -168,7 +168,7 @@ def _due(conditions: str, concerned: str | None) -> str:
 
 
 def _follow_rules(attempt: StageRun) -> None:
-    """Take up what the rules say now; let the guests wait whom a change concerns."""
+    """Apply changed rules; enqueue the guests whom a change affects."""
     conn = attempt.conn
     added, dropped, is_unfinished = _run(conn, "changed_rules").fetchone() or (
         0,
@@ -177,8 +177,8 @@ def _follow_rules(attempt: StageRun) -> None:
     )
     if added or dropped:
         with attempt.batch([], has_ranges=False) as batch:
-            # Whoever has counted without a new condition must be visible to the search
-            # for its guests: see sql/engine/contributions/keep_conditions.sql.
+            # A transaction that counted without a new condition must be visible to the
+            # search for its guests: see sql/engine/contributions/keep_conditions.sql.
             conn.execute(
                 "SELECT pg_advisory_xact_lock("
                 "hashtextextended('palate tag conditions', 0))"
@@ -198,11 +198,11 @@ def _follow_rules(attempt: StageRun) -> None:
 
 
 def _judge_waiting(attempt: StageRun, limit: int) -> bool:
-    """Judge a piece of what is waiting; tell whether there may be more."""
+    """Evaluate a piece of the queue; return whether there may be more."""
     conn = attempt.conn
     with attempt.batch([], has_ranges=False) as batch:
         conn.execute("SET LOCAL enable_seqscan = off")
-        # Before the queue is read: all that these positions have changed is in it.
+        # Before the queue is read, so that it has every change of these positions.
         counted = _counted_ranges(conn)
         conn.execute(
             'CREATE TEMP TABLE concerned (user_id uuid, tag text COLLATE "C")'
@@ -229,14 +229,14 @@ def _judge(conn: Connection, batch: Batch) -> None:
         tag_states.enter_tags(conn, batch)
 
 
-def _look_again(conn: Connection, settings: Settings, batch: Batch) -> None:
+def _enqueue_again(conn: Connection, settings: Settings, batch: Batch) -> None:
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, settings, batch.ranges)
     batch.counts["waiting"] += _run(conn, "look_again").rowcount
 
 
 def _counted_ranges(conn: Connection) -> list[Range]:
-    """Return what all marts with tags have counted since this stage last looked."""
+    """Return what all marts with tags have counted since this stage's last run."""
     stages = [mart.stage for mart in marts().values()]
     found = []
     for _, same_log in groupby(open_ranges(conn, STAGE, stages), lambda r: r.log):
