@@ -1,8 +1,8 @@
-"""The lock of a stage: taken by a session, and proven by every transaction (ADR 0023).
+"""The lock of a stage: held by a session, proven by every transaction (ADR 0023).
 
-A session's lock goes with the session, and nobody tells the process. So a transaction
-that is to commit proves first that its run still holds the lock, and takes another one
-that keeps others out until it has committed, whatever becomes of the first.
+A session loses its lock when it ends, and its process is not notified. So before a
+transaction commits it proves that its run still holds the lock, and takes a second lock
+that excludes others until it has committed, whatever becomes of the first.
 """
 
 import logging
@@ -28,9 +28,9 @@ def lock_key(stage: str) -> str:
 
 
 _KEY = lock_key("%(stage)s")
-# Shared by the transactions of second sessions; whoever takes the stage waits for them.
+# Shared by transactions of second sessions; whoever takes the stage waits for them.
 _BESIDE_KEY = lock_key("'beside ' || %(stage)s")
-# Of one run alone: while it is taken, the run's first session lives.
+# One run's own: it is taken as long as the run's first session lives.
 _RUN_KEY = lock_key("'run ' || %(token)s::text")
 _TAKE = (
     f"SELECT pg_advisory_lock({_KEY}), pg_advisory_xact_lock({_BESIDE_KEY}),"
@@ -41,9 +41,9 @@ _TAKE = (
 class Proof(Enum):
     """How a transaction proves that its run holds the lock, by which session it is in.
 
-    ``FIRST``: the session is the one that took it, and nobody has reset it since.
-    ``BESIDE``: in this order, so that the run's lock is looked at once nobody else can
-    get the stage any more; it is free only if the first session has gone.
+    ``FIRST``: the session is the one that took it, and was not reset since. ``BESIDE``:
+    first exclude others from the stage, then check the run's lock: it is free only if
+    the first session has ended.
     """
 
     FIRST = (
@@ -67,7 +67,7 @@ def take(conn: Connection, stage: str, wait: float) -> str:
     )
     token = secrets.token_hex(8)
     if _is_taken(conn, stage, token) or (
-        _end_hung(conn, stage) and _is_taken(conn, stage, token)
+        _terminate_hung(conn, stage) and _is_taken(conn, stage, token)
     ):
         return token
     message = (
@@ -80,7 +80,7 @@ def take(conn: Connection, stage: str, wait: float) -> str:
 
 
 def release(conn: Connection) -> None:
-    """Give back all locks of the session."""
+    """Release all locks of the session."""
     conn.execute("SELECT pg_advisory_unlock_all()")
 
 
@@ -88,7 +88,7 @@ def prove(conn: Connection, proof: Proof, stage: str, token: str) -> datetime:
     """Prove in an open transaction that the lock is held, and keep it to its end.
 
     :return: when the transaction began
-    :raises LockLostError: if the lock has gone
+    :raises LockLostError: if the lock is lost
     """
     values = {"stage": stage, "token": token}
     row = conn.execute(proof.value, values).fetchone()
@@ -105,9 +105,9 @@ def prove(conn: Connection, proof: Proof, stage: str, token: str) -> datetime:
 
 @contextmanager
 def kept_awake(connections: Iterable[Connection]) -> Iterator[None]:
-    """Let no session, and its lock, time out that is idle while others work.
+    """Keep idle sessions, and their locks, from timing out while others work.
 
-    A process that stands still keeps none awake, and so loses its locks as it should.
+    A hung process keeps none alive, and so loses its locks as it should.
     """
     sessions = list(connections)
     seconds = idle_seconds() / 3
@@ -116,7 +116,7 @@ def kept_awake(connections: Iterable[Connection]) -> Iterator[None]:
     def keep() -> None:
         while not stop.wait(seconds):
             for session in sessions:
-                _say_something(session)
+                _ping(session)
 
     keeper = threading.Thread(target=keep, name="palate-awake", daemon=True)
     keeper.start()
@@ -127,8 +127,8 @@ def kept_awake(connections: Iterable[Connection]) -> Iterator[None]:
         keeper.join()
 
 
-def _say_something(session: Connection) -> None:
-    # Never into a transaction: one that is idle for long is to be ended.
+def _ping(session: Connection) -> None:
+    # Never in a transaction: a long idle one must be terminated.
     if session.lock.acquire(blocking=False):
         try:
             pgconn = session.pgconn
@@ -139,22 +139,23 @@ def _say_something(session: Connection) -> None:
 
 
 def _is_taken(conn: Connection, stage: str, token: str) -> bool:
-    """Wait for the stage's lock, and tell whether it was free in time."""
+    """Wait for the stage's lock; return whether it was free in time."""
     try:
-        # A session's lock: taken before the first snapshot, gone with the session.
+        # A session-level lock: taken before the first snapshot, released with the
+        # session.
         conn.execute(_TAKE, {"stage": stage, "token": token})
     except psycopg.errors.LockNotAvailable:
-        release(conn)  # what it did get
+        release(conn)  # those it did get
         return False
     return True
 
 
-def _end_hung(conn: Connection, stage: str) -> bool:
-    """End the sessions that hold the lock, if their process hangs in a statement.
+def _terminate_hung(conn: Connection, stage: str) -> bool:
+    """Terminate the sessions that hold the lock, if their process hangs in a statement.
 
-    PostgreSQL ends a session that is left idle in a transaction. It does not end one
-    whose process stands still while it sends rows or should take them: that is for
-    those who wait. A chunk is short, so one that lives takes no statement so long.
+    PostgreSQL terminates a session that is idle in a transaction, but not one whose
+    process has stopped sending or receiving rows: a waiting run does that. A chunk is
+    short, so no statement of a live process takes that long.
     """
     ended = conn.execute(
         "SELECT pg_terminate_backend(a.pid, 5000) FROM pg_locks AS l"

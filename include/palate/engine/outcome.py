@@ -16,8 +16,8 @@ from palate.positions import FeedPartition, Range
 class Caller:
     """Who runs a stage: the ledger knows by it which work is whose.
 
-    ``interval`` is set for a backfill only: the broker times it is to cover.
-    ``on_batch`` is called with the stage and each batch that was committed.
+    ``interval`` is set for a backfill only: the broker times to cover. ``on_batch`` is
+    called with the stage and each committed batch.
     """
 
     dag_id: str
@@ -64,7 +64,7 @@ class Outcome:
     _adding: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, batch: Batch) -> None:
-        """Count a batch that was committed; lanes do it side by side."""
+        """Count a committed batch; parallel loaders call it concurrently."""
         with self._adding:
             self._add(batch)
 
@@ -77,7 +77,7 @@ class Outcome:
             self.ranges[item.log] = (min(start, item.start), max(end, item.end))
 
     def include(self, other: "Outcome") -> None:
-        """Count what another part of the same task did."""
+        """Add what another part of the same task did."""
         self.batches += other.batches
         self.repeated += other.repeated
         self.counts.update(other.counts)
@@ -88,7 +88,7 @@ class Outcome:
         self.examples += other.examples
 
     def __str__(self) -> str:
-        """Return the one line that a person reads in the task's log."""
+        """Return one line for the task's log."""
         if not self.batches:
             return f"{self.stage}: nothing to do. {self.note}".rstrip()
         ranges = ", ".join(str(item) for item in self.as_ranges())

@@ -1,4 +1,4 @@
-"""An area's stages: what each is called, what it follows, and how it runs."""
+"""An area's stages: their names, their order, and how they run."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +11,10 @@ from palate.settings import Settings
 class Stage:
     """One stage, as a task or a person runs it.
 
-    :param name: what its lock, its attempts and its batches go by in the ledger
+    :param name: the name of its lock, its attempts and its batches in the ledger
     :param run: does what waits for it
-    :param upstream: the names in the ledger of whose positions it takes
-    :param marks: the names of its own watermarks, where it doesn't have just one of
-        its own name
+    :param upstream: the names in the ledger of the stages whose positions it takes
+    :param marks: the names of its own watermarks, if not just one of its own name
     :param reads_staging: whether it needs the messages in STG: only then it holds back
         retention
     :param is_optional: whether it may be switched off, or removed: then nothing waits
@@ -50,7 +49,7 @@ class Pipeline:
         return {stage.name: stage for stage in self}[name]
 
     def behind(self, name: str) -> tuple[tuple[Stage, ...], ...]:
-        """Return the layers that come after a stage's own."""
+        """Return the layers after a stage's own."""
         for number, layer in enumerate(self.layers):
             if name in [stage.name for stage in layer]:
                 return self.layers[number + 1 :]

@@ -1,7 +1,7 @@
-"""Broker times as positions: what a backfill or a reload is about.
+"""Broker times as positions: the plan of a backfill or a reload.
 
-STG knows the broker time of all that is staged, the broker that of what it still has.
-Either may have lost what the other one has, so both are asked.
+STG has the broker time of all that is staged, the broker that of all it still has.
+Either may have lost what the other has, so both are queried.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The positions that a request means.
+    """The positions of a request.
 
     ``ranges`` are all of them, ``compared`` those that are read from the broker again.
     """
@@ -45,7 +45,7 @@ class Plan:
     compared: list[Range]
 
     def below(self, done: dict[FeedPartition, int]) -> list[Range]:
-        """Return the ranges as far as a stage is; what is above it will take."""
+        """Return the ranges below a stage's watermarks; it takes the rest anyway."""
         return range_sets.cut(
             {item: (0, end) for item, end in done.items()}, self.ranges
         )
@@ -58,17 +58,15 @@ def enter(
     found: Iterable[Range],
     states: dict[FeedPartition, tuple[int, int]],
 ) -> Plan:
-    """Note what a run is to look at, in place of what it noted before.
+    """Record the plan of a run, in place of an earlier one and its progress.
 
-    The progress of what it noted before is forgotten.
-
-    :param found: the positions of the interval, as STG and the broker tell
+    :param found: the positions of the interval, from STG and the broker
     :param states: the first offset that the broker keeps of each log, and its end
     """
     ranges = range_sets.cut(_done(conn), range_sets.merged(found))
     compared = range_sets.cut(states, ranges)
     with conn.transaction():
-        # A new number: an attempt that still works by the old plan can't enter more.
+        # A new id: an attempt that still works on the old plan can enter nothing more.
         conn.execute(
             "DELETE FROM ops.reloads WHERE (dag_id, run_id) = (%s, %s)",
             (caller.dag_id, caller.run_id),
@@ -96,7 +94,7 @@ def enter(
 
 
 def planned(conn: Connection, caller: Caller) -> Plan | None:
-    """Return what the caller's run has noted; None if it is no backfill or reload."""
+    """Return the plan of the caller's run; None if it is no backfill or reload."""
     row = conn.execute(
         "SELECT reload_id, from_dt, to_dt, source FROM ops.reloads"
         " WHERE (dag_id, run_id) = (%s, %s)",

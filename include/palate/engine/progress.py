@@ -1,8 +1,8 @@
 """What a task has committed already, so that its next attempt goes on after it.
 
-An attempt that failed or was killed left work undone, and what it has done is not done
-again. A task that had finished was cleared: it does its own work again, to heal it, and
-that repeat keeps its place in the same way.
+What a failed or killed attempt has done is not repeated. A finished task that runs
+again was cleared: it repeats its own work, to heal it, and keeps the progress of the
+repeat in the same way.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from palate.engine.outcome import Batch, Caller
     from palate.engine.stage import StageRun
 
-# The attempts of one task, and the last one of them that had finished.
+# The attempts of one task, and the last one of them that finished.
 _ATTEMPTS = (
     "WITH attempts AS (SELECT stage_run_id, outcome FROM ops.stage_runs"
     " WHERE (stage, dag_id, run_id, task_id, map_index) ="
@@ -30,7 +30,7 @@ _ATTEMPTS = (
 
 
 def has_committed(attempt: "StageRun") -> bool:
-    """Tell whether an earlier attempt of this very task has committed anything new."""
+    """Return whether an earlier attempt of this task has committed anything new."""
     row = attempt.conn.execute(
         f"{_ATTEMPTS} SELECT 1 FROM attempts AS a"
         " INNER JOIN ops.batches AS b ON a.stage_run_id = b.stage_run_id"
@@ -41,10 +41,10 @@ def has_committed(attempt: "StageRun") -> bool:
 
 
 def to_repeat(attempt: "StageRun") -> list[Range]:
-    """Return what a cleared task has to do again: what it did until it had finished.
+    """Return what a cleared task has to repeat: what it did until it had finished.
 
-    Left out is what earlier attempts have repeated since, and what retention has
-    dropped, where the stage would need it. Nothing for a task that has not finished.
+    Without what earlier attempts have repeated since, and what retention has dropped,
+    where the stage would need it. Empty for a task that has not finished.
     """
     rows = attempt.conn.execute(
         f"{_ATTEMPTS} SELECT b.is_repeat, r.topic, r.epoch, r.kafka_partition,"
@@ -64,7 +64,7 @@ def to_repeat(attempt: "StageRun") -> list[Range]:
 
 
 def begin(attempt: "StageRun") -> Plan | None:
-    """Begin what the caller's run has planned, or go on with it; return the plan.
+    """Begin the plan of the caller's run, or resume it; return the plan.
 
     A stage of it that had finished was cleared, and begins anew.
     """
@@ -91,7 +91,7 @@ def begin(attempt: "StageRun") -> Plan | None:
 
 
 def is_finished(conn: Connection, plan: Plan, stage: str) -> bool:
-    """Tell whether a stage has done all of a plan."""
+    """Return whether a stage has done all of a plan."""
     row = conn.execute(
         "SELECT 1 FROM ops.reload_stages WHERE (reload_id, stage) = (%s, %s)"
         " AND finished_dt IS NOT NULL",
@@ -101,9 +101,9 @@ def is_finished(conn: Connection, plan: Plan, stage: str) -> bool:
 
 
 def end(settings: Settings, caller: "Caller", stage: str) -> None:
-    """Note that the caller has done all of a stage, when its task is over.
+    """Record that the caller has done all of a stage, when its task is over.
 
-    Not before: a task that is killed at what follows would do the stage again.
+    Not before: a task that is killed in its next step would repeat the stage.
     """
     with connect(settings) as conn:
         conn.execute(
@@ -115,7 +115,7 @@ def end(settings: Settings, caller: "Caller", stage: str) -> None:
 
 
 def left(attempt: "StageRun", ranges: Iterable[Range]) -> list[Range]:
-    """Return what of the plan's ranges the attempt's stage has not done yet."""
+    """Return the plan's ranges that the attempt's stage has not done yet."""
     rows = attempt.conn.execute(
         "SELECT r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset"
         " FROM ops.reload_batches AS d"
@@ -129,7 +129,7 @@ def left(attempt: "StageRun", ranges: Iterable[Range]) -> list[Range]:
 
 
 def guests_done(attempt: "StageRun") -> UUID | None:
-    """Return the guest up to which a recount has come: of a plan, or a cleared task."""
+    """Return the last guest that a recount has done: of a plan, or a cleared task."""
     if attempt.reload_id is None:
         row = attempt.conn.execute(
             f"{_ATTEMPTS} SELECT g.done_until FROM attempts AS a"
@@ -162,7 +162,7 @@ def done(conn: Connection, plan: Plan, stage: str) -> tuple[int, int]:
 
 
 def counts(conn: Connection, plan: Plan, stage: str) -> Counter[str]:
-    """Return what all attempts at a stage of a plan have counted together."""
+    """Return the counts of all attempts at a stage of a plan together."""
     rows = conn.execute(
         "SELECT c.key, sum(c.value::numeric)::bigint FROM ops.reload_batches AS d"
         " INNER JOIN ops.batches AS b ON d.batch_id = b.batch_id"
@@ -174,7 +174,7 @@ def counts(conn: Connection, plan: Plan, stage: str) -> Counter[str]:
 
 
 def enter(attempt: "StageRun", batch_id: int, batch: "Batch") -> None:
-    """Note what an open batch, which is in the ledger by now, says about progress."""
+    """Record the progress of an open batch that is in the ledger by now."""
     if batch.is_repeat and attempt.reload_id is not None:
         attempt.conn.execute(
             "INSERT INTO ops.reload_batches (batch_id, reload_id) VALUES (%s, %s)",

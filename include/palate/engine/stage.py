@@ -38,7 +38,7 @@ class StageRun:
     ) -> None:
         """Enter the attempt in ``ops.stage_runs``.
 
-        :param token: what the session took the lock by
+        :param token: proves that the session took the lock
         """
         self.conn = conn
         self.stage = stage
@@ -47,7 +47,7 @@ class StageRun:
         self.outcome = Outcome(stage)
         self._token = token
         self._proof = Proof.FIRST
-        self.reload_id: int | None = None  # whose progress its repeats are
+        self.reload_id: int | None = None  # the plan that its repeats belong to
         (self.stage_run_id,) = conn.execute(
             "INSERT INTO ops.stage_runs"
             " (stage, dag_id, run_id, task_id, map_index, try_number)"
@@ -57,9 +57,9 @@ class StageRun:
         ).fetchone() or (0,)
 
     def with_connection(self, conn: Connection) -> "StageRun":
-        """Return the same attempt with a second session, to work side by side.
+        """Return the same attempt with a second session, to work in parallel.
 
-        The lock stays with the first one; each transaction proves that it is there.
+        The first one keeps the lock; each transaction proves that it is held.
         """
         other = copy(self)
         other.conn = conn
@@ -74,9 +74,9 @@ class StageRun:
 
     @contextmanager
     def transaction(self) -> Iterator[datetime]:
-        """Open a transaction that commits only while the lock is held; give its time.
+        """Open a transaction that commits only while the lock is held; yield its time.
 
-        :raises LockLostError: if the lock has gone; nothing was written
+        :raises LockLostError: if the lock is lost; nothing was written
         """
         with self.conn.transaction():
             yield self.prove()
@@ -85,7 +85,7 @@ class StageRun:
         """Prove in an open transaction that the lock is held, and keep it to its end.
 
         :return: when the transaction began
-        :raises LockLostError: if the lock has gone
+        :raises LockLostError: if the lock is lost
         """
         return locks.prove(self.conn, self._proof, self.stage, self._token)
 
@@ -93,13 +93,13 @@ class StageRun:
         """Leave out what the stage would need from STG and retention has dropped."""
         kept, gone = retained.split(self.conn, self.stage, ranges)
         if gone:
-            told = retained.describe(gone)
-            self.outcome.note = f"{self.outcome.note} {told}".lstrip()
-            log.warning("%s: %s", self.stage, told)
+            note = retained.describe(gone)
+            self.outcome.note = f"{self.outcome.note} {note}".lstrip()
+            log.warning("%s: %s", self.stage, note)
         return kept
 
     def was_finished(self) -> bool:
-        """Tell whether an earlier attempt ended well: then this one was cleared."""
+        """Return whether an earlier attempt succeeded: then this one was cleared."""
         row = self.conn.execute(
             "SELECT 1 FROM ops.stage_runs"
             " WHERE (stage, dag_id, run_id, task_id, map_index) ="
@@ -117,13 +117,13 @@ class StageRun:
         is_repeat: bool = False,
         has_ranges: bool = True,
     ) -> Iterator[Batch]:
-        """Open a transaction that proves the lock; at its end enter the batch.
+        """Open a transaction that proves the lock; enter the batch at its end.
 
-        The body may narrow ``batch.ranges`` to what it really took; with no range
-        left nothing is entered. A repeat moves no watermark.
+        The body may narrow ``batch.ranges`` to what it really took; without ranges
+        nothing is entered. A repeat moves no watermark.
 
-        :param has_ranges: false for work that may belong to no position: then the batch
-            is entered if it has counted anything
+        :param has_ranges: false for work that may have no position: then the batch is
+            entered if it has counted anything
         """
         with self.transaction() as load_dt:
             batch = Batch(ranges, is_repeat, load_dt)
@@ -140,11 +140,11 @@ class StageRun:
             self.caller.on_batch(self.stage, batch)
 
     def tell_who_took(self) -> None:
-        """Note, for a task that was cleared and takes nothing, which run did."""
+        """Add to the outcome of a cleared task that takes nothing which run took it."""
         is_again = self.caller.try_number > 1 and self.tables is TableSet.LIVE
         if is_again and not self.outcome.batches:
-            told = taken.describe(self.conn, self.identity())
-            self.outcome.note = f"{self.outcome.note} {told}".strip()
+            note = taken.describe(self.conn, self.identity())
+            self.outcome.note = f"{self.outcome.note} {note}".strip()
 
     def yield_lock(self, settings: Settings) -> None:
         """Let a run that waits for the stage go first, between two batches."""
@@ -153,7 +153,7 @@ class StageRun:
 
     @contextmanager
     def letting_others_run(self, settings: Settings) -> Iterator[None]:
-        """Give the stage's lock free for what only reads, and take it again.
+        """Release the stage's lock during work that only reads, and take it again.
 
         :raises StageBusyError: if another run keeps it then, as ``open_run``
         """
@@ -219,11 +219,11 @@ def open_run(
 ) -> Iterator[StageRun]:
     """Take the stage's lock and enter an attempt; close both at the end.
 
-    :param place: which tables the stage writes
+    :param tables: which tables the stage writes
     :raises StageBusyError: if another run holds the lock for longer than
         ``PALATE_LOCK_WAIT`` seconds
-    :raises ServiceUnavailableError: if PostgreSQL goes away meanwhile; what was
-        not committed is rolled back
+    :raises ServiceUnavailableError: if PostgreSQL fails meanwhile; what was not
+        committed is rolled back
     """
     with connect(settings, _who(stage)) as conn:
         token = locks.take(conn, stage, settings.palate_lock_wait)
@@ -231,7 +231,7 @@ def open_run(
         try:
             yield run
         except Exception as error:
-            # The session may have gone; what is to be told is why the run failed.
+            # The session may be lost; the error to report is the run's own.
             with suppress(psycopg.Error):
                 run.finish("failed", str(error))
             raise

@@ -10,10 +10,10 @@ _NAMED = 3
 
 
 def describe(conn: Connection, task: dict[str, Any]) -> str:
-    """Return who took positions while a task's first attempt ran, or last before it.
+    """Return who took positions during a task's first attempt, or last before it.
 
-    Clearing a task does again what it did itself. A person who saw a message come may
-    clear the run beside the one that took it, and wonder that nothing is healed.
+    Clearing a task repeats only its own work. A person who saw a message arrive may
+    clear the wrong one of two runs, and wonder that nothing is healed.
 
     :param task: ``stage``, ``dag_id``, ``run_id``, ``task_id``, ``map_index``
     :return: empty if nobody took anything, or this task did

@@ -19,11 +19,11 @@ def make_ranges(
     *,
     judge_again: bool = False,
 ) -> None:
-    """Make the temporary table ``batch_ranges`` of an open batch.
+    """Create the temporary table ``batch_ranges`` of an open batch.
 
-    A range of the replay feed stands for the positions that are queued in it.
+    A range of the replay feed means the positions that are queued in it.
 
-    :param judge_again: whether what was refused may be accepted now
+    :param judge_again: whether refused messages may be accepted now
     """
     conn.execute(
         "CREATE TEMP TABLE batch_ranges ("
@@ -33,7 +33,7 @@ def make_ranges(
     )
     forms = settings.palate_topics
     kafka = [item for item in ranges if item.log.topic != REPLAY_FEED]
-    # One statement, for the reason that StageRun gives when it enters a batch.
+    # One statement, for the reason given where StageRun enters a batch.
     conn.execute(
         "INSERT INTO batch_ranges SELECT *, FALSE FROM unnest(%s::text[],"
         " %s::integer[], %s::integer[], %s::bigint[], %s::bigint[], %s::text[])",
@@ -61,11 +61,11 @@ def make_ranges(
                 },
             )
             if judge_again:
-                _tell_dropped(conn, item)
+                _warn_of_dropped(conn, item)
 
 
-def _tell_dropped(conn: Connection, item: Range) -> None:
-    """Say how many messages of a replay can't be judged again: a cleared, old one."""
+def _warn_of_dropped(conn: Connection, item: Range) -> None:
+    """Warn about messages of an old, cleared replay that STG no longer has."""
     (number,) = conn.execute(
         "SELECT count(*) FROM ops.replays AS r INNER JOIN ops.event_partitions AS p"
         " USING (topic, epoch, kafka_partition)"

@@ -1,8 +1,8 @@
 """Read STG so that no statement locks all of its partitions (ADR 0011).
 
 PostgreSQL locks each partition that a statement may read, with its indexes, until the
-transaction ends. So a long range is read piece by piece, and a statement names its
-range by values that are known when it is planned: it is never prepared.
+transaction ends. So a long range is read piece by piece, and a statement gets its range
+as values that are known when it is planned: it is never prepared.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ import psycopg
 from palate.database import Connection
 from palate.positions.ranges import FeedPartition, Range
 
-# Of these each has three locks, and a server by its defaults has some thousands.
+# Each takes three locks, and a server with default settings has some thousands.
 _PARTITIONS_TOGETHER = 16
 _NO_END = 2**63 - 1
 
@@ -45,9 +45,9 @@ def pieces(
 def select(
     conn: Connection, piece: Range, query: str, **values: Any
 ) -> psycopg.Cursor[Any]:
-    """Run a query about the messages of a range; it locks the partitions they lie in.
+    """Run a query on the messages of a range; it locks the partitions they lie in.
 
-    :param query: calls them ``{messages}``, and its values by their names
+    :param query: reads ``{messages}``, with named parameters
     """
     return conn.execute(
         query.replace("{messages}", _MESSAGES), values_of(piece) | values, prepare=False
@@ -55,7 +55,7 @@ def select(
 
 
 def values_of(piece: Range) -> dict[str, Any]:
-    """Return a range as the values that a statement names it by."""
+    """Return a range as the parameters of a statement."""
     offsets = {"from_offset": piece.start, "to_offset": piece.end}
     return asdict(piece.log) | offsets
 

@@ -1,4 +1,4 @@
-"""Ranges of several partitions: joined, cut, taken from each other."""
+"""Operations on ranges of several partitions: union, difference, intersection."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from palate.positions.ranges import FeedPartition, Range
 
 
 def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, one of each log, whose beginnings were taken."""
+    """Return the rest of ranges, one per log, whose beginnings were taken."""
     ends = {item.log: item.end for item in taken}
     left = [replace(item, start=ends.get(item.log, item.start)) for item in ranges]
     return [item for item in left if len(item)]
@@ -26,7 +26,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def minus(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """Return what is left of ranges, in order, when others are taken out."""
+    """Return the ranges without the others, in order."""
     found = []
     gone = merged(taken)
     for item in merged(ranges):
@@ -59,7 +59,7 @@ def _partition(item: Range) -> tuple[str, int, int, int]:
 def cut(
     bounds: dict[FeedPartition, tuple[int, int]], ranges: Iterable[Range]
 ) -> list[Range]:
-    """Return the ranges as far as they are between the bounds of their logs."""
+    """Return the ranges within the bounds of their logs."""
     found = []
     for item in ranges:
         low, high = bounds.get(item.log, (0, 0))

@@ -16,7 +16,7 @@ class FeedPartition:
     partition: int
 
     def __str__(self) -> str:
-        """Return ``topic[partition]``, with the epoch once there was another one."""
+        """Return ``topic[partition]``, with the epoch from the second one on."""
         epoch = f" epoch {self.epoch}" if self.epoch else ""
         return f"{self.topic}[{self.partition}]{epoch}"
 

@@ -1,7 +1,7 @@
-"""What retention has dropped from STG: nothing can be read from there any more.
+"""What retention has dropped from STG, and so can't be read again.
 
-What the vault and the marts have of it stays. Whoever would need the bytes again says
-that they are gone, and leaves the rest as it is.
+The vault and the marts keep what they have of it. A stage that would need the bytes
+again reports that they are gone, and leaves the rest as it is.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from palate.positions.watermark import reads_stg
 def first_offsets(conn: Connection) -> dict[FeedPartition, int]:
     """Return the first offset that is kept, for each log of which some was dropped.
 
-    Partitions are dropped from a log's beginning on, so one offset says it all.
+    Partitions are dropped from a log's beginning, so one offset is enough.
     """
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, max(to_offset)"
@@ -30,7 +30,7 @@ def first_offsets(conn: Connection) -> dict[FeedPartition, int]:
 def split(
     conn: Connection, stage: str, ranges: Iterable[Range]
 ) -> tuple[list[Range], list[Range]]:
-    """Return what of the ranges a stage can still take, and what is gone.
+    """Return the ranges that a stage can still take, and those that are gone.
 
     Nothing is gone for a stage that takes its rows from the vault.
     """
@@ -45,7 +45,7 @@ def split(
 
 
 def describe(gone: Iterable[Range]) -> str:
-    """Return what there is to say about ranges that are gone."""
+    """Return the message about ranges that are gone."""
     offsets = ", ".join(str(item) for item in gone)
     return (
         f"Retention has dropped the messages of {offsets} from STG: what the vault "

@@ -31,19 +31,19 @@ def cut(
 ) -> Range:
     """Return the beginning of a range that has at most ``limit`` rows.
 
-    The offsets up to the next row, or to the end of the range, belong to it. A range
-    that spans no more offsets than that is returned as it is, and nothing is asked.
+    It includes the offsets up to the next row, or to the end of the range. A range with
+    no more offsets than that is returned as it is, without a query.
     """
     if len(item) <= limit:
         return item
-    if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # without gaps, and elsewhere
+    if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # no gaps, other tables
         return replace(item, end=item.start + limit)
     if rows is Rows.MESSAGES:
         return _cut_messages(conn, item, limit)
     row = conn.execute(
         f"SELECT kafka_offset FROM {tables.table(rows)} WHERE topic = %s AND epoch = %s"
         " AND kafka_partition = %s AND kafka_offset >= %s AND kafka_offset < %s"
-        # All of the key: then it is read in the index's order, and no further.
+        # The whole key: so it is read in the index's order, and no further.
         " ORDER BY topic, epoch, kafka_partition, kafka_offset OFFSET %s LIMIT 1",
         (
             item.log.topic,

@@ -66,7 +66,7 @@ def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[R
 
 
 def reads_stg(stage: str) -> bool:
-    """Tell whether a stage needs the messages in STG, and not only the vault's rows."""
+    """Return whether a stage needs the messages in STG, not only the vault's rows."""
     return stage.split(":")[0] in ("drain", "vault")
 
 
@@ -75,12 +75,12 @@ def advance(
 ) -> None:
     """Move the stage's watermark from the start to the end of each range.
 
-    :raises WatermarkMovedError: if it does not stand at the start: another run took
-        the range meanwhile, and this transaction must not commit
+    :raises WatermarkMovedError: if it is not at the start: another run took the range
+        meanwhile, and this transaction must not commit
     """
     if not ranges:
         return
-    # One statement for all logs; one that is new to the stage has no row yet.
+    # One statement for all logs; a log new to the stage has no row yet.
     rows = conn.execute(
         "INSERT INTO ops.watermarks AS w (stage, topic, epoch, kafka_partition,"
         " first_offset, next_offset, moved_dt)"

@@ -1,7 +1,7 @@
-"""Tables that came after the others, while they are being filled from the history.
+"""Tables that were added later, while they are being filled from the history.
 
-Until one has all of it, its rows are right and not all there. So nothing is made of
-them: no tag, and nothing that is published.
+Until then its rows are right but incomplete. So no tags are made of them, and nothing
+is published.
 """
 
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from palate.database import Connection
 
-# How much of the history one run loads into a table that is new; live runs wait for it.
+# How much of the history one run loads into a new table; live runs wait for it.
 CHUNKS = 10
 
 
 @dataclass(frozen=True)
 class InitialLoad:
-    """How far a table is, in positions of all logs."""
+    """The progress of a table, in positions of all logs."""
 
     name: str
     is_mart: bool
@@ -23,7 +23,7 @@ class InitialLoad:
     total: int
 
     def __str__(self) -> str:
-        """Return the sentence that says so, wherever somebody looks."""
+        """Return the sentence that reports it everywhere."""
         share = self.done * 100 // max(self.total, 1)
         return (
             f"{self.name} is new and being filled from the history, by each run: "
@@ -47,7 +47,7 @@ def pending_of(conn: Connection, names: Iterable[str]) -> list[InitialLoad]:
 
 
 def finish(conn: Connection, name: str) -> None:
-    """Note that a table has all of the history from now on."""
+    """Record that a table has all of the history from now on."""
     conn.execute(
         "UPDATE ops.definitions SET filled_dt = now() WHERE name = %s", (name,)
     )

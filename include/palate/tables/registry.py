@@ -18,15 +18,15 @@ from palate.tables import removal
 
 _REMARK = re.compile(r"--[^\n]*")
 
-# What a definition says, as JSON can hold it.
+# A definition's fields, as JSON can hold them.
 Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a definition says that the rows of its table mean.
+    """What the rows of a table mean, from its definition.
 
-    ``path`` is where the definition stands, for messages.
+    ``path`` is the definition's file, for messages.
     """
 
     kind: str
@@ -40,7 +40,7 @@ def register(conn: Connection, meaning: Meaning, own_views: Iterable[str] = ()) 
 
     One that was made from another meaning and never had a row is removed: it is new.
 
-    :param own_views: the views that are made anew afterwards
+    :param own_views: the views that are created again afterwards
     :raises DefinitionError: if the table was made from another meaning
     """
     if changed(conn, [meaning]):
@@ -61,9 +61,9 @@ def register(conn: Connection, meaning: Meaning, own_views: Iterable[str] = ()) 
 
 
 def refuse_changed(conn: Connection, definitions: Iterable[Meaning]) -> None:
-    """See that tables still mean what they were made from, before rows are added.
+    """Check that tables still mean what they were made from, before rows are added.
 
-    :raises DefinitionError: if a definition says something else by now
+    :raises DefinitionError: if a definition means something else by now
     """
     stored = _stored(conn)
     for meaning in definitions:
@@ -80,7 +80,7 @@ def refuse_changed(conn: Connection, definitions: Iterable[Meaning]) -> None:
 
 
 def accept(conn: Connection, meaning: Meaning) -> None:
-    """Note that a table's rows have this meaning from now on."""
+    """Record that a table's rows have this meaning from now on."""
     conn.execute(
         "UPDATE ops.definitions SET definition = %(definition)s"
         " WHERE (kind, name) = (%(kind)s, %(name)s) AND definition <> %(definition)s",
@@ -95,7 +95,7 @@ def changed(conn: Connection, definitions: Iterable[Meaning]) -> list[Meaning]:
 
 
 def fingerprint(query: str) -> str:
-    """Return a hash of what a query says; remarks and spaces say nothing."""
+    """Return a hash of a query, without its comments and whitespace."""
     words = " ".join(_REMARK.sub("", query).split())
     return hashlib.md5(words.encode(), usedforsecurity=False).hexdigest()
 
@@ -111,9 +111,9 @@ def _stored(conn: Connection) -> dict[tuple[str, str], Fields]:
 
 
 def _known(stored: dict[tuple[str, str], Fields], meaning: Meaning) -> Fields:
-    """Return what a table was made from; what is meant if it is not there yet.
+    """Return what a table was made from; the current meaning if it is not there yet.
 
-    Fields that an older version of the program did not note are taken over.
+    Fields that an older version of the program did not record come from the latter.
     """
     found = stored.get((meaning.kind, meaning.name), meaning.fields)
     unnoted = {"source", "query"} - found.keys()
@@ -121,7 +121,7 @@ def _known(stored: dict[tuple[str, str], Fields], meaning: Meaning) -> Fields:
 
 
 def _changes(old: Fields, new: Fields) -> Iterator[str]:
-    """Say of each field how it differs; columns only where no other field does."""
+    """Yield how each field differs; columns only where no other field does."""
     fields = [f for f in sorted(old.keys() | new.keys()) if old.get(f) != new.get(f)]
     for field in fields:
         was, now = old.get(field), new.get(field)

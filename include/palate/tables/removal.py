@@ -1,7 +1,7 @@
-"""Tables that go: a definition that was taken away, or one that never had a row.
+"""Tables to remove: their definition was removed, or they never had a row.
 
-What a table was made from stands in ``ops.definitions``; with its row go its tables and
-the watermarks of its stages.
+``ops.definitions`` has what a table was made from; that row is deleted with the tables
+and the watermarks of their stages.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from palate.engine import locks
 from palate.errors import DefinitionError, DefinitionInUseError, StageBusyError
 from palate.names import SQL_FOLDER
 
-# How long a run that is loading the table may take to let it go.
+# How long to wait for a run that is loading the table.
 _WAIT = "60s"
 
 
@@ -30,7 +30,7 @@ class Made:
 
     @property
     def is_mart(self) -> bool:
-        """Tell whether it is a mart."""
+        """Return whether it is a mart."""
         return self.kind == "mart"
 
     @property
@@ -44,14 +44,14 @@ class Made:
 
     @property
     def stages(self) -> list[str]:
-        """Return the stages whose watermarks say how far it is."""
+        """Return the stages whose watermarks are its progress."""
         if self.is_mart:
             return [f"mart:{self.name}", f"rebuild:{self.name}"]
         return [f"vault:{self.name}"]
 
     @property
     def path(self) -> str:
-        """Return where its definition stands, or stood."""
+        """Return the path of its definition, even if that is gone."""
         place = f"dds/{self.kind}/{self.name}.yaml"
         pattern = f"areas/*/{f'cdm/{self.name}' if self.is_mart else place}"
         there = (path.relative_to(SQL_FOLDER) for path in SQL_FOLDER.glob(pattern))
@@ -59,7 +59,7 @@ class Made:
 
 
 def all_made(conn: Connection) -> list[Made]:
-    """Return what there are tables of."""
+    """Return all tables that were made."""
     rows = conn.execute(
         "SELECT kind, name, definition FROM ops.definitions ORDER BY kind, name"
     )
@@ -67,13 +67,13 @@ def all_made(conn: Connection) -> list[Made]:
 
 
 def without_definition(conn: Connection, known: Iterable[str]) -> list[Made]:
-    """Return the tables whose definition is not among the known ones any more."""
+    """Return the tables that no longer have a definition."""
     names = set(known)
     return [made for made in all_made(conn) if made.name not in names]
 
 
 def sentence(made: Made) -> str:
-    """Return what there is to say of a table without a definition."""
+    """Return the message about a table without a definition."""
     kind = "a mart" if made.is_mart else made.kind.removesuffix("s")
     return (
         f"{made.tables[0]} has no definition any more ({made.path} is not there): no "
@@ -83,7 +83,7 @@ def sentence(made: Made) -> str:
 
 
 def hold(conn: Connection, made: Made) -> None:
-    """Keep whoever loads a table from it until the open transaction ends.
+    """Lock the table against its loaders until the open transaction ends.
 
     :raises StageBusyError: if a run holds it for too long
     """
@@ -108,7 +108,7 @@ def hold(conn: Connection, made: Made) -> None:
 
 
 def is_empty(conn: Connection, made: Made) -> bool:
-    """Tell whether none of its tables has a row."""
+    """Return whether none of its tables has a row."""
     return not any(count(conn, table, 1) for table in made.tables)
 
 
@@ -122,7 +122,7 @@ def count(conn: Connection, table: str, most: int | None = None) -> int:
 
 
 def views_on(conn: Connection, made: Made) -> list[str]:
-    """Return the views that read it, those that read other ones first."""
+    """Return the views on it, those on other views first."""
     rows = conn.execute(
         "SELECT v.view::regclass::text FROM ops.views_on(%s::regclass[]::oid[]) AS v"
         " ORDER BY v.depth DESC",
@@ -132,7 +132,7 @@ def views_on(conn: Connection, made: Made) -> list[str]:
 
 
 def remove(conn: Connection, made: Made) -> None:
-    """Drop its tables, the watermarks of its stages, and what it was made from.
+    """Drop its tables, the watermarks of its stages, and its entry in the registry.
 
     :raises DefinitionInUseError: if something in the database needs them
     """
@@ -153,11 +153,11 @@ def remove(conn: Connection, made: Made) -> None:
 
 
 def correct(conn: Connection, kind: str, name: str, own_views: Iterable[str]) -> bool:
-    """Remove a table whose definition changed, if it has no row; tell whether it did.
+    """Remove a table whose definition changed, if it has no row; return whether it did.
 
-    It is made and filled anew then: there is nothing whose meaning could change.
+    It is created and filled anew: there were no rows whose meaning could change.
 
-    :param own_views: the views that are made anew as well
+    :param own_views: the views that are created anew as well
     :raises DefinitionError: if another view reads it
     """
     found = [one for one in all_made(conn) if (one.kind, one.name) == (kind, name)]
