@@ -1,8 +1,8 @@
 """The checks of the whole warehouse, each in one snapshot, beside live loading.
 
-What is merely behind is not wrong: rows and watermarks commit together, so a snapshot
-shows a mart at one point and the vault at another, and which positions lie between.
-What these may change is left out (ADR 0017). Nothing is locked that a stage writes.
+Being behind is not wrong: rows and watermarks commit together, so a snapshot shows how
+far a mart is, how far the vault is, and which positions lie between. What these may
+change is left out (ADR 0017). It locks nothing that a stage writes.
 """
 
 import json
@@ -38,7 +38,7 @@ from palate.vault import load_vault
 
 log = logging.getLogger(__name__)
 
-# For a rebuild, or a partition that is being dropped; nobody waits behind a check long.
+# For a rebuild, or a drop of a partition: it must not queue behind a check for long.
 _LOCK_TIMEOUT = "5s"
 _SECONDS_BETWEEN_TRIES = 1.0
 # Groups whose rows follow from other tables by the very query that keeps them.
@@ -48,10 +48,10 @@ _as_json = partial(json.dumps, default=str)
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found about one table, mart, or the whole.
+    """What one check found in one table, mart, or the whole warehouse.
 
-    ``found`` rows break the rule, ``examples`` are the first of them; ``skipped`` says
-    why nothing could be compared, and ``note`` what was left out.
+    ``found`` rows break the rule, ``examples`` are the first of them; ``note`` says why
+    nothing could be compared, or what was left out.
     """
 
     check: str
@@ -73,11 +73,11 @@ class Result:
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether rows break a rule that must hold."""
+        """Return whether rows break a rule that must hold."""
         return self.found > 0 and self.severity is Severity.FAIL
 
     def __str__(self) -> str:
-        """Return the one line that a person reads in the task's log."""
+        """Return one line for the task's log."""
         breaking = counted(self.found, "row breaks it", "rows break it")
         found = breaking if self.found else self.outcome
         note = f" {self.note}" if self.note else ""
@@ -96,7 +96,7 @@ class CheckReport:
         return {"results": json.loads(_as_json(results))}
 
     def check(self) -> None:
-        """Raise the alarm if a rule that must hold is broken.
+        """Raise if a rule that must hold is broken.
 
         :raises CheckFailedError: names the checks
         """
@@ -111,10 +111,10 @@ class CheckReport:
 
 
 def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> CheckReport:
-    """Do the checks of these names, or all, and fail if one finds what must not be.
+    """Run the checks of these names, or all; fail if a rule that must hold is broken.
 
-    The rows stay in the log and in ``ops.check_results``, which is pruned: what is
-    returned here is kept by Airflow.
+    The rows stay in the log and in ``ops.check_results``, which is pruned: Airflow
+    keeps what is returned here.
 
     :raises CheckFailedError: once all are done
     """
@@ -126,7 +126,7 @@ def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> CheckR
 def run_checks(
     settings: Settings, caller: Caller, names: Iterable[str] = ()
 ) -> CheckReport:
-    """Do the checks of these names, or all; log and keep what each finds.
+    """Run the checks of these names, or all; log and record each result.
 
     :raises NotFoundError: if there is no such check
     """
@@ -148,9 +148,9 @@ def run_checks(
 
 
 def reconcile(settings: Settings) -> list[Result]:
-    """Compare each mart with the vault, and the tags with both; keep nothing of it.
+    """Compare each mart with the vault, and the tags with both; record nothing.
 
-    :raises DefinitionError: if an order has added to a row of a mart twice
+    :raises DefinitionError: if an order was added to a row of a mart twice
     """
     results = []
     with connect(settings) as conn:
@@ -210,9 +210,9 @@ def _check_at_once(
     subject: str,
     piece: Range | None = None,
 ) -> Result:
-    """Look until a snapshot can be compared, for at most ``PALATE_LOCK_WAIT``.
+    """Retry until a snapshot can be compared, for at most ``PALATE_LOCK_WAIT``.
 
-    What waits may change nothing: before the first wait, being equal is enough.
+    Waiting positions may change nothing: on the first try, being equal is enough.
     """
     start = time.monotonic()
     is_first = True
@@ -242,11 +242,11 @@ def _check_at_once(
 
 @contextmanager
 def _snapshot(conn: Connection, group: str, subject: str) -> Iterator[None]:
-    """Open a transaction that sees one moment; what it makes is rolled back."""
+    """Open a transaction that sees one moment; what it creates is rolled back."""
     conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     try:
         with conn.transaction(force_rollback=True):
-            # Before the first look: a snapshot sees nothing in a table that is emptied
+            # Before the first query: a snapshot sees nothing in a table that is emptied
             # or dropped after it.
             conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             tables = ", ".join(_read_whole(group, subject))
@@ -258,7 +258,7 @@ def _snapshot(conn: Connection, group: str, subject: str) -> Iterator[None]:
 
 def _read_whole(group: str, subject: str) -> list[str]:
     if group not in _COMPARED:
-        return ["ONLY stg.order_events"]  # as who drops a partition does
+        return ["ONLY stg.order_events"]  # the lock that a drop of a partition takes
     return [
         f"cdm.{table}"
         for mart in load_marts().values()
@@ -270,8 +270,8 @@ def _read_whole(group: str, subject: str) -> list[str]:
 def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bool]:
     """Return why a mart or the tags can't be compared now, and whether they are behind.
 
-    Orders on their way touch few guests, who are left out; entries of dictionaries and
-    changed rules may touch any.
+    Orders on their way affect few guests, who are left out; dictionary entries and
+    changed rules may affect any.
     """
     name = subject.partition(".")[2]
     if subject == "cdm.user_tags":
@@ -341,7 +341,7 @@ def _tell(result: Result) -> None:
 
 
 def _keep(conn: Connection, caller: Caller, result: Result) -> None:
-    """Enter the result, and begin or end its incident."""
+    """Record the result, and open or end its incident."""
     conn.execute(
         "INSERT INTO ops.check_results (dag_id, run_id, check_name, subject, severity,"
         " outcome, found, examples, note, seconds)"

@@ -1,4 +1,4 @@
-"""What a check is rendered for: every table or mart of its kind, or the whole once."""
+"""What a check is rendered for: each table or mart of its kind, or once."""
 
 from palate import tags
 from palate.marts import compare, load_marts

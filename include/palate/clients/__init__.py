@@ -1,4 +1,4 @@
-"""How the services are spoken to: Kafka, Redis, TLS."""
+"""The connections to Kafka and Redis, and TLS."""
 
 from palate.clients import (
     kafka_connection,

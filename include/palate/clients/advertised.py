@@ -1,7 +1,7 @@
-"""Which addresses a broker tells its clients, and whether they lead anywhere.
+"""The addresses that a broker advertises, and whether they can be reached.
 
-A client comes to a broker by ``KAFKA_BOOTSTRAP``, and goes on by the addresses that it
-hears there: those of ``advertised.listeners``.
+A client first connects to ``KAFKA_BOOTSTRAP``, then to the addresses that the broker
+sends it: those of ``advertised.listeners``.
 """
 
 import socket
@@ -20,14 +20,14 @@ def problem(options: Mapping[str, Any], bootstrap: str) -> str | None:
 
     None also where no broker answers at all. It takes a few seconds at most.
 
-    :param options: with which a client of kafka-python connects
+    :param options: the connection options of a kafka-python client
     """
     try:
         client = KafkaConsumer(**options, bootstrap_timeout_ms=_SECONDS * 1000)
     except KafkaError:
         return None
     try:
-        # Heard at the bootstrap; librdkafka may ask at the advertised address at once.
+        # Read at the bootstrap; librdkafka may ask at the advertised address at once.
         brokers = client._client.cluster.brokers()
     finally:
         client.close()

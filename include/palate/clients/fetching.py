@@ -1,7 +1,7 @@
-"""Fetch from the broker so that what can't be read ends one partition (ADR 0021).
+"""Fetch from the broker so that an unreadable record stops one partition (ADR 0021).
 
 kafka-python raises out of ``poll`` at the first record that it can't parse, for all
-partitions, without saying where. Here that partition is noted, and stands.
+partitions, without saying where. Here only that partition stops, and is noted.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,10 +32,10 @@ from palate.errors import (
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Where a partition can't be read on, and why.
+    """Where a partition becomes unreadable, and why.
 
-    ``start`` is the first offset that can't be read, ``end`` the first one after the
-    batch, None where the batch doesn't tell. ``error`` is what a run ends with.
+    ``start`` is the first unreadable offset, ``end`` the first one after the batch,
+    None where the batch doesn't say. ``error`` is the class that a run raises.
     """
 
     start: int
@@ -45,7 +45,7 @@ class Unreadable:
 
     @property
     def is_lasting(self) -> bool:
-        """Tell whether another try would find the same."""
+        """Return whether another try would find the same."""
         return issubclass(self.error, (UnreadableRecordError, CodecMissingError))
 
     def sentence(self, topic: str, partition: int) -> str:
@@ -94,7 +94,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
 
     @classmethod
     def within(cls, consumer: KafkaConsumer) -> "PatientFetcher":
-        """Make one, and let a consumer fetch by it from now on."""
+        """Create one, and make a consumer fetch by it from now on."""
         fetcher = cls(consumer._client, consumer._subscription, **consumer.config)
         consumer._fetcher = fetcher
         return fetcher
@@ -102,7 +102,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     def __init__(
         self, client: Any, subscriptions: SubscriptionState, **config: Any
     ) -> None:
-        """Make one that has nothing to read yet."""
+        """Create one that has nothing to read yet."""
         super().__init__(client, subscriptions, **config)
         self.unreadable: dict[TopicPartition, Unreadable] = {}
 
@@ -124,7 +124,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     def PartitionRecords(
         self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any
     ) -> "_PartitionRecords":
-        """Return what goes through the records of one partition in one answer."""
+        """Return an iterator over the records of one partition in one answer."""
         return _PartitionRecords(self._note, fetch_offset, tp, records, **options)
 
     def _parse_fetched_data(self, completed_fetch: Any) -> Any:
@@ -139,8 +139,8 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
             self._note(partition, at, None, None, gone, PositionGapError)
             return None
         except KafkaError as error:
-            # What is the partition's own: the broker can't read it, or sends a part of
-            # a batch. All else concerns the topic, or the connection.
+            # The partition's own errors: the broker can't read it, or sends part of a
+            # batch. All others concern the topic, or the connection.
             if type(error) not in (KafkaError, CorruptRecordError, UnknownError):
                 raise
             data = completed_fetch.partition_data
@@ -163,7 +163,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
         cause: str,
         error: type[PalateError] = UnreadableRecordError,
     ) -> None:
-        """Note where a partition stands; what a broken batch claims may be wrong."""
+        """Note where a partition stops; what a broken batch claims may be wrong."""
         most = following or self._subscriptions.assignment[partition].highwater
         end = claimed
         if claimed is None or not start < claimed <= (most or 0):
@@ -172,7 +172,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """Goes through batches until one can't be parsed, and notes that one."""
+    """Iterates over batches until one can't be parsed, and notes that one."""
 
     def __init__(self, note: Callable[..., None], *args: Any, **options: Any) -> None:
         self._note = note
@@ -202,7 +202,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.drain()
 
     def _is_hidden(self, batch: DefaultRecordBatch) -> bool:
-        """Tell whether a batch is a marker, or of a transaction that was aborted."""
+        """Return whether a batch is a marker, or of an aborted transaction."""
         if batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
             if batch.is_control_batch:
@@ -221,7 +221,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
                 )
                 self.next_fetch_offset = record.offset + 1
                 yield _consumed(tp, batch, read)
-        # The codecs of old batches raise whatever they like.
+        # The codecs of old batches raise any exception.
         except Exception as error:
             cause = f"its batch of format {batch.magic} can't be parsed: {error!r}"
             raise UnparsableError(cause) from error
@@ -244,7 +244,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 def high_watermarks_of(consumer: KafkaConsumer) -> PatientFetcher:
-    """Return a fetcher that shows also what transactions hide, for its ``offsets``."""
+    """Return a fetcher whose ``offsets`` include what transactions hide."""
     return PatientFetcher(
         consumer._client,
         SubscriptionState("none"),
@@ -289,18 +289,18 @@ def _is_abort(batch: DefaultRecordBatch) -> bool:
 
 
 def _sound_start(records: Any) -> int | None:
-    """Return where the batch behind a broken one begins, if that one is right."""
+    """Return where the batch after a broken one begins, if that one is intact."""
     try:
         batch = records.next_batch()
         record_batches.check(batch)
-    # What follows broken bytes may be anything, or nothing.
+    # Behind broken bytes there may be anything, or nothing.
     except Exception:
         return None
     return int(batch.base_offset)
 
 
 def _claimed_end(data: bytes) -> int | None:
-    """Return where the first batch says that it ends, of which a part is there."""
+    """Return where the first batch, of which a part is there, claims to end."""
     if len(data) < DefaultRecordBatch.HEADER_STRUCT.size:
         return None
     return int(DefaultRecordBatch(data).next_offset)

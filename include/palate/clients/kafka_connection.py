@@ -1,4 +1,4 @@
-"""How any client gets to the broker, and a sentence for whoever it refuses."""
+"""Connection options of every Kafka client, and a sentence for each refusal."""
 
 import logging
 import ssl
@@ -29,7 +29,7 @@ _SILENT.setLevel(logging.CRITICAL + 1)
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Return what a consumer, admin or producer of kafka-python needs to connect.
+    """Return the options that a kafka-python consumer, admin or producer connects with.
 
     :raises SettingsError: names the setting that is missing or can't be used
     """
@@ -82,11 +82,11 @@ def librdkafka_options(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Turn what a client raises into a sentence for the person who has to act.
+    """Turn a client's errors into a sentence for the person who has to act.
 
     :raises AccessDeniedError: if the broker refuses the login or a topic
     :raises ServiceUnavailableError: if it does not answer, or can't do it now
-    :raises BrokerRefusedError: if it refuses what it will refuse again
+    :raises BrokerRefusedError: if it would refuse another attempt too
     :raises PositionGapError: if offsets are gone
     :raises CodecMissingError: if a message can't be decompressed
     """
@@ -132,7 +132,7 @@ def explained(settings: Settings) -> Iterator[None]:
 def away(settings: Settings, said: str, meanwhile: str) -> PalateError:
     """Return why a broker does not answer, as a sentence.
 
-    :param said: the client's word for it
+    :param said: the client's own message
     :param meanwhile: a sentence on what goes on without it
     """
     if reason := connection_problem(settings):
@@ -148,12 +148,12 @@ def away(settings: Settings, said: str, meanwhile: str) -> PalateError:
 
 
 def unreachable(settings: Settings) -> str | None:
-    """Return which brokers advertise an address that leads nowhere, or None."""
+    """Return which brokers advertise an unreachable address, or None."""
     return advertised.problem(connection_options(settings), settings.kafka_bootstrap)
 
 
 def denied(settings: Settings, what: str) -> str:
-    """Return the sentence for a permission that is missing.
+    """Return the sentence for a missing permission.
 
     :param what: the topics, or what else is meant
     """
@@ -167,9 +167,10 @@ def denied(settings: Settings, what: str) -> str:
 
 
 def is_denied(settings: Settings, topic: str) -> bool:
-    """Tell whether a topic that does not show is one that the user may not see.
+    """Return whether a topic that is not listed is one that the user may not see.
 
-    A broker lists what a user may see, and says why only of what is asked for by name.
+    A broker lists what a user may see, and gives reasons only for topics that are
+    named.
     """
     admin = AdminClient(librdkafka_options(settings), logger=_SILENT)
     try:
@@ -191,7 +192,7 @@ def refused(settings: Settings) -> str:
 
 
 def connection_problem(settings: Settings) -> str | None:
-    """Return why no connection came about, or None if the broker does not answer."""
+    """Return why no connection was made, or None if the broker does not answer."""
     protocol = settings.kafka_security_protocol
     for server in settings.kafka_bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -245,12 +246,12 @@ def _login(settings: Settings) -> tuple[str, str]:
 
 def _login_problem(settings: Settings) -> str | None:
     # By librdkafka: kafka-python 3.0.12 drops the broker's refusal when the connection
-    # ends together with it, and then can't tell it from a broker that is away.
+    # ends together with it, and then can't tell it from a broker that is down.
     heard: list[KafkaError] = []
     admin = AdminClient(
         librdkafka_options(settings) | {"error_cb": heard.append}, logger=_SILENT
     )
-    # It connects by itself; a poll hands over what it has heard.
+    # It connects by itself; a poll returns what has arrived.
     until = time.monotonic() + _PROBE_SECONDS
     reasons: list[str] = []
     while not reasons and time.monotonic() < until:

@@ -39,12 +39,12 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class TopicState:
-    """What the broker says of a topic: its id, and the ends of each partition.
+    """A broker's state of a topic: its id, and the ends of each partition.
 
     ``begin`` is the first offset still kept, ``high`` the one that the next message
-    gets. What can be read ends at ``end``: it is less than ``high`` while a transaction
-    is open, which began there. ``leaderless`` partitions have none of these. The ids of
-    topic and cluster are None where a broker is too old to tell.
+    gets. Readable offsets end at ``end``: it is less than ``high`` while a transaction
+    is open that began there. ``leaderless`` partitions have none of these. The ids of
+    topic and cluster are None where a broker is too old to have them.
     """
 
     topic: str
@@ -66,7 +66,7 @@ class TopicState:
 
 
 class Reader:
-    """A consumer that is told where to read, and never jumps by itself."""
+    """A consumer that reads from given offsets, and never resets by itself."""
 
     def __init__(self, consumer: KafkaConsumer, settings: Settings) -> None:
         """Wrap a connected consumer."""
@@ -82,7 +82,7 @@ class Reader:
         """Ask for a topic's id and the ends of its partitions.
 
         :raises TopicMissingError: if the broker does not know the topic
-        :raises AccessDeniedError: if it lets this user not even see it
+        :raises AccessDeniedError: if this user may not even see it
         """
         with explained(self._settings):
             numbers = self._consumer.partitions_for_topic(topic)
@@ -101,7 +101,7 @@ class Reader:
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             timeout = int(self._timeout * 1000)
             begin = self._fetcher.offsets(partitions, OffsetSpec.EARLIEST, timeout)
-            # Before the end: a message that comes meanwhile is in no transaction.
+            # Before the end: a later message is in no transaction seen here.
             high = self._high_watermarks.offsets(partitions, OffsetSpec.LATEST, timeout)
             end = self._fetcher.offsets(partitions, OffsetSpec.LATEST, timeout)
         there = [tp for tp in partitions if tp in begin and tp in high and tp in end]
@@ -138,10 +138,10 @@ class Reader:
         return {tp.partition: at.offset if at else None for tp, at in found.items()}
 
     def wait(self, ends: dict[tuple[str, int], int], seconds: float) -> None:
-        """Wait until something stands at one of these ends, or for so many seconds.
+        """Wait until there is a message at one of these ends, or for so many seconds.
 
-        The broker answers at once when a message comes, so nothing has to be asked
-        again and again. What came is left unread.
+        The broker answers at once when a message comes, so there is no polling. The
+        record is not consumed.
         """
         at = {TopicPartition(*key): offset for key, offset in ends.items()}
         self._fetcher.unreadable.clear()
@@ -151,7 +151,7 @@ class Reader:
             self._consumer.seek(partition, offset)
         with explained(self._settings):
             self._consumer.poll(int(seconds * 1000), max_records=1)
-        if self._fetcher.unreadable:  # it would be sent again at once
+        if self._fetcher.unreadable:  # the broker would send it again at once
             time.sleep(seconds)
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
@@ -165,7 +165,7 @@ class Reader:
             self._consumer.seek(TopicPartition(*key), offset)
 
     def leave(self, key: tuple[str, int]) -> None:
-        """Read no further in a partition, until the next ``seek``."""
+        """Stop reading a partition, until the next ``seek``."""
         self._left.add(key)
 
     @property
@@ -182,10 +182,9 @@ class Reader:
     def records(self, until: dict[tuple[str, int], int]) -> Iterator[list[Any]]:
         """Yield polls of records until every partition is at its bound.
 
-        An empty poll means nothing, so only ``position`` tells the end. The caller
-        may stop between two polls. A partition that can't be read on is left where it
-        stands, see ``unreadable``; also one that sends nothing for
-        ``PALATE_KAFKA_TIMEOUT``.
+        An empty poll means nothing: only ``position`` shows the end. The caller may
+        stop between two polls. An unreadable partition stops where it is, see
+        ``unreadable``; so does one that sends nothing for ``PALATE_KAFKA_TIMEOUT``.
         """
         waiting = dict(until)
         last_progress = time.monotonic()
@@ -230,7 +229,7 @@ class Reader:
 def open_reader(settings: Settings, *, patience_ms: int = 100) -> Iterator[Reader]:
     """Connect to the broker for reading; close the connection at the end.
 
-    :param patience_ms: how long the broker may keep a request for what is not there yet
+    :param patience_ms: how long the broker may hold a request without new data
     :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
     :raises AccessDeniedError: if it refuses the login, or is not trusted
     :raises SettingsError: if a setting of the connection can't be used
@@ -270,14 +269,14 @@ def _connected(settings: Settings, patience_ms: int) -> KafkaConsumer:
             "`kafka`."
         )
         raise SettingsError(message) from None
-    # kafka-python 3.0.12 does not hand its retry_backoff_ms on to where it counts, and
-    # so lies idle for 0.1 s between its first two questions for metadata.
+    # kafka-python 3.0.12 does not pass its retry_backoff_ms on to where it counts, and
+    # so idles for 0.1 s between its first two metadata requests.
     consumer._client.cluster.config["retry_backoff_ms"] = 20
     return consumer
 
 
 def missing_codecs() -> list[str]:
-    """Return a sentence for each codec that topics may need and that isn't there."""
+    """Return a sentence for each missing codec that topics may need."""
     found = {
         "lz4": (kafka.codec.has_lz4(), "lz4"),
         "zstd": (kafka.codec.has_zstd(), "zstandard"),
@@ -289,7 +288,7 @@ def missing_codecs() -> list[str]:
         if not there
     ]
     try:
-        import crc32c  # noqa: F401 - only whether it is there
+        import crc32c  # noqa: F401 - only to see whether it is installed
     except ImportError:
         sentences.append(
             "Checksums are computed in Python, 11 times slower: install crc32c."

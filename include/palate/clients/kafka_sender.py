@@ -1,9 +1,9 @@
-"""Send to Kafka in order, and let nobody else send meanwhile.
+"""Send to Kafka in order, as the topic's only sender.
 
-By librdkafka, which the simulator sends with too: several times as fast as
-kafka-python. Its producer is idempotent, so a retry doubles nothing, and transactional:
-whoever opens a topic for sending shuts out a publisher that still sleeps on an older
-state. A topic that keeps only the last message of each key could lose the newer one.
+Uses librdkafka, like the simulator: several times as fast as kafka-python. The producer
+is idempotent, so a retry duplicates nothing, and transactional: opening a topic for
+sending fences off a publisher that still holds an older state. In a compacted topic the
+older state could otherwise replace the newer one.
 """
 
 import logging
@@ -34,7 +34,7 @@ from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Only the newest message of a key is kept: a topic of states needs no more.
+# Compacted: a topic of states needs only the newest message of a key.
 COMPACTED = {"cleanup.policy": "compact"}
 
 _HEADERS: list[tuple[str, str | bytes | None]] = [(ORIGIN_HEADER, b"palate")]
@@ -55,7 +55,7 @@ _SHUT_OUT = (
 
 
 class Sender:
-    """A producer for one topic that says what the broker has put away."""
+    """A producer for one topic that reports what the broker has stored."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
         """Start a client; it connects by itself."""
@@ -86,9 +86,9 @@ class Sender:
         )
 
     def open(self, config: Mapping[str, str]) -> None:
-        """Make the topic if it isn't there, and shut out who else sends to it.
+        """Create the topic if it is missing, and fence off its other senders.
 
-        :param config: of the topic, where it has to be made
+        :param config: of the topic, if it is created
         """
         with self._explained():
             found = self._producer.list_topics(self._topic, timeout=self._timeout)
@@ -102,9 +102,9 @@ class Sender:
     def send(self, messages: Iterable[tuple[str, bytes]]) -> int:
         """Send messages (key, value) and wait for the broker; return how many.
 
-        Each carries the header that says whose it is.
+        Each has the header that marks it as Palate's.
 
-        :raises PalateError: if one is not acknowledged; any may be there all the same,
+        :raises PalateError: if one is not acknowledged; any may be stored all the same,
             so the caller sends all of them again
         """
         number = 0
@@ -119,7 +119,7 @@ class Sender:
         return number
 
     def close(self) -> None:
-        """Forget what was not acknowledged, so that the client ends at once."""
+        """Drop what was not acknowledged, so that the client closes at once."""
         with suppress(KafkaException):
             self._producer.purge()
             self._producer.abort_transaction(1)
@@ -131,13 +131,13 @@ class Sender:
                 self._producer.produce(
                     self._topic, value, key, headers=_HEADERS, on_delivery=delivered
                 )
-            except BufferError:  # too much is on its way
+            except BufferError:  # the queue is full
                 self._producer.poll(0.1)
             except KafkaException as error:  # too large even for the client
                 self._note_delivery(key, error.args[0], None)
                 raise
             else:
-                return  # the commit hands out what was delivered
+                return  # the commit reports what was delivered
 
     def _make_topic(self, config: Mapping[str, str]) -> None:
         admin = AdminClient(self._options, logger=log)
@@ -211,12 +211,12 @@ class Sender:
 def open_sender(
     settings: Settings, topic: str, config: Mapping[str, str]
 ) -> Iterator[Sender]:
-    """Connect for sending to a topic, which is made where it is missing.
+    """Connect for sending to a topic, which is created if it is missing.
 
-    :param config: of a topic that has to be made
+    :param config: of a topic that has to be created
     :raises ServiceUnavailableError: if no broker answers in ``PALATE_KAFKA_TIMEOUT``
     :raises AccessDeniedError: if it refuses the login or a permission
-    :raises TopicMissingError: if the topic may not be made
+    :raises TopicMissingError: if the topic may not be created
     """
     sender = Sender(settings, topic)
     try:

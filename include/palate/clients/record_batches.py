@@ -1,4 +1,4 @@
-"""Parse the batches that a broker sends: whatever has bytes is handed out (ADR 0021).
+"""Parse the batches that a broker sends: every record with bytes is yielded (ADR 0021).
 
 kafka-python's own parser raises at a header name that isn't UTF-8, and unpacks a
 compressed batch however large it becomes.
@@ -17,8 +17,8 @@ from kafka.record.util import decode_varint
 
 from palate.errors import CodecMissingError, PalateError, UnreadableRecordError
 
-# A batch is at most as large as the broker's max.message.bytes, compressed. What
-# unpacks to more than this would take a worker's memory.
+# A batch is at most as large as the broker's max.message.bytes, compressed. Unpacking
+# to more than this would exhaust a worker's memory.
 MOST_BYTES = 256 * 2**20
 
 _VERSION = 2
@@ -39,7 +39,7 @@ class Record(NamedTuple):
 
 
 class UnparsableError(Exception):
-    """Raised where a batch, or the rest of it, has no records that can be had."""
+    """Raised where a batch, or the rest of it, has no readable records."""
 
     def __init__(
         self, cause: str, error: type[PalateError] = UnreadableRecordError
@@ -47,14 +47,14 @@ class UnparsableError(Exception):
         """Describe it.
 
         :param cause: completes "offsets 3 to 5 can't be read: "
-        :param error: what a run that meets it ends with
+        :param error: the class that a run raises for it
         """
         super().__init__(cause)
         self.error = error
 
 
 def check(batch: Any) -> None:
-    """Make sure that a batch, of any version, is what its producer sent.
+    """Check that a batch, of any version, is what its producer sent.
 
     :raises UnparsableError: if its version is unknown, or its checksum is wrong
     """
@@ -70,11 +70,11 @@ def check(batch: Any) -> None:
 def records(batch: DefaultRecordBatch) -> Iterator[Record]:
     """Yield the records of a batch of version 2, whose checksum is right.
 
-    A record that is broken inside, but whose length and offset are known, is handed
-    out with all of its bytes as its value.
+    A record that is broken inside, but whose length and offset are known, has all of
+    its bytes as its value.
 
-    :raises UnparsableError: where no record can be told from the next; what was yielded
-        until then is right
+    :raises UnparsableError: where record boundaries are lost; what was yielded until
+        then is right
     """
     buffer, at = _unpacked(batch)
     appended = batch.max_timestamp if batch.timestamp_type else None
@@ -82,7 +82,7 @@ def records(batch: DefaultRecordBatch) -> Iterator[Record]:
     for number in range(batch.records_count):
         try:
             length, start = decode_varint(buffer, at)
-            # One byte of attributes, which none has a meaning for yet.
+            # One byte of attributes, without a meaning so far.
             delta, at = decode_varint(buffer, start + 1)
             offset_delta, at = decode_varint(buffer, at)
         except (IndexError, ValueError):
@@ -104,9 +104,9 @@ def records(batch: DefaultRecordBatch) -> Iterator[Record]:
 def pack_headers(headers: list[Header]) -> bytes | None:
     """Return headers as STG keeps them: a JSON list of [name, value in base64 or null].
 
-    A name that is no text as ``jsonb`` takes it (not UTF-8, or with a NUL) has U+FFFD
-    for what is wrong, and itself in base64 as a third element: nothing is lost. Without
-    headers it is None.
+    A name that ``jsonb`` can't take (not UTF-8, or with a NUL) has U+FFFD for what is
+    wrong, and itself in base64 as a third element: nothing is lost. None without
+    headers.
     """
     if not headers:
         return None
@@ -153,7 +153,7 @@ def _cut(number: int, batch: DefaultRecordBatch) -> UnparsableError:
 
 
 def _unpacked(batch: DefaultRecordBatch) -> tuple[bytes, int]:
-    """Return the bytes in which the records stand, and where the first begins."""
+    """Return the bytes of the records, and where the first begins."""
     buffer, at = bytes(batch._buffer), batch._pos
     if batch.compression_type == batch.CODEC_NONE:
         return buffer, at
@@ -164,7 +164,7 @@ def _unpacked(batch: DefaultRecordBatch) -> tuple[bytes, int]:
         raise UnparsableError(f"its codec, {name}, is not installed", CodecMissingError)
     try:
         unpacked = _UNPACK[name](buffer[at:])
-    # Each codec has errors of its own, and raises others at bytes of no sense.
+    # Each codec has its own errors, and raises others at invalid bytes.
     except Exception as error:
         raise UnparsableError(
             f"its {name} data can't be decompressed ({type(error).__name__})"

@@ -17,13 +17,13 @@ from palate.errors import ServiceUnavailableError, SettingsError
 from palate.settings import Settings
 
 Client = redis.Redis | redis.RedisCluster
-# RedisClusterException is none of the others.
+# RedisClusterException has none of the others as its base.
 ERRORS = (redis.RedisError, RedisClusterException)
 
 _SECONDS = 10
 _ATTEMPTS = 3
 _EXAMPLE = "redis://[user:password@]host:port/0, or rediss://... for TLS"
-# In one round trip; in pieces, since Redis serves nobody else while it answers one.
+# One piece per round trip: Redis serves nobody else while it answers one.
 _MGET_KEYS = 500
 
 
@@ -33,7 +33,7 @@ def open_redis(settings: Settings, purpose: str, meanwhile: str) -> Iterator[Cli
 
     :param purpose: what it is for, such as ``the dictionaries``, for the messages
     :param meanwhile: a sentence on what goes on without it
-    :raises ServiceUnavailableError: if it does not answer, or takes nothing now
+    :raises ServiceUnavailableError: if it does not answer, or accepts nothing now
     :raises AccessDeniedError: if it refuses the login or a command, or is not trusted
     :raises SettingsError: if ``REDIS_URL`` can't be used
     """
@@ -51,7 +51,7 @@ def open_redis(settings: Settings, purpose: str, meanwhile: str) -> Iterator[Cli
 def connect(settings: Settings) -> Client:
     """Return a connected client; the caller closes it.
 
-    Whether it is a node of a cluster, the server says.
+    The server says whether it is a node of a cluster.
 
     :raises PalateError: if ``REDIS_URL`` is missing or can't be used
     :raises redis.RedisError: if it can't be reached, or refuses the login
@@ -63,7 +63,7 @@ def connect(settings: Settings) -> Client:
     try:
         if not _is_cluster(client):
             return client
-        # RedisCluster asks it too, and would keep a refusal to itself.
+        # RedisCluster asks too, but would swallow a refusal.
         client.execute_command("CLUSTER SLOTS")
     except BaseException:
         client.close()
@@ -74,11 +74,11 @@ def connect(settings: Settings) -> Client:
 
 
 def address_of(settings: Settings) -> RedisAddress:
-    """Return where ``REDIS_URL`` leads, without its password.
+    """Return the address in ``REDIS_URL``, without its password.
 
     :raises ServiceUnavailableError: if it is not set
-    :raises SettingsError: if it can't be used; its words are not repeated, since a
-        mistyped one may show its password anywhere
+    :raises SettingsError: if it can't be used; the text repeats nothing of it, since a
+        mistyped one may have its password anywhere
     """
     url = settings.redis_url.get_secret_value()
     if not url:
@@ -115,12 +115,12 @@ def address_of(settings: Settings) -> RedisAddress:
 
 
 def read_values(client: Client, keys: Sequence[str]) -> list[Any]:
-    """Return the value of each key, None where there is none, or another type."""
+    """Return the value of each key, None for a missing key or another type."""
     found: list[Any] = []
     for start in range(0, len(keys), _MGET_KEYS):
         some = keys[start : start + _MGET_KEYS]
         if isinstance(client, redis.RedisCluster):
-            # A cluster takes no keys of several slots in one command.
+            # A cluster refuses keys of several slots in one command.
             with client.pipeline(transaction=False) as pipeline:
                 for key in some:
                     pipeline.execute_command("MGET", key)
@@ -133,7 +133,7 @@ def read_values(client: Client, keys: Sequence[str]) -> list[Any]:
 def _is_cluster(client: "redis.Redis") -> bool:
     connection = client.connection_pool.get_connection()
     try:
-        # Permitted to every user; a proxy or a Redis before 6.0 doesn't know it.
+        # Every user may run it; a proxy or a Redis before 6.0 doesn't know it.
         connection.send_command("HELLO")
         answer = connection.read_response()
     except redis.AuthenticationError:
@@ -148,7 +148,7 @@ def _is_cluster(client: "redis.Redis") -> bool:
 
 
 def _problem(url: str) -> str | None:
-    """Return what is wrong with an address; nothing of it is repeated."""
+    """Return what is wrong with an address, without repeating any of it."""
     try:
         parts = urlsplit(url)
         if parts.scheme.lower() not in ("redis", "rediss", "unix"):

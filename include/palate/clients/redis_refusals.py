@@ -1,4 +1,4 @@
-"""Whatever Redis or its client refuses, as a sentence for the person who has to act."""
+"""Refusals of Redis or its client, as a sentence for the person who has to act."""
 
 import socket
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _NEEDED = (
     "on tags:* and palate-version:*; in a cluster each needs CLUSTER SLOTS and "
     "COMMAND. Have them granted (ACL SETUSER), or use another user."
 )
-# By the first word of what the server answers. Time may heal each of them.
+# By the first word of the server's answer. Each may pass with time.
 _ANSWERS = {
     "OOM": (
         "is full and takes no writes (maxmemory). Raise maxmemory, or remove what else "
@@ -62,7 +62,7 @@ _CLASSES: dict[type[Exception], str] = {
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """Where a Redis is, and as whom one comes there."""
+    """The address of a Redis, and the user."""
 
     host: str
     port: int
@@ -78,7 +78,7 @@ class RedisAddress:
 def why(
     address: RedisAddress, error: Exception, purpose: str, meanwhile: str
 ) -> PalateError:
-    """Return the error, as a sentence for the person who has to act.
+    """Return the error as a sentence for the person who has to act.
 
     :param purpose: what it is for, such as ``the dictionaries``
     :param meanwhile: a sentence on what goes on without it
@@ -125,7 +125,7 @@ def _refusal(address: RedisAddress, error: Exception, name: str) -> PalateError 
 
 
 def _trust(address: RedisAddress, error: Exception, name: str) -> PalateError | None:
-    """Look whether TLS is what kept a connection from coming about."""
+    """Check whether TLS prevented a connection."""
     if not _is_away(error):
         return None
     if not address.is_encrypted:

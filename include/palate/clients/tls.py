@@ -1,4 +1,4 @@
-"""What is wrong with a server's TLS, in words."""
+"""What is wrong with a server's TLS, as text."""
 
 import ssl
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 from socket import create_connection
 
 _PROBE_SECONDS = 3
-# Reasons of OpenSSL (X509_V_ERR_...); the others keep its own words.
+# OpenSSL's reasons (X509_V_ERR_...); the others keep its own words.
 _EXPIRED = 10
 _NOT_ISSUED = (7, 18, 19, 20, 21)
 
@@ -20,9 +20,9 @@ def context(ca: Path | None) -> ssl.SSLContext:
 
 
 def problem(host: str, port: int, ca: Path | None) -> str | None:
-    """Try a handshake; return what is wrong, or None, also if nobody is there.
+    """Try a handshake; return what is wrong, or None, also if no server answers.
 
-    :param ca: a file; without, the system's own authorities are trusted
+    :param ca: a file; without it, the system's own authorities are trusted
     """
     try:
         plain = create_connection((host, port), timeout=_PROBE_SECONDS)
@@ -38,12 +38,12 @@ def problem(host: str, port: int, ca: Path | None) -> str | None:
         if error.verify_code in _NOT_ISSUED:
             return f"its certificate was not issued by {trusted}"
         return f"its certificate is not valid: {error.verify_message}"
-    except OSError:  # an SSLError is one
+    except OSError:  # an SSLError is one too
         return "it does not speak TLS there"
 
 
 def is_spoken(host: str, port: int) -> bool:
-    """Tell whether a server speaks TLS, whoever has issued its certificate."""
+    """Return whether a server speaks TLS, whoever has issued its certificate."""
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # nothing is sent

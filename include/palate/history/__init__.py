@@ -1,4 +1,4 @@
-"""The past loaded again (reload), or built anew (rebuild)."""
+"""The past loaded again (reload), or rebuilt (rebuild)."""
 
 from palate.history import rebuild, rebuild_report, reload, reload_share
 

@@ -1,9 +1,9 @@
-"""The vault and the marts built anew from STG, beside the living tables (ADR 0016).
+"""Vault and marts rebuilt from STG, beside the live tables (ADR 0016).
 
-The same stages fill empty tables of the same names in other schemas, with watermarks of
-their own, while live runs go on. Then both are compared in one snapshot, a person
-approves what differs, and in one transaction the new tables take the old ones' place.
-Whatever is killed: a repeat goes on from the watermarks.
+The same stages fill empty tables of the same names in other schemas, with their own
+watermarks, while live runs go on. Then both are compared in one snapshot, a person
+approves the differences, and one transaction swaps the new tables in. After any kill, a
+repeat goes on from the watermarks.
 """
 
 import logging
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 STAGE = "rebuild"
 VAULT = f"{STAGE}:vault"
 
-# How long readers may have to wait for the swap, and it for them, before it gives up.
+# How long readers may wait for the swap, and the swap for them, before it gives up.
 _SWAP_WAIT = "5s"
 
 
 def build(settings: Settings, caller: Caller) -> Outcome:
-    """Fill the new tables as far as the living ones are; live runs go on meanwhile.
+    """Fill the new tables as far as the live ones are; live runs go on meanwhile.
 
-    Goes on with a rebuild that was interrupted, if its statements were the same.
+    Resumes an interrupted rebuild, if its statements were the same.
 
     :raises RebuildRefusedError: if STG can't give all rows, or something would be lost
     """
@@ -68,9 +68,10 @@ def build(settings: Settings, caller: Caller) -> Outcome:
 
 
 def compare(settings: Settings, caller: Caller) -> RebuildReport:
-    """Compare the new tables with the living ones; note and return what differs.
+    """Compare the new tables with the live ones; record and return the differences.
 
-    Live runs wait while both are brought to one point, and not while they are compared.
+    Live runs wait while both are brought to the same positions, not while they are
+    compared.
 
     :raises RebuildRefusedError: if there is no rebuild under way
     """
@@ -88,15 +89,15 @@ def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
             conn = stack.enter_context(connect(settings))
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             stack.enter_context(conn.transaction())
-            conn.execute("SELECT 1")  # the snapshot in which both are at one point
-            for run in running:  # they were, if nobody has lost a lock until now
+            conn.execute("SELECT 1")  # the snapshot that has both at the same positions
+            for run in running:  # checks that no run has lost its lock until now
                 with run.transaction():
                     pass
         return compare_tables(conn)
 
 
 def approve(settings: Settings, caller: Caller) -> RebuildReport:
-    """Note that a person has seen what differs, and wants it so."""
+    """Record that a person has approved the differences."""
     with connect(settings) as conn:
         conn.execute(
             "UPDATE ops.rebuilds SET approved_dt = clock_timestamp()"
@@ -110,14 +111,14 @@ def approve(settings: Settings, caller: Caller) -> RebuildReport:
 def swap(
     settings: Settings, caller: Caller, *, is_approved: bool = False
 ) -> RebuildReport:
-    """Let the new tables take the place of the living ones, in one transaction.
+    """Replace the live tables by the new ones, in one transaction.
 
-    Since an approval may take days, what was approved is compared once more before.
-    A run that has swapped already does nothing.
+    An approval may take days, so the approved tables are compared once more before. A
+    run that has swapped already does nothing.
 
-    :param is_approved: whether a person has just approved what was compared
-    :raises ApprovalNeededError: if they differ, and not as a person has approved
-    :raises StageBusyError: if somebody reads the living tables for too long
+    :param is_approved: whether a person has just approved the comparison
+    :raises ApprovalNeededError: if they differ otherwise than a person has approved
+    :raises StageBusyError: if somebody reads the live tables for too long
     """
     with connect(settings) as conn:
         if done := read(conn, caller.dag_id, caller.run_id, "swapped"):
@@ -150,9 +151,9 @@ def swap(
 
 
 def discard(settings: Settings, caller: Caller | None = None) -> bool:
-    """Drop the new tables; the living ones stay. Return whether there were any.
+    """Drop the new tables; the live ones stay. Return whether there were any.
 
-    :param caller: whose they must be; else they are anybody's
+    :param caller: whose rebuild it must be; None for anybody's
     """
     with connect(settings) as conn:
         is_there = read_open(conn, caller) is not None
@@ -165,7 +166,7 @@ def discard(settings: Settings, caller: Caller | None = None) -> bool:
 
 
 def progress(conn: Connection) -> tuple[int, int]:
-    """Return how many positions the new vault has, and how many the living one."""
+    """Return how many positions the new vault has, and how many the live one."""
     return conn.execute(
         "SELECT coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0),"
         " coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0)"
@@ -178,7 +179,7 @@ def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
     conn.execute(f"SET LOCAL lock_timeout = '{_SWAP_WAIT}'")
     names = list(load_marts()) if seen.marts_differ else []
     if settings.palate_publish_counters_to:
-        for name in names:  # who leaves the mart, too
+        for name in names:  # also for guests that leave the mart
             counters.enter_all_counters(conn, name)
     conn.execute("SELECT ops.swap_rebuild()")
     redefinition.accept(conn)
@@ -190,7 +191,7 @@ def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
 
 
 def _catch_up(settings: Settings, caller: Caller) -> Outcome:
-    """Load into the new tables what the living ones have, and count it."""
+    """Load into the new tables what the live ones have, and count it."""
     outcome = Outcome(STAGE)
     with open_run(settings, VAULT, caller, TableSet.SHADOW) as attempt:
         while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
@@ -214,16 +215,16 @@ def _catch_up(settings: Settings, caller: Caller) -> Outcome:
 
 @contextmanager
 def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRun]]:
-    """Hold all stages that write the vault or a mart, at one and the same point.
+    """Hold all stages that write the vault or a mart, all at the same positions.
 
-    What is here is short, if the new tables have caught up just before.
+    This is short if the new tables have caught up just before.
     """
     with ExitStack() as stack:
         running: dict[str, StageRun] = {}
         for stage in (
             vault.stage.RELOAD,
             *(mart.stage for mart in load_marts().values()),
-            vault.STAGE,  # the last: it is the one that has the least patience
+            vault.STAGE,  # last: nothing may wait long for it
         ):
             held = [run.conn for run in running.values()]
             with locks.kept_awake(held):  # each may have to be waited for

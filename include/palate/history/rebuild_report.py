@@ -1,4 +1,4 @@
-"""What a rebuild found: each new table against the living one of its name."""
+"""The result of a rebuild: each new table compared with the live one of its name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _REFUSED = "stg.rejected_messages"
 
 @dataclass(frozen=True)
 class TableFound:
-    """What was found in one table.
+    """The differences of one table.
 
-    ``missing`` rows the living table lacks, ``extra`` ones it has too many, ``changed``
-    ones have other values there. Of a table that ``is_redefined`` only the rows count.
-    ``examples`` have what is wrong, a row's key and names of columns: no other value
-    leaves the warehouse, for it may be anybody's name.
+    The live table lacks ``missing`` rows, has ``extra`` ones too many, and other values
+    in ``changed`` ones. For an ``is_redefined`` table only the number of rows counts.
+    ``examples`` have a row's key and names of columns: no other value leaves the
+    warehouse, as it may be personal data.
     """
 
     name: str
@@ -47,7 +47,7 @@ class TableFound:
 
 @dataclass(frozen=True)
 class RebuildReport:
-    """What a rebuild found, as far as it is."""
+    """What a rebuild found so far."""
 
     rebuild_id: int
     compared_dt: datetime
@@ -62,12 +62,12 @@ class RebuildReport:
 
     @property
     def differs(self) -> bool:
-        """Tell whether a person has to approve."""
+        """Return whether a person has to approve."""
         return self.differing > 0
 
     @property
     def marts_differ(self) -> bool:
-        """Tell whether tags and published counters are to be looked at again."""
+        """Return whether tags and published counters must be evaluated again."""
         return any(
             table.differing for table in self.tables if table.name.startswith("cdm.")
         )
@@ -84,7 +84,7 @@ class RebuildReport:
         )
 
     def exceeded_by(self, tables: Iterable[TableFound]) -> list[str]:
-        """Return the tables that differ in more rows by now than they did here."""
+        """Return the tables in which more rows differ by now than did here."""
         known = {table.name: table.differing for table in self.tables}
         return [
             table.name
@@ -93,7 +93,7 @@ class RebuildReport:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for a program."""
+        """Return plain values for JSON."""
         return {
             "rebuild_id": self.rebuild_id,
             "outcome": self.outcome,
@@ -103,7 +103,7 @@ class RebuildReport:
         }
 
     def markdown(self) -> str:
-        """Return what a person reads."""
+        """Return the report as markdown."""
         verdict = {
             "swapped": "The rebuilt tables have taken the living ones' place. ",
             "discarded": "The rebuilt tables were dropped; the living ones stay. ",
@@ -153,7 +153,7 @@ def compare_tables(conn: Connection) -> list[TableFound]:
 def enter(
     conn: Connection, rebuild_id: int, found: Iterable[TableFound]
 ) -> RebuildReport:
-    """Note what was found of a rebuild, in place of what was found before."""
+    """Record the result of a comparison, in place of an earlier one."""
     tables = list(found)
     with conn.transaction():
         conn.execute(
@@ -191,7 +191,7 @@ def enter(
 
 
 def read_open(conn: Connection, caller: Caller | None = None) -> int | None:
-    """Return the number of the rebuild that is under way, if it is the caller's."""
+    """Return the id of the rebuild under way, if it is the caller's."""
     row = conn.execute(
         "SELECT rebuild_id FROM ops.rebuilds WHERE finished_dt IS NULL"
         " AND (%(run_id)s::text IS NULL"

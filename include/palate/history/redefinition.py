@@ -1,4 +1,4 @@
-"""Definitions that changed their meaning: a rebuild makes their tables by the new one.
+"""Changed definitions: a rebuild creates their tables by the new meaning.
 
 Only the owner of the warehouse may do that. Without such a change nothing here happens.
 """
@@ -20,7 +20,7 @@ _NEW = TableSet.SHADOW
 
 
 def check_files(conn: Connection) -> None:
-    """See that each table has a definition that new ones can be made and filled by.
+    """Check that each table has a definition that a new one can be made and filled by.
 
     :raises RebuildRefusedError: names a table or a definition without the other
     :raises DefinitionError: if a mart names live tables where new ones are meant
@@ -47,7 +47,7 @@ def check_files(conn: Connection) -> None:
 
 
 def statements_hash(settings: Settings) -> str:
-    """Return what tells whether an interrupted rebuild may go on: its statements."""
+    """Return the hash of a rebuild's statements: only if it is equal, it may resume."""
     definitions = load_vault()
     relations = frozenset(
         name for item in definitions.tables.values() for name in item.source
@@ -72,7 +72,7 @@ def statements_hash(settings: Settings) -> str:
 
 
 def make_redefined(conn: Connection) -> None:
-    """Make the new tables of changed definitions by what the files say now.
+    """Create the new tables of changed definitions from the current files.
 
     :raises RebuildRefusedError: if this account may not
     """
@@ -104,7 +104,7 @@ def make_redefined(conn: Connection) -> None:
 
 
 def accept(conn: Connection) -> None:
-    """Note that the tables just swapped in have the new meaning."""
+    """Record that the tables just swapped in have the new meaning."""
     changed = registry.changed(conn, meanings.all_meanings())
     if not changed:
         return
@@ -116,7 +116,7 @@ def accept(conn: Connection) -> None:
 
 
 def redefined_tables(conn: Connection) -> set[str]:
-    """Return the tables whose definition says something else by now."""
+    """Return the tables whose definition has changed."""
     found: set[str] = set()
     for one in registry.changed(conn, meanings.all_meanings()):
         if one.kind == "mart":

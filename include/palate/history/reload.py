@@ -1,8 +1,8 @@
-"""A week of history looked at again: every layer against the one it follows from.
+"""A reload: every layer of some time compared with the one it follows from.
 
-Each layer heals what is missing or wrong and counts the rest as equal: messages against
-the broker's, the vault's rows against the messages, the counters of the guests that the
-week names against the vault (ADR 0015). A repeat does no harm, nor does a live run.
+Each layer restores what is missing or wrong and counts the rest as equal: messages
+against the broker's, the vault's rows against the messages, the counters of the guests
+of that time against the vault (ADR 0015). Repeats and live runs do no harm.
 """
 
 import json
@@ -35,8 +35,8 @@ VAULT = "vault"
 class Layer:
     """What was found in one layer.
 
-    ``healed`` were missing or wrong and are right now, ``differing`` are left as they
-    are, ``refused`` are messages of these times that are no usable orders.
+    ``healed`` rows were missing or wrong and are right now, ``differing`` ones are left
+    as they are, ``refused`` are messages of this time that are no usable orders.
     """
 
     name: str
@@ -66,11 +66,11 @@ class ReloadReport:
 
     @property
     def healed(self) -> int:
-        """Return how many rows were put right."""
+        """Return how many rows were corrected."""
         return sum(layer.healed for layer in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for a program."""
+        """Return plain values for JSON."""
         return {
             "from": self.request.start.isoformat(),
             "to": self.request.end.isoformat(),
@@ -84,7 +84,7 @@ class ReloadReport:
         }
 
     def markdown(self) -> str:
-        """Return what a person reads."""
+        """Return the report as markdown."""
         start, end = self.request.start, self.request.end
         lines = [
             f"# History of {start:%F %H:%M} to {end:%F %H:%M} (broker time, UTC)",
@@ -114,7 +114,7 @@ class ReloadReport:
         return "\n".join(lines)
 
     def check(self) -> None:
-        """Raise the alarm if something differs that is never overwritten.
+        """Raise if rows differ that are never overwritten.
 
         :raises HistoryDiffersError: once all else is right
         """
@@ -123,7 +123,7 @@ class ReloadReport:
 
     @property
     def alarm(self) -> str:
-        """Return what is told of rows that differ."""
+        """Return the alarm's text about rows that differ."""
         of_broker = any(one.differing and one.name == MESSAGES for one in self.layers)
         page = "Messages differ from the broker" if of_broker else "The vault differs"
         return (
@@ -150,10 +150,10 @@ class ReloadReport:
 def run(
     settings: Settings, caller: Caller, layer: str, request: plans.Request
 ) -> Outcome:
-    """Look at one layer; the messages first, since they say which positions are meant.
+    """Reload one layer; the messages first, since they determine the positions.
 
     :param layer: ``messages``, ``vault``, or the name of a mart
-    :raises NotFoundError: if the messages were not looked at before
+    :raises NotFoundError: if the messages were not reloaded before
     """
     start = time.monotonic()
     if layer == MESSAGES:
@@ -171,9 +171,9 @@ def run(
 
 
 def run_all(settings: Settings, caller: Caller, request: plans.Request) -> ReloadReport:
-    """Look at all layers, the marts side by side; return what was found.
+    """Reload all layers, the marts in parallel; return what was found.
 
-    Layers that this caller has looked at before are not looked at again.
+    Layers that this caller has done before are not done again.
     """
 
     def look(layer: str) -> None:
@@ -192,9 +192,9 @@ def run_all(settings: Settings, caller: Caller, request: plans.Request) -> Reloa
 
 
 def interrupted(settings: Settings, caller: Caller, request: plans.Request) -> Caller:
-    """Return the caller of the newest reload of a request that did not end.
+    """Return the caller of the newest unfinished reload of a request.
 
-    :param caller: who asks; only reloads of its kind are looked at
+    :param caller: only reloads of its kind count
     :raises NotFoundError: if there is none
     """
     with connect(settings) as conn:
@@ -216,7 +216,7 @@ def interrupted(settings: Settings, caller: Caller, request: plans.Request) -> C
 def note(
     settings: Settings, caller: Caller, layer: str, outcome: Outcome, seconds: float
 ) -> None:
-    """Enter what was found in one layer, by all attempts that it took.
+    """Record what was found in one layer, by all attempts that it took.
 
     :param outcome: of the last attempt, which has the examples
     :param seconds: how long the last attempt took
@@ -228,7 +228,7 @@ def note(
             compared, healed = counts["compared"], counts["healed"]
         elif layer == VAULT:
             compared = counts["documents"]
-            # Refused anew is what had been refused and stood there no more.
+            # Refused now: refused before, but no longer recorded.
             tables = load_vault().tables
             healed = counts["refused"] + sum(counts[name] for name in tables)
         else:
@@ -273,7 +273,7 @@ def report(settings: Settings, caller: Caller) -> ReloadReport:
 
 
 def _keep_incident(conn: Connection, found: ReloadReport) -> None:
-    """Begin the incident of a history that differs; end those that it covers."""
+    """Open the incident of a history that differs; end those that it covers."""
     start, end = found.request.start, found.request.end
     if found.differing:
         name = f"{start.isoformat()}/{end.isoformat()}"

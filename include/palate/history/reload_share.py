@@ -1,4 +1,4 @@
-"""How far a reload is, for whoever watches it."""
+"""The progress of a reload, for whoever watches it."""
 
 import threading
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from palate.settings import Settings
 
 @dataclass(frozen=True)
 class Share:
-    """What is done of a layer, by all attempts, and how much that layer has in all."""
+    """How much of a layer is done, by all attempts, and how much it has in all."""
 
     done: int
     total: int
     unit: str
 
     def __str__(self) -> str:
-        """Return the words for a log."""
+        """Return the text for a log."""
         return f"{self.done:,} of {self.total:,} {self.unit}"
 
 
 class ReloadProgress:
-    """How far each layer of a caller's reload is, from batch to batch."""
+    """The progress of each layer of a caller's reload, batch by batch."""
 
     def __init__(self, settings: Settings, caller: Caller) -> None:
-        """Take what is needed to learn how much there is to do."""
+        """Keep what is needed to find out how much there is to do."""
         self._settings = settings
         self._caller = caller
         self._shares: dict[str, Share] = {}
         self._changing = threading.Lock()
 
     def after(self, stage: str, batch: Batch) -> Share:
-        """Return how far a stage is, after a batch that was committed."""
+        """Return a stage's progress after a committed batch."""
         size = sum(len(item) for item in batch.ranges) + batch.counts["guests"]
         with self._changing:
             if seen := self._shares.get(stage):

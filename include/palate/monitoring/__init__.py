@@ -1,4 +1,4 @@
-"""Who notices: the bell, the watch, alarms, the promise of freshness."""
+"""The bell, the watch, alarms, the freshness target."""
 
 from palate.monitoring import alarms, backlog, bell, freshness, watch
 from palate.monitoring.freshness import Freshness

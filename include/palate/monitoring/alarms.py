@@ -1,7 +1,7 @@
-"""Who is told of incidents: one alarm when one begins, one all-clear when it is over.
+"""Alarms of incidents: one when an incident begins, an all-clear when it ends.
 
-The table of incidents is the outbox. What was told is noted after it was told: no alarm
-is lost, and one may be sent twice.
+The table of incidents is the outbox. An alarm is recorded after it was sent: no alarm
+is lost; one may be sent twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,20 +20,20 @@ _UNTOLD = "(told_dt IS NULL OR (ended_dt IS NOT NULL AND end_told_dt IS NULL))"
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is told of an incident: that it began, or that it is over."""
+    """A notification of an incident: that it began, or that it is over."""
 
     incident: Incident
     is_over: bool
 
     @property
     def title(self) -> str:
-        """Return what stands in a subject line."""
+        """Return the subject line."""
         what = "all-clear" if self.is_over else "alarm"
         return f"Palate {what}: {self.incident.kind} {self.incident.subject}"
 
     @property
     def text(self) -> str:
-        """Return what a person reads."""
+        """Return the text for people."""
         if not self.is_over or self.incident.ended_dt is None:
             return str(self.incident)
         return (
@@ -42,7 +42,7 @@ class Alarm:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the templates of a notifier may name, inert in any medium."""
+        """Return the fields for a notifier's templates, inert in any medium."""
         return {
             "title": in_any_medium(self.title),
             "text": in_any_medium(self.text),
@@ -59,13 +59,13 @@ Tell = Callable[[Alarm], None]
 
 
 def tell_all(conn: Connection, tell: Tell) -> int:
-    """Tell what was not told yet, the oldest first; return how many.
+    """Send the alarms not sent yet, the oldest first; return how many.
 
-    Several processes may do it at once: each alarm is told by one. No transaction and
-    no row is held while somebody is told; what can't be told lets the others go first.
+    Several processes may do it at once: each alarm is sent by one. No transaction and
+    no row is held meanwhile; an alarm that can't be sent does not stop the others.
 
     :param tell: sends one alarm, or raises
-    :raises AlarmNotToldError: if one could not be told, once all others are
+    :raises AlarmNotToldError: if one could not be sent, once all others are
     """
     number = 0
     failures: dict[int, AlarmNotToldError] = {}
@@ -85,7 +85,7 @@ def tell_all(conn: Connection, tell: Tell) -> int:
 
 
 def undelivered(conn: Connection) -> tuple[int, datetime | None]:
-    """Return how many alarms wait to be told, and since when."""
+    """Return how many alarms wait to be sent, and since when."""
     return conn.execute(
         "SELECT count(*), min(CASE WHEN told_dt IS NULL THEN began_dt ELSE ended_dt"
         f" END) FROM ops.incidents WHERE {_UNTOLD}"
@@ -103,7 +103,7 @@ def _next(conn: Connection, passed_over: list[int]) -> int | None:
 
 @contextmanager
 def _claimed(conn: Connection, incident_id: int) -> Iterator[bool]:
-    """Keep other processes from an alarm, as long as this session lives."""
+    """Claim an alarm against other processes, as long as this session lives."""
     key = (f"palate alarm {incident_id}",)
     row = conn.execute(
         "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key
@@ -115,7 +115,7 @@ def _claimed(conn: Connection, incident_id: int) -> Iterator[bool]:
 
 
 def _tell(conn: Connection, tell: Tell, incident_id: int) -> bool:
-    """Tell one alarm, and note it; return False if somebody else was faster."""
+    """Send one alarm, and record it; return False if another process was faster."""
     row = conn.execute(
         "SELECT told_dt IS NOT NULL, kind, subject, message, began_dt, ended_dt"
         f" FROM ops.incidents WHERE incident_id = %s AND {_UNTOLD}",

@@ -1,6 +1,6 @@
-"""What waits, as broker and ledger tell it: one view for status, bell and watch.
+"""What waits, from broker and ledger: one view for status, bell and watch.
 
-A topic that can't be seen, or a log that stands, hides no other.
+A topic that can't be seen, or a log that is stopped, hides no other.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class LogEnds:
     """What a broker has of a log.
 
     A stage that is new to it begins at ``first``. The broker keeps it from ``begin`` to
-    ``high``; it can be read up to ``end``, which is less while a transaction is open.
+    ``high``; readable up to ``end``, which is less while a transaction is open.
     """
 
     first: int
@@ -51,7 +51,7 @@ class Seen:
 
 
 def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
-    """Ask the broker for topics; nothing is written.
+    """Ask the broker for topics, without writing.
 
     :raises PalateError: if the broker does not answer
     """
@@ -79,10 +79,10 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
 
 
 def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
-    """Return how far each mart is that a message has to reach.
+    """Return the watermarks of each mart that a message has to reach.
 
-    A mart that is new and being filled from the history is not one of them. Where there
-    is no other, what counts is how far the vault is.
+    Without marts that are being filled from the history. If no other is left, the
+    vault's watermarks count.
     """
     new = {item.name for item in initial_load.pending(conn)}
     found = {
@@ -94,7 +94,7 @@ def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
 
 
 def standing(conn: Connection) -> dict[str, str]:
-    """Return why logs stand until somebody acts, by a log's name."""
+    """Return why logs are stopped until somebody acts, by a log's name."""
     return {
         incident.subject: incident.message
         for incident in open_incidents(conn)
@@ -103,7 +103,7 @@ def standing(conn: Connection) -> dict[str, str]:
 
 
 def transaction_sentence(log: FeedPartition, ends: LogEnds) -> str:
-    """Say that a transaction hides what is behind it, and what to do."""
+    """Return the message about a transaction that hides what is behind it."""
     return (
         f"A transaction has been open since offset {ends.end} of {log}, which goes on "
         f"to {ends.high - 1}: what is behind it can't be read before it ends. See "

@@ -1,7 +1,7 @@
-"""When a run should start: orders or dictionary entries wait, and nobody is at it.
+"""When a run should start: orders or dictionary entries wait, and no run is active.
 
-What waits, the broker and the ledger say; nothing is read or kept here. A ring that is
-lost costs time, nothing else; a ring too many is a run that finds nothing.
+Broker and ledger know what waits; nothing is read or kept here. A lost event delays a
+run; an extra one starts a run that finds nothing.
 """
 
 import logging
@@ -27,20 +27,20 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
 _SECONDS_BETWEEN_LOOKS_AT_ENTRIES = 5
-# While the ends of the broker stay as they are, nothing new waits; but a topic may be
-# made anew, or a partition be added.
+# While the broker's ends stay the same, nothing new waits; but a topic may be created
+# anew, or a partition be added.
 _SECONDS_BETWEEN_CLOSE_LOOKS = 5
 _SECONDS_BETWEEN_LOOKS = 0.25
-# The end of a trigger waits for the look that is going on.
+# A trigger that ends waits for the current poll.
 _LONGEST_WAIT = 1.0
 
 
 @dataclass
 class RingPolicy:
-    """Tells when what waits deserves a ring.
+    """Decides when waiting messages deserve a ring.
 
-    At once when it is new, or when some of it was taken and some is left; again, with
-    growing pauses, while nobody takes it.
+    At once when they are new, or when some were taken and some are left; again, with
+    growing pauses, while none are taken.
     """
 
     _progress: object = None
@@ -48,10 +48,10 @@ class RingPolicy:
     _pause: float = 0
 
     def should_ring(self, is_waiting: bool, progress: object, now: float) -> bool:
-        """Tell whether to ring now; the answer yes counts as a ring.
+        """Return whether to ring now; True counts as a ring.
 
         :param progress: changes when something was taken
-        :param now: seconds of a clock that only goes forward
+        :param now: seconds of a monotonic clock
         """
         if not is_waiting:
             self._pause = 0
@@ -69,7 +69,7 @@ class RingPolicy:
 class WaitingMessages:
     """Compares the broker with the ledger, with both connections kept open.
 
-    Not for two threads at once.
+    Not thread-safe.
     """
 
     def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
@@ -95,7 +95,7 @@ class WaitingMessages:
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
-        """Return the watch."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,7 +107,7 @@ class WaitingMessages:
         self._opened.close()
 
     def should_ring(self) -> bool:
-        """Look once, and tell whether a run should start.
+        """Check once; return whether a run should start.
 
         :raises PalateError: if the broker or the warehouse does not answer
         """
@@ -115,7 +115,7 @@ class WaitingMessages:
         return self._orders_wait(now) or self._entries_are_due(now)
 
     def wait(self) -> None:
-        """Wait until another look is worth it; when all is calm, for a message.
+        """Wait until another check is worth it; if nothing waits, for a message.
 
         :raises PalateError: if the broker does not answer
         """
@@ -129,20 +129,20 @@ class WaitingMessages:
         if ends == self._calm_ends and now < self._look_closely_from:
             return False
         self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
-        # The broker first: what is taken meanwhile must not look as if it waited.
+        # The broker first: otherwise messages taken meanwhile would seem to wait.
         seen = backlog.measure(self._conn, self._reader, self._topics)
         self._tell_unseen(seen.unseen)
         is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
         if is_waiting and _is_any_running(self._conn, (drain.STAGE, vault.STAGE)):
-            # A drain may take them all; what it leaves, the next look finds. And while
-            # the vault is behind, more runs would only queue up for its lock.
+            # A drain may take them all; the next check finds what it leaves. And while
+            # the vault is behind, more runs would only queue for its lock.
             return False
         progress = watermarks(self._conn, drain.STAGE) if is_waiting else None
         return self._orders.should_ring(is_waiting, progress, now)
 
     def _can_any_be_taken(self, seen: Seen) -> bool:
-        """Tell whether a run would take messages: not what waits for a person."""
+        """Return whether a run would take messages, not counting stopped logs."""
         done = watermarks(self._conn, drain.STAGE)
         ahead = [
             log
@@ -162,14 +162,14 @@ class WaitingMessages:
         if now < self._look_at_entries_from:
             return False
         self._look_at_entries_from = now + _SECONDS_BETWEEN_LOOKS_AT_ENTRIES
-        # Twice in a row: a run that is at it right now needs no ring.
+        # Twice in a row: an active run needs no ring.
         were_due, are_due = self._were_entries_due, dictionaries.is_due(self._conn)
         self._were_entries_due = are_due
         return self._entries.should_ring(are_due and were_due, None, now)
 
 
 def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:
-    """Tell whether a run holds the lock of one of the stages."""
+    """Return whether a run holds the lock of one of the stages."""
     row = conn.execute(
         "SELECT EXISTS (SELECT 1 FROM pg_locks"
         " WHERE locktype = 'advisory' AND granted"

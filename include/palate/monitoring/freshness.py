@@ -1,7 +1,7 @@
-"""The promise: a message is in the marts within so many seconds (ADR 0018).
+"""The freshness target: a message is in the marts within so many seconds (ADR 0018).
 
-How long a message has waited is not told by its own time, which may be anybody's: it is
-counted from when the watch first saw the log end behind it.
+Waiting time is measured by the watch's clock, from when it first saw the log end after
+the message, since message timestamps are the sender's.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from palate.monitoring.backlog import Seen
 from palate.positions import FeedPartition, watermarks
 from palate.settings import Settings
 
-# A watch that has not looked for so long stands still.
+# A watch that has not checked for this long has stopped.
 ASLEEP_SECONDS = 60.0
 _SUBJECT = "marts"
 
@@ -28,10 +28,10 @@ _SUBJECT = "marts"
 class Freshness:
     """How long the oldest message has waited for a mart; 0 if none waits.
 
-    ``waiting_seconds`` is None if some wait, and nobody knows since when.
+    ``waiting_seconds`` is None if some wait, and since when is unknown.
 
-    ``watched_dt`` is when the watch last looked, None if it never did; ``is_kept``
-    says whether the promise is, as far as that is known.
+    ``watched_dt`` is when the watch last checked, None if it never did; ``is_kept``
+    says whether the target is met, as far as that is known.
     """
 
     promised_seconds: float
@@ -44,13 +44,13 @@ class Freshness:
 def observe(
     conn: Connection, reader: Reader, settings: Settings
 ) -> dict[str, PalateError]:
-    """Note where the logs end; begin or end the incident of the promise.
+    """Record where the logs end; open or end the incident of the freshness target.
 
-    Return why topics, or partitions, were not seen: what waits there is not known.
+    Return why topics, or partitions, were not seen: what waits there is unknown.
 
     :raises PalateError: if the broker does not answer
     """
-    # The broker first: what is counted meanwhile must not look as if it waited.
+    # The broker first: otherwise messages counted meanwhile would seem to wait.
     seen = backlog.measure(conn, reader, settings.palate_topics)
     marts = backlog.counting_marts(conn)
     logs = [

@@ -1,7 +1,7 @@
-"""The watch: whether messages reach the marts in time, and who is to know of incidents.
+"""The watch: do messages reach the marts in time, and who must know of incidents.
 
-It runs by itself, so that it notices when nothing else runs. It needs the broker and
-the warehouse, and says so when one of them is away.
+It runs by itself, so that it works when nothing else does. It needs the broker and the
+warehouse, and raises an alarm when one of them is down.
 """
 
 import logging
@@ -31,10 +31,10 @@ _WAREHOUSE = "warehouse"
 
 
 class Watch:
-    """One process's watch; not for two threads at once."""
+    """One process's watch; not thread-safe."""
 
     def __init__(self, settings: Settings, tell: Tell) -> None:
-        """Describe it; nothing is opened yet.
+        """Keep the settings; nothing is opened yet.
 
         :param tell: sends one alarm, or raises
         """
@@ -44,22 +44,22 @@ class Watch:
         self._opened = ExitStack()
         # Since when the broker, or the warehouse, was not seen.
         self._blind_since: dict[str, float] = {}
-        # The topics and partitions that were not seen at the last look.
+        # The topics and partitions that the last check did not see.
         self._unseen: set[str] = set()
-        # The warehouse can't keep the incident of its own absence.
+        # The warehouse can't keep the incident of its own outage.
         self._away: Incident | None = None
         self._tell_from = 0.0
         self._failures = 0
 
     def run(self, stop: Event) -> None:
-        """Look and tell until somebody says stop."""
+        """Check and send alarms until ``stop`` is set."""
         with self._opened:
             while not stop.is_set():
                 self.once()
                 stop.wait(SECONDS_BETWEEN_LOOKS)
 
     def once(self) -> None:
-        """Look, and tell what is to be told."""
+        """Check once, and send the alarms due."""
         try:
             with connect(self._settings) as conn:
                 self._look(conn)
@@ -124,7 +124,7 @@ class Watch:
                 self._away = None
 
     def _try(self, telling: Callable[[], object]) -> bool:
-        """Tell, and say whether it worked; after a failure wait before the next try."""
+        """Send; return whether it worked. After a failure wait before the next try."""
         now = time.monotonic()
         if now < self._tell_from:
             return False

@@ -1,4 +1,4 @@
-"""What is known of one dictionary entry: versions, menu, and what Redis says."""
+"""What is known of one dictionary entry: versions, menu, and the value in Redis."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class Dish:
     """A dish that a menu of this restaurant has had, and a category it belonged to.
 
     ``from_dt`` is None for the first known category, which counts for all time before
-    too; ``until_dt`` is None while it lasts. The menus of all restaurants decide.
+    too; ``until_dt`` is None for the current one. The menus of all restaurants decide.
     """
 
     product_id: str
@@ -46,7 +46,7 @@ class Dish:
 
 @dataclass(frozen=True)
 class Entry:
-    """Everything about one id; ``waiting`` says what it is asked for again for."""
+    """Everything about one id; ``waiting`` says why it is requested again."""
 
     id: str
     kind: str
@@ -58,14 +58,15 @@ class Entry:
     redis: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; what is no JSON is left to ``str``."""
+        """Return plain values for JSON; ``str`` for what JSON lacks."""
         return asdict(self)
 
 
 def find_entry(settings: Settings, id: str) -> Entry:
     """Return what the warehouse and Redis know of an id.
 
-    A Redis that does not answer is said in ``redis``; the rest is shown all the same.
+    A Redis that does not answer is reported in ``redis``; the rest is shown all the
+    same.
 
     :raises NotFoundError: if no order, no entry and no key in Redis has the id
     """

@@ -55,7 +55,7 @@ LEFT JOIN LATERAL stg.messages(
 
 
 def find(settings: Settings, selection: refusals.Selection) -> list[Rejected]:
-    """Return what was selected, by position."""
+    """Return the selected messages, by position."""
     query = f"SELECT {_FOUND} {_WITH_MESSAGES} ORDER BY 1, 2, 3, 4"
     with connect(settings) as conn:
         return [
@@ -64,7 +64,7 @@ def find(settings: Settings, selection: refusals.Selection) -> list[Rejected]:
 
 
 def count(settings: Settings, selection: refusals.Selection) -> dict[str, int]:
-    """Return how many were selected by reason, whatever their limit."""
+    """Return how many messages are selected by reason, whatever the limit."""
     query = (
         f"SELECT m.reason, count(*) {refusals.CHOSEN}"
         " GROUP BY m.reason ORDER BY m.reason"
@@ -101,7 +101,7 @@ def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
 
 
 def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]:
-    """Return by reason what of a replay is refused, or not judged yet."""
+    """Return the messages of a replay that are refused or still waiting, by reason."""
     with connect(settings) as conn:
         return dict(
             conn.execute(

@@ -20,7 +20,7 @@ from palate.settings import Settings
 from palate.tables import initial_load, removal
 from palate.vault import load_vault
 
-# Kafka keeps messages for so long by default: an older time is hardly when one came.
+# Kafka keeps messages this long by default: an older time is hardly the arrival.
 _LONGEST_BELIEVED = timedelta(days=7)
 
 
@@ -29,10 +29,10 @@ class LogStatus:
     """One partition: offsets are those of the next message; age is in seconds.
 
     ``lag`` counts offsets from the broker's end, or from what is staged where that is
-    further, to the mart that is furthest behind, those left out that are new and still
-    being filled from the history. ``oldest_waiting_seconds`` is None if nothing waits,
-    or if nobody knows since when. ``open_transaction`` is where a transaction began
-    that hides what is behind it; ``stands`` says why nothing is read on.
+    further, to the mart that is furthest behind; marts being filled from the history
+    don't count. ``oldest_waiting_seconds`` is None if nothing waits, or since when is
+    unknown. ``open_transaction`` is where a transaction began that hides what is behind
+    it; ``stands`` says why the log is stopped.
     """
 
     topic: str
@@ -52,10 +52,9 @@ class LogStatus:
 class Status:
     """The state of the pipeline at one moment.
 
-    ``refused`` counts by reason, without what a person has dismissed; ``waiting_tags``
-    the pairs of guest and tag that are to be judged; ``unpublished`` the guests and
-    orders that wait to go out, by what it is about them; ``filling`` the tables that
-    are new and do not have the whole history yet.
+    ``refused`` counts by reason, without dismissed messages; ``waiting_tags`` the pairs
+    of guest and tag to be evaluated; ``unpublished`` the guests and orders that wait to
+    be published, by outlet; ``filling`` the new tables without the whole history.
     """
 
     at: datetime
@@ -79,9 +78,9 @@ class Status:
         return values
 
     def check(self) -> None:
-        """Raise if the promise is broken.
+        """Raise if the freshness target is missed.
 
-        :raises PromiseBrokenError: tells for how long a message has waited
+        :raises PromiseBrokenError: says for how long a message has waited
         """
         if not self.freshness.is_kept:
             message = (
@@ -93,7 +92,7 @@ class Status:
 
 
 def status(settings: Settings) -> Status:
-    """Look at the broker and the ledger.
+    """Return the state from broker and ledger.
 
     A broker that does not answer is one of the problems, not an error: the ledger is
     shown all the same.
@@ -182,7 +181,7 @@ def _rebuild_under_way(conn: Connection) -> str | None:
 
 
 def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
-    """Give what keeps alarms from being raised, or told."""
+    """Yield what keeps alarms from being raised, or sent."""
     if promise.watched_dt and not promise.is_watched:
         yield (
             f"The watch has not looked since {promise.watched_dt:%F %T} UTC: no alarm "
@@ -200,7 +199,7 @@ def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
 def _standing(
     seen: backlog.Seen, logs: list[LogStatus], known: Sequence[str]
 ) -> Iterator[str]:
-    """Give what keeps messages away that no open incident tells."""
+    """Yield what blocks messages and has no open incident."""
     told = "\n".join(known)
     for error in seen.unseen.values():
         if str(error) not in told:
@@ -225,7 +224,7 @@ def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
 
 
 def log_states(settings: Settings) -> list[LogStatus]:
-    """Look how far each stage is behind the broker.
+    """Return how far each stage is behind the broker.
 
     A topic that can't be seen is shown as the ledger has it.
 
@@ -279,7 +278,7 @@ def _logs(
 
 
 def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | None:
-    """Say why a log stands that no run has looked at since it does."""
+    """Return why a log is stopped that no run has reported yet."""
     if ends is None:
         return None
     if done < ends.begin:
@@ -295,10 +294,10 @@ def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | N
 def _since(
     conn: Connection, log: FeedPartition, behind: int, done: int, is_watched: bool
 ) -> datetime | None:
-    """Return since when it is known that a log has something that waits.
+    """Return since when a log is known to have something waiting.
 
-    The watch has seen it come; else it was staged then. What is waiting on the broker
-    has only times of its senders.
+    The watch saw it arrive; otherwise it was staged then. What is waiting on the broker
+    has only its senders' times.
     """
     place = (log.topic, log.epoch, log.partition, behind)
     seen = None
@@ -313,7 +312,7 @@ def _since(
 
 
 def _sent(reader: Reader, log: FeedPartition, start: int, end: int) -> datetime | None:
-    """Return the first waiting record's own time, if it may be when it came."""
+    """Return the first waiting record's own time, if it may be when it arrived."""
     if start >= end:
         return None
     key = (log.topic, log.partition)

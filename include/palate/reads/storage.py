@@ -54,7 +54,7 @@ class Storage:
 
 
 def show(settings: Settings) -> Storage:
-    """Look at the partitions of STG, what was dropped, and the size of the ledger."""
+    """Return the partitions of STG, what was dropped, and the size of the ledger."""
     with connect(settings) as conn:
         tables = conn.execute(
             "SELECT 'ops.' || relname, pg_total_relation_size(oid) FROM pg_class"

@@ -1,7 +1,7 @@
-"""A mart, a satellite or a link that is given up: its tables go, for good.
+"""Drop a mart, a satellite or a link for good.
 
-Only the owner of the warehouse may do that. The definition's file goes first: a table
-that has one would be made anew.
+Only the owner of the warehouse may do that. The definition's file must be removed
+first: otherwise the table would be created anew.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,9 +28,9 @@ from palate.tables import removal
 
 @dataclass(frozen=True)
 class Plan:
-    """What goes with a table: rows by table, and how far its stages were.
+    """What is dropped with a table: rows by table, and the progress of its stages.
 
-    ``lost`` says which messages of its rows STG does not have any more.
+    ``lost`` says which messages of its rows STG no longer has.
     """
 
     name: str
@@ -43,28 +43,28 @@ class Plan:
     def sentences(self) -> list[str]:
         """Return what a person has to know before."""
         tables = ", ".join(f"{table} ({n:,} rows)" for table, n in self.rows.items())
-        told = [
+        lines = [
             f"What goes: {tables}; its row in ops.definitions, and the watermarks of "
             f"{' and '.join(self.stages)}."
         ]
         if self.is_mart:
-            told.append(
+            lines.append(
                 f"Its task {self.name} has gone from every DAG with its folder. No "
                 "tag rule and nothing that is published looks at it. Nothing of the "
                 "vault goes: a mart of the same definition counts it all again."
             )
         elif self.lost:
-            told.append(
+            lines.append(
                 "These rows of the vault go for good where STG has dropped their "
                 f"messages: before {', '.join(self.lost)}. A table of the same "
                 "definition gets the rest again."
             )
         else:
-            told.append(
+            lines.append(
                 "STG still has the messages of all these rows: a table of the same "
                 "definition gets them again."
             )
-        return told
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -72,7 +72,7 @@ class Plan:
 
 
 def plan(settings: Settings, name: str) -> Plan:
-    """Return what would go with a table; nothing is changed.
+    """Return what would be dropped with a table, without changing anything.
 
     :raises NotFoundError: if there is no such table
     :raises DefinitionInUseError: if its definition is still there, or others need it
@@ -85,7 +85,7 @@ def plan(settings: Settings, name: str) -> Plan:
 
 
 def drop(settings: Settings, name: str) -> Plan:
-    """Remove a table, with all that is noted of it; return what has gone.
+    """Remove a table, with all records of it; return what was removed.
 
     :raises DefinitionInUseError: if its definition is still there, or others need it
     :raises StageBusyError: if it is being loaded or read for too long
@@ -136,7 +136,7 @@ def _plan(conn: Connection, made: removal.Made) -> Plan:
 
 
 def _remove(conn: Connection, settings: Settings, made: removal.Made) -> None:
-    """Drop the tables; then see that everything that is left can do without them."""
+    """Drop the tables; then check that everything that is left works without them."""
     try:
         removal.hold(conn, made)
         removal.remove(conn, made)

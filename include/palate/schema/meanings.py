@@ -1,4 +1,4 @@
-"""What the rows of each table stand for, as its definition says."""
+"""What the rows of each table mean, from its definition."""
 
 from palate import marts, vault
 from palate.tables import registry

@@ -1,4 +1,4 @@
-"""Make and update the schemas: migrations, then the tables of the definitions."""
+"""Create and update the schemas: migrations, then the tables of the definitions."""
 
 import logging
 import time
@@ -36,14 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def migrate(settings: Settings) -> list[str]:
-    """Bring the warehouse to what the code expects; return what was made.
+    """Bring the warehouse to what the code expects; return what was created.
 
-    Running it again changes nothing. Processes that run it at once wait for each
-    other.
+    Running it again changes nothing. Processes that run it at once wait for each other.
 
-    :raises DefinitionError: if a definition would change what its table means, or
-        asks for what the parse does not give, or if a mart can't be counted: then
-        no table is made or changed
+    :raises DefinitionError: if a definition would change what its table means, or asks
+        for what the parse does not give, or if a mart can't be counted: then no table
+        is created or changed
     """
     with connect(settings, is_owners=True) as conn:
         _wait_for_others(conn)
@@ -66,13 +65,13 @@ def migrate(settings: Settings) -> list[str]:
 
 
 def known_names() -> set[str]:
-    """Return the names of all definitions that there are."""
+    """Return the names of all definitions."""
     return {meant.name for meant in all_meanings()}
 
 
 def _wait_for_others(conn: Connection) -> None:
-    # Asked again and again: whoever waits in a statement has a snapshot, and an index
-    # that is made concurrently would wait for that.
+    # Polled: a session that waits in a statement has a snapshot, for which a concurrent
+    # index build would wait.
     query = "SELECT pg_try_advisory_lock(hashtextextended('palate migrate', 0))"
     while not (conn.execute(query).fetchone() or (False,))[0]:
         time.sleep(0.2)
@@ -92,7 +91,7 @@ def _run_migrations(settings: Settings) -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except DBAPIError as error:  # in it is what PostgreSQL says
+    except DBAPIError as error:  # it wraps PostgreSQL's error
         if not isinstance(error.orig, psycopg.Error):
             raise
         note_statement(error.orig, error.statement or "")
@@ -114,7 +113,7 @@ def _make_vault(conn: Connection) -> list[str]:
 
 
 def _make_indexes(conn: Connection) -> list[str]:
-    """Make the indexes that a definition has got since; loads go on meanwhile."""
+    """Create the indexes that a definition has got since; loads go on meanwhile."""
     definitions = load_vault()
     made = []
     for item in definitions.in_load_order:
@@ -133,7 +132,7 @@ def _make_index(conn: Connection, item: Definition, columns: str) -> list[str]:
     found = conn.execute(query, (f"dds.{item.table}", columns)).fetchall()
     if any(is_valid for _, is_valid in found):
         return []
-    for name, _ in found:  # of an attempt that was killed
+    for name, _ in found:  # left by a killed attempt
         conn.execute(f"DROP INDEX CONCURRENTLY {name}")
     with _blamed(item):
         conn.execute(f"CREATE INDEX CONCURRENTLY ON dds.{item.table} ({columns})")
@@ -141,13 +140,13 @@ def _make_index(conn: Connection, item: Definition, columns: str) -> list[str]:
 
 
 def comment(context: dict[str, Any], tables: TableSet = TableSet.LIVE) -> str:
-    """Return the statement that says what the rows of one table of the vault are."""
+    """Return the statement that comments on the rows of one table of the vault."""
     description = context["description"].replace("'", "''")
     return f"COMMENT ON TABLE {tables.dds}.{context['table']} IS '{description}'"
 
 
 def try_loads(conn: Connection, settings: Settings) -> None:
-    """Load no position at all: what a definition asks for in vain shows here."""
+    """Load no position at all, so that a definition's unknown columns fail here."""
     with conn.transaction(force_rollback=True):
         load_dt = datetime.now(UTC)
         make_ranges(conn, settings, [])
@@ -168,7 +167,7 @@ def try_loads(conn: Connection, settings: Settings) -> None:
 def sources() -> list[str]:
     """Return the sources of messages: each is a folder with a parse.
 
-    :raises DefinitionError: if there is a folder that no message gets to
+    :raises DefinitionError: if no topic leads to a folder
     """
     found = sorted(
         path.name for path in AREAS_FOLDER.glob("*/sources/*") if path.is_dir()
@@ -201,7 +200,7 @@ def _blamed(item: Definition) -> Iterator[None]:
 def table_statements(
     context: dict[str, Any], tables: TableSet = TableSet.LIVE
 ) -> list[str]:
-    """Return the statements that make one table of the vault."""
+    """Return the statements that create one table of the vault."""
     table = f"{tables.dds}.{context['table']}"
     statements = [render("engine/vault/table.sql", tables, **context)]
     statements += [
@@ -221,7 +220,7 @@ def view_names() -> list[str]:
 
 
 def view_statements(tables: TableSet = TableSet.LIVE) -> list[str]:
-    """Return the statements that make the vault's views, in order."""
+    """Return the statements that create the vault's views, in order."""
     return [render(str(path.relative_to(SQL_FOLDER)), tables) for path in _views()]
 
 

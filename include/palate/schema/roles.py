@@ -1,7 +1,7 @@
 """The roles that others get their rights by: one that loads, one that reads.
 
-Neither may log in. An account that does is made by whoever keeps the server:
-``CREATE ROLE ... LOGIN IN ROLE palate_loader``.
+Neither may log in. The server's administrator creates accounts that do: ``CREATE ROLE
+... LOGIN IN ROLE palate_loader``.
 """
 
 import logging
@@ -20,10 +20,10 @@ READER = "palate_reader"
 
 
 def grant(conn: Connection) -> None:
-    """Make the roles, where that is allowed, and give each its rights.
+    """Create the roles, where that is allowed, and grant each its rights.
 
-    Rights are given anew with each migration, so that a new table has them too.
-    Without the roles nothing is granted: everything still works for the owner.
+    Rights are granted with each migration, so that a new table has them too. Without
+    the roles nothing is granted: everything still works for the owner.
     """
     missing = [role for role in (LOADER, READER) if not _is_there(conn, role)]
     for role in missing:

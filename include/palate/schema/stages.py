@@ -1,11 +1,11 @@
-"""The stages of all pipelines, where the database's own functions find them."""
+"""The stages of all pipelines, as a table for the database's own functions."""
 
 from palate import pipelines
 from palate.database import Connection
 
 
 def enter_stages(conn: Connection) -> None:
-    """Make ``ops.stages`` say what the pipelines say."""
+    """Write the stages of the pipelines to ``ops.stages``."""
     food = pipelines.food()
     rows = [
         (mark, food.area, [*stage.upstream], stage.reads_staging, stage.is_optional)

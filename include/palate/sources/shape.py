@@ -1,8 +1,8 @@
 """From a source's ``shape.yaml`` to the SQL that accepts or refuses a message.
 
-``Shape.accepts`` is one fast condition over every message. ``Shape.rules`` tells the
-same field by field, to say what is wrong with a message that was refused. Both are
-made from the same table; a test compares them over the corpus of odd messages.
+``Shape.accepts`` is one fast condition for every message. ``Shape.rules`` checks field
+by field, to say what is wrong with a refused message. Both are made from the same
+table; a test compares them on the corpus of odd messages.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,9 +20,9 @@ _TIME_FORM = (
 )
 
 
-# A time of the right form that exists reads the same after PostgreSQL has parsed and
-# written it; jsonpath parses without raising, and faster than a regular expression.
-# (A year of five digits would pass, hence the length.)
+# A well-formed time that exists reads the same after PostgreSQL has parsed and written
+# it; jsonpath parses without raising, and faster than a regular expression. (A year of
+# five digits would pass, hence the length.)
 def _time_exists(text: str, value: str, path: str = "") -> str:
     at = f'${"." * bool(path)}{path}.datetime("YYYY-MM-DD HH24:MI:SS")'
     return (
@@ -34,7 +34,7 @@ def _time_exists(text: str, value: str, path: str = "") -> str:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a form: where it stands, and what it must be."""
+    """One field of a form: its path, and what it must be."""
 
     path: str
     type: dict[str, Any]
@@ -71,7 +71,7 @@ class Shape:
     def texts(self) -> dict[str, str]:
         """Return SQL over ``doc`` for each text outside of lists, by a column's name.
 
-        Looking a text up takes longer than most things that are done with it.
+        Extracting a text costs more than most uses of it.
         """
         return {
             _column(item.path): item.text
@@ -82,8 +82,8 @@ class Shape:
     def accepts(self) -> str:
         """Return SQL that is true for an accepted message only.
 
-        It is over ``doc`` and the columns of ``texts``. Types and ranges are told by
-        one path; what a path can't tell comes after it.
+        It reads ``doc`` and the columns of ``texts``. One path checks types and ranges;
+        what a path can't check comes after it.
         """
         rest = [_limits(_column(item.path), item) for item in self._of(None)]
         rest += [_each(path, self._of(path)) for path in self.lists]
@@ -100,7 +100,7 @@ class Shape:
 
     @cached_property
     def _tree(self) -> dict[str, Any]:
-        """Return the fields and lists by the names that lead to them."""
+        """Return the fields and lists by the names of their paths."""
         tree: dict[str, Any] = {}
         leaves: dict[str, Any] = {item.path: item for item in self._of(None)}
         leaves |= {path: self._of(path) for path in self.lists}
@@ -131,7 +131,7 @@ class Shape:
             is_object = f"jsonb_typeof({_value(parent)}) = 'object'"
             yield Reason.WRONG_SHAPE, f"{parent} must be an object", is_object
         for path in self.lists:
-            # The text of a whole list is dear; its type tells as much.
+            # The text of a whole list is expensive; its type says as much.
             kind = f"coalesce(jsonb_typeof({_value(path)}), 'null')"
             detail = f"{path} must be a list, if there is one"
             yield Reason.WRONG_SHAPE, detail, f"{kind} IN ('array', 'null')"
@@ -221,7 +221,7 @@ def _rules_of(item: Field) -> Iterable[tuple[str, str, str]]:
 
 
 def _all_of(path: str, condition: str) -> str:
-    # bool_and passes over NULL, and what isn't true is wrong.
+    # bool_and ignores NULL, and anything but true is wrong.
     return (
         f"(SELECT coalesce(bool_and(({condition}) IS TRUE), TRUE)"
         f" FROM jsonb_array_elements(CASE WHEN jsonb_typeof({_value(path)}) = 'array'"
@@ -241,7 +241,7 @@ def _members(tree: dict[str, Any]) -> Iterator[str]:
         elif isinstance(node, dict):
             yield _is_object(at, node)
         else:
-            # Not "exists one that fails": a predicate that can't be told is neither.
+            # Not "exists one that fails": a predicate may be neither true nor false.
             each = _is_object("@", {item.path: item for item in node})
             yield _if_any(at, f"!exists({at}[*] ? (!{each}))")
 
@@ -252,12 +252,12 @@ def _is_object(at: str, tree: dict[str, Any]) -> str:
 
 
 def _if_any(at: str, test: str) -> str:
-    # In a strict path it can't be told whether a missing member equals anything.
+    # In a strict path it is unknown whether a missing member equals anything.
     return f"({test} || ({at} == null) is unknown || {at} == null)"
 
 
 def _path_tests(at: str, type: dict[str, Any]) -> Iterator[str]:
-    """Yield what a jsonpath can tell of a value; what has another type is neither."""
+    """Yield what a jsonpath can check of a value; another type gives unknown."""
     if "least" in type:
         yield f"{at} >= {type['least']} && {at} <= {type['most']}"
     if type.get("whole"):
@@ -269,7 +269,7 @@ def _path_tests(at: str, type: dict[str, Any]) -> Iterator[str]:
 
 
 def _limits(text: str, item: Field) -> str | None:
-    """Return SQL for what a jsonpath can't tell: how long a text is, exact times."""
+    """Return SQL for what a jsonpath can't check: the length of a text, exact times."""
     if "longest" in item.type:
         return f"coalesce(char_length({text}), 0) <= {item.type['longest']}"
     if item.type.get("time"):
@@ -282,7 +282,7 @@ def _limits(text: str, item: Field) -> str | None:
 
 
 def _each(path: str, fields: list[Field]) -> str:
-    """Return SQL for the same of each element; the path has told that it is one."""
+    """Return SQL for the same of each element; the path has checked its type."""
     columns, tests = [], []
     for item in fields:
         is_time = bool(item.type.get("time"))
