@@ -1,8 +1,8 @@
-"""The checks, as the files below ``sql/checks`` say.
+"""The checks, from the files below ``sql/checks``.
 
-A file is one check. The folder says what it is rendered for: each hub, link, satellite
-or mart, or once. Its first line says what must hold, its second one how bad it is if
-it doesn't; its query returns the rows that break the rule.
+A file is one check. Its folder says what it is rendered for: each hub, link, satellite
+or mart, or once. Its first line has the rule, its second one the severity; its query
+returns the rows that break the rule.
 """
 
 import re
@@ -29,13 +29,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One file; ``rule`` is its first line, with names where it has templates.
+    """One file; ``rule`` is its first line, with placeholders where it has templates.
 
     ``path`` is the file below ``sql/``: of all areas, or of one.
 
-    One ``by_piece`` is asked once for each piece of STG, so that it never locks all of
-    it: it looks at the positions from ``%(from_offset)s`` to below ``%(to_offset)s`` of
-    one log.
+    A check ``by_piece`` runs once for each piece of STG, so that it never locks all of
+    it: it reads the positions of one log from ``%(from_offset)s`` to below
+    ``%(to_offset)s``.
     """
 
     group: str
@@ -47,7 +47,7 @@ class Check:
 
     @property
     def full_name(self) -> str:
-        """Return the name by which a person asks for it."""
+        """Return the name that selects it."""
         return f"{self.group}/{self.name}"
 
 

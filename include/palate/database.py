@@ -1,8 +1,8 @@
 """Connections to the warehouse.
 
-Locks and temporary tables live as long as a session, so a pooler that shares out its
-sessions by transaction is refused. One in session mode needs no setting of its own:
-where startup options are refused, or ignored, a session is set up once it is open.
+Locks and temporary tables live as long as a session, so a pooler in transaction mode is
+refused. One in session mode needs no setting of its own: where it refuses or ignores
+startup options, a session is set up once it is open.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from palate.settings import Settings
 Connection = psycopg.Connection[TupleRow]
 
 # A batch joins a few rows with large tables: parallel workers and jit cost more than
-# they give. The timeouts end a session whose process hangs, and with it its locks.
+# they gain. The timeouts end a session whose process hangs, and with it its locks.
 _SESSION = {
     "application_name": "palate",
     "timezone": "UTC",
@@ -41,7 +41,7 @@ _SESSION = {
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
     "temp_buffers": "256MB",
-    # What is analyzed here is a batch's temporary table: a small sample tells enough.
+    # Only a batch's temporary tables are analyzed here: a small sample is enough.
     "default_statistics_target": "10",
     "idle_in_transaction_session_timeout": "60s",
     "idle_session_timeout": "300s",
@@ -53,8 +53,8 @@ _EXTENSION_SCHEMA = (
     "(SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension"
     " WHERE extname = 'uuid-ossp')"
 )
-# Of each address: where the extension lies, and that a pooler answers there. To ask at
-# each connect would cost a run a tenth of its time.
+# By address: where the extension is, and that a pooler answers there. Asking at each
+# connect would cost a run a tenth of its time.
 _schemas: dict[str, str] = {}
 _pooled: set[str] = set()
 # How long a pooler may take to end what a session has left behind, in seconds.
@@ -63,7 +63,7 @@ _CONNECT_TIMEOUT = 10
 
 
 class _Noting:
-    """Notes with an error which statement it came from."""
+    """Adds to an error the statement that it came from."""
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -87,7 +87,7 @@ class Cursor(_Noting, psycopg.Cursor[Any]):
 
 
 class ClientCursor(_Noting, psycopg.ClientCursor[Any]):
-    """A cursor that quotes the values itself, for statements that take none."""
+    """A cursor that quotes values itself, for statements without parameters."""
 
 
 @contextmanager
@@ -99,11 +99,11 @@ def connect(
     Every error of PostgreSQL leaves it as a sentence (``database_errors``).
 
     :param who: for whom, such as ``Stage vault``; errors begin with it
-    :param is_owners: whether it is the owner's work: a right that is missing is theirs
+    :param is_owners: whether it is the owner's work: a missing right is theirs
     :raises ServiceUnavailableError: if PostgreSQL does not answer, or can't now
     :raises AccessDeniedError: if it refuses the login or a right
-    :raises SettingsError: if DWH_DSN is no address, or leads to a pooler that shares
-        out its sessions by transaction; or the tables are not there yet
+    :raises SettingsError: if DWH_DSN is no address, or leads to a pooler in transaction
+        mode; or the tables are not there yet
     :raises WarehouseError: if it refuses something else
     """
     connection = open_session(settings)
@@ -112,7 +112,7 @@ def connect(
     except psycopg.Error as error:
         _schemas.clear()  # somebody may have moved the extension
         found = explain(error, connection, who, is_owners=is_owners)
-        if found is None:  # not PostgreSQL's, but a mistake of ours
+        if found is None:  # not PostgreSQL's refusal but our bug
             raise
         raise found from error
     finally:
@@ -120,7 +120,7 @@ def connect(
 
 
 def idle_seconds() -> float:
-    """Return after how many seconds the server ends a session that is idle."""
+    """Return after how many seconds the server ends an idle session."""
     return float(_SESSION["idle_session_timeout"].removesuffix("s"))
 
 
@@ -143,7 +143,7 @@ def _direct(dsn: str, parts: dict[str, Any]) -> Connection | None:
         for name, value in _SESSION.items()
     )
     try:
-        # What the address asks for stays, unless it is set here.
+        # Options in the address stay, unless they are set here.
         own = " ".join(filter(None, (parts.get("options"), options)))
         connection = _open(dsn, parts, options=own)
     except psycopg.OperationalError as error:
@@ -194,7 +194,8 @@ def _set_up_pooled(connection: Connection, dsn: str, marker: str) -> int:
     try:
         return _set_up(connection, dsn, values)
     except psycopg.errors.InvalidParameterValue:
-        # The session may have had temporary tables: their buffers are given.
+        # The session may have had temporary tables: their buffers are already
+        # allocated.
         values.pop("temp_buffers")
         return _set_up(connection, dsn, values)
 
@@ -202,8 +203,8 @@ def _set_up_pooled(connection: Connection, dsn: str, marker: str) -> int:
 def _proven(dsn: str, parts: dict[str, Any]) -> Connection:
     """Return a session by a pooler whose locks end with it, and whose state stays.
 
-    One session takes a lock and ends. Where the lock outlives it, or the next session
-    does not find what it has just set, the pooler does not keep sessions apart.
+    One session takes a lock and ends. If the lock outlives it, or the next session does
+    not find what it has just set, the pooler does not keep sessions apart.
 
     :raises PoolerError: if it doesn't
     """

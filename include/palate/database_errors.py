@@ -1,7 +1,7 @@
-"""What PostgreSQL refuses, as a sentence: the cause, the place and the next step.
+"""PostgreSQL's refusals, as sentences: the cause, the place and the next step.
 
-The driver's words are passed on only where they can name nothing but tables, columns
-and settings: others may hold a password, or a person's data.
+The driver's words are repeated only where they can name nothing but tables, columns and
+settings: others may hold a password, or personal data.
 """
 
 import re
@@ -38,11 +38,11 @@ _SECONDS = re.compile(r"-?\d{0,9}")
 
 
 class PoolerError(psycopg.OperationalError):
-    """Raised when a pooler hands out other sessions than it takes."""
+    """Raised when a pooler does not keep sessions apart."""
 
 
 def note_statement(error: psycopg.Error, statement: str) -> None:
-    """Note with an error, unless it is noted already, what it came from."""
+    """Add to an error the statement that it came from, unless it has one."""
     if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
         error.add_note(_NOTE + statement[:2_000])
 
@@ -51,7 +51,7 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
     """Return the parts of an address.
 
     :raises SettingsError: if it is none; the text has nothing of it, since any part of
-        a mistyped address may be of the password
+        a mistyped address may belong to the password
     """
     try:
         parts = conninfo_to_dict(dsn)
@@ -84,7 +84,7 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
     raise SettingsError(message)
 
 
-# What a server says to who connects has no code that the driver would pass on.
+# The driver passes on no code for what a server answers to a connection attempt.
 _NO_ACCESS = re.compile(
     r"authentication failed|no password supplied|pg_hba\.conf|certificate|SSL|"
     r"role .* does not exist|not permitted to log in|permission denied|"
@@ -110,7 +110,7 @@ def explain_refusal(error: psycopg.Error, dsn: str) -> PalateError:
             "server_reset_query = DISCARD ALL; or let DWH_DSN lead to PostgreSQL "
             "itself. See docs/operations.md, 'PgBouncer'."
         )
-    if error.sqlstate:  # of a statement that sets up the session
+    if error.sqlstate:  # from a statement that sets up the session
         found = explain(error, None, "PostgreSQL (the warehouse)")
         if found:
             return found
@@ -159,11 +159,11 @@ def explain(
     *,
     is_owners: bool = False,
 ) -> PalateError | None:
-    """Return the sentence for an error of a statement; None if it is a mistake of ours.
+    """Return the sentence for an error of a statement; None if it is our bug.
 
-    :param conn: the session, which is asked what it may and has, if it still answers
+    :param conn: the session, which is asked for its rights and tables, if it answers
     :param who: for whom, such as ``Stage vault``
-    :param is_owners: whether it is the owner's work, who makes and drops tables
+    :param is_owners: whether it is the owner's work, who creates and drops tables
     """
     state = error.sqlstate or ""
     place = ": ".join(filter(None, (who, _where(error))))
@@ -191,7 +191,7 @@ def explain(
 def _without_state(
     error: psycopg.Error, conn: "psycopg.Connection[Any] | None", start: str
 ) -> PalateError | None:
-    """Explain what the driver says by itself."""
+    """Explain the driver's own errors."""
     if isinstance(error, psycopg.DataError):
         return WarehouseError(
             f"{start}a value can't be stored, such as a text with the character NUL. "
@@ -237,7 +237,7 @@ def _for_now(
     start: str,
     conn: "psycopg.Connection[Any] | None",
 ) -> PalateError | None:
-    """Explain what another attempt may find mended."""
+    """Explain errors that another attempt may not meet."""
     cause = None
     if state == "25006":
         cause = (
@@ -294,7 +294,7 @@ def _of_rights(
 
 
 def _of_rows(error: psycopg.Error, state: str, start: str) -> PalateError | None:
-    """Explain a row that a table refuses; its values are nobody's to read here."""
+    """Explain a row that a table refuses, without its values, which are private."""
     diag = error.diag
     if state.startswith("23"):
         table = ".".join(filter(None, (diag.schema_name, diag.table_name)))
@@ -318,7 +318,7 @@ def _of_rows(error: psycopg.Error, state: str, start: str) -> PalateError | None
 
 
 def _is_raised(error: psycopg.Error) -> bool:
-    """Tell whether a function has raised it, in its own words."""
+    """Return whether a function has raised it, with its own message."""
     return error.diag.source_function == "exec_stmt_raise"
 
 
@@ -341,9 +341,9 @@ def _where(error: psycopg.Error) -> str:
 
 
 def _cancelled(limit: str) -> str:
-    """Say who cancelled a statement.
+    """Return who cancelled a statement.
 
-    :param limit: the session's statement_timeout; empty where it can't be asked for
+    :param limit: the session's statement_timeout; empty if unknown
     """
     if limit == "0":
         return "the statement was cancelled, by somebody (pg_cancel_backend)."

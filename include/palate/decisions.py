@@ -1,4 +1,4 @@
-"""What a person decides by hand: who it was, why, and about what."""
+"""What a person decides: who it was, why, and about what."""
 
 import getpass
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def current_user() -> str:
 
 
 def required_text(text: str, option: str) -> str:
-    """Return a text that a person gave, which must say something.
+    """Return a text that a person gave, which must not be empty.
 
     :raises SettingsError: if it is empty
     """
@@ -31,10 +31,10 @@ def required_text(text: str, option: str) -> str:
 
 
 def check_known(what: str, given: Any, known: Iterable[Any]) -> None:
-    """Refuse what a person named if there is no such thing.
+    """Refuse an unknown name that a person gave.
 
     :param what: the kind of thing, such as ``topic``
-    :raises RequestError: names what there is
+    :raises RequestError: names the known ones
     """
     there = list(known)
     if given not in there:
@@ -44,9 +44,9 @@ def check_known(what: str, given: Any, known: Iterable[Any]) -> None:
 
 
 def check_fields(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse fields that a form doesn't have: whoever wrote them meant something.
+    """Refuse fields that a form doesn't have: they were written for a purpose.
 
-    :raises RequestError: names the fields there are
+    :raises RequestError: names the form's fields
     """
     fields = list(known)
     unknown = [name for name in given if name not in fields]

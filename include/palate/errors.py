@@ -4,7 +4,7 @@
 class PalateError(Exception):
     """Raised when a stage can't go on; the text names the thing and what to do.
 
-    ``is_worth_retrying`` is false where somebody has to mend something first: another
+    ``is_worth_retrying`` is false where a person must fix something first: another
     attempt would fail the same way.
     """
 
@@ -27,7 +27,7 @@ class SettingsError(PalateError):
 
 
 class RequestError(PalateError):
-    """Raised when a person asks for what isn't known or can't be meant."""
+    """Raised when a person's request is unknown or makes no sense."""
 
     exit_code = 2
     is_worth_retrying = False
@@ -73,15 +73,15 @@ class WatermarkMovedError(PalateError):
 
 
 class MartDifferenceError(PalateError):
-    """Raised when a mart differs from what follows from the vault."""
+    """Raised when a mart differs from the vault."""
 
     exit_code = 9
 
 
 class RefusedShareError(PalateError):
-    """Raised when much of a new batch was refused; what is right in it is loaded.
+    """Raised when much of a new batch was refused; the accepted rest is loaded.
 
-    Another attempt would find nothing, and be green.
+    Another attempt would find nothing, and succeed.
     """
 
     exit_code = 10
@@ -89,7 +89,7 @@ class RefusedShareError(PalateError):
 
 
 class NotFoundError(PalateError):
-    """Raised when what a person named is not there."""
+    """Raised when what a person named does not exist."""
 
     exit_code = 11
     is_worth_retrying = False
@@ -103,7 +103,7 @@ class AccessDeniedError(PalateError):
 
 
 class AlreadyThereError(PalateError):
-    """Raised when what a person wants to add is there already."""
+    """Raised when what a person wants to add exists already."""
 
     exit_code = 13
 
@@ -123,7 +123,7 @@ class RebuildRefusedError(PalateError):
 
 
 class ApprovalNeededError(PalateError):
-    """Raised when a rebuild differs from what is there, and nobody has approved."""
+    """Raised when a rebuild differs from the live tables, and nobody has approved."""
 
     exit_code = 16
     is_worth_retrying = False
@@ -137,26 +137,26 @@ class CheckFailedError(PalateError):
 
 
 class PromiseBrokenError(PalateError):
-    """Raised when a message has waited longer for the marts than was promised."""
+    """Raised when a message waits for the marts beyond the freshness target."""
 
     exit_code = 18
 
 
 class AlarmNotToldError(PalateError):
-    """Raised when nobody could be told of an incident; it is tried again."""
+    """Raised when an alarm could not be sent; it is tried again."""
 
     exit_code = 19
 
 
 class UnreadableRecordError(PalateError):
-    """Raised when the broker's bytes at a position are no record that can be read."""
+    """Raised when the broker's bytes at a position are no readable record."""
 
     exit_code = 20
     is_worth_retrying = False
 
 
 class WarehouseError(PalateError):
-    """Raised when PostgreSQL refuses something that time won't heal."""
+    """Raised when PostgreSQL refuses something that another attempt won't change."""
 
     exit_code = 21
     is_worth_retrying = False
@@ -169,14 +169,14 @@ class LockLostError(PalateError):
 
 
 class DefinitionInUseError(PalateError):
-    """Raised when a definition can't go, since others or rows need it."""
+    """Raised when a definition can't be removed, since others or rows need it."""
 
     exit_code = 23
     is_worth_retrying = False
 
 
 class BrokerRefusedError(PalateError):
-    """Raised when Kafka refuses something that time won't heal."""
+    """Raised when Kafka refuses something that another attempt won't change."""
 
     exit_code = 24
     is_worth_retrying = False

@@ -1,7 +1,7 @@
-"""What somebody has to know of: it begins once, and ends once.
+"""Incidents: what somebody has to know; each begins once and ends once.
 
-Whoever finds something wrong begins an incident, however often it is found, and ends
-it when all is well again, in the transaction that found it. ``alarms`` tells of both.
+Opening an incident is idempotent. It ends when all is well again, in the transaction
+that found that. ``alarms`` reports both.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,12 +36,12 @@ class Incident:
     ended_dt: datetime | None = None
 
     def __str__(self) -> str:
-        """Return since when, and what was found then."""
+        """Return since when, and the message."""
         return f"Since {self.began_dt:%F %T} UTC: {self.message}"
 
 
 def begin(conn: Connection, kind: Kind, subject: str, message: str) -> bool:
-    """Enter an incident, and tell whether it is new: none of its kind is open."""
+    """Open an incident; return whether it is new: no such one is open."""
     return bool(
         conn.execute(
             "INSERT INTO ops.incidents (kind, subject, message) VALUES (%s, %s, %s)"
@@ -52,7 +52,7 @@ def begin(conn: Connection, kind: Kind, subject: str, message: str) -> bool:
 
 
 def end(conn: Connection, kind: Kind, subject: str) -> bool:
-    """End the incident, and tell whether there was one."""
+    """End the incident; return whether there was one."""
     return bool(
         conn.execute(
             "UPDATE ops.incidents SET ended_dt = clock_timestamp()"
@@ -65,7 +65,7 @@ def end(conn: Connection, kind: Kind, subject: str) -> bool:
 def keep(
     conn: Connection, kind: Kind, looked_at: Iterable[str], found: Mapping[str, str]
 ) -> None:
-    """Enter what was found among the subjects looked at; end what is over.
+    """Open incidents of the subjects that were checked; end those that are over.
 
     :param found: the message of each subject that something is wrong with
     """
@@ -80,7 +80,7 @@ def keep(
 
 
 def is_open(conn: Connection, kind: Kind, subject: str) -> bool:
-    """Tell whether such an incident goes on."""
+    """Return whether such an incident is open."""
     row = conn.execute(
         "SELECT 1 FROM ops.incidents WHERE (kind, subject) = (%s, %s)"
         " AND ended_dt IS NULL",

@@ -1,4 +1,4 @@
-"""The stack that `make up` runs from this checkout, for a shell that names no other."""
+"""The stack that `make up` runs from this checkout, if the shell names no other."""
 
 import os
 import stat
@@ -9,9 +9,9 @@ _SERVICES = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
 
 
 def addresses() -> dict[str, str]:
-    """Return the settings that its ``stack.env`` gives; none if there is none.
+    """Return the settings in its ``stack.env``; none if there is none.
 
-    The environment is never added to: one that names any of the services means another
+    They never add to the environment: one that names any of the services means another
     stack. The file counts only if it is this user's, and nobody else can write it.
     """
     if any(os.environ.get(name) for name in _SERVICES):

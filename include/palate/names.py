@@ -1,4 +1,4 @@
-"""Names that more than one place needs; everything else is derived from definitions."""
+"""Names that several modules need; everything else is derived from definitions."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,17 +13,17 @@ AREAS_FOLDER = SQL_FOLDER / "areas"
 # Contract, section 4: the namespace of every hub key in this family of systems.
 HUB_KEY_NAMESPACE = UUID("7f288a2e-0ad0-4039-8e59-6c9838d87307")
 
-# The feed in which dictionary entries are numbered as they are staged.
+# The feed that numbers dictionary entries as they are staged.
 DICTIONARY_FEED = "dictionaries"
 
-# The feed in which positions are numbered that are to be judged again (ADR 0010).
+# The feed that numbers the positions of replays (ADR 0010).
 REPLAY_FEED = "replays"
 
-# The feed of guests' tags that are to be published, numbered by their versions.
+# The feed of tag states to be published, numbered by their versions.
 TAG_FEED = "tag_states"
 
-# Contract, section 1: which of two versions of an order is the newer one, first to
-# last. Topics compare by bytes; the columns have the "C" collation.
+# Contract, section 1: the columns that rank two versions of an order, first to last.
+# Topics compare by bytes; the columns have the "C" collation.
 VERSION_RANK = (
     "version_dt",
     "sent_dttm",
@@ -49,13 +49,13 @@ class Reason(StrEnum):
     OWN_MESSAGE = "own_message"
 
 
-# How many messages of a batch were refused for which reason: this and the reason.
+# The counter of a batch's messages refused for a reason: this and the reason.
 REFUSED_AS = "refused_as_"
 
-# So many rows that break a rule, or differ, are shown and kept of each table.
+# At most this many differing or rule-breaking rows are shown and kept per table.
 EXAMPLES = 20
 
-# A message that carries this header was published by Palate itself.
+# A message with this header was published by Palate itself.
 ORIGIN_HEADER = "palate-origin"
 
 
@@ -74,5 +74,5 @@ def hashdiff(table: str) -> str:
     return f"hk_{table.removeprefix('s_')}_hashdiff"
 
 
-# A name that a definition gives to a table or a column.
+# What a definition may call a table or a column.
 Identifier = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")

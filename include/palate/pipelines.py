@@ -1,4 +1,4 @@
-"""Which stages there are, in which order; and all of them once, without Airflow."""
+"""The stages in their order; and all of them run once, without Airflow."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def food() -> Pipeline:
-    """Return the stages of the orders; a mart that was added has its own at once."""
+    """Return the stages of the orders; each mart's folder adds one."""
     return Pipeline(
         "food",
         (
@@ -71,9 +71,8 @@ def look_up_all(settings: Settings, caller: Caller) -> Outcome:
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     """Run every stage once; yield each outcome.
 
-    A stage that fails ends the run; what was committed before stays, and the next run
-    goes on from there. A drain that fails may have read what other partitions had: that
-    is loaded first.
+    A stage that fails ends the run; what was committed stays, and the next run goes on
+    from there. A failed drain may have staged other partitions: those are loaded first.
     """
     first, *others = food().layers
     failed: PalateError | None = None
@@ -88,13 +87,13 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     except PalateError as error:
         if failed is None:
             raise
-        log.error("%s", error)  # the run ends with what failed first
+        log.error("%s", error)  # the run ends with the first failure
     if failed:
         raise failed
 
 
 def follow_vault(settings: Settings) -> Iterator[Outcome]:
-    """Run what follows the dictionaries: marts, tags, publish; yield each outcome."""
+    """Run the stages after the dictionaries: marts, tags, publish; yield outcomes."""
     yield from _run(settings, food().behind(dictionaries.STAGE))
 
 

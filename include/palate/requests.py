@@ -1,7 +1,7 @@
-"""What a person asks for in a form, by REST or in a shell: one check for all.
+"""Requests of a form, of REST or of a shell, all checked here.
 
-What can't be meant is an error that names what is known, before anything is done. A
-form is a mapping that has each of its fields, an empty one as None.
+A request that makes no sense fails with the known names, before anything is done. A
+form is a mapping with all its fields, an empty one as None.
 """
 
 import re
@@ -27,7 +27,7 @@ _OFFSETS = re.compile(r"([0-9]{1,19})(?:\s*\.\.\s*([0-9]{1,19}))?")
 
 
 def limits(form: Mapping[str, Any], settings: Settings) -> drain.Limits:
-    """Return what a run takes at most.
+    """Return the limits of a run.
 
     :raises RequestError: if a topic isn't among PALATE_TOPICS
     """
@@ -49,9 +49,9 @@ def history(
     source: str,
     names: tuple[str, str] = ("From", "To"),
 ) -> plans.Request:
-    """Return which broker times a reload is about; without a start, a week.
+    """Return the broker times of a reload; without a start, a week.
 
-    :param names: what the person calls start and end
+    :param names: the names of start and end in the request
     :raises RequestError: if they are no times, or the start isn't before the end
     """
     to = moment(end, names[1]) if isinstance(end, str) else end
@@ -65,9 +65,9 @@ def history(
 
 
 def check_rebuild(form: Mapping[str, Any]) -> None:
-    """Refuse a rebuild that names times or a source: it is about all of STG.
+    """Refuse a rebuild with times or a source: it always reads all of STG.
 
-    :raises RequestError: names what has no meaning
+    :raises RequestError: names the fields that have no meaning
     """
     given = [name for name in ("from", "to") if form[name]]
     if form["source"] != plans.ReadFrom.AUTO:
@@ -97,8 +97,8 @@ def selection(
     """Return which refused messages are meant.
 
     :param offset: ``160``, or ``160, 170..180``
-    :param names: what the person calls start and end
-    :raises RequestError: if there is no such reason or log, or the times can't be meant
+    :param names: the names of start and end in the request
+    :raises RequestError: if there is no such reason or log, or the times make no sense
     """
     for reason in reasons:
         check_known("reason", reason, Reason)
@@ -135,7 +135,7 @@ def _check_order(start: datetime, end: datetime, names: tuple[str, str]) -> None
 def _check_log(
     settings: Settings, topic: str | None, epoch: int | None, partition: int | None
 ) -> None:
-    """Refuse a log that no message ever came from; one of a former topic is known."""
+    """Refuse a log that no message ever came from; those of former topics are known."""
     if not topic and epoch is None and partition is None:
         return
     with connect(settings) as conn:

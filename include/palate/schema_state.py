@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL is down to, asked of the server once it has happened."""
+"""The cause of an error of PostgreSQL, queried after it happened."""
 
 from typing import Any
 
@@ -16,15 +16,15 @@ _OLDEST_SERVER = 150_000
 
 
 def setting(conn: AnyConnection | None, name: str) -> str:
-    """Return the session's setting; an empty text if it can't be asked."""
+    """Return the session's setting; an empty text if the query fails."""
     row = _ask(conn, "SELECT current_setting(%s)", (name,))
     return str(row[0]) if row else ""
 
 
 def missing_grant(conn: AnyConnection | None, *, is_owners: bool) -> str:
-    """Return what gives this login the right that it lacks.
+    """Return what grants this login the right that it lacks.
 
-    :param is_owners: whether it is the owner's work, who makes and drops tables
+    :param is_owners: whether it is the owner's work, who creates and drops tables
     """
     row = _ask(
         conn,
@@ -58,7 +58,7 @@ def missing_grant(conn: AnyConnection | None, *, is_owners: bool) -> str:
 def explain_missing(
     error: psycopg.Error, conn: AnyConnection | None, start: str
 ) -> PalateError | None:
-    """Explain that a schema, table, column or function is not there, or not seen."""
+    """Explain that a schema, table, column or function is missing, or hidden."""
     state = error.sqlstate or ""
     if conn is not None and not conn.closed:
         version = conn.info.server_version
@@ -84,14 +84,14 @@ def explain_missing(
 
 
 def newest_revision() -> str:
-    """Return the revision that the newest migration brings a warehouse to."""
+    """Return the revision of the newest migration."""
     names = (path.name for path in (SQL_FOLDER / "ops" / "versions").glob("*_*.py"))
     return max(names).partition("_")[0]
 
 
 def _behind(conn: AnyConnection | None) -> str:
-    """Return what the warehouse lacks that ``palate migrate`` makes."""
-    # By the catalog: a name is not found where the schema may not be used.
+    """Return what ``palate migrate`` would create and the warehouse lacks."""
+    # By the catalog: a name is not found without the right to use its schema.
     row = _ask(
         conn,
         "SELECT c.oid IS NOT NULL, has_schema_privilege(n.oid, 'USAGE')"
@@ -120,7 +120,7 @@ def _behind(conn: AnyConnection | None) -> str:
 
 
 def _hidden(conn: AnyConnection | None) -> str:
-    """Return which schema this login may not look into."""
+    """Return which schema this login may not use."""
     row = _ask(
         conn,
         "SELECT string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname),"
@@ -141,7 +141,7 @@ def _hidden(conn: AnyConnection | None) -> str:
 def _ask(
     conn: AnyConnection | None, query: str, values: tuple[Any, ...] = ()
 ) -> tuple[Any, ...] | None:
-    """Ask a session that has just had an error; None if it does not answer."""
+    """Query a session that has just had an error; None if it does not answer."""
     if conn is None or conn.closed:
         return None
     try:

@@ -13,7 +13,7 @@ from palate import local_stack
 from palate.errors import SettingsError
 from palate.names import DICTIONARY_FEED, REPLAY_FEED, TAG_FEED
 
-# More than anybody needs, and less than overflows in PostgreSQL or a clock.
+# More than anybody needs, and too little to overflow in PostgreSQL or a clock.
 _MOST = 10**9
 _MOST_DAYS = 36_500
 _MOST_WAIT = 2_000_000  # seconds; a lock_timeout has milliseconds in an integer
@@ -27,7 +27,7 @@ class Form(StrEnum):
 
 
 class KafkaProtocol(StrEnum):
-    """How the broker is spoken to, by Kafka's own names."""
+    """The protocol of the broker's connections, by Kafka's own names."""
 
     PLAINTEXT = "PLAINTEXT"
     SSL = "SSL"
@@ -36,17 +36,17 @@ class KafkaProtocol(StrEnum):
 
     @property
     def is_encrypted(self) -> bool:
-        """Tell whether it is TLS."""
+        """Return whether it is TLS."""
         return self in (KafkaProtocol.SSL, KafkaProtocol.SASL_SSL)
 
     @property
     def has_login(self) -> bool:
-        """Tell whether a user logs in."""
+        """Return whether a user logs in."""
         return self in (KafkaProtocol.SASL_PLAINTEXT, KafkaProtocol.SASL_SSL)
 
 
 class SaslMechanism(StrEnum):
-    """How a user shows the password to the broker."""
+    """How a user proves the password to the broker."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     palate_kafka_timeout: float = Field(
         default=15,
         gt=0,
-        le=900,  # what a broker lets a transaction last, by its defaults
+        le=900,  # the broker's default limit of a transaction
         description="how long a broker may not answer, in seconds",
     )
     palate_lock_wait: float = Field(
@@ -201,8 +201,8 @@ class Settings(BaseSettings):
 def load_settings(**values: Any) -> Settings:
     """Return the settings from ``values`` and the environment.
 
-    Without values, and where the environment names no service, the stack of this
-    checkout is meant, if it has been started.
+    Without values, and where the environment names no service, those of this checkout's
+    stack, if it has been started.
 
     :raises SettingsError: names each setting that is missing or wrong
     """

@@ -13,7 +13,7 @@ from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
 from palate.table_set import SCHEMAS, TableSet
 
-# The head of a file: what its statement does to the temporary tables.
+# The head of a file: which temporary table its statement makes or reduces.
 _HEAD = re.compile(r"^\{#- (makes|keeps|drops from): (\w+) #\}$", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_FOLDER),
@@ -24,7 +24,7 @@ _ENVIRONMENT = jinja2.Environment(
 _ENVIRONMENT.globals |= {
     "origin_header": names.ORIGIN_HEADER,
     "dictionary_feed": names.DICTIONARY_FEED,
-    # Whether a row has a position of the range r of batch_ranges.
+    # Whether a row's position is in the range r of batch_ranges.
     "in_range": lambda alias: (
         f"{alias}.topic = r.topic\n"
         f"AND {alias}.epoch = r.epoch\n"
@@ -32,7 +32,7 @@ _ENVIRONMENT.globals |= {
         f"AND {alias}.kafka_offset >= r.from_offset\n"
         f"AND {alias}.kafka_offset < r.to_offset"
     ),
-    # Whether a row has a position of the piece that a check looks at.
+    # Whether a row's position is in the piece that a check reads.
     "in_piece": lambda alias, column="kafka_offset": (
         f"{alias}.topic = %(topic)s\n"
         f"AND {alias}.epoch = %(epoch)s\n"
@@ -62,7 +62,7 @@ def _rank(alias: str) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """One statement of a batch, and what the head of its file says that it does.
+    """One statement of a batch, with the head of its file.
 
     ``makes`` is the relation that it makes: a temporary table, which ends with the
     transaction unless it ``is_kept``. ``drops_from`` is the one that loses rows.
@@ -83,7 +83,7 @@ def _template(path: str) -> jinja2.Template:
 def compile_all() -> None:
     """Compile every file, for the processes that will be forked from this one.
 
-    One that is changed afterwards is compiled again where it is needed.
+    A file that changes later is compiled again where it is needed.
     """
     for name in _ENVIRONMENT.list_templates(extensions=["sql"]):
         _ENVIRONMENT.get_template(name)
@@ -92,9 +92,9 @@ def compile_all() -> None:
 def render(path: str, tables: TableSet = TableSet.LIVE, **values: Any) -> str:
     """Return the SQL of a file below ``sql/``.
 
-    :param tables: what ``{{ dds }}``, ``{{ cdm }}`` and ``{{ refused }}`` stand for
+    :param tables: the tables of ``{{ dds }}``, ``{{ cdm }}`` and ``{{ refused }}``
     :raises jinja2.UndefinedError: if a name that the file needs is not given
-    :raises DefinitionError: if it is about a rebuild's tables, and names live ones
+    :raises DefinitionError: if a rebuild's file names live tables
     """
     if tables is not TableSet.LIVE:
         _refuse_live_names(path)
@@ -102,7 +102,7 @@ def render(path: str, tables: TableSet = TableSet.LIVE, **values: Any) -> str:
 
 
 def live_names(path: str) -> list[tuple[int, str]]:
-    """Return the lines in which a file names tables of vault or marts as live ones."""
+    """Return the lines in which a file names live tables of vault or marts."""
     schemas = tuple(f"{schema}." for schema in SCHEMAS)
     text = (SQL_FOLDER / path).read_text(encoding="utf-8")
     found = []
@@ -165,9 +165,9 @@ def step(
     tables: TableSet = TableSet.LIVE,
     **values: Any,
 ) -> Step:
-    """Return the statement of a file below ``sql/``, with what its head says.
+    """Return the statement of a file below ``sql/``, with its head.
 
-    :param name: what it is counted by; without one, what it makes
+    :param name: the name that its rows are counted by; default: the table it makes
     """
     head = _head(path)
     made = head.get("makes") or head.get("keeps")
@@ -190,8 +190,8 @@ def execute_step(
 ) -> int:
     """Run one step of a batch; return its number of rows.
 
-    The temporary table that it makes will be joined with large ones: without
-    statistics a few rows are joined with a large table by reading all of it.
+    Analyzes the temporary table that it makes: without statistics, joining its few rows
+    with a large table would read all of that.
     """
     number = execute(conn, one.statement, values).rowcount
     if one.makes:

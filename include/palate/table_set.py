@@ -1,17 +1,17 @@
-"""Which tables of vault and marts a statement names: the live ones, or a rebuild's.
+"""The tables of a statement: the live ones, or a rebuild's.
 
-A rebuild fills tables of the same names in schemas of its own, by the same files
-(ADR 0016). So the files have the schemas as names that are filled in: ``{{ dds }}``.
+A rebuild fills tables of the same names in other schemas, by the same files (ADR 0016).
+So the files have placeholders for the schemas: ``{{ dds }}``.
 """
 
 from enum import Enum
 
-# The schemas of which a rebuild has its own.
+# The schemas that a rebuild has copies of.
 SCHEMAS = ("dds", "cdm")
 
 
 class TableSet(Enum):
-    """A set of tables; the value is what its schemas' names end with."""
+    """A set of tables; the value is the suffix of its schemas' names."""
 
     LIVE = ""
     SHADOW = "_rebuild"
@@ -28,20 +28,20 @@ class TableSet(Enum):
 
     @property
     def refused(self) -> str:
-        """Return the table that messages are entered into when they are refused.
+        """Return the table of refused messages.
 
-        What was refused before is read from ``stg``, by a rebuild as well.
+        Earlier refusals are read from ``stg``, by a rebuild as well.
         """
         live = self is TableSet.LIVE
         return "stg.rejected_messages" if live else "ops.rebuild_rejected"
 
     @property
     def names(self) -> dict[str, str]:
-        """Return what every file below ``sql/`` may call these tables by."""
+        """Return the names of these tables for every file below ``sql/``."""
         return {"dds": self.dds, "cdm": self.cdm, "refused": self.refused}
 
     def table(self, name: str) -> str:
-        """Return the name of a table in this set; of another schema there is one only.
+        """Return a table's name in this set; other schemas have only one set.
 
         :param name: its live name, as definitions and reports have it: ``dds.h_user``
         """

@@ -1,9 +1,9 @@
-"""Foreign text that is shown, made inert: one function for each medium.
+"""Foreign text made inert for display: one function for each medium.
 
 ``escape_controls`` is for terminals and logs, ``in_markdown`` for reports,
-``in_any_medium`` for alarms, which may be mail, chat or a page. Bytes of messages are
-shown by ``pretty``: nothing is parsed and written anew, numbers keep their digits,
-repeated keys stay, and what is no JSON is shown all the same.
+``in_any_medium`` for alarms, which may be mail, chat or a page. ``pretty`` shows bytes
+of messages without parsing: numbers keep their digits, repeated keys stay, and invalid
+JSON is shown all the same.
 """
 
 import re
@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 _INDENT = "  "
-# An escape of JSON: the pair of a character beyond 16 bits, any other \u, any other.
+# A JSON escape: the pair of a character beyond 16 bits, any other \u, any other.
 _ESCAPE = re.compile(
     r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
     r"|\\u([0-9a-fA-F]{4})|\\."
 )
-# Printed as nothing, though they are letters or marks: two names would look alike.
+# Invisible, though they are letters or marks: two names would look alike.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-# What begins a tag, a mention in a chat, or a quote of code.
+# Begins a tag, a mention in a chat, or a quote of code.
 _ELSEWHERE = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'"})
 _SHOWN_CHARACTERS = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|"', re.DOTALL)
@@ -38,7 +38,7 @@ def pretty(message: bytes | None) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """Return text with everything escaped that isn't plainly printed."""
+    """Return text with everything escaped that isn't plainly printable."""
     if text.isprintable() and not _UNSEEN.search(text):
         return text
     return "".join(
@@ -48,15 +48,15 @@ def escape_controls(text: str) -> str:
 
 
 def in_markdown(text: object) -> str:
-    """Return a value as a span of code, also within a table; a long one is cut."""
+    """Return a value as inline code, also within a table; a long one is cut."""
     shown = escape_controls(_cut(str(text)))
-    for char in "`|":  # the end of the span, and of a cell
+    for char in "`|":  # they end the span, or a cell
         shown = shown.replace(char, f"\\x{ord(char):02x}")
     return f"`{shown or '(empty)'}`"
 
 
 def in_any_medium(text: str) -> str:
-    """Return text without what HTML, Markdown or a chat would act on."""
+    """Return text without what HTML, Markdown or a chat would interpret."""
     no_link = escape_controls(text).replace("](", "] (")
     return no_link.translate(_ELSEWHERE)
 
@@ -71,13 +71,13 @@ def _cut(text: str) -> str:
 
 
 def unmistakable(text: str) -> str:
-    """Return harmless text, in quotes where a blank at an end would not be seen."""
+    """Return harmless text, quoted if a blank at an end would be invisible."""
     shown = escape_controls(text)
     return f"'{shown}'" if text != text.strip() or not text else shown
 
 
 def _indented(text: str) -> str:
-    """Break JSON into lines token by token, whatever its depth or its mistakes."""
+    """Break JSON into lines token by token, whatever its depth or its errors."""
     parts: list[str] = []
     depth = 0
     before = ""
@@ -120,7 +120,7 @@ def _unescaped(match: re.Match[str]) -> str:
     else:
         return match[0]
     char = chr(number)
-    # A quote, a backslash and what isn't printed stay as they were written.
+    # Quotes, backslashes and unprintable characters stay as they were written.
     return char if char.isprintable() and char not in '"\\' else match[0]
 
 

@@ -1,12 +1,12 @@
-"""Times that a person writes, in a form or in a shell: one parser for all."""
+"""Times in a form or a shell: one parser for all."""
 
 import re
 from datetime import UTC, datetime
 
 from palate.errors import RequestError
 
-# The extended form of ISO 8601 alone: 20260102 may be a number, 2026-W01 a month, and
-# an offset in hours a part of the time.
+# Extended ISO 8601 only: 20260102 may be a number, 2026-W01 a month, and an offset in
+# hours a part of the time.
 _FORM = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -15,11 +15,11 @@ _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(text: str, name: str) -> datetime:
-    """Return the time that a text says, in UTC.
+    """Return the time of a text, in UTC.
 
     A date alone is its midnight. Without a zone the time is in UTC.
 
-    :param name: what the person calls it, such as ``--from``
+    :param name: the name in the request, such as ``--from``
     :raises RequestError: if it is no time, or before 1970: no broker has such a time
     """
     text = text.strip()
