@@ -71,8 +71,8 @@ def main(
 
 @app.command()
 def migrate() -> None:
-    """Make or update the warehouse's schemas, tables and views."""
-    # A third of the time that the command takes to start, for this one act.
+    """Create or update the warehouse's schemas, tables and views."""
+    # Importing it takes a third of the command's start, and only this needs it.
     from palate.schema import migrate
 
     with exit_on_error():
@@ -94,7 +94,7 @@ def run(as_json: AsJson = False) -> None:
 def show_status(as_json: AsJson = False) -> None:
     """Show lag per partition, freshness, refused messages and the last batches.
 
-    Exit with 18 if a message waits longer for the marts than was promised.
+    Exit with 18 if a message has waited longer than the freshness target.
     """
     with exit_on_error():
         found = status.status(load_settings())
@@ -116,11 +116,11 @@ def rebuild(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count everything that the vault has anew into one mart, or judge all tags.
+    """Count everything in the vault anew into one mart, or evaluate all tags.
 
-    `vault` builds the vault itself and all marts anew from STG, beside the living
-    tables, which are loaded meanwhile; reports what differs, and swaps them once
-    approved. Exits with 15 if that can't be, with 16 if an approval is missing.
+    `vault` rebuilds the vault itself and all marts from STG, beside the live tables,
+    which are loaded meanwhile; reports what differs, and swaps them once approved.
+    Exits with 15 if that can't be, with 16 if an approval is missing.
     """
     with exit_on_error():
         known = [*load_marts(), "user_tags", vault.STAGE]
@@ -149,7 +149,7 @@ def publish_changes(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send what changed to Kafka and Redis."""
+    """Send changes to Kafka and Redis."""
     with exit_on_error():
         settings = load_settings()
         if again:

@@ -28,7 +28,7 @@ def check(
 ) -> None:
     """Check the warehouse: keys, marts, tags, positions, freshness, growth.
 
-    Live loading goes on meanwhile. Exit with 17 if rows break what must hold.
+    Live loading goes on meanwhile. Exit with 17 if rows break a rule that must hold.
     """
     with exit_on_error():
         if list_them:

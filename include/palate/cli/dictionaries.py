@@ -1,4 +1,4 @@
-"""The command ``palate dictionaries``: read all entries again, or look at one."""
+"""The command ``palate dictionaries``: read all entries again, or show one."""
 
 from datetime import datetime
 from typing import Annotated
@@ -39,7 +39,7 @@ def show(
     id: Annotated[str, typer.Argument(help="The id of a guest or a restaurant.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the versions of an entry, its names and menu, and what Redis says now."""
+    """Show the versions of an entry, its names and menu, and its value in Redis now."""
     with exit_on_error():
         found = entry.find_entry(load_settings(), id)
     if as_json:

@@ -16,13 +16,13 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a table whose definition was taken away, with all that is noted of it.
+    """Remove a table whose definition was removed, with all records of it.
 
-    Says first what goes, and asks. Refuses with 23 while the definition's file is
-    there, or something else needs the table; exits with 16 if nobody can be asked:
-    with --json it never asks.
+    Lists first what will be dropped, and asks. Refuses with 23 while the definition's
+    file is there, or something else needs the table; exits with 16 if nobody can be
+    asked: with --json it never asks.
     """
-    # What it tries takes a third of the time that the command takes to start.
+    # Its imports take a third of the command's start.
     from palate.schema import drop as dropping
 
     with exit_on_error():

@@ -18,30 +18,30 @@ from palate.engine import Outcome
 from palate.errors import PalateError
 from palate.text import escape_controls
 
-# What is printed may be anybody's: no markup, no emoji codes, no guessed colours.
+# Printed text may come from anybody: no markup, no emoji codes, no guessed colours.
 out = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
-# A column that is wider than a time is folded where there is no room, but not to less
-# than this. The head of a column is broken between words before that.
+# A column wider than a time is folded where space is short, but not below this. A
+# column's head is broken between words before that.
 _WHOLE, _FOLDED = 19, 12
 _BETWEEN_CELLS = 3
 
 
 class InertFormatter(logging.Formatter):
-    """A formatter that leaves a terminal nothing to act on, whoever wrote the text."""
+    """A formatter whose output a terminal can't act on, whoever wrote the text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's lines, each as text that is plainly printed."""
+        """Return the record's lines, with what isn't plainly printable escaped."""
         return "\n".join(map(escape_controls, super().format(record).split("\n")))
 
 
 def print_json(value: Any) -> None:
-    """Print one line of JSON; times by ISO 8601, what else it has no type for as text.
+    """Print one line of JSON; times by ISO 8601, other types as text.
 
-    Only ASCII: what a terminal would act on is an escape.
+    Only ASCII: what a terminal would act on is escaped.
     """
     print(json.dumps(value, default=_as_json))
 
@@ -57,7 +57,7 @@ def print_outcome(outcome: Outcome, as_json: bool) -> None:
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows as a table, or one below the other where it would not be readable.
 
-    Nothing is cut off: logs and runs are told apart by the ends of their names.
+    Nothing is cut off: logs and runs differ by the ends of their names.
     """
     cells = [[escape_controls(cell) for cell in row] for row in rows]
     titles = [_title(head) for head in heads]
@@ -89,7 +89,7 @@ def _as_json(value: Any) -> str:
 
 
 def _title(head: str) -> str:
-    """Break the head of a column between its words, so that it takes little room."""
+    """Break the head of a column between its words, to save space."""
     if len(head) <= _FOLDED:
         return head
     return head.replace("_", "_\n").replace(" ", "\n")
@@ -108,7 +108,7 @@ def _print_block(heads: Sequence[str], row: Sequence[str]) -> None:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End with a sentence and the error's own exit code instead of a traceback."""
+    """Exit with a sentence and the error's own exit code instead of a traceback."""
     try:
         yield
     except PalateError as error:

@@ -1,4 +1,4 @@
-"""The command ``palate positions``: how far each stage is, and gaps before it."""
+"""The command ``palate positions``: how far each stage is, and recorded gaps."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_positions(as_json: AsJson = False) -> None:
-    """List the next offset of each stage by log, and the gaps that were met."""
+    """List the next offset of each stage by log, and the recorded gaps."""
     with exit_on_error(), connect(load_settings()) as conn:
         rows = conn.execute(
             "SELECT topic, epoch, kafka_partition, stage, next_offset"
@@ -115,7 +115,7 @@ def accept_tail(
     who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in what is there now, where a broker lost the end of a partition's log.
+    """Stage what is there now, where a broker lost the end of a partition's log.
 
     What was staged of it stays.
     """

@@ -14,7 +14,7 @@ from palate.settings import Settings
 def rebuild_vault(
     settings: Settings, *, yes: bool, give_up: bool, as_json: bool
 ) -> None:
-    """Build vault and marts anew beside the living ones, compare, ask, and swap.
+    """Rebuild vault and marts beside the live ones, compare, ask, and swap.
 
     :raises ApprovalNeededError: if they differ, and nobody is there to be asked
     """

@@ -1,4 +1,4 @@
-"""The command ``palate rejected``: what was refused, and its way back."""
+"""The command ``palate rejected``: refused messages, and their replay."""
 
 import inspect
 from base64 import b64encode
@@ -148,7 +148,7 @@ def show(
     whole: Annotated[bool, typer.Option("--whole", help="Cut nothing off.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one refused message: why, and its bytes, as they came."""
+    """Show one refused message: why, and its original bytes."""
     with exit_on_error():
         log = FeedPartition(topic, epoch, partition)
         content = refused.show(load_settings(), log, offset)
@@ -195,13 +195,13 @@ def replay(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge refused messages again; what is an order now is loaded and counted."""
+    """Replay refused messages; accepted ones are loaded and counted."""
     _check_meant(selection, everything)
     selection = replace(selection, with_dismissed=dismissed, limit=limit)
     settings = load_settings()
     queued = replays.run(settings, Caller.in_shell(replays.STAGE), selection)
     print_outcome(queued, as_json)
-    # Also when nothing was queued: what an earlier replay left is finished.
+    # Even if nothing was queued: an earlier, unfinished replay is finished.
     print_outcome(vault.run(settings, Caller.in_shell(vault.STAGE)), as_json)
     for outcome in follow_vault(settings):
         print_outcome(outcome, as_json)
@@ -221,7 +221,7 @@ def dismiss(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Note that refused messages are not missed; they stay, and are counted apart."""
+    """Dismiss refused messages; they stay, and are counted apart."""
     _check_meant(selection, everything)
     number = replays.dismiss(
         load_settings(),

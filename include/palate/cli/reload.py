@@ -32,10 +32,10 @@ def reload(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at a time of history again: heal what is missing, prove the rest equal.
+    """Reload a time of history: restore what is missing, compare the rest.
 
-    Exits with 14 if something differs that is never overwritten. One that was
-    interrupted goes on where it was with --resume.
+    Exits with 14 if something differs that is never overwritten. An interrupted one
+    goes on where it was with --resume.
     """
     with exit_on_error():
         request = requests.history(start, end, source, ("--from", "--to"))
@@ -56,10 +56,10 @@ def reload(
 
 
 class _Bar:
-    """A bar for each layer, over the positions or guests that are planned for it."""
+    """A bar for each layer, over its planned positions or guests."""
 
     def __init__(self, settings: Settings, caller: Caller, progress: Progress) -> None:
-        """Take what is needed to learn how much there is to do."""
+        """Keep what is needed to find out how much there is to do."""
         self._watch = reload_share.ReloadProgress(settings, caller)
         self._progress = progress
         self._bars = {

@@ -56,9 +56,9 @@ def retain(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop partitions that are old and needed no more, and prune the ledger.
+    """Drop old partitions that nothing needs, and prune the ledger.
 
-    How old is set by PALATE_STG_KEEP_DAYS (unset: all of STG is kept) and
+    The ages are set by PALATE_STG_KEEP_DAYS (unset: all of STG is kept) and
     PALATE_OPS_KEEP_DAYS.
     """
     with exit_on_error():
