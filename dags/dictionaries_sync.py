@@ -1,12 +1,12 @@
 """Read every known dictionary entry from Redis again, and load what changed.
 
-It runs hourly, and by hand when a change should count at once. A dish that was moved or
-renamed corrects the counters of the orders that have it, also of years ago. What stands
-in Redis as it was staged costs a look, nothing else.
+Runs hourly, and manually when a change should count at once. A dish that was moved or
+renamed corrects the counters of the orders that have it, also of years ago. Unchanged
+entries are read, nothing else.
 
 **When it fails:** nothing is lost; what was read is staged, and the next run reads
 everything again. `dictionaries` red: Redis does not answer, its log says why. An id
-without a usable entry is a warning in that log; `palate dictionaries show <id>` tells
+without a usable entry is a warning in that log; `palate dictionaries show <id>` says
 what is wrong with it.
 """
 
@@ -18,7 +18,7 @@ from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 
 
 @dag(
-    # Not at the full hour, when everybody else does something too.
+    # Off the full hour, when many other jobs start.
     schedule=CronTriggerTimetable("7 * * * *", timezone="UTC"),
     max_active_runs=1,
     doc_md=__doc__,

@@ -1,14 +1,15 @@
-"""Look at a week of history again; or build the vault and the marts anew from STG.
+"""Reload a week of history, or rebuild the vault and the marts from STG.
 
-**Look**: one run is one week by broker time: that before the tick, the form's from and
-to, or a backfill's; every layer is compared and healed, beside live runs. `report` has
-the report in its log and as XCom. **Rebuild**: new tables are filled beside the living
-ones and compared; what differs waits for an answer at `approve`; then they are swapped.
+**Reload**: one run is one week by broker time: the one before the tick, the form's from
+and to, or a backfill's; every layer is compared and healed, beside live runs. `report`
+has the report in its log and as XCom. **Rebuild**: new tables are filled beside the
+live ones and compared; differences wait for an answer at `approve`; then they are
+swapped.
 
 **When it fails:** nothing is harmed; the next attempt goes on where it was, a cleared
-layer that was done looks again, and a rebuild goes on.
-A red `report` means that rows differ which are never overwritten: the tasks' logs name
-them. In a rebuild the log says what stands in its way.
+layer that was done is compared again, and a rebuild goes on. A red `report` means that
+rows differ which are never overwritten: the tasks' logs name them. In a rebuild the log
+names the obstacle.
 """
 
 from airflow.sdk import CronTriggerTimetable, dag, task
@@ -28,7 +29,7 @@ from palate_airflow.tasks import DAG_DEFAULTS
     **DAG_DEFAULTS | {"dagrun_timeout": rebuild.WEEK},
 )
 def orders_history_reload():
-    # A layer that is killed, or at its limit, goes on where it was at the next attempt.
+    # The next attempt at a layer that was killed, or timed out, goes on where it was.
     @task(inlets=assets.ORDER_TOPICS, max_active_tis_per_dag=1, **rebuild.PATIENT)
     def messages():
         """Compare what is staged with the broker; put back what is lost."""
@@ -42,7 +43,7 @@ def orders_history_reload():
 
     @task(trigger_rule="all_done")
     def report():
-        """Tell what was found; red if something differs that is left as it is."""
+        """Report what was found; red if something differs that is left as it is."""
         return tell_report()
 
     mode, found = task.branch(rebuild.choose_mode)(), report()

@@ -1,12 +1,12 @@
 """Take the orders that wait in Kafka to the marts and the tags.
 
 A run starts within seconds when a message waits (the bell), every five minutes in any
-case, by hand, or in a backfill, which also compares the broker times of its interval
-with STG and puts back what is missing. Log, XCom and asset event tell what a task did.
+case, manually, or in a backfill, which also compares the broker times of its interval
+with STG and puts back what is missing. Log, XCom and asset event say what a task did.
 
 **When it fails:** nothing is lost or counted twice. The next run goes on where this one
 stopped; a cleared task does its own work again. The end of the failed task's log says
-what to do. While Redis is away `dictionaries` fails, the marts load, and names follow.
+what to do. While Redis is down `dictionaries` fails, the marts load, and names follow.
 """
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -21,7 +21,7 @@ from palate_airflow.tasks import drain as drain_as_asked
 
 @dag(
     schedule=assets.ORDERS_WAITING_OR_FIVE_MINUTES,
-    # With 1, a run's retries and a backfill's runs would hold up live ones (ADR 0007).
+    # With 1, a run's retries and a backfill's runs would delay live ones (ADR 0007).
     max_active_runs=300,
     params=limits_form(assets.TOPICS),
     doc_md=__doc__,
@@ -34,16 +34,16 @@ def orders_stream():
         """Stage the messages that wait, byte by byte, with their positions."""
         return drain_as_asked()
 
-    # A drain fails too when one partition can't be read; what the others had is staged.
+    # A drain also fails when one partition can't be read; the others are staged.
     @task(inlets=[assets.ORDER_EVENTS], outlets=[assets.VAULT], trigger_rule="all_done")
     def vault():
-        """Parse what is staged, load the vault, and refuse what is no order."""
+        """Parse what is staged, load the vault, and refuse invalid messages."""
         return run_stage("vault.stage")
 
-    # The next run asks again: more retries would only hold up the marts.
+    # The next run tries again: more retries would only delay the marts.
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES], retries=1)
     def dictionaries():
-        """Ask Redis for guests and restaurants that are not known yet; load them."""
+        """Ask Redis for unknown guests and restaurants; load them."""
         return run_stage("pipelines", "look_up")
 
     drained, loaded, looked_up = drain(), vault(), dictionaries()

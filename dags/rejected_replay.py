@@ -1,12 +1,12 @@
-"""Judge refused messages again, after the cause was mended.
+"""Replay refused messages, once their cause is fixed.
 
-Started by hand, with a form: for which reasons, at which positions, from when to when,
-how many. What is an order now is loaded and counted like any other; the rest stays
-refused. Dismissed messages are left out. `palate rejected list` tells what there is.
+Started manually, with a form: for which reasons, at which positions, from when to when,
+how many. Accepted messages are loaded and counted like any other; the rest stays
+refused. Dismissed messages are left out. `palate rejected list` shows what there is.
 
 **When it fails:** nothing is lost. Once `replay` is green, the messages are queued, and
 the next run of this DAG or of `orders_stream` finishes what this one did not; the log
-of the failed task ends with what to do. A cleared run judges its own messages again.
+of the failed task ends with what to do. A cleared run replays its own messages again.
 """
 
 from airflow.sdk import dag, task
@@ -29,12 +29,12 @@ from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 def rejected_replay():
     @task
     def replay():
-        """Queue the messages that the form asks for."""
+        """Queue the messages that the form selects."""
         return replay_as_asked()
 
     @task(outlets=[assets.VAULT])
     def vault():
-        """Judge what is queued, and load what is an order now."""
+        """Accept or refuse the queued messages again, and load the accepted ones."""
         return run_stage("vault.stage")
 
     counted, _ = marts_and_tags()

@@ -1,13 +1,13 @@
 """Check the whole warehouse every night: keys, marts, tags, positions, freshness.
 
-Each task is one file below `sql/checks`, done for every table of its kind, in a
-snapshot of its own; live runs go on meanwhile, and what they have not counted yet is no
-difference. `ops.check_results` keeps what was found. `retain` drops what STG and the
-ledger need no more. `palate check` does the same in a shell.
+Each task is one file below `sql/checks`, run for every table of its kind, in a snapshot
+of its own; live runs go on meanwhile, and what they have not counted yet is no
+difference. `ops.check_results` keeps the results. `retain` drops what STG and the
+ledger no longer need. `palate check` does the same in a shell.
 
 **When it fails:** the red task is the check that found rows which break its rule. Its
 log has the rule, some of the rows, and what to do; nothing was changed. An alarm was
-raised; the all-clear comes with the first run that finds none. A cleared task looks
+raised; the all-clear comes with the first run that finds none. A cleared task checks
 again.
 """
 
@@ -32,12 +32,12 @@ from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 def warehouse_checks():
     @task(inlets=list(assets.marts().values()))
     def check(name: str):
-        """Look for rows that break a rule."""
+        """Find rows that break a rule."""
         return run_stage("checks.run", names=[name])
 
     @task
     def retain():
-        """Drop the partitions of STG that are old and not needed; prune the ledger."""
+        """Drop old partitions of STG that nothing needs; prune the ledger."""
         return run_stage("landing.retention", "retain")
 
     for group, files in groupby(load_checks(), lambda one: one.group):

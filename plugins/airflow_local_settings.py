@@ -1,8 +1,8 @@
 """Load what every task needs once, and let backfills leave room for live runs.
 
-Airflow imports this module whenever one of its parts starts. Each task is a fork of
-such a part, and to import the library and its clients, and to compile the templates of
-the SQL, takes it longer than its work.
+Airflow imports this module whenever one of its components starts. Each task is a fork
+of such a component; importing the library and its clients, and compiling the SQL
+templates, takes it longer than its work.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
 
-# Airflow would take over every other name of this module as a setting.
+# Airflow would take any other name of this module for a setting.
 __all__ = ["task_instance_mutation_hook"]
 
-# Tasks of backfills that are at work at once, if their pool has so many slots.
+# Running tasks of backfills, if their pool has that many slots.
 _AT_ONCE = 3
 
 _NEEDED_BY_TASKS = (
@@ -40,7 +40,7 @@ _NEEDED_BY_TASKS = (
     "palate.tags",
     "palate.vault",
 )
-# What DAG files import: the fork that reads one finds it loaded.
+# What DAG files import, so that the fork that reads one finds it loaded.
 _NEEDED_BY_DAG_FILES = (
     "palate.check_definitions",
     "palate_airflow.dag_factory",
@@ -52,11 +52,11 @@ _NEEDED_BY_DAG_FILES = (
 def task_instance_mutation_hook(
     task_instance: TaskInstance, dag_run: DagRun | None = None
 ) -> None:
-    """Let backfills have three tasks at work at once, and live runs go first.
+    """Limit backfills to three running tasks, and let live runs go first.
 
-    The runs of a backfill wait for each other in the locks of the stages, and each that
-    waits there keeps a worker's hand: ten runs would keep them all. (A tick that had
-    run before keeps its name, and its one slot, when a backfill runs it again.)
+    A backfill's runs wait for each other in the stages' locks, and each that waits
+    there occupies a worker: ten runs would occupy them all. (A tick that had run before
+    keeps its name, and its one slot, when a backfill runs it again.)
     """
     if task_instance.run_id.startswith("backfill__"):
         task_instance.pool_slots = slots_of_a_backfill(
@@ -68,9 +68,9 @@ def task_instance_mutation_hook(
 def slots_of_a_backfill(pool_slots: int) -> int:
     """Return how many slots of its pool a backfill's task takes.
 
-    As many as leave at least a sixteenth of the pool, and one slot, to live runs when
-    no further such task fits: of 128 slots 40, of 4 three. A pool of one slot has none
-    to leave; there live runs go first.
+    Enough to leave at least a sixteenth of the pool, and one slot, to live runs when no
+    further such task fits: of 128 slots 40, of 4 three. A pool of one slot has none to
+    leave; there live runs go first.
     """
     most = pool_slots - max(pool_slots // 16, 1)
     for tasks in range(_AT_ONCE, 0, -1):
@@ -81,7 +81,7 @@ def slots_of_a_backfill(pool_slots: int) -> int:
 
 
 def _pool_slots(task_instance: TaskInstance, dag_run: DagRun | None) -> int:
-    """Return how many slots the task's pool has, by the session that makes the run."""
+    """Return the slots of the task's pool, by the session that creates the run."""
     from airflow.configuration import conf
     from airflow.models.pool import Pool
     from sqlalchemy import select
@@ -102,11 +102,11 @@ def _load() -> None:
     for name in _NEEDED_BY_TASKS:
         importlib.import_module(name)
     importlib.import_module("palate.sql").compile_all()
-    # A setting that can't be used fails here, and the DAG file's import error says so.
+    # An unusable setting fails here, and shows as the DAG file's import error.
     with suppress(ValueError):
         for name in _NEEDED_BY_DAG_FILES:
             importlib.import_module(name)
 
 
-# Not now: this part of Airflow is only half imported yet, and may never fork.
+# Not now: this component is only half imported yet, and may never fork.
 os.register_at_fork(before=_load)

@@ -1,4 +1,4 @@
-"""Where Airflow finds the bell: it stores this path with the trigger."""
+"""The bell's path for Airflow, which stores it with the trigger."""
 
 from palate_airflow.bell import KafkaBell
 

@@ -1,4 +1,4 @@
-"""Where Airflow finds the extractor: ``[openlineage] extractors`` has this path."""
+"""The extractor's path in ``[openlineage] extractors``."""
 
 from palate_airflow.lineage import AssetExtractor
 

@@ -1,4 +1,4 @@
-"""The watch by the name that starts it: ``python -m palate_watch``."""
+"""The watch by its command: ``python -m palate_watch``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where Airflow finds the executor: ``[core] executor`` has this path."""
+"""The executor's path in ``[core] executor``."""
 
 from palate_airflow.prompt_executor import PromptExecutor
 

@@ -1,7 +1,7 @@
-"""The assets of the pipeline, so that the asset graph shows the way of the data.
+"""The assets of the pipeline, so that the asset graph shows the data flow.
 
-Their URIs name the Connections, not the machines: they stay the same wherever the
-pipeline runs, and a DAG file needs no Connection to be read.
+Their URIs name the Connections, not the hosts: they stay the same wherever the pipeline
+runs, and reading a DAG file needs no Connection.
 """
 
 from datetime import timedelta
@@ -28,7 +28,7 @@ ORDERS_WAITING = Asset(
     group="kafka",
     watchers=[AssetWatcher(name="bell", trigger=KafkaBell(topics=TOPICS))],
 )
-# The ticks are the safety net, and what makes the DAG fit for backfills: each has an
+# The ticks are the safety net, and make the DAG fit for backfills: each has an
 # interval, so that a run's dates say which broker times it covers.
 ORDERS_WAITING_OR_FIVE_MINUTES = AssetOrTimeSchedule(
     assets=[ORDERS_WAITING],
@@ -52,15 +52,15 @@ def table(name: str) -> Asset:
 ORDER_EVENTS = table("stg.order_events")
 DICTIONARY_ENTRIES = table("stg.dictionary_entries")
 VAULT = table("dds.v_order")
-# What the marts are made of: the orders, and the names and categories beside them.
+# The inputs of the marts: the orders, and the names and categories beside them.
 COUNTED = [VAULT, DICTIONARY_ENTRIES]
 
 
 def marts() -> dict[str, Asset]:
     """Return the assets of the marts by their names, one per folder of a mart.
 
-    A file with a DAG asks whenever it is read. This module is loaded once, as long as
-    Airflow runs, and a new mart is to have its task without a restart.
+    Not cached: this module is loaded once, as long as Airflow runs, and a new mart must
+    get its task without a restart.
     """
     return {
         path.parent.name: table(f"cdm.{path.parent.name}")
@@ -70,7 +70,7 @@ def marts() -> dict[str, Asset]:
 
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")
-# What goes out, and what it is made of; two feeds are there on request only.
+# Published feeds and their inputs; two of them are optional.
 PUBLISHED_FROM = [TAGS]
 PUBLISHED = [
     topic(_SETTINGS.palate_tags_topic),

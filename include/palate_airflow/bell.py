@@ -1,7 +1,7 @@
 """The bell in Airflow's triggerer; ``palate.monitoring.bell`` decides when it rings.
 
 An event has no payload: Airflow may drop or merge events (apache/airflow #56050), and
-what a run takes, the ledger decides.
+the ledger decides what a run takes.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 15.0
 _SECONDS_BETWEEN_METRICS = 10.0
-# The broker answers in milliseconds or not at all, and the end of a trigger waits for
-# the look that is going on.
+# The broker answers in milliseconds or not at all, and a trigger that ends waits for
+# the current poll.
 _KAFKA_SECONDS = 5
 
 
 class KafkaBell(BaseEventTrigger):
-    """Ring when messages begin to wait, and again if nobody takes them.
+    """Ring when messages begin to wait, and again while no run takes them.
 
-    It also rings for dictionary entries that are to be asked for. Where the services
-    are, the Airflow Connections say; while one does not answer, it keeps trying.
+    It also rings for dictionary entries that are due. The services' addresses come from
+    the Airflow Connections; while one does not answer, it keeps trying.
     """
 
     def __init__(self, topics: list[str]) -> None:
         """Watch these topics.
 
-        :param topics: they are part of the trigger's identity (apache/airflow #71460)
+        :param topics: part of the trigger's identity (apache/airflow #71460)
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.topics = topics
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and the arguments that make it anew in the triggerer."""
-        # Airflow stores this path, and would take another one for another trigger.
+        """Return the class and arguments that recreate it in the triggerer."""
+        # Airflow stores this path, and would take another path for another trigger.
         return "kafka_bell.KafkaBell", {"topics": self.topics}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield an event whenever a run should start; never end."""
         loop = asyncio.get_running_loop()
-        # One thread for as long as the bell hangs: neither client may be shared.
+        # One thread as long as the bell lives: neither client may be shared.
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bell")
         watch: bell.WaitingMessages | None = None
         failures = 0
@@ -69,7 +69,7 @@ class KafkaBell(BaseEventTrigger):
                         tell_from = loop.time() + _SECONDS_BETWEEN_METRICS
                         await loop.run_in_executor(thread, _tell, settings)
                     is_ringing = await loop.run_in_executor(thread, watch.should_ring)
-                # Whatever it is: a trigger that ended would not be started again.
+                # Any error: a trigger that ended would not be started again.
                 except Exception as error:
                     if watch is not None:
                         thread.submit(watch.close)
@@ -101,7 +101,7 @@ class KafkaBell(BaseEventTrigger):
 
 
 def _tell(settings: Settings) -> None:
-    """Tell by metrics how far the marts are behind, whether or not a run starts."""
+    """Send metrics of how far the marts are behind, whether or not a run starts."""
     if metrics.are_received():
         from palate.reads import status
 

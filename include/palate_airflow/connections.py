@@ -1,6 +1,6 @@
-"""The settings that Airflow Connections give.
+"""Settings from Airflow Connections.
 
-An environment variable that the library reads gives what no Connection has.
+The library's environment variables give what no Connection has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The Airflow Connections that say where the services are.
+# The Airflow Connections with the addresses of the services.
 CONNECTIONS = ("dwh", "kafka", "redis")
 
 
@@ -47,9 +47,9 @@ async def trigger_settings() -> Settings:
 
 
 def settings(connections: Mapping[str, Connection]) -> Settings:
-    """Return the settings that Connections give; the environment has the others.
+    """Return the settings in Connections; the environment has the others.
 
-    A stage that needs a Connection that isn't there says so itself.
+    A stage reports a missing Connection that it needs.
 
     :raises SettingsError: if one can't be used
     """
@@ -79,7 +79,7 @@ def _dsn(connection: Connection) -> str:
             **connection.extra_dejson,
         )
     except ProgrammingError:
-        # The driver's words may hold a piece of a password.
+        # The driver's words may contain a piece of a password.
         message = (
             "The Airflow Connection `dwh` can't be used: its extra takes libpq's "
             "parameters only, such as sslmode."
@@ -88,7 +88,7 @@ def _dsn(connection: Connection) -> str:
 
 
 def _kafka(connection: Connection) -> dict[str, str]:
-    # The names that the provider apache-kafka hands on to librdkafka.
+    # The names that the provider apache-kafka passes on to librdkafka.
     extra = connection.extra_dejson
     names = {
         "security.protocol": "kafka_security_protocol",

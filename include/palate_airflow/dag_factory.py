@@ -1,4 +1,4 @@
-"""The tasks that follow the vault, in every DAG that loads it."""
+"""The tasks after the vault, in every DAG that loads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from palate_airflow.tasks import run_stage
 
 
 def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[Any]]:
-    """Make a task for each mart, then tags and publish; return the marts', and these.
+    """Create a task for each mart, then tags and publish; return the marts', and all.
 
     :param trigger_rule: of the marts
     """
@@ -23,13 +23,13 @@ def marts_and_tags(trigger_rule: str = "all_success") -> tuple[list[Any], list[A
 
     @task(inlets=[*assets.marts().values(), assets.TAG_RULES], outlets=[assets.TAGS])
     def tags() -> dict[str, Any]:
-        """Give and take the tags that changed counters and changed rules ask for."""
+        """Add and remove the tags that changed counters and rules call for."""
         return run_stage("tags.stage")
 
-    # The next run sends it: more retries would only hold up the end of this one.
+    # The next run sends it: more retries would only delay the end of this one.
     @task(inlets=assets.PUBLISHED_FROM, outlets=assets.PUBLISHED, retries=1)
     def publish() -> dict[str, Any]:
-        """Send what changed to the app and to whoever listens; the rest waits here."""
+        """Send changes to the app and other consumers; what can't be sent waits."""
         return run_stage("publish.stage")
 
     counted = [

@@ -1,7 +1,7 @@
 """What a task reads and writes, for OpenLineage: its inlets and outlets.
 
-The provider does it by itself, but for Redis, which it does not know. Airflow's setting
-``[openlineage] extractors`` names the class.
+The provider does it by itself, except for Redis, which it does not know. Airflow's
+setting ``[openlineage] extractors`` names the class.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class AssetExtractor:
-    """Tells the datasets of an ``@task``.
+    """Reports the datasets of an ``@task``.
 
-    It has what the provider asks of an extractor, but not its base class: Airflow loads
-    this module in each of its processes, and the provider takes a third of a second.
+    It has what the provider requires of an extractor, but not its base class: Airflow
+    loads this module in each of its processes, and the provider takes a third of a
+    second.
     """
 
     def __init__(self, operator: Any) -> None:

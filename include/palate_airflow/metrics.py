@@ -1,6 +1,6 @@
-"""What Palate tells through Airflow's own metrics; docs/operations.md has the names.
+"""Palate's metrics in Airflow's own; docs/operations.md has the names.
 
-Where nobody receives metrics, nothing is looked up for them.
+Where nobody receives metrics, nothing is queried for them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
 def are_received() -> bool:
-    """Tell whether Airflow is set up to send its metrics to somebody."""
+    """Return whether Airflow is set up to send its metrics."""
     return any(conf.getboolean("metrics", name, fallback=False) for name in _SWITCHES)
 
 
 @contextmanager
 def timed(task: RuntimeTaskInstanceProtocol) -> Iterator[dict[str, Any]]:
-    """Tell how long a task's stage took, its wait for the lock included.
+    """Report how long a task's stage took, including its wait for the lock.
 
     The body puts into the dictionary what the stage did; if it does not, it failed.
     """
@@ -47,7 +47,7 @@ def timed(task: RuntimeTaskInstanceProtocol) -> Iterator[dict[str, Any]]:
 
 
 def tell_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
-    """Tell what a batch counted: rows by kind, and what was refused by reason."""
+    """Report what a batch counted: rows by kind, and refused messages by reason."""
     repeated = str(batch.is_repeat).lower()
     for name, number in batch.counts.items():
         if not number:
@@ -61,7 +61,7 @@ def tell_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
 
 
 def tell_waiting(logs: Iterable[status.LogStatus]) -> None:
-    """Tell of each log how far the marts are behind, and how old what waits is."""
+    """Report how far the marts are behind in each log, and the age of what waits."""
     for item in logs:
         tags = {"topic": item.topic, "partition": str(item.partition)}
         stats.gauge("palate.lag", item.lag, tags=tags)

@@ -1,4 +1,4 @@
-"""The executor of one machine, at work when something happens (ADR 0019)."""
+"""The executor of one machine, which reacts as soon as something happens (ADR 0019)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
     from sqlalchemy.orm import Session
 
-# A turn of the scheduler costs 16 ms of CPU. While a task runs, a short pause makes
-# the hop to the next one short; while none does, nobody waits but a new run.
+# A turn of the scheduler costs 16 ms of CPU. While a task runs, a short pause keeps the
+# hop to the next one short; while none does, only a new run waits.
 _SECONDS_AT_WORK = 0.05
 _SECONDS_IDLE = 0.2
 
 
 class PromptExecutor(LocalExecutor):
-    """A LocalExecutor that sets the pace of the scheduler by what there is to do.
+    """A LocalExecutor that paces the scheduler by what there is to do.
 
     The scheduler itself sleeps equally long between two turns whether tasks run or not,
     and a task's end does not wake it. Here the pause is part of the turn: it ends as
-    soon as a task is over. ``[scheduler] scheduler_idle_sleep_time``, which comes on
-    top, should be next to nothing.
+    soon as a task ends. ``[scheduler] scheduler_idle_sleep_time``, which is added,
+    should be next to nothing.
     """
 
     _has_taken_work = False
@@ -36,7 +36,7 @@ class PromptExecutor(LocalExecutor):
         """Pause, unless tasks were taken in this turn; then do as a LocalExecutor."""
         if not self._has_taken_work:
             pause = _SECONDS_AT_WORK if self.running else _SECONDS_IDLE
-            # It has no other way to wait, but for ever.
+            # It has no other way to wait, but forever.
             self.result_queue._reader.poll(pause)  # type: ignore[attr-defined]
         self._has_taken_work = False
         super().sync()

@@ -1,4 +1,4 @@
-"""How a task runs a stage: who is running, what is reported, how it fails.
+"""How a task runs a stage: its caller, its report, its failure.
 
 A task's body is one import and one call: ``run_stage("vault.stage")``.
 """
@@ -33,27 +33,27 @@ log = logging.getLogger(__name__)
 
 
 class StageFailedError(SystemExit):
-    """Raised when a stage can't go on: the task ends with the sentence in its log.
+    """Raised when a stage can't go on: the task's log ends with the sentence.
 
-    Airflow writes a traceback for any other exception; nobody needs one here. The exit
+    Airflow writes a traceback for any other exception; it would not help here. The exit
     code is that of the command ``palate``.
     """
 
     def __init__(self, error: PalateError) -> None:
-        """Take over the exit code and the sentence."""
+        """Keep the exit code and the sentence."""
         super().__init__(error.exit_code)
         self.sentence = str(error)
 
     def __str__(self) -> str:
-        """Return the sentence, for whoever is told of the failure."""
+        """Return the sentence, for notifications of the failure."""
         return self.sentence
 
 
 class StageStuckError(StageFailedError):
-    """Raised when somebody has to mend something first: no later attempt can."""
+    """Raised when a person must fix something first: no later attempt can succeed."""
 
 
-# What every DAG has in common. The pauses between attempts are 5, 10 and 20 s.
+# Common to all DAGs. The pauses between attempts are 5, 10 and 20 s.
 DAG_DEFAULTS: dict[str, Any] = {
     "catchup": False,
     "dagrun_timeout": timedelta(hours=2),
@@ -80,7 +80,7 @@ DAG_DEFAULTS: dict[str, Any] = {
 
 @contextmanager
 def failing_with_a_sentence() -> Iterator[None]:
-    """End the task with the sentence of what went wrong, and no traceback.
+    """End the task with the error's sentence, and no traceback.
 
     :raises StageFailedError: in place of any other error of Palate
     """
@@ -95,7 +95,7 @@ def failing_with_a_sentence() -> Iterator[None]:
 
 
 def drain() -> dict[str, Any]:
-    """Run the drain for the current task, as the form of its run asks."""
+    """Run the drain for the current task, by the form of its run."""
     with failing_with_a_sentence():
         from palate.requests import limits
 
@@ -106,9 +106,9 @@ def drain() -> dict[str, Any]:
 def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str, Any]:
     """Run a stage for the current task; return what it did, for XCom.
 
-    The same stands in the event of the task's asset. Another run that holds the stage
-    is no error: it takes what is waiting, and this task says so. But nobody else does
-    what a backfill is to heal, so its task is tried again.
+    The event of the task's asset has the same. Another run that holds the stage is no
+    error: it takes what is waiting, and this task says so. A backfill's task is retried
+    instead, as no other run does its work.
 
     :param module: the part of the library that has the stage, such as ``vault.stage``
     :param function: what runs it
@@ -138,7 +138,7 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
 
 
 def caller(context: Context) -> Caller:
-    """Return who the current task is, for the ledger.
+    """Return the current task as the ledger's caller.
 
     Only a backfill has an interval to cover; any other run takes what is waiting.
     """
@@ -158,5 +158,5 @@ def caller(context: Context) -> Caller:
 
 
 def as_failure(error: PalateError) -> StageFailedError:
-    """Return what ends a task with an error's sentence, and whether to try again."""
+    """Return the exception that ends a task with a sentence, and may be retried."""
     return (StageFailedError if error.is_worth_retrying else StageStuckError)(error)

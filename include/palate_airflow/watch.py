@@ -1,9 +1,9 @@
 """The watch as a process of its own: ``python -m palate_watch``.
 
-It must notice when the scheduler, the triggerer or a worker stands still, and so runs
-in none of them (ADR 0018). It tells by any Airflow notifier: ``PALATE_NOTIFIER`` names
-the class, ``PALATE_NOTIFIER_ARGUMENTS`` has its arguments. Their templates may name
-what ``palate.monitoring.alarms.Alarm.as_dict`` gives. ``--try`` tells one alarm and
+It must notice when the scheduler, the triggerer or a worker hangs, and so runs in none
+of them (ADR 0018). It sends alarms by any Airflow notifier: ``PALATE_NOTIFIER`` names
+the class, ``PALATE_NOTIFIER_ARGUMENTS`` has its arguments. Their templates may use the
+fields of ``palate.monitoring.alarms.Alarm.as_dict``. ``--try`` sends one alarm and
 ends.
 """
 
@@ -29,7 +29,7 @@ _KAFKA_SECONDS = 5
 
 
 def main() -> int:
-    """Watch until the process is told to stop; return the exit code."""
+    """Watch until the process is stopped; return the exit code."""
     parser = argparse.ArgumentParser(prog="palate_watch", description=__doc__)
     parser.add_argument(
         "--try", action="store_true", dest="is_trial", help="tell one alarm and end"
@@ -39,7 +39,7 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the watch reports itself
-    # As Airflow's own commands do: Connections may stand in its metadata database.
+    # As Airflow's own commands do: Connections may be in its metadata database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
     from palate.errors import PalateError
@@ -81,7 +81,7 @@ def _settings() -> Settings:
 
 
 def teller(settings: Settings) -> alarms.Tell:
-    """Return what tells one alarm: in the log, and by the notifier, if there is one."""
+    """Return what sends one alarm: to the log, and by the notifier, if there is one."""
     from palate.errors import AlarmNotToldError
     from palate.text import escape_controls
 
@@ -98,12 +98,12 @@ def teller(settings: Settings) -> alarms.Tell:
             return
         module, _, name = path.rpartition(".")
         try:
-            # Anew for each alarm: its templates are filled in for good.
+            # A new one for each alarm: it renders its templates in place.
             notifier = getattr(import_module(module), name)(**arguments)
             context = alarm.as_dict()
             notifier.render_template_fields(context)
             notifier.notify(context)
-        # Whatever a notifier raises: it is tried again.
+        # Any error of a notifier: it is tried again.
         except Exception as error:
             message = (
                 f"{path} could not tell of '{alarm.title}' and is tried again: "

@@ -1,1 +1,1 @@
-"""The forms of runs that are started by hand, and the tasks that read them."""
+"""The forms of manual runs, and the tasks that read them."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def limits_form(topics: list[str]) -> dict[str, Param]:
-    """Return the form of a manual run: what it takes at most."""
+    """Return the form of a manual run's limits."""
     return {
         "topics": Param(
             topics,
@@ -51,7 +51,7 @@ def limits_form(topics: list[str]) -> dict[str, Param]:
 def filled_form(context: Context) -> dict[str, Any]:
     """Return the form of the current run, an empty field as None.
 
-    :raises RequestError: if the run was given a field that the form doesn't have
+    :raises RequestError: if the run has a field that the form doesn't have
     """
     from palate.decisions import check_fields
 

@@ -1,4 +1,4 @@
-"""The tasks of a rebuild: vault and marts anew from STG, beside the living ones."""
+"""The tasks of a rebuild: vault and marts anew from STG, beside the live ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Hundreds of millions of orders take hours. A further attempt goes on where it was.
+# Hundreds of millions of orders take hours. Another attempt goes on where it was.
 LONG = timedelta(hours=12)
 PATIENT: dict[str, Any] = {"execution_timeout": LONG}
 WEEK = timedelta(days=7)
@@ -34,7 +34,7 @@ _REBUILD = "rebuild"
 
 
 def rebuild_form() -> dict[str, Param]:
-    """Return the part of the form that says whether to look or to build anew."""
+    """Return the part of the form that chooses between reload and rebuild."""
     return {
         "mode": Param(
             "look",
@@ -56,7 +56,7 @@ def rebuild_form() -> dict[str, Param]:
 
 
 def choose_mode() -> list[str]:
-    """Look at a time again, or build all anew: as the form says, if it can be meant."""
+    """Choose reload or rebuild by the form, and check it."""
     from palate.requests import check_rebuild
 
     context = get_current_context()
@@ -70,8 +70,8 @@ def choose_mode() -> list[str]:
 
 
 def steps() -> list[Any]:
-    """Return the tasks of a rebuild but for the approval, in their order."""
-    # They follow a branch: whatever was not chosen before them doesn't matter.
+    """Return the tasks of a rebuild except the approval, in their order."""
+    # They follow a branch: what was not chosen before them doesn't matter.
     last = {"trigger_rule": "none_failed_min_one_success"} | PATIENT
     return [
         task(**PATIENT)(build)(),
@@ -82,7 +82,7 @@ def steps() -> list[Any]:
 
 
 def build() -> dict[str, Any]:
-    """Fill new tables from STG, beside the living ones; live runs go on."""
+    """Fill new tables from STG, beside the live ones; live runs go on."""
     from palate.history import rebuild
 
     with _rebuilding() as (settings, me):
@@ -92,7 +92,7 @@ def build() -> dict[str, Any]:
 
 
 def compare() -> str:
-    """Compare the new tables with the living ones; say whether a person is asked."""
+    """Compare the new tables with the live ones; say whether a person is asked."""
     from palate.history import rebuild
 
     context = get_current_context()
@@ -107,7 +107,7 @@ def compare() -> str:
 
 
 def approval() -> ApprovalOperator:
-    """Return the task that asks a person; nobody's answer is a no."""
+    """Return the task that asks a person; no answer counts as Reject."""
     return ApprovalOperator(
         task_id="approve",
         subject="Let the rebuilt vault and marts take the place of the living ones?",
@@ -119,7 +119,7 @@ def approval() -> ApprovalOperator:
 
 
 def swap() -> dict[str, Any]:
-    """Let the new tables take the living ones' place, in one transaction."""
+    """Replace the live tables by the new ones, in one transaction."""
     from palate.history import rebuild
 
     context = get_current_context()
@@ -133,7 +133,7 @@ def swap() -> dict[str, Any]:
 
 
 def drop_rejected() -> bool:
-    """Drop the new tables if they were rejected; the living ones stay as they are."""
+    """Drop the new tables if they were rejected; the live ones stay as they are."""
     from palate.history import rebuild
 
     with _rebuilding() as (settings, me):
@@ -155,7 +155,7 @@ def _tell(found: rebuild_report.RebuildReport) -> None:
 
 
 def _progress(settings: Settings) -> Any:
-    """Return what logs after each batch how far the new vault is."""
+    """Return a callback that logs the new vault's progress after each batch."""
     from palate.database import connect
     from palate.history import rebuild
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long a layer waits for a live run, or another reload, to give the stage free.
+# How long a layer waits for a live run, or another reload, to release the stage.
 _PATIENCE = 1_200
 
 
@@ -59,9 +59,9 @@ def reload_form() -> dict[str, Param]:
 
 
 def asked_history(context: Context) -> plans.Request:
-    """Return which broker times the current run is about: the form's, or its own.
+    """Return the broker times of the current run: the form's, or its own.
 
-    :raises RequestError: if the form can't be meant
+    :raises RequestError: if the form makes no sense
     """
     from palate.requests import history
 
@@ -72,7 +72,7 @@ def asked_history(context: Context) -> plans.Request:
 
 
 def reload_layer(layer: str) -> dict[str, Any]:
-    """Look at one layer for the current run; return what was found, for XCom."""
+    """Reload one layer for the current run; return what was found, for XCom."""
     from palate.history import reload
 
     context = get_current_context()
@@ -101,7 +101,7 @@ def tell_report() -> dict[str, Any]:
 
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:
-    """Return what logs after each batch how far a layer is."""
+    """Return a callback that logs a layer's progress after each batch."""
     from palate.history import reload_share
 
     watch = reload_share.ReloadProgress(settings, me)

@@ -1,4 +1,4 @@
-"""The form of a replay, and what it asks for."""
+"""The form of a replay, and the request in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_NUMBER = 2**31 - 1
 
 
 def replay_form(topics: list[str]) -> dict[str, Param]:
-    """Return the form: which refused messages are judged again, by default any."""
+    """Return the form: which refused messages are replayed, by default any."""
     return {
         "reasons": Param(
             [],
@@ -86,7 +86,7 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
 
 
 def replay() -> dict[str, Any]:
-    """Queue what the form of the current run asks for."""
+    """Queue the messages that the form of the current run selects."""
     with failing_with_a_sentence():
         form = filled_form(get_current_context())
         asked = selected(form, task_settings())
@@ -94,9 +94,9 @@ def replay() -> dict[str, Any]:
 
 
 def selected(form: Mapping[str, Any], settings: Settings) -> refusals.Selection:
-    """Return what a filled form asks for.
+    """Return the selection of a filled form.
 
-    :raises RequestError: if it can't be meant
+    :raises RequestError: if it makes no sense
     """
     from palate.requests import selection
 
