@@ -59,12 +59,12 @@ def run(
     topics = tuple(topics or settings.palate_topics)
     with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
         reader: Reader | None = None
-        looked = Registration()
+        found = Registration()
         if request.source is not plans.ReadFrom.STG:
             reader = stack.enter_context(kafka_reader.open_reader(settings))
-            looked = register_topics(attempt.conn, reader, topics)
-            _refuse(looked.problems, request.source)
-        states = looked.states | looked.former
+            found = register_topics(attempt.conn, reader, topics)
+            _refuse(found.problems, request.source)
+        states = found.states | found.former
         there: list[Range] = []
         ends: dict[FeedPartition, int] = {}
         if reader:
@@ -92,7 +92,7 @@ def run(
         ).rstrip()
         done = watermarks(attempt.conn, "drain")
         waiting = sum(
-            max(end - done.get(item, looked.first[item]), 0)
+            max(end - done.get(item, found.first[item]), 0)
             for item, end in ends.items()
         )
         return Found(attempt.outcome, ends, waiting)
