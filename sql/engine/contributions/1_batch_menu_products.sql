@@ -1,5 +1,5 @@
--- The dishes of the menus that came in this range, with those of other contents of the
--- same version of an entry: the one staged later, menu or not, puts them out of force.
+-- The dishes of the menus in this range, and those of other contents of the same
+-- version of an entry: the one staged later, menu or not, replaces them.
 {#- makes: batch_menu_products #}
 CREATE TEMP TABLE batch_menu_products ON COMMIT DROP AS
 SELECT DISTINCT line.h_product_pk

@@ -1,4 +1,4 @@
--- The orders that messages of this range are about.
+-- The orders of this range's messages.
 {#- makes: batch_orders #}
 CREATE TEMP TABLE batch_orders ON COMMIT DROP AS
 SELECT DISTINCT v.order_id

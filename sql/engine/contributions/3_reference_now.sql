@@ -1,4 +1,4 @@
--- What the mart looks up for the dishes of this batch, as it is now.
+-- The reference of this batch's dishes, as it is now.
 {#- makes: reference_now #}
 CREATE TEMP TABLE reference_now ON COMMIT DROP AS
 {{ reference_query }}

@@ -1,4 +1,4 @@
--- The dishes for which that differs from what the mart has counted with.
+-- The dishes whose reference differs from what the mart has counted with.
 {#- makes: changed_products #}
 CREATE TEMP TABLE changed_products ON COMMIT DROP AS
 (

@@ -1,4 +1,4 @@
--- Put in what it looks up for them from now on.
+-- Insert the new reference of the changed dishes.
 INSERT INTO {{ cdm }}.{{ reference_table }} ({{ reference_columns | join(", ") }})
 SELECT
     {{ reference_columns | join(",\n    ") }}

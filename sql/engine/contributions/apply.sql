@@ -1,4 +1,4 @@
--- Move the counters, in key order; one that falls to 0 leaves the table.
+-- Move the counters, in key order; delete those that fall to 0.
 MERGE INTO {{ cdm }}.{{ mart }} AS m
 USING (
     SELECT

@@ -1,5 +1,5 @@
--- By how much each counter moves: what the orders add now, less what they had added.
--- An order that would add to one of them twice is noted: it fails the batch.
+-- By how much each counter moves: what the orders add now, less what they had added. An
+-- order that would add to one of them twice is marked: it fails the batch.
 {#- makes: deltas #}
 CREATE TEMP TABLE deltas ON COMMIT DROP AS
 SELECT

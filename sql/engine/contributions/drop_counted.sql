@@ -1,4 +1,4 @@
--- Forget the orders that no longer count.
+-- Delete the orders that no longer count.
 DELETE FROM {{ cdm }}.{{ mart }}_counted AS c
 USING old_orders AS o
 WHERE

@@ -9,7 +9,7 @@ FROM planned_orders
 GROUP BY h_user_pk
 WINDOW by_key AS (ORDER BY h_user_pk)
 {%- else %}
-{#- The rows are nobody's: there is one chunk, unless it is done. #}
+{#- Rows belong to no guest: there is one chunk, unless it is done. #}
 SELECT
     u.h_user_pk,
     0 AS chunk

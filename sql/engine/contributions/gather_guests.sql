@@ -1,4 +1,4 @@
--- Keep the guests of a plan whom any version of its orders names: those not done yet.
+-- Keep the guests in any version of a plan's orders: those not done yet.
 {#- keeps: planned_guests #}
 CREATE TEMP TABLE planned_guests AS
 SELECT DISTINCT v.h_user_pk

@@ -1,4 +1,4 @@
--- Add the orders that came for these guests since they were gathered.
+-- Add the orders of these guests that came since they were gathered.
 INSERT INTO chunk_orders (chunk, order_id)
 SELECT
     c.chunk,

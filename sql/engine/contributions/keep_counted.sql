@@ -1,5 +1,5 @@
 {%- set kept = counted[1:] -%}
--- Remember which version of each order was counted.
+-- Record which version of each order was counted.
 WITH changed AS (
     UPDATE {{ cdm }}.{{ mart }}_counted AS c
     SET

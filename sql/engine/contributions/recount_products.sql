@@ -1,4 +1,4 @@
--- The dishes that the orders and menus of this range are about.
+-- The dishes of this range's orders and menus.
 {#- makes: affected_products #}
 CREATE TEMP TABLE affected_products ON COMMIT DROP AS
 SELECT h_product_pk

@@ -1,4 +1,4 @@
--- Show the names of the changed dishes as they are now.
+-- Set the current names of the changed dishes.
 UPDATE {{ cdm }}.{{ mart }} AS m
 SET {{ label.column }} = l.{{ label.column }}
 FROM {{ label_table }} AS l

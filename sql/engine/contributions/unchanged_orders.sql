@@ -1,4 +1,4 @@
--- An order that counts as it was counted adds nothing: leave it out on both sides.
+-- Leave out orders that count as they were counted: they add nothing.
 WITH unchanged AS (
     DELETE FROM new_orders AS n
     USING old_orders AS o

@@ -1,4 +1,4 @@
--- Let the guests wait whose tags look at a counter that has moved.
+-- Enqueue the guests whose tags depend on a counter that has moved.
 INSERT INTO ops.tags_waiting (user_id, tag)
 SELECT
     d.{{ keys[0] }},

@@ -1,4 +1,4 @@
--- Add the keys that {{ table }} has not seen yet; a key already there is left alone.
+-- Add the keys that {{ table }} does not have yet; leave existing ones alone.
 {%- if least %}
 {#- The one exception to insert-only: the contract's smallest date. #}
 {%- endif %}

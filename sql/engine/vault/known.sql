@@ -1,4 +1,4 @@
--- The keys of {{ table }} for which there may be rows: only those need a look-up.
+-- The keys of {{ table }} that may have rows: only those need a look-up.
 CREATE TEMP TABLE known_{{ table }} ON COMMIT DROP AS
 {%- for source in sources %}
 SELECT s.{{ business_keys[0] }}

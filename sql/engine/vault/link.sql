@@ -1,4 +1,4 @@
--- Add the pairs that {{ table }} has not seen yet; a pair already there is left alone.
+-- Add the pairs that {{ table }} does not have yet; leave existing ones alone.
 {% include "engine/vault/link_records.sql" %}
 
 INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})

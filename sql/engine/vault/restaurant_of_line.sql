@@ -1,4 +1,4 @@
-{#- For an ORDER BY: a join would be made anew for each dish, this is one look-up. -#}
+{#- For an ORDER BY: a join would run again for each dish, this is one look-up. -#}
 (
     SELECT r.restaurant_id
     FROM {{ dds }}.h_restaurant AS r

@@ -1,4 +1,4 @@
--- Add the versions that {{ table }} has not seen yet, late ones too; change none.
+-- Add the versions that {{ table }} does not have yet, late ones too; change none.
 {% include "engine/vault/satellite_records.sql" %}
 
 INSERT INTO {{ dds }}.{{ table }} ({{ columns | join(", ") }})
