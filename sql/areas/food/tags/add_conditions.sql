@@ -1,4 +1,4 @@
--- Take up the conditions that the active rules make now.
+-- Add the conditions of the active rules that are not applied yet.
 INSERT INTO ops.tag_conditions AS t (kind, thing_id, tag, threshold, rule_id)
 SELECT
     n.kind,

@@ -1,4 +1,4 @@
--- The conditions that the stage has taken up, and that still hold.
+-- The conditions that the stage has applied, and that still hold.
 SELECT
     kind,
     thing_id,

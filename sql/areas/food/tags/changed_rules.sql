@@ -1,5 +1,5 @@
--- Tell how many conditions are to be added and dropped, and whether guests are still to
--- be found whom earlier ones concern.
+-- Count the conditions to add and to drop; find whether guests of earlier ones are
+-- still to be enqueued.
 WITH rules_now AS (
     {{ conditions | indent }}
 ),

@@ -1,4 +1,4 @@
--- What the active rules say: a row per rule and dish or category of its name.
+-- The conditions of the active rules: a row per rule and dish or category of its name.
 SELECT
     'product' AS kind,
     n.product_id AS thing_id,

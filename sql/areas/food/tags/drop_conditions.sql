@@ -1,4 +1,4 @@
--- Mark the conditions that no active rule makes any more.
+-- Mark the conditions that no active rule has any more.
 UPDATE ops.tag_conditions AS t
 SET state = 'dropped'
 WHERE

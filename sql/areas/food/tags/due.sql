@@ -1,4 +1,4 @@
--- Who is to hold which tag, each pair once: any condition of a tag is enough.
+-- Which guest must hold which tag, each pair once: any condition of a tag is enough.
 {%- for kind, mart in marts.items() %}
 {%- if not loop.first %}
 UNION

@@ -1,4 +1,4 @@
--- Let the guests wait whom a new or a dropped condition concerns, or all of them.
+-- Enqueue the guests whom a new or a dropped condition affects, or all of them.
 INSERT INTO ops.tags_waiting (user_id, tag)
 {%- for kind, mart in marts.items() %}
 SELECT

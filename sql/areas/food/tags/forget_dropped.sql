@@ -1,3 +1,3 @@
--- Forget the dropped conditions, whose guests are waiting too.
+-- Delete the dropped conditions, whose guests are enqueued too.
 DELETE FROM ops.tag_conditions
 WHERE state = 'dropped'

@@ -1,4 +1,4 @@
--- Give the tags that are not held yet.
+-- Add the due tags that are not held yet.
 WITH gained AS (
     INSERT INTO cdm.user_tags (user_id, tag, since_dt)
     SELECT

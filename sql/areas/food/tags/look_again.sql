@@ -1,4 +1,4 @@
--- Let the guests of a range of positions wait, with the tags that they lack or have too
+-- Enqueue the guests of a range of positions, with the tags that they lack or have too
 -- much.
 WITH guests AS MATERIALIZED (
     SELECT DISTINCT v.h_user_pk AS user_id

@@ -1,4 +1,4 @@
--- Take the tags away that no condition gives any more.
+-- Remove the tags that no condition gives any more.
 WITH lost AS (
     UPDATE cdm.user_tags AS u
     SET until_dt = %(load_dt)s

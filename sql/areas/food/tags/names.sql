@@ -1,4 +1,4 @@
--- Give the names that rules of each kind can have, as the marts know them.
+-- Return the names that rules of each kind can have, from the marts.
 SELECT
     'product' AS kind,
     n.product_name AS name

@@ -1,7 +1,7 @@
 -- Every staged message that the vault has taken is loaded or refused, and not both.
 {#- #fail, by piece of STG #}
--- The tables are read one after the other and grouped, not joined: on a guess of few
--- rows, a join may read one of them for each row of another.
+-- The tables are read one after the other and grouped, not joined: with an estimate of
+-- few rows, a join may read one of them for each row of another.
 WITH found AS (
     SELECT
         e.kafka_offset,

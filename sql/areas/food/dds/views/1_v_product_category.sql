@@ -1,4 +1,4 @@
--- Since when a dish has belonged to which category, as the menus tell (contract, 4).
+-- Since when a dish has belonged to which category, by the menus (contract, section 4).
 CREATE OR REPLACE VIEW {{ dds }}.v_product_category AS
 SELECT
     p.h_product_pk,
@@ -33,7 +33,7 @@ CROSS JOIN LATERAL (
 
     changes AS (
         SELECT
-            -- Before the first known entry, the first known one.
+            -- Before the first known category, the first known one.
             CASE WHEN number = 1 THEN '-infinity' ELSE version_dt END AS from_dt,
             h_category_pk
         FROM numbered

@@ -14,11 +14,11 @@ SELECT
     newest.statuses
 FROM {{ dds }}.s_order_version AS newest
 INNER JOIN {{ dds }}.h_order AS o ON newest.order_id = o.order_id
--- Both are always there; LEFT lets a query that asks for neither leave them out.
+-- Both always exist; LEFT lets a query that uses neither leave them out.
 LEFT JOIN {{ dds }}.h_user AS u ON newest.h_user_pk = u.h_user_pk
 LEFT JOIN {{ dds }}.h_restaurant AS r ON newest.h_restaurant_pk = r.h_restaurant_pk
--- An anti-join serves the whole read and, by an index, the orders of a guest or a day;
--- a subquery with LIMIT or DISTINCT would serve one of them.
+-- An anti-join suits the whole read and, by an index, the orders of a guest or a day; a
+-- subquery with LIMIT or DISTINCT would suit one of them.
 WHERE
     NOT EXISTS (
         SELECT 1

@@ -18,15 +18,15 @@ INNER JOIN {{ dds }}.s_order_item AS i
     ON
         o.order_id = i.order_id
         -- Of all an order's lines nearly all are the newest version's. The planner
-        -- takes the odds of equalities for independent, would expect one line of
-        -- millions and join by loops; a CASE that is not null it expects to hold.
+        -- takes equalities for independent, would expect one line of millions and join
+        -- by loops; a CASE that is not null it expects to be true.
         AND CASE
             WHEN
                 o.version_dt = i.version_dt
                 AND o.hk_order_item_hashdiff = i.hk_order_item_hashdiff
                 THEN TRUE
         END IS NOT NULL
--- All of this is at most eight relations (join_collapse_limit): a dish may come first.
+-- At most eight relations (join_collapse_limit), so that a dish may come first.
 LEFT JOIN (  -- noqa: ST11
     {{ dds }}.h_product AS p
     LEFT JOIN LATERAL (

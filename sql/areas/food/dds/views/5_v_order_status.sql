@@ -1,4 +1,4 @@
--- The history of statuses that each order's newest version tells, a row per status.
+-- The status history of each order's newest version, one row per status.
 CREATE OR REPLACE VIEW {{ dds }}.v_order_status AS
 SELECT
     o.h_order_pk,

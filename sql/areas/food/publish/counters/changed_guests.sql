@@ -1,4 +1,4 @@
--- Let the guests wait whose counters this batch has changed, or the name of a dish.
+-- Enqueue the guests whose counters, or names of dishes, this batch has changed.
 INSERT INTO ops.counters_waiting (user_id)
 SELECT d.user_id
 FROM deltas AS d

@@ -1,4 +1,4 @@
--- Take some of the guests who wait.
+-- Take some of the waiting guests.
 WITH taken AS (
     DELETE FROM ops.counters_waiting
     WHERE

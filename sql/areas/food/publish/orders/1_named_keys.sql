@@ -1,4 +1,4 @@
--- The guests, restaurants and dishes of which this range tells a name or a category.
+-- The guests, restaurants and dishes that got a name or a category in this range.
 {#- makes: told_keys #}
 CREATE TEMP TABLE told_keys ON COMMIT DROP AS
 SELECT DISTINCT told.key

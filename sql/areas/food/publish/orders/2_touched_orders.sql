@@ -1,5 +1,5 @@
--- The orders that messages of this range are about, and those that waited for what it
--- tells.
+-- The orders of this range's messages, and those that waited for a name or a category
+-- in it.
 {#- makes: touched_orders #}
 CREATE TEMP TABLE touched_orders ON COMMIT DROP AS
 SELECT

@@ -1,5 +1,5 @@
--- The newest version of each, where it came in this range or waits since an earlier
--- one; what came on the very topic is there already.
+-- The newest version of each, if it is in this range or has waited since an earlier
+-- one; what came on the exchange topic itself is published already.
 {#- makes: due_orders #}
 CREATE TEMP TABLE due_orders ON COMMIT DROP AS
 SELECT

@@ -1,4 +1,4 @@
--- The dishes of these orders, by their names of now and their categories over time.
+-- The dishes of these orders, with their current names and their categories over time.
 {#- makes: due_products #}
 CREATE TEMP TABLE due_products ON COMMIT DROP AS
 SELECT

@@ -1,4 +1,4 @@
--- Note what they wait for now, one row per guest, restaurant or dish.
+-- Record what they wait for now, one row per guest, restaurant or dish.
 INSERT INTO ops.order_waits (order_id, missing_key)
 SELECT
     l.order_id,

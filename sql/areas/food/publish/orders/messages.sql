@@ -20,7 +20,7 @@ SELECT
                 'id', o.order_id,
                 'date', coalesce(
                     stg.jsonb_or_null(e.message) #>> '{payload,date}',
-                    -- STG need not keep a message for ever.
+                    -- STG need not keep a message forever.
                     to_char(o.order_dt, 'YYYY-MM-DD HH24:MI:SS')
                 ),
                 'cost', o.cost,

@@ -1,4 +1,4 @@
--- Set when to ask again for what was not found: soon while it is new, later hourly.
+-- Schedule the next request for missing entries: soon while new, later hourly.
 UPDATE ops.dictionary_lookups AS l
 SET
     tried_cnt = l.tried_cnt + 1,

@@ -1,4 +1,4 @@
--- Say of each entry that was read why it counts as missing, NULL if it does not.
+-- Find why each entry that was read counts as missing; NULL if it does not.
 CREATE TEMP TABLE judged_entries ON COMMIT DROP AS
 WITH read_entries AS (
     SELECT

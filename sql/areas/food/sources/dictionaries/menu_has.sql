@@ -1,4 +1,4 @@
--- Forget the dishes that the menus which were just read have.
+-- Delete the waiting dishes that the menus just read have.
 DELETE FROM ops.menu_lookups AS l
 USING found_entries AS f
 WHERE

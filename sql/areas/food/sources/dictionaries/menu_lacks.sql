@@ -1,4 +1,4 @@
--- Set when to ask again for the menus that were read and still lack a dish.
+-- Schedule the next request for menus just read that still lack a dish.
 UPDATE ops.menu_lookups AS l
 SET
     tried_cnt = l.tried_cnt + 1,

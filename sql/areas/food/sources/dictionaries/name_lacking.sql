@@ -1,5 +1,5 @@
--- Note the dishes that orders of this range name and the known menu of their restaurant
--- lacks: the menu has changed, or another one is being cooked from.
+-- Record dishes in orders of this range that the known menu of their restaurant lacks:
+-- the menu has changed, or the dish is from another one.
 INSERT INTO ops.menu_lookups (
     restaurant_id, product_id, first_staged_dt, tried_cnt, tried_dt, next_try_dt
 )

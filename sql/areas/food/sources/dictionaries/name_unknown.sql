@@ -1,5 +1,5 @@
--- Note the ids that orders of this range name and the dictionary does not know yet.
--- Their age counts from the load, which is never before the staging.
+-- Record the ids in orders of this range that the dictionary does not know yet. Their
+-- age counts from the load, which is never before the staging.
 INSERT INTO ops.dictionary_lookups (
     id, first_staged_dt, tried_cnt, tried_dt, next_try_dt, problem
 )

@@ -1,4 +1,4 @@
--- Each dish that a menu of the restaurant has had, with the categories it belonged to.
+-- Each dish that a menu of the restaurant has had, with its categories.
 WITH newest AS (
     SELECT
         version_dt,

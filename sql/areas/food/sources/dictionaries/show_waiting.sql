@@ -1,4 +1,4 @@
--- What an id is asked for again for: the entry itself, or a dish that its menu lacks.
+-- Why an id is requested again: the entry is missing, or a dish on its menu.
 SELECT
     'the entry' AS what,
     tried_cnt,

@@ -1,4 +1,4 @@
--- Stage the entries that were read and are usable, each version once; name the others.
+-- Stage usable entries, each version once; return the others.
 WITH new_entries AS (
     SELECT
         j.id,

@@ -1,4 +1,4 @@
--- Take the dictionary entries of the batch's range.
+-- Read the dictionary entries of the batch's range.
 {#- makes: entries #}
 CREATE TEMP TABLE batch_entries ON COMMIT DROP AS
 SELECT

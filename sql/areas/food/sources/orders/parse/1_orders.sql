@@ -1,4 +1,4 @@
--- Judge each message of the batch, and read what an accepted one tells of its order.
+-- Accept or refuse each message of the batch, and parse the accepted ones.
 {#- makes: orders #}
 CREATE TEMP TABLE batch_orders ON COMMIT DROP AS
 {%- for shape in shapes %}
@@ -11,7 +11,7 @@ SELECT
     m.broker_dt,
     m.form,
     m.reason,
-    {#- To say what is wrong with it. #}
+    {#- For the reason of a refusal. #}
     CASE WHEN m.reason IN ('unfit', 'version_in_future') THEN m.doc END AS doc,
     m.topic AS load_src,
     o.order_id,
@@ -47,7 +47,7 @@ FROM (
             WHEN ({{ shape.accepts() }}) IS NOT TRUE
                 THEN 'unfit'
             WHEN
-                -- The time of a record that has none, which is -1 in Kafka.
+                -- The time of a record without one, which is -1 in Kafka.
                 e.broker_dt <> '1969-12-31 23:59:59.999+00'
                 AND e.{{ shape.version_time }}::timestamp
                 > e.broker_dt AT TIME ZONE 'UTC' + interval '1 day'

@@ -1,4 +1,4 @@
--- The batch's messages, and which of them were refused before: only a replay judges
+-- The batch's messages, and which of them were refused before: only a replay evaluates
 -- those again.
 {#- makes: documents #}
 CREATE TEMP TABLE batch_documents ON COMMIT DROP AS
@@ -11,7 +11,7 @@ SELECT
     d.form,
     d.reason,
     d.doc,
-    EXISTS (  -- asked once; there is none but where a range is loaded again
+    EXISTS (  -- mostly empty: only a repeated range has any
         SELECT 1
         FROM batch_ranges AS r
         CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Keep the orders of the messages that are accepted.
+-- Keep the orders of accepted messages.
 {#- drops from: orders #}
 DELETE FROM batch_orders AS o
 WHERE

@@ -1,4 +1,4 @@
--- Keep what was refused, with the reason; a replay may have found another one.
+-- Store refused messages, with the reason; a replay may have found another one.
 INSERT INTO {{ refused }} AS m (
     topic, epoch, kafka_partition, kafka_offset, reason, detail, rejected_dt
 )
@@ -41,7 +41,7 @@ LEFT JOIN LATERAL (
         rules.detail
     FROM (
         SELECT
-            {#- CASE keeps the order: a range is looked at where the type is right. #}
+            {#- CASE keeps the order: a range is checked only where the type is right. #}
             CASE d.form
                 {%- for shape in shapes %}
                 WHEN '{{ shape.form }}'

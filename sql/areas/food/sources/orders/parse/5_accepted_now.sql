@@ -1,4 +1,4 @@
--- What a replay has found to be an order is refused no more.
+-- Messages that a replay has accepted are no longer refused.
 DELETE FROM stg.rejected_messages AS m
 USING (
     SELECT

@@ -1,4 +1,4 @@
--- One row per line of an accepted message, with the keys of all it names.
+-- One row per line of an accepted message, with all its keys.
 {#- makes: order_lines #}
 CREATE TEMP TABLE batch_order_lines ON COMMIT DROP AS
 SELECT
