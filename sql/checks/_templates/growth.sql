@@ -32,7 +32,7 @@ usual AS (
     LEFT JOIN grown AS g
         ON t.table_name = g.table_name AND d.days_ago = g.days_ago
     GROUP BY t.table_name
-    HAVING count(*) >= 3  -- fewer days don't tell what is usual
+    HAVING count(*) >= 3  -- fewer days don't show what is usual
 ),
 
 compared AS (

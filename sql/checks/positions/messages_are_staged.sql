@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
     OFFSET 0  -- counted once
 ) AS found
 WHERE
-    -- A batch is looked at where the first of its ranges begins.
+    -- A batch is checked where the first of its ranges begins.
     {{ in_piece("lowest", "from_offset") | indent(4) }}
     AND NOT EXISTS (
         SELECT 1
@@ -43,7 +43,7 @@ WHERE
     AND b.stage = 'drain'
     AND NOT b.is_repeat
     AND (b.counts ->> 'messages')::bigint <> found.there
-    -- What retention has dropped is gone on purpose.
+    -- What retention has dropped is not missing.
     AND NOT EXISTS (
         SELECT 1
         FROM ops.batch_ranges AS r
