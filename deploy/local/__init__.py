@@ -1,5 +1,5 @@
 """The stack without containers: real services on loopback ports.
 
 ``stack`` ties the parts together, one module per part knows its settings, and
-``supervision`` speaks with the supervisor that runs them.
+``supervision`` talks to the supervisor that runs them.
 """

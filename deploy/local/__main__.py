@@ -1,4 +1,4 @@
-"""The commands behind `make up`, `make down` and their like."""
+"""The commands behind `make up`, `make down` and so on."""
 
 import argparse
 import os

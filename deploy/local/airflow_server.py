@@ -32,7 +32,7 @@ PARTS = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
-# Beside them the watch, which is to notice when one of them stands still.
+# Beside them the watch, which must notice when one of them hangs.
 WATCH = "watch"
 WATCH_COMMAND = Path(__file__).with_name("watch")
 
@@ -43,7 +43,7 @@ def url(ports: Ports) -> str:
 
 
 def work_folder(var: Path) -> Path:
-    """Return the working directory of Airflow's processes; nobody else has it."""
+    """Return the working directory of Airflow's processes, used by nothing else."""
     return var / "airflow" / "work"
 
 
@@ -77,7 +77,7 @@ def prepare(var: Path, ports: Ports, secrets: Secrets, signals: Signals) -> None
 
 
 def answers(ports: Ports, component: str) -> bool:
-    """Tell whether the API answers and calls the component healthy.
+    """Return whether the API answers and reports the component healthy.
 
     :param component: as the health report names it, such as ``dag_processor``
     """
@@ -94,7 +94,7 @@ def answers(ports: Ports, component: str) -> bool:
 
 
 def is_watching(settings: Settings) -> bool:
-    """Tell whether the watch has looked lately."""
+    """Return whether the watch has checked lately."""
     try:
         with connect(settings) as conn:
             return freshness.assess(conn, settings).is_watched
@@ -103,7 +103,7 @@ def is_watching(settings: Settings) -> bool:
 
 
 def run(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command `airflow` on a stack; what it prints is in ``stdout``."""
+    """Run the command `airflow` on a stack; its output is in ``stdout``."""
     return subprocess.run(
         [str(COMMAND), *arguments],
         env={**os.environ, "PALATE_VAR": str(var)},

@@ -1,7 +1,7 @@
-"""An authority of the stack's own, and what it vouches for.
+"""The stack's own certificate authority, and the certificates it issues.
 
-Not by trustme: its keys are not PKCS #8, which is all that Kafka reads, and what it
-issues may sign code too.
+Not by trustme: its keys are not PKCS #8, the only kind that Kafka reads, and its
+certificates may sign code too.
 """
 
 import ipaddress
@@ -24,14 +24,14 @@ _YEARS = 3650 * _DAY
 
 
 class Authority:
-    """A certificate authority that lives in one folder.
+    """A certificate authority in one folder.
 
-    ``ca.pem`` is for whoever is to trust it, ``server.pem`` has key and certificate of
-    the servers.
+    ``ca.pem`` is for its clients, ``server.pem`` has key and certificate of the
+    servers.
     """
 
     def __init__(self, folder: Path, hosts: Sequence[str] = ("localhost",)) -> None:
-        """Describe it; nothing is made.
+        """Keep the paths; nothing is created.
 
         :param hosts: the names that servers have beside the loopback address
         """
@@ -41,7 +41,7 @@ class Authority:
         self._key = folder / "ca.key"
 
     def prepare(self) -> None:
-        """Make the authority and the servers' certificate unless they are there."""
+        """Create the authority and the servers' certificate unless they exist."""
         self.certificate.parent.mkdir(parents=True, exist_ok=True)
         if not self._key.exists():
             key = ec.generate_private_key(ec.SECP256R1())
@@ -59,7 +59,7 @@ class Authority:
     def issue(self, path: Path, valid: timedelta = _YEARS) -> None:
         """Write a key and a certificate for the loopback address and the hosts.
 
-        :param valid: until when from now on; a negative time has passed already
+        :param valid: how long from now on; a negative time has passed already
         """
         signer = cast(
             ec.EllipticCurvePrivateKey,

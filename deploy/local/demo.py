@@ -24,9 +24,9 @@ from palate.tags import rules
 _LIVE_SECONDS = 30
 _LIVE_ORDERS_A_MINUTE = 120
 _PATIENCE_SECONDS = 600
-_COMPARE_SECONDS = 30  # what came last may still be on its way to the tags
+_COMPARE_SECONDS = 30  # the last messages may still be on their way to the tags
 
-# What an analyst might begin with: the tag, and from how many orders of what on.
+# What an analyst might begin with: the tag, and the least orders of a dish or category.
 _RULES = (
     ("Любитель пиццы", "--category", "Пицца", 200),
     ("Любитель пиццы", "--dish", "Маргарита", 80),
@@ -93,7 +93,7 @@ def _say(sentence: str) -> None:
 
 
 def _wait_until_counted(settings: Settings) -> None:
-    """Show how far each layer is until nothing is waiting anywhere."""
+    """Show how far each layer is until nothing waits."""
     layers: dict[str, Callable[[status.LogStatus], int]] = {
         "staged in STG": lambda log: log.staged,
         "loaded into the vault": lambda log: log.loaded,

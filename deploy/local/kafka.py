@@ -20,7 +20,7 @@ from deploy.local.settings_files import render
 HERE = Path(__file__).parent / "kafka"
 CHECKSUMS = HERE / "jars.sha256"
 USER = "palate"
-# The broker itself, at its own doors; it may do anything.
+# The broker itself, at its own listeners; it may do anything.
 BROKER = "broker"
 TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
 
@@ -40,9 +40,9 @@ def command(var: Path) -> list[str]:
 
 
 def jars() -> Path:
-    """Return the folder of the jars; it is named after the list of their checksums.
+    """Return the folder of the jars, named after the list of their checksums.
 
-    It lies in the user's cache, so that a second stack downloads nothing.
+    It is in the user's cache, so that a second stack downloads nothing.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     listed = hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
@@ -88,9 +88,9 @@ def fetch_jars(report: Callable[[str], None]) -> None:
 
 
 def check_jars(folder: Path) -> None:
-    """Compare what was downloaded with the checksums that the repository keeps.
+    """Compare the downloaded jars with the checksums in the repository.
 
-    :raises StackError: names the jars that differ, or that only one of them has
+    :raises StackError: names the jars that differ, or are only in one of the two
     """
     lines = CHECKSUMS.read_text().splitlines()
     known = {name: checksum for checksum, name in map(str.split, lines)}
@@ -108,10 +108,10 @@ def check_jars(folder: Path) -> None:
 
 
 def prepare(var: Path, ports: Ports, authority: Authority, secrets: Secrets) -> None:
-    """Write the settings and format the data folder if that hasn't been done.
+    """Write the settings, and format the data folder once.
 
-    :param authority: whose certificate the broker shows at its secured door
-    :param secrets: with the password of ``palate``, who is made with the data folder
+    :param authority: of the certificate at the broker's secured listener
+    :param secrets: with the password of ``palate``, who is created with the data folder
     :raises StackError: if formatting fails
     """
     _properties(var).parent.mkdir(parents=True, exist_ok=True)
@@ -174,9 +174,9 @@ def broker_login(password: str, authority: Path) -> str:
 
 
 def make_topics(**options: Any) -> None:
-    """Make the topics that aren't there.
+    """Create the missing topics.
 
-    :param options: of kafka-python: where the broker is, and a login
+    :param options: of kafka-python: the broker's address, and a login
     """
     from kafka.admin import KafkaAdminClient
 
@@ -195,7 +195,7 @@ def make_topics(**options: Any) -> None:
 
 
 def answers(bootstrap: str) -> bool:
-    """Tell whether the broker answers a metadata request."""
+    """Return whether the broker answers a metadata request."""
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 

@@ -28,7 +28,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """Return ports that nobody uses right now."""
+        """Return unused ports."""
         with ExitStack() as held:
             found: list[int] = []
             # Below the ports of outgoing connections (from 32768), which could take
@@ -44,7 +44,7 @@ class Ports:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return the ports that a stack has written down, or None."""
+        """Return the ports that a stack has saved, or None."""
         return cls(**json.loads(path.read_text())) if path.exists() else None
 
     @classmethod
@@ -64,7 +64,7 @@ class Ports:
         return cls(**chosen)
 
     def write(self, path: Path) -> None:
-        """Write the ports down, so that a later command finds this stack."""
+        """Save the ports, so that a later command finds this stack."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
@@ -74,7 +74,7 @@ def variable(name: str) -> str:
 
 
 def refuse_taken(ports: Ports, names: Iterable[str]) -> None:
-    """Make sure that nobody listens on these ports.
+    """Check that nobody listens on these ports.
 
     :raises StackError: if somebody does; names the port, who holds it, what to set
     """
@@ -94,9 +94,9 @@ def refuse_taken(ports: Ports, names: Iterable[str]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Tell whether a server listens on the port."""
+    """Return whether a server listens on the port."""
     with socket.socket() as probe:
-        # Should the probe meet itself, it must not keep the server from the port.
+        # If the probe connects to itself, it must not block the server's port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.settimeout(2)
         try:
@@ -107,16 +107,16 @@ def listens(port: int) -> bool:
 
 
 def met_itself(client: socket.socket) -> bool:
-    """Tell whether a client is its own server.
+    """Return whether a client is its own server.
 
-    Where nobody listens, the kernel may give a client the very port that it asks for,
-    if that is one of outgoing connections (from 32768 on).
+    Where nobody listens, the kernel may give a client the very port that it connects
+    to, if that is an ephemeral one (from 32768 on).
     """
     return bool(client.getsockname() == client.getpeername())
 
 
 def _holder(port: int) -> str | None:
-    """Return who listens on the port, as far as this user may know."""
+    """Return who listens on the port, as far as this user may see."""
     if not Path("/proc/net/tcp").exists():
         return None
     import psutil

@@ -19,7 +19,7 @@ from deploy.local.settings_files import render
 # Debian's account for the server, which refuses to run as root.
 _SERVER_USER = "postgres"
 _DATABASES = {"dwh": "palate", "airflow": "airflow"}
-# The account of Airflow's tasks: it loads, and can't make or drop anything.
+# The account of Airflow's tasks: it loads, and can't create or drop anything.
 TASKS = "palate_tasks"
 _GROUPS = ("palate_loader", "palate_reader")
 
@@ -47,11 +47,11 @@ def server_user() -> str | None:
 
 
 def data_folder(var: Path) -> Path:
-    """Return where the cluster lies.
+    """Return the path of the cluster.
 
-    That is ``var/postgres``. For root the server's account must be able to get there;
-    where it can't (a checkout below /root, say), the cluster lies in that account's
-    home, under a name that is derived from ``var``.
+    That is ``var/postgres``. For root the server's account must be able to enter it;
+    where it can't (a checkout below /root, for example), the cluster is in that
+    account's home, under a name that is derived from ``var``.
     """
     inside, outside = _places(var)
     if outside is None or inside.exists():
@@ -60,7 +60,7 @@ def data_folder(var: Path) -> Path:
 
 
 def prepare(var: Path, port: int, superuser_password: str) -> None:
-    """Make the cluster if there is none, write its settings.
+    """Create the cluster if there is none, write its settings.
 
     :raises StackError: if initdb fails or the cluster is of another major version
     """
@@ -85,9 +85,9 @@ def prepare(var: Path, port: int, superuser_password: str) -> None:
 
 
 def make_databases(superuser: str, passwords: dict[str, str]) -> None:
-    """Make the roles and databases that aren't there, unless the server is starting.
+    """Create the missing roles and databases, unless the server is starting.
 
-    :param superuser: the address, with the login, of who may do that
+    :param superuser: the address, with the login, of an account that may do that
     :param passwords: of each role
     """
     if not answers(superuser):
@@ -123,7 +123,7 @@ def make_databases(superuser: str, passwords: dict[str, str]) -> None:
 
 
 def role_passwords(secrets: Secrets) -> dict[str, str]:
-    """Return the password of each role that logs in, but for the superuser."""
+    """Return the password of each role that logs in, except the superuser."""
     return {
         "palate": secrets.palate,
         "airflow": secrets.airflow,
@@ -132,7 +132,7 @@ def role_passwords(secrets: Secrets) -> dict[str, str]:
 
 
 def set_passwords(superuser: str, passwords: dict[str, str]) -> None:
-    """Give roles that are there the passwords that count from now on."""
+    """Set the current passwords of existing roles."""
     with psycopg.connect(superuser) as connection:
         for role, password in passwords.items():
             connection.execute(
@@ -148,7 +148,7 @@ def dsn(port: int, user: str, password: str, database: str, host: str = HOST) ->
 
 
 def answers(uri: str) -> bool:
-    """Tell whether a query gets its answer."""
+    """Return whether a query gets its answer."""
     try:
         with psycopg.connect(uri, connect_timeout=2) as connection:
             return connection.execute("SELECT 1").fetchone() == (1,)
@@ -164,7 +164,7 @@ def wipe(var: Path) -> None:
 
 
 def _make_cluster(folder: Path, user: str | None, superuser_password: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted initdb left
+    shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted initdb
     folder.parent.mkdir(parents=True, exist_ok=True)
     password_file = folder.parent / "superuser-password"
     password_file.touch(mode=0o600)
@@ -223,7 +223,7 @@ def _as_server_user(command: list[str]) -> list[str]:
 def _verifier(
     connection: psycopg.Connection[TupleRow], role: str, password: str
 ) -> sql.Literal:
-    """Return what the server keeps of a password: its log never has the password."""
+    """Return the server's hash of a password: its log never has the password."""
     verifier = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     )

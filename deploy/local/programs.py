@@ -51,7 +51,7 @@ def _services(var: Path) -> list[Program]:
                 str(postgres.data_folder(var)),
             ],
             user=postgres.server_user(),
-            stop_signal="INT",  # "fast": sessions are ended, data are flushed
+            stop_signal="INT",  # "fast": sessions are terminated, data are flushed
             stop_seconds=60,
         ),
         Program(
@@ -79,7 +79,8 @@ def _airflow(var: Path) -> list[Program]:
             name=name,
             group=AIRFLOW,
             command=command,
-            # Else the triggerer often waits ten seconds for a child that has ended.
+            # Otherwise the triggerer often waits ten seconds for a child that has
+            # ended.
             stop_as_group=name == "triggerer",
             directory=airflow_server.work_folder(var),
             environment={"PALATE_VAR": str(var)},

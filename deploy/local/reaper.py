@@ -1,7 +1,7 @@
-"""End what a killed part of Airflow leaves behind.
+"""Kill what a killed part of Airflow leaves behind.
 
 A scheduler that dies at once (kill -9, out of memory) leaves its workers: they would
-wait for ever, or go on with a task that the next scheduler starts again. supervisord
+wait forever, or go on with a task that the next scheduler starts again. supervisord
 runs this as its event listener and restarts the part itself.
 """
 
@@ -18,7 +18,7 @@ def main() -> None:
         _headers, payload = childutils.listener.wait()
         event = childutils.get_headers(payload)
         if event["groupname"] == "airflow":
-            # supervisord gives each part its own group; an empty one is gone.
+            # supervisord gives each part its own group; an empty one has ended.
             with suppress(ProcessLookupError):
                 os.killpg(int(event["pid"]), signal.SIGKILL)
         childutils.listener.ok()

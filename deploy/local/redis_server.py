@@ -31,7 +31,7 @@ RIGHTS = {
 
 
 def users(secrets: Secrets) -> dict[str, str]:
-    """Return the password of each user, but for the administrator."""
+    """Return the password of each user, except the administrator."""
     return {
         PALATE: secrets.redis_palate,
         OWNER: secrets.redis_owner,
@@ -73,7 +73,7 @@ def command(var: Path) -> list[str]:
 
 
 def answers(url: str) -> bool:
-    """Tell whether the server answers a PING."""
+    """Return whether the server answers a PING."""
     if not listens(urlsplit(url).port or 0):
         return False
     try:

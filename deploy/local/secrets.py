@@ -1,4 +1,4 @@
-"""Passwords and keys, made at the first start and kept in the state folder."""
+"""Passwords and keys, created at the first start and kept in the state folder."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from typing import Self
 
 
 def _password() -> str:
-    # Letters and digits only: it stands in URLs, configuration files and shells.
+    # Letters and digits only: it is used in URLs, configuration files and shells.
     return secrets.token_hex(16)
 
 
@@ -40,7 +40,7 @@ class Secrets:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Return the secrets of this folder; those that aren't there are made."""
+        """Return the secrets of this folder; missing ones are created."""
         known = json.loads(path.read_text()) if path.exists() else {}
         found = cls(**known)
         if asdict(found) != known:
@@ -49,7 +49,7 @@ class Secrets:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file's content at once, readable by its owner only."""
+    """Replace the file's content atomically, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(
         os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"

@@ -1,4 +1,4 @@
-"""What a stack tells other programs, if they are there: metrics and lineage."""
+"""The receivers of a stack's metrics and lineage, if there are any."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Signals:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
-        """Return what PALATE_STATSD and PALATE_OPENLINEAGE say."""
+        """Return the receivers in PALATE_STATSD and PALATE_OPENLINEAGE."""
         return cls(
             environment.get("PALATE_STATSD", ""),
             environment.get("PALATE_OPENLINEAGE", ""),
@@ -32,7 +32,7 @@ class Signals:
     def statsd_address(self) -> tuple[str, int] | None:
         """Host and port of the receiver of metrics, or None.
 
-        :raises StackError: if they can't be read
+        :raises StackError: if they can't be parsed
         """
         if not self.statsd:
             return None
@@ -43,7 +43,7 @@ class Signals:
 
     @property
     def openlineage_transport(self) -> str:
-        """The setting of the provider, as JSON; empty if nobody is told."""
+        """The setting of the provider, as JSON; empty without a receiver."""
         if not self.openlineage:
             return ""
         if self.openlineage.startswith(("http://", "https://")):

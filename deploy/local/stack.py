@@ -38,7 +38,7 @@ from deploy.local.signals import Signals
 from deploy.local.supervision import State, Supervisor, cpu_seconds, end_leftovers
 from palate.settings import Settings
 
-# A part that had no second of the processor for so long will not answer any more.
+# A part that got no CPU second for so long will not answer any more.
 _SECONDS_TO_WORK = 300
 _SECONDS_TO_ANSWER = 1_800
 # What a stack writes into its folder, beside the supervisor's own files.
@@ -66,11 +66,11 @@ class Stack:
     def __init__(
         self, var: Path, ports: Ports | None = None, signals: Signals | None = None
     ) -> None:
-        """Describe the stack; nothing is started or written.
+        """Keep the paths; nothing is started or written.
 
-        :param var: where all state lies
-        :param ports: without, those it was last started with, or the defaults
-        :param signals: who receives metrics and lineage; without, nobody
+        :param var: the folder of all state
+        :param ports: default: those it was last started with, or the default ones
+        :param signals: who receives metrics and lineage; default: nobody
         """
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
@@ -81,7 +81,7 @@ class Stack:
     def up_services(self, report: Report = _silent) -> None:
         """Start PostgreSQL, Redis and Kafka and wait until each answers.
 
-        What runs already is left alone. The first call makes the cluster, the
+        What runs already is left alone. The first call creates the cluster, the
         databases, the topics and the passwords.
 
         :param report: gets a line per part
@@ -113,7 +113,7 @@ class Stack:
             self._wait_until_answering(AIRFLOW, report)
 
     def down(self, *, wipe: bool = False) -> None:
-        """Stop everything and wait until it is gone.
+        """Stop everything and wait until it has ended.
 
         :param wipe: remove the data too, and the state folder unless others use it
         """
@@ -127,7 +127,7 @@ class Stack:
                 self._wipe()
 
     def env(self) -> dict[str, str]:
-        """Return what ``stack.env`` holds: where the services are, and the login."""
+        """Return the content of ``stack.env``: the services' addresses, the login."""
         secrets, ports = self._secrets(), self.ports
         return {
             "DWH_DSN": postgres.dsn(ports.postgres, "palate", secrets.palate, "dwh"),
@@ -139,7 +139,7 @@ class Stack:
         }
 
     def secured_env(self) -> dict[str, str]:
-        """Return what ``secured.env`` holds: Kafka and Redis by their secured doors."""
+        """Return the content of ``secured.env``: Kafka and Redis by TLS and login."""
         secrets, ports, authority = self._secrets(), self.ports, self.authority
         redis = f"rediss://:{secrets.redis}@{HOST}:{ports.redis_secured}/0"
         return {
@@ -153,7 +153,7 @@ class Stack:
         }
 
     def states(self) -> list[State]:
-        """Return what each program does, all of them stopped if the stack is down."""
+        """Return the state of each program, all of them stopped if the stack is."""
         if self.supervisor.is_up():
             states = self.supervisor.states()
             # A stack that an older version started may lack one.
@@ -164,7 +164,7 @@ class Stack:
         return [State(name, group, "DOWN") for name, group in PARTS.items()]
 
     def answers(self, part: str) -> bool:
-        """Tell whether the part does what it is there for.
+        """Return whether the part works.
 
         :param part: the name of a program, such as ``postgres`` or ``scheduler``
         """
@@ -272,7 +272,7 @@ class Stack:
                         f"{one.name} doesn't run. {self._log_of(one.name)}"
                     )
             if waiting and time.monotonic() - looked > _SECONDS_TO_WORK:
-                # On a busy machine it may take longer, but it gets on.
+                # On a busy machine it may take longer, but makes progress.
                 before, worked = worked, self._work(waiting)
                 if worked - before < 1 or time.monotonic() - start > _SECONDS_TO_ANSWER:
                     raise NotYetError(
@@ -285,7 +285,7 @@ class Stack:
             time.sleep(0.1 if waiting else 0)
 
     def _work(self, names: list[str]) -> float:
-        """Return how many seconds of the processor these parts have had."""
+        """Return how many CPU seconds these parts have used."""
         return sum(cpu_seconds(s.pid) for s in self.states() if s.name in names)
 
     def _log_of(self, name: str) -> str:
@@ -301,7 +301,7 @@ class Stack:
         postgres.make_databases(superuser, postgres.role_passwords(secrets))
 
     def _wipe(self) -> None:
-        """Remove what a stack makes, and nothing else: the folder is the caller's."""
+        """Remove what a stack creates, and nothing else: the folder is the caller's."""
         postgres.wipe(self.var)
         for name in _FOLDERS:
             shutil.rmtree(self.var / name, ignore_errors=True)
@@ -327,7 +327,7 @@ class Stack:
 
     @contextmanager
     def _undone_on_error(self) -> Iterator[None]:
-        """Leave nothing half-started, unless it ran before."""
+        """Stop what was started if the body fails, unless it ran before."""
         ran_before = self.supervisor.is_up()
         try:
             yield
@@ -344,6 +344,6 @@ def _line(part: str, what: str, seconds: float) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment less what would change how a part behaves."""
+    """Return this process's environment without what would change a part."""
     drop = ("AIRFLOW", "PG", "KAFKA_", "JAVA_TOOL_OPTIONS", "SUPERVISOR_")
     return {k: v for k, v in os.environ.items() if not k.startswith(drop)}

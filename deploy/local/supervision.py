@@ -1,4 +1,4 @@
-"""supervisord: its configuration, its start, and what it says over its socket."""
+"""supervisord: its configuration, its start, and its answers over its socket."""
 
 import os
 import shlex
@@ -18,8 +18,8 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from deploy.local.errors import StackError
 
-# What a unix socket's path may have (107 bytes), less the suffix supervisord adds
-# while it makes the socket.
+# The longest path of a unix socket (107 bytes), less the suffix that supervisord adds
+# while it creates the socket.
 _LONGEST_SOCKET = 95
 _SECONDS_TO_END = 300
 
@@ -42,8 +42,8 @@ class Program:
     def line(self) -> str:
         """The command as supervisord reads it.
 
-        Should supervisord itself be killed, the kernel ends the program: it would
-        hold its port, and nobody would look after it.
+        If supervisord itself is killed, the kernel ends the program: otherwise it would
+        hold its port, unsupervised.
         """
         line = shlex.join(
             [
@@ -89,7 +89,7 @@ class Supervisor:
             )
 
     def is_up(self) -> bool:
-        """Tell whether supervisord answers."""
+        """Return whether supervisord answers."""
         try:
             return bool(self._call("getState"))
         except OSError:
@@ -127,19 +127,19 @@ class Supervisor:
                 self._call("startProcess", f"{group}:{one.name}", False)
 
     def stop(self, name: str) -> None:
-        """End one program and wait; starting its group brings it back."""
+        """Stop one program and wait; starting its group brings it back."""
         self._call("stopProcess", f"{self.states()[name].group}:{name}")
 
     def shut_down(self) -> None:
-        """End all programs, then supervisord, and wait until it is gone.
+        """Stop all programs, then supervisord, and wait until it has ended.
 
-        :raises StackError: if it is still there after five minutes: each program has
-            a minute at most, one after the other
+        :raises StackError: if it still runs after five minutes: each program has a
+            minute at most, one after the other
         """
         process = psutil.Process(self._call("getPID"))
         self._call("shutdown")
         deadline = time.monotonic() + _SECONDS_TO_END
-        # In a container nobody may collect it: a zombie is as good as gone.
+        # In a container nobody may reap it: a zombie counts as ended.
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() > deadline:
                 raise StackError(
@@ -150,7 +150,7 @@ class Supervisor:
             time.sleep(0.05)
 
     def states(self) -> dict[str, State]:
-        """Return what each program does, by its name."""
+        """Return the state of each program, by its name."""
         return {
             one["name"]: State(
                 name=one["name"],
@@ -184,7 +184,7 @@ class Supervisor:
 
 
 def end_leftovers(directory: Path) -> None:
-    """Kill what still works in this directory after its supervisord was killed."""
+    """Kill what still runs in this directory after its supervisord was killed."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if Path(process.cwd()) == directory:
@@ -193,7 +193,7 @@ def end_leftovers(directory: Path) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how long a process and its children have had the processor."""
+    """Return the CPU seconds of a process and its children."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
