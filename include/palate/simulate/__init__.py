@@ -11,7 +11,7 @@ It shares nothing with the pipeline but the settings and the errors::
             ...  # an entry turns up: write it too
             truth.add_entry(event.entry)
         else:
-            ...  # send event.value to event.topic: the broker tells where it lies
+            ...  # send event.value to event.topic: the broker returns its position
             truth.add(event, Position(topic, partition, offset), broker_ms)
     truth.product_counters(), truth.category_counters(), truth.rejected()
     held_tags(rules, truth.product_counters(), truth.category_counters())

@@ -60,7 +60,7 @@ class Changes:
         return sorted(planned, key=lambda change: change.at)
 
     def now(self, at: int) -> list[str]:
-        """Make changes, each by the chance of its share; return whose entry changed."""
+        """Make changes, each by the chance of its share; return the entries' ids."""
         rnd, changed = self._rnd, []
         for share, kind in self._kinds:
             if rnd.random() < share:

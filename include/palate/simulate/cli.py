@@ -118,8 +118,8 @@ def live(
 ) -> None:
     """Send a live trickle, until Ctrl-C, --count or --for.
 
-    It goes on where the last run ended: with the same world, and with later versions
-    of earlier orders where the shares say so. Shares of dishes, users and entries are
+    It continues after the last run: with the same world, and with later versions of
+    earlier orders where the shares say so. Shares of dishes, users and entries are
     chances per order here; a late entry is that of a new guest.
     """
     settings = load_settings()
@@ -189,7 +189,7 @@ def truth(
     state: options.State = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print the marts that must come out of what was sent, or compare them.
+    """Print the marts that must result from what was sent, or compare them.
 
     Without --compare every dictionary entry that was written counts. --compare leaves
     out versions that aren't staged: Redis has only the newest version of an entry, and
@@ -227,7 +227,7 @@ def reset(
     """Forget what was sent, and the world.
 
     Kafka, Redis and the warehouse keep what they have: after this alone, `truth` will
-    not fit them. `make reset` wipes everything.
+    not match them. `make reset` wipes everything.
     """
     journal = Journal(options.state_folder(state))
     runs = len(journal.runs())

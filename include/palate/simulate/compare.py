@@ -1,4 +1,4 @@
-"""The marts and tags of the warehouse against the truth, row by row."""
+"""The marts and tags of the warehouse compared with the truth, row by row."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -61,13 +61,13 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether there is no difference."""
+        """Return whether there is no difference."""
         return not self.differences
 
 
 @dataclass
 class _OfEntries:
-    """A truth that is told of some entries only."""
+    """A truth that gets some entries only."""
 
     truth: Truth
     staged: EntryKeys
@@ -89,7 +89,7 @@ class _OfEntries:
             self.others.add(key)
 
     def notes(self) -> list[str]:
-        """Say which entries were left out, and why."""
+        """Return which entries were left out, and why."""
         waiting = len(self.others & self.newest.items())
         replaced = len(self.others) - waiting
         notes = []
@@ -111,9 +111,9 @@ def compare(dsn: str, journal: Journal) -> Comparison:
     """Compare the counter marts, the tags and the refused messages with what was sent.
 
     Redis has only the newest version of an entry. Which of the earlier ones were seen
-    depends on when they were read, so the versions that are staged are asked for (their
-    ids and times; what they say is known). The rules of the tags are asked for too:
-    people give them to the warehouse. One view of the warehouse is compared.
+    depends on when they were read, so the ids and times of staged versions come from
+    the warehouse (their content is known). So do the tag rules, which people add there.
+    All is read in one snapshot.
 
     :param dsn: a libpq URI
     :raises ServiceUnavailableError: if PostgreSQL does not answer

@@ -1,4 +1,4 @@
-"""What a person sees while the simulator works, and afterwards."""
+"""The simulator's output while it works, and afterwards."""
 
 import json
 import time
@@ -80,7 +80,7 @@ def ticker(verbose: bool, quiet: bool) -> Iterator[Report]:
 
 
 def print_summary(summary: Summary, as_json: bool) -> None:
-    """Say what a run has sent."""
+    """Print what a run has sent."""
     if as_json:
         typer.echo(json.dumps(summary.to_dict()))
     else:
@@ -103,7 +103,7 @@ def print_counters(
 
 
 def print_comparison(result: Comparison, as_json: bool) -> None:
-    """Say how the marts differ from what was sent, if they do."""
+    """Print how the marts differ from what was sent, if they do."""
     if as_json:
         typer.echo(
             json.dumps(

@@ -21,10 +21,10 @@ _LATE_GUEST_DELAY = (10, 90)
 def initial_entries(
     world: World, scenario: Scenario, until: int, days: float = 7
 ) -> list[Entry]:
-    """Return the entries that the dictionaries hold before a history is sent.
+    """Return the entries in the dictionaries before a history is sent.
 
     They are dated around the beginning of the history, so that some orders are older
-    than the first entry that is known. Those that turn up late are left out.
+    than the first known entry. Those that turn up late are left out.
 
     :param until: when the history will end, in seconds since 1970 UTC
     """
@@ -44,9 +44,9 @@ def generate(
     first_order_id: int = FIRST_ORDER_ID,
     run: int = 1,
 ) -> Iterator[Event]:
-    """Make a history: its messages and its changes of the dictionaries, as they come.
+    """Generate a history: its messages and its changes of the dictionaries, in order.
 
-    The world moves on with it. What comes follows from the arguments alone.
+    It changes the world. The events follow from the arguments alone.
 
     :param orders: how many orders; there can be more messages
     :param until: when it ends, in seconds since 1970 UTC; nothing is later
@@ -94,9 +94,9 @@ def trickle(
     first_order_id: int = FIRST_ORDER_ID,
     run: int = 1,
 ) -> Iterator[Event]:
-    """Make orders at an even rate from ``start`` on, and what follows from them.
+    """Generate orders at an even rate from ``start`` on, and their later events.
 
-    Events come in the order of their times; it is for the caller to wait for these.
+    Events come in the order of their times; the caller waits for these.
 
     :param orders: how many; without, it never ends
     :param recent: versions of another run that may still be corrected or cancelled
@@ -133,9 +133,9 @@ def trickle(
 def _dictionaries(
     world: World, coming: list[tuple[int, str]], plan: list[Change]
 ) -> Iterator[Arrival]:
-    """Make the planned changes and hand out the entries, in the order of their times.
+    """Make the planned changes and yield the entries, in the order of their times.
 
-    :param coming: when the ids turn up that aren't there yet
+    :param coming: when the missing ids turn up
     """
     not_here = {id_ for _, id_ in coming}
     todo = [

@@ -31,18 +31,18 @@ _FORGET = "Start anew with `palate simulate reset`, or give another --state fold
 
 
 class Listener(Protocol):
-    """Something that wants to know what was sent, such as ``Truth``."""
+    """A consumer of what was sent, such as ``Truth``."""
 
     def add_message(
         self, version: Version, position: Position, broker_ms: int
     ) -> object:
-        """Take in a message and where the broker put it, and when."""
+        """Add a message with its position and the broker's time."""
 
     def add_refused(self, reason: str, position: Position) -> object:
-        """Take in a message that must be refused."""
+        """Add a message that must be refused."""
 
     def add_entry(self, entry: Entry) -> object:
-        """Take in a dictionary entry."""
+        """Add a dictionary entry."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Journal:
         return sorted(self.folder.glob("[0-9]*-*.jsonl"))
 
     def replay(self, listener: Listener) -> list[Path]:
-        """Tell the listener what was sent, in the order in which it was written.
+        """Pass what was sent to the listener, in the order in which it was written.
 
         :return: the runs that were cut off, or still go on: what the broker
             acknowledged in their last moment may be missing
@@ -145,7 +145,7 @@ class Run:
         self._lines: dict[Line, int] = {}
 
     def add(self, message: Message, position: Position, broker_ms: int) -> None:
-        """Write down a message that the broker has acknowledged."""
+        """Record a message that the broker has acknowledged."""
         topic, partition, offset = position
         place = f"{self._text(topic)},{partition},{offset}"
         version = message.version
@@ -161,7 +161,7 @@ class Run:
         )
 
     def add_entry(self, entry: Entry) -> None:
-        """Write down a dictionary entry, at once: Redis gets it next."""
+        """Record a dictionary entry, at once: Redis gets it next."""
         menu = None
         if entry.menu is not None:
             menu = [[*line[:2], str(line.price), line.category] for line in entry.menu]
@@ -169,11 +169,11 @@ class Run:
         self.flush()
 
     def flush(self) -> None:
-        """Hand what was written to the operating system."""
+        """Pass what was written to the operating system."""
         self._file.flush()
 
     def end(self) -> None:
-        """Mark the run as whole: nothing was sent that isn't written here."""
+        """Mark the run as complete: everything that was sent is recorded."""
         self._put("end")
 
     def _text(self, text: str) -> int:
@@ -202,21 +202,21 @@ class _Reader:
         self._lines: list[Line] = []
 
     def read(self, path: Path, listener: Listener) -> bool:
-        """Tell the listener all; return whether the run was ended properly."""
+        """Pass all to the listener; return whether the run was ended properly."""
         ended = path.stat().st_size == 0
         with path.open() as file:
             for number, text in enumerate(file, 1):
                 if not text.endswith("\n"):
                     break  # the last line of a run that was cut off, or goes on
                 try:
-                    ended = self._tell(json.loads(text), listener)
+                    ended = self._pass_on(json.loads(text), listener)
                 except (ValueError, LookupError, TypeError) as error:
                     raise JournalError(
                         f"{path}, line {number} can't be read ({error}). {_FORGET}"
                     ) from None
         return ended
 
-    def _tell(self, record: list[Any], listener: Listener) -> bool:
+    def _pass_on(self, record: list[Any], listener: Listener) -> bool:
         kind, texts = record[0], self._texts
         if kind == "m":
             (

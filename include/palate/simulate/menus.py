@@ -1,4 +1,4 @@
-"""What the menus say about a dish, and since when (contract, section 4)."""
+"""The names and categories of dishes on the menus, over time (contract, section 4)."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ class Menus:
     """The menus of all restaurants over time."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        """Take in the entries, in any order; entries without a menu are skipped."""
+        """Add the entries, in any order; entries without a menu are skipped."""
         latest: dict[str, dict[str, tuple[str, MenuLine]]] = {}
         for entry in entries:
             for line in entry.menu or ():
@@ -33,7 +33,7 @@ class Menus:
     def category_at(self, product_id: str, at: str) -> str | None:
         """Return the category of a dish at a time; None if it has none, or none known.
 
-        A dish that isn't on any menu yet has what the first menu will give it.
+        A dish that is on no menu yet has the category of its first menu.
         """
         times = self._times.get(product_id)
         if times is None:

@@ -1,4 +1,4 @@
-"""The messages that tell of an order."""
+"""The messages of an order."""
 
 import random
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Topics:
 
 @dataclass
 class Order:
-    """An order as its next version will tell it; times in seconds since 1970 UTC."""
+    """An order in its next version; times in seconds since 1970 UTC."""
 
     id: int
     user_id: str
@@ -62,7 +62,7 @@ class Messages:
         return Message(send_at, self._topics.raw, value, version, None)
 
     def refused(self, order: Order, at: int, send_at: int) -> Message:
-        """Return what would be the version ``at``, if it needn't be refused."""
+        """Return a message that must be refused, in place of the version ``at``."""
         if self._share and self._rnd.random() < _JUNK_ENRICHED:
             _, good = self._enriched(order, at)
             value, reason = junk.refused_enriched(self._rnd, good)

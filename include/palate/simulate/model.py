@@ -48,7 +48,7 @@ class Message(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a message lies in Kafka."""
+    """The position of a message in Kafka."""
 
     topic: str
     partition: int

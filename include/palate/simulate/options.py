@@ -50,7 +50,7 @@ State = Annotated[
 
 
 def state_folder(given: Path | None) -> Path:
-    """Return the folder in which a simulation is noted down."""
+    """Return the folder in which a simulation is recorded."""
     repository = Path(__file__).resolve().parents[3]
     var = Path(os.environ.get("PALATE_VAR") or repository / "var")
     return given or var / "simulator"
@@ -97,7 +97,7 @@ def with_scenario(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def sentences(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command end with a sentence, not a traceback, if it fails.
+    """Make a command that fails exit with a sentence, not a traceback.
 
     SIGTERM ends it as Ctrl-C does.
     """

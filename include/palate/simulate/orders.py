@@ -69,7 +69,7 @@ class Orders:
         heapq.heappush(self._heap, (event.at, next(self._number), event))
 
     def due(self, at: int | None = None) -> Iterator[Event]:
-        """Hand out what is due at ``at``, the earliest first; all if it is None."""
+        """Return what is due at ``at``, the earliest first; all if it is None."""
         heap = self._heap
         while heap and (at is None or heap[0][0] <= at):
             yield heapq.heappop(heap)[2]
@@ -90,7 +90,7 @@ class Orders:
             at = self._tell_each_status(order, path)
         else:
             order.statuses = self._ending_at(path, at)
-            self._tell(order, at)
+            self._send_version(order, at)
         if share.corrected and chance() < share.corrected:
             at = self._correct(order, at)
         if share.changed_guest and chance() < share.changed_guest:
@@ -112,7 +112,7 @@ class Orders:
             order.statuses = [("CANCELLED", at), *order.statuses]
         else:
             order.lines = self._other_lines(order)
-        self._tell(order, at)
+        self._send_version(order, at)
 
     def _tell_each_status(self, order: Order, path: Sequence[str]) -> int:
         at = order.date
@@ -121,7 +121,7 @@ class Orders:
                 at = min(at + self._rnd.randint(*self._pace.step), self._until)
             order.statuses = [(status, at), *order.statuses]
             order.date = at
-            self._tell(order, at)
+            self._send_version(order, at)
         return at
 
     def _ending_at(self, path: Sequence[str], at: int) -> list[tuple[str, int]]:
@@ -153,7 +153,7 @@ class Orders:
             order.statuses = [(status, at), *order.statuses]
         if self._rnd.random() < 0.5:
             order.date = at
-        self._tell(order, at)
+        self._send_version(order, at)
         return at
 
     def _other_lines(self, order: Order) -> tuple[Line, ...]:
@@ -163,8 +163,8 @@ class Orders:
                 return self._world.basket(self._rnd, restaurant, tastes)
         return order.lines[:-1]
 
-    def _tell(self, order: Order, at: int) -> None:
-        """Send the version ``at``, and let go wrong what goes wrong."""
+    def _send_version(self, order: Order, at: int) -> None:
+        """Send the version ``at``, with the scenario's errors."""
         chance, share = self._rnd.random, self._scenario
         send_at = min(at + self._rnd.randint(*self._pace.send), self._until)
         if share.out_of_order and chance() < share.out_of_order:
@@ -179,7 +179,7 @@ class Orders:
             self.push(self._messages.refused(order, at + 1, send_at))
 
     def _tie(self, order: Order, at: int, send_at: int) -> None:
-        """Send another version of the same time: what else is known has to decide."""
+        """Send another version of the same time: the other ranks have to decide."""
         status = self._rnd.choice(("CLOSED", "CLOSED", "CANCELLED"))
         tie = replace(
             order,

@@ -18,11 +18,11 @@ from palate.simulate.world import World
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 500  # messages between two looks at what is acknowledged
+_AT_ONCE = 500  # messages between two checks of acknowledgements
 _RECENT = 1000
 
 Report = Callable[[Event | None], None]
-"""Gets each event that was sent; None while nothing happens."""
+"""Called with each event that was sent; with None while nothing happens."""
 
 
 @dataclass
@@ -35,23 +35,23 @@ class Past:
     last_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add_message(self, version: Version, position: Position, _: int) -> None:
-        """Take in a message."""
+        """Add a message."""
         self.next_order_id = max(self.next_order_id, version.order_id + 1)
         self.recent.append(version)
         self._saw(position)
 
     def add_refused(self, _: str, position: Position) -> None:
-        """Take in a message that must be refused."""
+        """Add a message that must be refused."""
         self._saw(position)
 
     def add_entry(self, entry: Entry) -> None:
-        """Take in a dictionary entry."""
+        """Add a dictionary entry."""
         self.entries.append(entry)
 
     def check(self, position: Position) -> None:
-        """Make sure that a message lies behind all earlier ones.
+        """Check that a message's position is after all earlier ones.
 
-        :raises JournalError: if its topic was deleted and made anew
+        :raises JournalError: if its topic was deleted and created anew
         """
         partition = (position.topic, position.partition)
         if position.offset <= self.last_offsets.get(partition, -1):
@@ -109,8 +109,7 @@ class Sender:
     ) -> None:
         """Send as ``run``.
 
-        :param own_time: records bear the time at which the world sends them, not the
-            time at which they really are sent
+        :param own_time: records have the world's time of sending, not the real one
         """
         self.summary = Summary()
         self.run = run
@@ -156,7 +155,7 @@ class Sender:
             self.run.flush()
             raise
         except BaseException:
-            # Also on Ctrl-C: what is on its way still arrives, so it must be noted.
+            # On Ctrl-C too: messages in flight still arrive, so they must be recorded.
             self._note(wait=True)
             self.run.end()
             raise
@@ -197,7 +196,7 @@ def sender(
 ) -> Iterator[tuple[Sender, World]]:
     """Open all that a run needs: the services, the journal, and the world as it is.
 
-    :param kind: what the run is called in the journal
+    :param kind: the name of the run in the journal
     """
     topics = topics_of(settings)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What the simulator makes difficult, and how often."""
+"""The simulator's difficulties, and how often they occur."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
@@ -66,9 +66,9 @@ class Scenario:
         )
 
     def changed(self, **shares: float | None) -> Self:
-        """Return the scenario with the shares that aren't None put in.
+        """Return the scenario with the shares that aren't None replaced.
 
-        :raises ValueError: if a share lies outside 0 to 1
+        :raises ValueError: if a share is not between 0 and 1
         """
         given = {name: share for name, share in shares.items() if share is not None}
         return replace(self, **given)

@@ -26,7 +26,7 @@ Acknowledged = tuple[Message, Position, int]
 
 
 class Kafka:
-    """Sends messages and learns where the broker has put them.
+    """Sends messages and returns their positions.
 
     Not by kafka-python as the pipeline does: that takes 25 us of Python a message, so
     that the simulator wouldn't reach its 20,000 messages a second beside a pipeline.
@@ -48,12 +48,13 @@ class Kafka:
             {
                 **kafka_connection.librdkafka_options(settings),
                 "allow.auto.create.topics": False,
-                # Else a retry could put a message twice, once where nobody knows.
+                # Otherwise a retry could duplicate a message, once without anybody
+                # knowing.
                 "enable.idempotence": True,
                 "linger.ms": 20,
                 "delivery.timeout.ms": _DELIVERY_SECONDS * 1000,
                 "message.max.bytes": 16 * 2**20,
-                "log_level": 3,  # what it tries again by itself is no warning
+                "log_level": 3,  # its own retries are no warning
             },
             logger=log,
         )
@@ -67,7 +68,7 @@ class Kafka:
         self._producer.flush(_DELIVERY_SECONDS)
 
     def send(self, message: Message, timestamp_ms: int | None = None) -> None:
-        """Send a message some time soon; ``acknowledged`` tells when that is done.
+        """Send a message soon; ``acknowledged`` reports when that is done.
 
         :param timestamp_ms: the record's timestamp in milliseconds since 1970 UTC;
             without, the time of sending
@@ -80,13 +81,13 @@ class Kafka:
                     on_delivery=partial(self._delivered, message),
                     timestamp=timestamp_ms or 0,
                 )
-            except BufferError:  # too much is on its way
+            except BufferError:  # the queue is full
                 self._producer.poll(0.1)
             else:
                 return
 
     def acknowledged(self, wait: bool = False) -> Iterator[Acknowledged]:
-        """Hand out what the broker has put away, with position and timestamp.
+        """Yield what the broker has stored, with position and timestamp.
 
         :param wait: until everything that was sent is acknowledged
         :raises SendError: if a message can't be delivered
@@ -156,9 +157,9 @@ class Dictionaries:
             raise self._why(error) from None
 
     def write(self, entry: Entry) -> None:
-        """Put an entry under its id; what was there is replaced.
+        """Write an entry under its id, in place of an older one.
 
-        :raises PalateError: if Redis does not take it
+        :raises PalateError: if Redis refuses it
         """
         try:
             self._redis.set(entry.id, entry.to_json())

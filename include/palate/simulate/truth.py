@@ -61,7 +61,7 @@ class _Order(NamedTuple):
 
 
 class Truth:
-    """Collects what was sent; in which order it is told does not matter.
+    """Collects what was sent, in any order.
 
     Memory grows with orders, not with versions: about 1 KB for each.
     """
@@ -74,7 +74,7 @@ class Truth:
         self._offsets: dict[tuple[str, int], array[int]] = {}
 
     def add(self, message: Message, position: Position, broker_ms: int) -> None:
-        """Take in a message and where the broker put it.
+        """Add a message and its position.
 
         :param broker_ms: the record's timestamp in milliseconds since 1970 UTC
         """
@@ -84,7 +84,7 @@ class Truth:
             self.add_refused(message.reason or "", position)
 
     def add_message(self, version: Version, position: Position, broker_ms: int) -> None:
-        """Take in a version of an order; ``broker_ms`` as for ``add``."""
+        """Add a version of an order; ``broker_ms`` as for ``add``."""
         self._sent(position)
         rank = (version.version_dt, version.sent_dt or "", broker_ms, position)
         for line in version.lines:
@@ -103,12 +103,12 @@ class Truth:
             self._orders[version.order_id] = other._replace(order_dt=version.date)
 
     def add_refused(self, reason: str, position: Position) -> None:
-        """Take in a message that must be refused for that reason."""
+        """Add a message that must be refused for that reason."""
         self._sent(position)
         self._refused[position] = reason
 
     def add_entry(self, entry: Entry) -> None:
-        """Take in an entry; of two of one id and time the one told later counts."""
+        """Add an entry; of two of one id and time the one added later counts."""
         self._entries[entry.id, entry.version_dt] = entry
 
     def product_counters(self) -> list[ProductCounter]:
@@ -180,7 +180,7 @@ class Truth:
         return self._offsets
 
     def has_sent(self, position: Position) -> bool:
-        """Tell whether a message of that position was taken in; after ``sent()``."""
+        """Return whether a message of that position was added; after ``sent()``."""
         offsets = self._offsets.get((position.topic, position.partition))
         if not offsets:
             return False
@@ -203,7 +203,7 @@ def held_tags(
     products: Iterable[ProductCounter],
     categories: Iterable[CategoryCounter],
 ) -> set[tuple[UUID, str]]:
-    """Return which users hold which tags: a rule is enough, and each dish by itself."""
+    """Return which users hold which tags: one rule is enough, dishes count alone."""
     counted: dict[tuple[str, str | None], list[tuple[int, UUID]]] = {}
     for product in products:
         key = ("product", product.product_name)

@@ -10,7 +10,7 @@ from palate.simulate.clock import DAY, to_seconds, to_text
 from palate.simulate.model import Entry, Line, MenuLine, Money
 
 MOST_PIECES = 9
-_SHARED = 1 / 16  # share of dishes that stand in a second menu too
+_SHARED = 1 / 16  # share of dishes that are on a second menu too
 _TASTE_BITS = 7
 _GREATEST_APPETITE = 6.0
 _FAVOURITES = 6
@@ -39,7 +39,7 @@ class Dish:
 
 @dataclass
 class Restaurant:
-    """A restaurant. ``offer`` has a dish for every place that a taste can point to."""
+    """A restaurant. ``offer`` has a dish for every position that a taste can name."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class World:
     ``dated`` has the time of each id's newest entry in seconds since 1970 UTC,
     ``written`` the ids whose entries an earlier run has written.
 
-    The world moves on: dishes are renamed, guests come. To repeat a run, begin with a
+    The world changes: dishes are renamed, guests come. To repeat a run, begin with a
     new world of the same seed and sizes.
     """
 
@@ -107,7 +107,7 @@ class World:
     def pick_restaurant(
         self, rnd: random.Random, guest: Guest
     ) -> tuple[Restaurant, list[int]]:
-        """Return where the guest orders, and places in its offer as the guest likes."""
+        """Return where the guest orders, and the preferred positions in its offer."""
         if not guest.tastes:
             guest.tastes = self._tastes(guest)
         return guest.tastes[rnd.getrandbits(3)]
@@ -145,7 +145,7 @@ class World:
         return found
 
     def add_guest(self, rnd: random.Random) -> Guest:
-        """Let a new guest come; its appetite and name are drawn from ``rnd``."""
+        """Add a new guest; its appetite and name are drawn from ``rnd``."""
         guest = self._new_guest(_hex_id(rnd), *words.person(rnd))
         appetite = min(rnd.lognormvariate(0, 0.8), _GREATEST_APPETITE)
         self._appetites.append((self._appetites or [0.0])[-1] + appetite)
@@ -161,7 +161,7 @@ class World:
         rnd = random.Random(f"{self.seed}/dates")
         for id_ in self._by_id:
             at = rnd.randint(first, max(first, last))
-            # Real dictionaries are written by a job: many entries bear one time.
+            # Real dictionaries are written by a job: many entries share one time.
             self.dated.setdefault(id_, at - at % (DAY // 4))
         return [self.entry(id_) for id_ in self._by_id]
 
@@ -182,7 +182,7 @@ class World:
         return Entry(one.id, version_dt, one.name, None, menu)
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """Bring the world to where a log has left it.
+        """Restore the world as a journal has left it.
 
         :param entries: every entry that was written, oldest first
         """
