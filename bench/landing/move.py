@@ -58,7 +58,7 @@ def measure(services: Services, *, number: int, repetitions: int) -> Moves:
     found = Moves(number, *_lines(settings))
     for repetition in range(repetitions):
         moment = orders.made_at(number // 2 + repetition)
-        _tell(services, moment, f"Категория {repetition + 1}")
+        _move(services, moment, f"Категория {repetition + 1}")
         with found.sync.timed(1):
             pipelines.look_up_all(settings, Caller.in_shell("dictionaries"))
         found.concerned.append(_concerned(settings, moment))
@@ -139,7 +139,7 @@ def _as_popular(message: bytes) -> bytes:
     return _FIRST_DISHES.sub(_POPULAR, message)
 
 
-def _tell(services: Services, moment: str, category: str) -> None:
+def _move(services: Services, moment: str, category: str) -> None:
     """Let the first restaurant tell that the dish belongs elsewhere since a time."""
     key, entry = next(orders.dictionary(0))
     menu = json.loads(entry)

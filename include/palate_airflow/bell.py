@@ -67,7 +67,7 @@ class KafkaBell(BaseEventTrigger):
                         await loop.run_in_executor(thread, watch.wait)
                     if loop.time() >= tell_from:
                         tell_from = loop.time() + _SECONDS_BETWEEN_METRICS
-                        await loop.run_in_executor(thread, _tell, settings)
+                        await loop.run_in_executor(thread, _send_metrics, settings)
                     is_ringing = await loop.run_in_executor(thread, watch.should_ring)
                 # Any error: a trigger that ended would not be started again.
                 except Exception as error:
@@ -100,7 +100,7 @@ class KafkaBell(BaseEventTrigger):
         return bell.WaitingMessages(settings, self.topics)
 
 
-def _tell(settings: Settings) -> None:
+def _send_metrics(settings: Settings) -> None:
     """Send metrics of how far the marts are behind, whether or not a run starts."""
     if metrics.are_received():
         from palate.reads import status

@@ -140,7 +140,7 @@ def run_checks(
                     result = _result(check, subject, 0.0, note=note, is_skipped=True)
                 else:
                     result = _check(conn, settings, check, subject)
-                _tell(result)
+                _log(result)
                 with conn.transaction():
                     _keep(conn, caller, result)
                 results.append(result)
@@ -329,7 +329,7 @@ def _result(
     )
 
 
-def _tell(result: Result) -> None:
+def _log(result: Result) -> None:
     level = logging.INFO
     if result.found or result.is_skipped:
         level = logging.ERROR if result.has_failed else logging.WARNING

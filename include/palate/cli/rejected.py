@@ -134,7 +134,7 @@ def list_messages(
         print_table(heads, rows_shown)
     total = sum(counts.values())
     shown = f", {len(found)} of them shown" if len(found) < total else ""
-    out.print(f"{total} refused{shown}: {_told_counts(counts)}.")
+    out.print(f"{total} refused{shown}: {_listed(counts)}.")
     if own := counts.get("own_message"):
         out.print(replays.describe_own(own))
 
@@ -208,7 +208,7 @@ def replay(
     if queued.counts["queued"] and not as_json:
         left = refused.still_refused(settings, queued.as_ranges())
         loaded = queued.counts["queued"] - sum(left.values())
-        out.print(f"Accepted now: {loaded}. Refused: {_told_counts(left)}.")
+        out.print(f"Accepted now: {loaded}. Refused: {_listed(left)}.")
 
 
 @app.command()
@@ -250,7 +250,7 @@ def _check_meant(selection: refusals.Selection, everything: bool) -> None:
         raise RequestError(message)
 
 
-def _told_counts(counts: dict[str, int]) -> str:
+def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "none"
 
 

@@ -52,7 +52,7 @@ def build(settings: Settings, caller: Caller) -> Outcome:
 
     :raises RebuildRefusedError: if STG can't give all rows, or something would be lost
     """
-    with connect(settings) as conn, _refusals_told():
+    with connect(settings) as conn, _explained_refusals():
         redefinition.check_files(conn)
         with conn.transaction():
             is_new = conn.execute(
@@ -140,7 +140,7 @@ def swap(
     with (
         _standing_still(settings, caller) as running,
         connect(settings) as conn,
-        _refusals_told(),
+        _explained_refusals(),
         conn.transaction(),
     ):
         for run in running:
@@ -159,7 +159,7 @@ def discard(settings: Settings, caller: Caller | None = None) -> bool:
         is_there = read_open(conn, caller) is not None
         if caller and not is_there:
             return False
-        with _refusals_told(), conn.transaction():
+        with _explained_refusals(), conn.transaction():
             conn.execute(f"SET LOCAL lock_timeout = '{_SWAP_WAIT}'")
             conn.execute("SELECT ops.discard_rebuild()")
         return is_there
@@ -237,7 +237,7 @@ def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRu
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _explained_refusals() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.ObjectNotInPrerequisiteState as error:

@@ -15,7 +15,7 @@ from palate.errors import AlarmNotToldError
 from palate.incidents import Incident, Kind
 from palate.text import in_any_medium
 
-_UNTOLD = "(told_dt IS NULL OR (ended_dt IS NOT NULL AND end_told_dt IS NULL))"
+_UNSENT = "(told_dt IS NULL OR (ended_dt IS NOT NULL AND end_told_dt IS NULL))"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def tell_all(conn: Connection, tell: Tell) -> int:
                 left_to_others.append(incident_id)
                 continue
             try:
-                number += _tell(conn, tell, incident_id)
+                number += _send(conn, tell, incident_id)
             except AlarmNotToldError as error:
                 failures[incident_id] = error
     if failures:
@@ -88,13 +88,13 @@ def undelivered(conn: Connection) -> tuple[int, datetime | None]:
     """Return how many alarms wait to be sent, and since when."""
     return conn.execute(
         "SELECT count(*), min(CASE WHEN told_dt IS NULL THEN began_dt ELSE ended_dt"
-        f" END) FROM ops.incidents WHERE {_UNTOLD}"
+        f" END) FROM ops.incidents WHERE {_UNSENT}"
     ).fetchone() or (0, None)
 
 
 def _next(conn: Connection, passed_over: list[int]) -> int | None:
     row = conn.execute(
-        f"SELECT min(incident_id) FROM ops.incidents WHERE {_UNTOLD}"
+        f"SELECT min(incident_id) FROM ops.incidents WHERE {_UNSENT}"
         " AND incident_id <> ALL(%s)",
         (passed_over,),
     ).fetchone()
@@ -114,11 +114,11 @@ def _claimed(conn: Connection, incident_id: int) -> Iterator[bool]:
         conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
 
 
-def _tell(conn: Connection, tell: Tell, incident_id: int) -> bool:
+def _send(conn: Connection, tell: Tell, incident_id: int) -> bool:
     """Send one alarm, and record it; return False if another process was faster."""
     row = conn.execute(
         "SELECT told_dt IS NOT NULL, kind, subject, message, began_dt, ended_dt"
-        f" FROM ops.incidents WHERE incident_id = %s AND {_UNTOLD}",
+        f" FROM ops.incidents WHERE incident_id = %s AND {_UNSENT}",
         (incident_id,),
     ).fetchone()
     if row is None:

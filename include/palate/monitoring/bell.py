@@ -131,7 +131,7 @@ class WaitingMessages:
         self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
         # The broker first: otherwise messages taken meanwhile would seem to wait.
         seen = backlog.measure(self._conn, self._reader, self._topics)
-        self._tell_unseen(seen.unseen)
+        self._warn_of_unseen(seen.unseen)
         is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
         if is_waiting and _is_any_running(self._conn, (drain.STAGE, vault.STAGE)):
@@ -153,7 +153,7 @@ class WaitingMessages:
             {str(log) for log in ahead} - backlog.standing(self._conn).keys()
         )
 
-    def _tell_unseen(self, unseen: dict[str, PalateError]) -> None:
+    def _warn_of_unseen(self, unseen: dict[str, PalateError]) -> None:
         for name in unseen.keys() - self._unseen:
             log.warning("The bell rings for the others only. %s", unseen[name])
         self._unseen = set(unseen)

@@ -39,7 +39,7 @@ class Watch:
         :param tell: sends one alarm, or raises
         """
         self._settings = settings
-        self._tell = tell
+        self._send = tell
         self._reader: Reader | None = None
         self._opened = ExitStack()
         # Since when the broker, or the warehouse, was not seen.
@@ -48,7 +48,7 @@ class Watch:
         self._unseen: set[str] = set()
         # The warehouse can't keep the incident of its own outage.
         self._away: Incident | None = None
-        self._tell_from = 0.0
+        self._send_from = 0.0
         self._failures = 0
 
     def run(self, stop: Event) -> None:
@@ -64,7 +64,7 @@ class Watch:
             with connect(self._settings) as conn:
                 self._look(conn)
                 self._warehouse_is_there()
-                self._try(lambda: tell_all(conn, self._tell))
+                self._try(lambda: tell_all(conn, self._send))
         except (PalateError, psycopg.Error) as error:
             self._warehouse_is_away(error)
 
@@ -110,7 +110,7 @@ class Watch:
                 "promise is broken'."
             )
             away = Incident(Kind.WATCH, _WAREHOUSE, message, datetime.now(UTC))
-            if self._try(lambda: self._tell(Alarm(away, is_over=False))):
+            if self._try(lambda: self._send(Alarm(away, is_over=False))):
                 self._away = away
 
     def _warehouse_is_there(self) -> None:
@@ -120,19 +120,19 @@ class Watch:
             over = Incident(
                 away.kind, away.subject, away.message, away.began_dt, datetime.now(UTC)
             )
-            if self._try(lambda: self._tell(Alarm(over, is_over=True))):
+            if self._try(lambda: self._send(Alarm(over, is_over=True))):
                 self._away = None
 
     def _try(self, telling: Callable[[], object]) -> bool:
         """Send; return whether it worked. After a failure wait before the next try."""
         now = time.monotonic()
-        if now < self._tell_from:
+        if now < self._send_from:
             return False
         try:
             telling()
         except AlarmNotToldError as error:
             log.error("%s", error)
-            self._tell_from = now + min(2.0**self._failures * 5, _LONGEST_PAUSE)
+            self._send_from = now + min(2.0**self._failures * 5, _LONGEST_PAUSE)
             self._failures += 1
             return False
         self._failures = 0

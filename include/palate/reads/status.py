@@ -103,7 +103,7 @@ def status(settings: Settings) -> Status:
     with connect(settings) as conn:
         promise = freshness.assess(conn, settings)
         problems += [str(incident) for incident in open_incidents(conn)]
-        problems += _unheard(conn, promise)
+        problems += _alarms_held_up(conn, promise)
         if found := _rebuild_under_way(conn):
             problems.append(found)
         defined = {*load_marts(), *load_vault().tables}
@@ -180,7 +180,7 @@ def _rebuild_under_way(conn: Connection) -> str | None:
     )
 
 
-def _unheard(conn: Connection, promise: Freshness) -> Iterator[str]:
+def _alarms_held_up(conn: Connection, promise: Freshness) -> Iterator[str]:
     """Yield what keeps alarms from being raised, or sent."""
     if promise.watched_dt and not promise.is_watched:
         yield (
@@ -200,12 +200,12 @@ def _standing(
     seen: backlog.Seen, logs: list[LogStatus], known: Sequence[str]
 ) -> Iterator[str]:
     """Yield what blocks messages and has no open incident."""
-    told = "\n".join(known)
+    reported = "\n".join(known)
     for error in seen.unseen.values():
-        if str(error) not in told:
+        if str(error) not in reported:
             yield str(error)
     for item in logs:
-        if item.stands and item.stands not in told:
+        if item.stands and item.stands not in reported:
             yield item.stands
     for log, ends in seen.logs.items():
         if ends.open_transaction is not None:

@@ -98,7 +98,7 @@ def compare() -> str:
     context = get_current_context()
     with _rebuilding() as (settings, me):
         found = rebuild.compare(settings, me)
-        _tell(found)
+        _log_report(found)
         if found.differs and context["params"]["ask"]:
             return "approve"
         if found.differs:
@@ -127,7 +127,7 @@ def swap() -> dict[str, Any]:
         # Reject skips this task; so an answer is an approval.
         answer = context["ti"].xcom_pull(task_ids="approve")
         found = rebuild.swap(settings, me, is_approved=bool(answer))
-    _tell(found)
+    _log_report(found)
     outcome: dict[str, Any] = found.as_dict()
     return outcome
 
@@ -149,7 +149,7 @@ def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
         yield settings, caller(get_current_context())
 
 
-def _tell(found: rebuild_report.RebuildReport) -> None:
+def _log_report(found: rebuild_report.RebuildReport) -> None:
     log.info("%s", found.markdown())
     get_current_context()["ti"].xcom_push(key="report", value=found.markdown())
 
