@@ -1,1 +1,1 @@
-"""Benchmarks: ratios from one run on one machine, never a bare time (`make bench`)."""
+"""Benchmarks: ratios from one run on one machine, never bare times (`make bench`)."""

@@ -102,7 +102,7 @@ def run(
     sizes = sorted(size or _SIZES + [_MORE] * more)
     with _explained(), running(var, keep=keep, fresh=fresh) as services:
         report = _report(services)
-        # The latency last: Airflow itself is a load.
+        # Latency last: Airflow itself is a load.
         for section in (one for one in Section if one in sections):
             others = machine.OtherLoad(services)
             console.rule(section)
@@ -156,9 +156,9 @@ def profile(
 ) -> None:
     """Print what each SQL statement costs per order.
 
-    Messages are put into STG directly; the drain is not measured. With --batch, it
-    works on a copy of the store of that many orders if `run --keep` has left one;
-    or goes on where `profile --keep` has stopped.
+    Messages are put into STG directly; the drain is not measured. With --batch, it uses
+    a copy of the store of that many orders if `run --keep` has left one; or resumes
+    where `profile --keep` has stopped.
     """
     database = "bench_profile"
     with _explained(), running(var, keep=keep) as services:
@@ -222,7 +222,7 @@ def move(
 ) -> None:
     """Print what it costs when a dish with 2 % of all lines moves in the past.
 
-    Half of its orders are concerned; another number that is touched is an error.
+    Half of its orders are affected; touching any other number is an error.
     """
     with _measuring(var, keep) as services:
         found = moving.measure(services, number=orders, repetitions=repetitions)
@@ -238,7 +238,7 @@ def publish(
 ) -> None:
     """Print what it costs when many guests' tags change at once, and to publish them.
 
-    Beside it a bare producer loop sends the same messages: the ratio is to that.
+    A bare producer loop sends the same messages for comparison: the ratio is to that.
     """
     with _measuring(var, keep) as services:
         found = publishing.measure(services, guests=guests, repetitions=repetitions)
@@ -256,7 +256,7 @@ def tags(
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what a changed rule costs that concerns very many guests."""
+    """Print what a changed rule costs that affects very many guests."""
     with _measuring(var, keep) as services:
         tagging.show(tagging.measure(services, guests=guests, things=things))
 
@@ -295,7 +295,7 @@ def idle(
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what the running stack does while nothing is to be done.
+    """Print what the running stack does while there is nothing to do.
 
     CPU of each part, runs that were started, versions of DAGs that were written, and
     how long a file with DAGs takes to parse.
@@ -360,7 +360,7 @@ def lay_out(
     var: Var = _VAR,
     keep: Keep = False,
 ) -> None:
-    """Print what partitions of the largest tables would cost and give.
+    """Print what partitions of the largest tables would cost and gain.
 
     Takes about half an hour and 10 GB of disk.
     """
@@ -421,7 +421,7 @@ def sustained(
 
 @contextmanager
 def _measuring(var: Path, keep: bool) -> Iterator[Services]:
-    """Run services; at the end say how much of the machine others have used."""
+    """Run services; report at the end how much of the machine others have used."""
     with _explained(), running(var, keep=keep) as services:
         others = machine.OtherLoad(services)
         yield services
@@ -460,7 +460,7 @@ def _load(share: float) -> str:
 
 
 def _command() -> str:
-    """Return the command without the folder, which says nothing to others."""
+    """Return the command without the folder, which means nothing to others."""
     arguments: list[Any] = sys.argv[1:]
     if "--var" in arguments:
         at = arguments.index("--var")

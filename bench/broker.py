@@ -1,4 +1,4 @@
-"""What the benchmarks send to Kafka."""
+"""The messages that the benchmarks send to Kafka."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from bench import orders
 
 @contextmanager
 def open_producer(bootstrap: str, linger_ms: int = 20) -> Iterator[KafkaProducer]:
-    """Connect a plain producer; what it was given is sent when it is closed."""
+    """Connect a plain producer; closing it sends what is left."""
     producer = KafkaProducer(
         bootstrap_servers=bootstrap, linger_ms=linger_ms, batch_size=2**18
     )
@@ -29,7 +29,7 @@ def send(
     count: int,
     partitions: int = orders.PARTITIONS,
 ) -> int:
-    """Send the next made messages; return the number of the one after them."""
+    """Send the next generated messages; return the number of the one after them."""
     with open_producer(bootstrap) as producer:
         for number in range(start, start + count):
             producer.send(topic, orders.message(number), partition=number % partitions)
@@ -37,7 +37,7 @@ def send(
 
 
 def make_topic(bootstrap: str, topic: str, partitions: int = orders.PARTITIONS) -> None:
-    """Make a topic with the partitions that made messages are spread over."""
+    """Create a topic with the partitions of the generated messages."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         admin.create_topics(

@@ -12,10 +12,10 @@ _DATABASE = "bench_floor"
 
 
 class Floor:
-    """Samples of the two things that no pipeline can do without, per message."""
+    """Samples of the two steps that every pipeline needs, per message."""
 
     def __init__(self, services: Services, topic: str) -> None:
-        """Make the database for it."""
+        """Create the database for it."""
         self._services = services
         self._topic = topic
         self.consume = Samples()

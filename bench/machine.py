@@ -1,4 +1,4 @@
-"""What a run was measured on: the machine, its other load, and the versions."""
+"""The machine of a run, its other load, and the versions."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from deploy.local import kafka
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _PACKAGES = ("kafka-python", "psycopg", "apache-airflow")
-# Above this share of the machine, others have disturbed what was measured.
+# Above this share of the machine, others have disturbed the measurement.
 NOISE = 0.05
 
 
@@ -33,7 +33,7 @@ def describe() -> dict[str, str | int | float]:
 
 
 def versions(services: Services) -> dict[str, str]:
-    """Return the versions of what takes part, and of Palate itself."""
+    """Return the versions of the services, and of Palate itself."""
     with services.superuser() as connection:
         server = connection.info.server_version
     jar = next(kafka.jars().glob("kafka_2.13-*.jar"))
@@ -47,13 +47,13 @@ def versions(services: Services) -> dict[str, str]:
 
 
 class OtherLoad:
-    """Which share of the machine others used meanwhile, or took away from it.
+    """The share of the machine that others used meanwhile, or took away from it.
 
-    Of the benchmark are this process and the stack, with all that they started.
+    The benchmark's own are this process and the stack, with all that they started.
     """
 
     def __init__(self, services: Services) -> None:
-        """Start to watch."""
+        """Start to measure."""
         self._services = services
         self._start = time.monotonic()
         self._busy, self._own = _busy_seconds(), self._own_seconds()
@@ -71,13 +71,13 @@ class OtherLoad:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process and all that it started have used, also what is gone."""
+    """Return the CPU seconds of a process and all that it started, ended ones too."""
     total = 0.0
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in [root, *root.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
-                # With those of children that were waited for.
+                # With those of reaped children.
                 total += sum(process.cpu_times()[:4])
     return total
 

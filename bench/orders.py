@@ -25,7 +25,7 @@ _DUPLICATED_WITHIN = 1_000
 
 
 def message(number: int) -> bytes:
-    """Return the message of that number, as it stands on the topic."""
+    """Return the message of that number, as it is on the topic."""
     if number < FIRST:
         return _render(number, number, random.Random(number))
     block, index = divmod(number - FIRST, _BLOCK)
@@ -40,9 +40,9 @@ def message(number: int) -> bytes:
 
 
 def of_regular(number: int) -> bytes:
-    """Return a new order, of guests who each make all of theirs one after the other.
+    """Return a new order, of guests who each place all of theirs in sequence.
 
-    So the orders of a time are of as many guests, and these have as many orders,
+    So the orders of a period belong to as many guests, and these have as many orders,
     however long the history before them is.
     """
     guest = number // _ORDERS_PER_GUEST
@@ -50,7 +50,7 @@ def of_regular(number: int) -> bytes:
 
 
 def messages_for(orders: int) -> int:
-    """Return how many messages it takes until that many orders are known."""
+    """Return how many messages it takes until that many orders exist."""
     if orders <= FIRST:
         return orders
     blocks, rest = divmod(orders - FIRST, _NEW_IN_BLOCK)
@@ -76,7 +76,7 @@ def sent_at(number: int) -> datetime:
 
 
 def made_at(order: int) -> str:
-    """Return when an order of that number was made, as messages write it."""
+    """Return when an order of that number was placed, as messages write it."""
     return f"{_START + _BETWEEN_ORDERS * order:%F %T}"
 
 
@@ -86,7 +86,7 @@ def first_dishes() -> list[str]:
 
 
 def guests(order: int) -> int:
-    """Return how many guests there are when an order of that number comes."""
+    """Return how many guests exist when an order of that number comes."""
     return max(order, FIRST) // _ORDERS_PER_GUEST
 
 
@@ -139,7 +139,7 @@ class LiveOrder:
 
 
 def live_order(guest: int, chance: random.Random) -> LiveOrder:
-    """Return an order, beside the numbered ones, of a guest that is known."""
+    """Return an order, beside the numbered ones, of a known guest."""
     restaurant = chance.randrange(_RESTAURANTS)
     dish = chance.choice(_menu(restaurant))
     made = f"{datetime.now(UTC):%F %T}"
@@ -237,7 +237,7 @@ def _id(kind: str, number: int) -> str:
 
 
 _KINDS = {"guest": 0x626A81CE, "restaurant": 0xA51E4E31, "dish": 0xC5B64C8B}
-# A line of an order, but for its quantity.
+# A line of an order, without its quantity.
 _ITEMS = [
     json.dumps(
         {"id": _id("dish", dish), "name": _dish_name(dish), "price": _price(dish)}

@@ -43,7 +43,7 @@ class BatchTimes:
         seconds: dict[str, float] = defaultdict(float)
         for outcome in run_pipeline(settings):
             at = time.perf_counter()
-            # The marts run side by side: what counts is when the last one is done.
+            # The marts run in parallel: what counts is when the last one is done.
             name = "marts" if outcome.stage.startswith("mart:") else outcome.stage
             seconds[name] += at - last
             last = at
@@ -59,7 +59,7 @@ def measure(
 ) -> tuple[Floor, list[BatchTimes]]:
     """Measure the floor and the pipeline in turns, then small batches.
 
-    :raises RuntimeError: if the marts are not what the vault says at the end
+    :raises RuntimeError: if the marts differ from the vault at the end
     """
     topic = f"bench-orders-{now():%Y%m%dT%H%M%S}"
     settings = services.settings(_DATABASE, topic)

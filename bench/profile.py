@@ -34,8 +34,8 @@ class Statement:
 class Profile:
     """Seconds per stage and per statement.
 
-    :param explain: a regular expression; statements in which it is found are run under
-        EXPLAIN ANALYZE, and their times are left out
+    :param explain: a regular expression; matching statements run under EXPLAIN ANALYZE,
+        and their times are left out
     """
 
     explain: str | None = None
@@ -46,7 +46,7 @@ class Profile:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Take the time of a stage, and of the statements it runs meanwhile."""
+        """Time a stage, and the statements it runs meanwhile."""
         self._stage = name
         start = time.perf_counter()
         yield
@@ -54,7 +54,7 @@ class Profile:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Put a clock around whatever is sent to PostgreSQL, but for COPY."""
+        """Time whatever is sent to PostgreSQL, except COPY."""
         execute = psycopg.Cursor.execute
 
         def explained(cursor: Any, query: Any, params: Any = None, **more: Any) -> Any:
@@ -106,7 +106,7 @@ class Profile:
 
 
 def sentence(statement: str) -> str:
-    """Return what a statement says of itself in its first comment, or how it begins."""
+    """Return a statement's first comment, or its beginning."""
     lines = statement.strip().splitlines()
     start = next((i for i, line in enumerate(lines[:3]) if line[:2] == "--"), None)
     if start is None:
@@ -132,7 +132,7 @@ def run_stages(settings: Settings, profile: Profile) -> None:
 
 
 def show(profile: Profile, orders: int, least: float) -> None:
-    """Print the statements of each stage, the dearest first.
+    """Print the statements of each stage, the most expensive first.
 
     :param least: leave out what costs fewer microseconds per order than this
     """

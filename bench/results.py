@@ -18,13 +18,13 @@ _MICRO = 1e6
 
 @dataclass(frozen=True)
 class Limits:
-    """What has to be reached, and what is hoped for: at most so much."""
+    """The required and the desired maximum."""
 
     gate: float
     goal: float
 
     def verdict(self, value: float) -> str:
-        """Say which of them the value is within."""
+        """Return which of them the value meets."""
         if value <= self.goal:
             return f"pass: gate ≤ {self.gate:g}, goal ≤ {self.goal:g}"
         if value <= self.gate:
@@ -61,7 +61,7 @@ class Figure:
         return [self.section, self.case, value, self.unit, spread, self.verdict]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for programs, with every sample."""
+        """Return plain values for JSON, with every sample."""
         return {
             "section": self.section,
             "case": self.case,
@@ -74,7 +74,7 @@ class Figure:
 
 @dataclass
 class Report:
-    """All figures of a run, and what they were measured on."""
+    """All figures of a run, and the machine."""
 
     about: dict[str, Any]
     figures: list[Figure] = field(default_factory=list)
@@ -133,7 +133,7 @@ class Report:
             self._add("latency", f"{case}: until {stage} commits", samples, "s")
 
     def markdown(self) -> str:
-        """Return the table, with what it was measured on above it."""
+        """Return the table, below the machine."""
         lines = ["# Benchmark", ""]
         lines += [f"- {name}: {_text(value)}" for name, value in self.about.items()]
         lines += [
@@ -143,7 +143,7 @@ class Report:
             "| section | case | value | unit | least to greatest (n) | verdict |",
             "|---|---|--:|---|---|---|",
         ]
-        # What has to be reached comes first.
+        # Required figures come first.
         in_order = sorted(self.figures, key=lambda one: one.limits is None)
         lines += [f"| {' | '.join(one.cells())} |" for one in in_order]
         return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What a measurement says: several samples, their median, and how far they spread."""
+"""Samples of a measurement, their median, and their spread."""
 
 import statistics
 import time

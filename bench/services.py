@@ -1,4 +1,4 @@
-"""The services that the benchmarks run against: a stack of their own."""
+"""The stack that the benchmarks run against."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,12 +44,12 @@ class Services:
         )
 
     def fresh_warehouse(self, database: str) -> None:
-        """Make an empty warehouse, in place of what had this name."""
+        """Create an empty warehouse, in place of one of this name."""
         self.copy_database("template1", database)
         migrate(self.settings(database))
 
     def copy_database(self, source: str, target: str) -> None:
-        """Make a database as a copy of another one's files, in place of the old one."""
+        """Create a database as a copy of another one's files, replacing an old one."""
         self.drop_database(target)
         with self.superuser() as connection:
             connection.execute(
@@ -77,7 +77,7 @@ class Services:
             )
 
     def has_database(self, database: str) -> bool:
-        """Tell whether there is a database of this name."""
+        """Return whether there is a database of this name."""
         with self.superuser() as connection:
             return bool(
                 connection.execute(
@@ -86,12 +86,12 @@ class Services:
             )
 
     def checkpoint(self) -> None:
-        """Write all dirty pages: what changes next is logged in full again."""
+        """Write all dirty pages: the next changes are logged in full again."""
         with self.superuser() as connection:
             connection.execute("CHECKPOINT")
 
     def vacuum(self, database: str) -> None:
-        """Vacuum and analyze now, as autovacuum would soon, amid the measuring."""
+        """Vacuum and analyze now, so that autovacuum does not do it while measuring."""
         with self.superuser(database) as connection:
             connection.execute("VACUUM (ANALYZE)")
 
@@ -128,7 +128,7 @@ def running(var: Path, *, keep: bool, fresh: bool = False) -> Iterator[Services]
 
     :param var: the state folder
     :param keep: leave them running, so that the next benchmark finds its data
-    :param fresh: remove first what was kept
+    :param fresh: first remove what was kept
     """
     if fresh:
         Stack(var).down(wipe=True)

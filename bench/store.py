@@ -1,4 +1,4 @@
-"""Fill STG without a broker: COPY of made messages, and the ledger moved with them."""
+"""Fill STG without a broker: COPY of generated messages, and the ledger with them."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def stage(
 ) -> None:
     """Put the next ``count`` messages into STG, in one transaction.
 
-    :param message: gives the bytes of the message of a number
+    :param message: returns the bytes of the message of a number
     """
     with connect(settings) as conn, conn.transaction():
         done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}

@@ -1,4 +1,4 @@
-"""The reload of a week, as a multiple of its first load; and of a part of a history."""
+"""The reload of a week, as a multiple of its first load; and of part of a history."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -81,7 +81,7 @@ _STAGED_AT_ONCE = 50_000
 
 
 class _KilledError(BaseException):
-    """Stands for whatever ends a reload from outside, right after a batch."""
+    """Kills a reload right after a batch."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Part:
 def measure_part(services: Services, *, history: int, messages: int) -> Part:
     """Load a history; reload its newest orders, also killed after every third batch.
 
-    Their guests have no others: what is reloaded is the same in a history of any
-    length. STG is asked alone, so no broker is part of it.
+    Their guests have no others: the reloaded part is the same in a history of any
+    length. It reads STG only, so no broker is involved.
 
     :raises RuntimeError: if a reload found anything to heal, or the marts are wrong
     """

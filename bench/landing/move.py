@@ -31,10 +31,10 @@ _MART = "user_category_counters"
 
 @dataclass
 class Moves:
-    """What each move took in seconds, and the orders that it touched.
+    """The seconds of each move, and the orders that it touched.
 
-    ``concerned`` says how many orders it had to touch, ``changed`` how many rows of the
-    marts and of what they keep beside were written.
+    ``concerned`` is how many orders it had to touch, ``changed`` how many rows of the
+    marts and their side tables were written.
     """
 
     orders: int
@@ -49,10 +49,10 @@ class Moves:
 
 
 def measure(services: Services, *, number: int, repetitions: int) -> Moves:
-    """Load so many orders, then move the dish again and again, and rebuild once.
+    """Load so many orders, then move the dish repeatedly, and rebuild once.
 
-    :raises RuntimeError: if a mart is not what the vault says, or another number of
-        orders was touched than concerned
+    :raises RuntimeError: if a mart differs from the vault, or the wrong number of
+        orders was touched
     """
     settings = _filled(services, number)
     found = Moves(number, *_lines(settings))
@@ -140,7 +140,7 @@ def _as_popular(message: bytes) -> bytes:
 
 
 def _move(services: Services, moment: str, category: str) -> None:
-    """Let the first restaurant tell that the dish belongs elsewhere since a time."""
+    """Write a menu of the first restaurant that moves the dish since a time."""
     key, entry = next(orders.dictionary(0))
     menu = json.loads(entry)
     menu["update_ts_utc"] = moment
@@ -180,7 +180,7 @@ def _transaction(settings: Settings) -> int:
 
 
 def _written(settings: Settings, name: str, before: int) -> dict[str, int]:
-    """Count the rows that were written since a transaction; nobody else writes."""
+    """Count the rows written since a transaction; nobody else writes."""
     tables = load_marts()[name].tables
     found = {}
     with connect(settings) as conn:

@@ -23,14 +23,14 @@ _POSITIONS = 500
 
 @dataclass
 class Waits:
-    """What a COPY of one message took, in seconds, alone and beside retention."""
+    """The seconds of a COPY of one message, alone and beside retention."""
 
     alone: Samples = field(default_factory=Samples)
     beside: Samples = field(default_factory=Samples)
 
 
 def measure(services: Services, *, repetitions: int) -> Waits:
-    """Fill STG with partitions that are old; let retention fail at them several times.
+    """Fill STG with old partitions; let retention fail at them several times.
 
     :raises RuntimeError: if it drops one in spite of the reader
     """
@@ -55,7 +55,7 @@ def measure(services: Services, *, repetitions: int) -> Waits:
                     _copy(live, waits.alone)
                 retention = pool.submit(_retain, settings)
                 for _ in _until(retention):
-                    reader.execute("SELECT")  # a session that is idle would be ended
+                    reader.execute("SELECT")  # an idle session would be terminated
                     _copy(live, waits.beside)
     return waits
 
@@ -82,7 +82,7 @@ def _until(retention: "Future[Any]") -> Iterator[None]:
 
 
 def _copy(conn: Connection, samples: Samples) -> None:
-    # Behind what is staged: the last partition has room for it.
+    # After the staged offsets: the last partition has room for it.
     partition, end = next(iter(orders.ends(_MESSAGES).items()))
     with (
         samples.timed(),

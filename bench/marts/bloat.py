@@ -1,6 +1,6 @@
 """What many small batches leave behind: catalogs, dead rows, and a slower refresh.
 
-Each batch makes its temporary tables and drops them with its commit, so each leaves
+Each batch creates its temporary tables and drops them with its commit, so each leaves
 dead rows in the catalogs. They are harmless as long as autovacuum keeps up.
 """
 
@@ -75,13 +75,13 @@ class Look:
 def measure(
     services: Services, *, batches: int, size: int, looks: int, seconds: float
 ) -> Iterator[Look]:
-    """Run small batches through the stages; look before, now and then, and after.
+    """Run small batches through the stages; measure before, at intervals, and after.
 
     Messages are put into STG directly: the drain makes no temporary table.
 
     :param batches: how many
     :param size: messages in each
-    :param looks: at how many equal distances to look
+    :param looks: at how many equal distances to measure
     :param seconds: stop after the batch in which so many are over
     """
     services.fresh_warehouse(DATABASE)
@@ -104,7 +104,7 @@ def measure(
 
 
 def show(looks: list[Look]) -> None:
-    """Print a column per look."""
+    """Print a column per measurement."""
     console = Console(width=160)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("after batches", no_wrap=True)

@@ -42,7 +42,7 @@ def measure(services: Services, *, guests: int, repetitions: int) -> dict[str, S
     with connect(settings) as conn:
         _fill(conn, guests)
         make_topic(settings.kafka_bootstrap, f"{topic}_bare")
-        # The first time makes topics, and is no sample.
+        # The first time creates topics, and is no sample.
         for number in range(repetitions + 1):
             seconds = _change(settings, conn, guests, is_on=number % 2 == 0)
             seconds[BARE] = _send_bare(settings, conn, f"{topic}_bare")
@@ -70,7 +70,7 @@ def show(found: dict[str, Samples], guests: int) -> None:
 
 
 def _fill(conn: Connection, guests: int) -> None:
-    """Let each guest have nine orders of one category, and a rule ask for so many."""
+    """Give each guest nine orders of one category, and a rule that requires them."""
     values = {"namespace": HUB_KEY_NAMESPACE, "guests": guests}
     conn.execute(
         "INSERT INTO dds.h_category (h_category_pk, category_name, load_dt, load_src)"
@@ -154,7 +154,7 @@ def _noting(lost: list[KafkaError]) -> Callable[[KafkaError | None, Message], No
 
 
 def _messages(conn: Connection) -> Iterator[tuple[str, bytes]]:
-    """Yield messages like those that went out, one per guest."""
+    """Yield messages like those that were published, one per guest."""
     rows = conn.execute(
         "SELECT u.user_id, to_char(t.since_dt, 'YYYY-MM-DD HH24:MI:SS')"
         " FROM dds.h_user AS u LEFT JOIN cdm.user_tags AS t"

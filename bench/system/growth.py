@@ -37,7 +37,7 @@ WAL = "WAL"
 
 _CHUNK = 50_000
 _WARM_UP = 5
-# A store of fewer orders would grow visibly by what is measured on it.
+# Measuring on a store of fewer orders would visibly enlarge it.
 _COPIED_ANEW_BELOW = 1_000_000
 _FILLING = "bench_filling"
 
@@ -55,7 +55,7 @@ class Size:
     rounds: list[dict[str, Samples]] = field(default_factory=list)
 
     def all_rounds(self, name: str) -> Samples:
-        """Return what all rounds say of a stage, of ``TOTAL`` or of ``WAL``."""
+        """Return the values of all rounds of a stage, of ``TOTAL`` or of ``WAL``."""
         return Samples([value for one in self.rounds for value in one[name].values])
 
     def ratios(self, name: str, other: "Size") -> Samples:
@@ -69,13 +69,13 @@ def measure(
 ) -> list[Size]:
     """Fill a store to each size, and measure on copies of them in turns.
 
-    Full stores are kept as databases of their own, so that a later run (on the same
-    stack) need not fill them again, and an interrupted one goes on.
+    Full stores are kept as databases, so that a later run (on the same stack) need not
+    fill them again, and an interrupted one resumes.
 
     :param sizes: orders in store, ascending
     :param rounds: how often each size has its turn; a ratio is that of one round
     :param batches: in each round, with and without a checkpoint before each
-    :raises RuntimeError: if the marts are not what the vault says at the end
+    :raises RuntimeError: if the marts differ from the vault at the end
     """
     services.fill_dictionary(sizes[-1] + 100 * BATCH)
     results = {
@@ -111,7 +111,7 @@ def _measure_turn(
 ) -> dict[bool, dict[str, Samples]]:
     """Measure batches without checkpoints, then with one before each.
 
-    That way around, since what a checkpoint does lasts for several batches.
+    In this order, since the effect of a checkpoint lasts for several batches.
     """
     settings = services.settings(_copy(size))
     for _ in range(_WARM_UP):
@@ -132,9 +132,9 @@ def fill(
     below: int | None = None,
     update: Callable[..., object] = dict,
 ) -> None:
-    """Make the store of a size, from that of the size below if there is one.
+    """Create the store of a size, from that of the size below if there is one.
 
-    :param update: is told how many messages are there, by ``completed``
+    :param update: called with the number of messages so far, as ``completed``
     """
     if not services.has_database(_FILLING):
         if below:
@@ -146,7 +146,7 @@ def fill(
     wanted = orders.messages_for(size)
     while (there := staged(settings)) < wanted:
         update(completed=there)
-        load(settings)  # what an interrupted run has left
+        load(settings)  # left by an interrupted run
         stage(settings, min(_CHUNK, wanted - there))
         load(settings)
     services.vacuum(_FILLING)
@@ -175,7 +175,7 @@ def _copy(size: int) -> str:
 
 
 def load(settings: Settings) -> None:
-    """Bring vault and marts up to STG, the marts side by side."""
+    """Bring vault and marts up to STG, the marts in parallel."""
     vault.run(settings, Caller.in_shell("vault"))
     pipelines.look_up(settings, Caller.in_shell("dictionaries"))
     with ThreadPoolExecutor() as pool:

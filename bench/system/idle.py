@@ -1,4 +1,4 @@
-"""What the running stack does while nothing is to be done."""
+"""What the running stack does while there is nothing to do."""
 
 import os
 import subprocess
@@ -23,8 +23,8 @@ _MOST_CPU = 0.25
 _MOST_PARSE_SECONDS = 0.1
 _PARSES = 3
 _DAGS = REPOSITORY / "dags"
-# Plugins and what they import are part of the parse. Airflow is not, nor is the garbage
-# collector's way through what Airflow has made.
+# Plugins and their imports are part of the parse. Airflow is not, nor is the garbage
+# collector's pass over Airflow's objects.
 _PARSE = """
 import gc, sys, time
 import airflow.serialization.definitions.dag, airflow.timetables.trigger
@@ -50,7 +50,7 @@ class Idle:
 
 
 def measure(services: Services, *, minutes: float, settle: float) -> Idle:
-    """Start Airflow, let it get calm, and watch it.
+    """Start Airflow, let it settle, and watch it.
 
     :param settle: minutes before the watch
     """
@@ -76,7 +76,7 @@ def measure(services: Services, *, minutes: float, settle: float) -> Idle:
 
 
 def show(idle: Idle) -> None:
-    """Print a table, with what is asked for."""
+    """Print a table, with the limits."""
     table = Table("what", "seen", "asked for", box=box.SIMPLE_HEAD)
     for part, cores in sorted(idle.cpu.items(), key=lambda item: -item[1]):
         table.add_row(f"CPU of {part}", f"{cores:.1%} of a core", "")

@@ -16,7 +16,7 @@ from bench.services import RAW_TOPIC, Services, console
 from palate.database import Connection, connect
 from palate.names import HUB_KEY_NAMESPACE
 
-# Where `make up` and Airflow's Connection `dwh` have the warehouse.
+# The warehouse of `make up` and of Airflow's Connection `dwh`.
 DATABASE = "dwh"
 _IN_STORE = orders.FIRST
 _POLL_SECONDS = 0.05
@@ -50,7 +50,7 @@ class Latency:
 
 @dataclass
 class _Sent:
-    """A message on its way, and the counters that will say that it has arrived."""
+    """A sent message, and the counters that show its arrival."""
 
     keys: dict[str, Any]
     before: tuple[int, int]
@@ -63,7 +63,7 @@ def measure(services: Services, *, messages: int, every: float) -> Latency:
     """Send messages to a loaded warehouse and watch the marts.
 
     A message is sent when it is due, whether or not the one before has arrived. The
-    pauses vary by half, so that they don't keep step with anything.
+    pauses vary by half, so that they don't synchronize with anything.
 
     :param every: seconds between two messages, on average
     :raises RuntimeError: if a message does not arrive
@@ -100,7 +100,7 @@ def measure(services: Services, *, messages: int, every: float) -> Latency:
 
 
 def load_history(services: Services, conn: Connection, progress: Progress) -> None:
-    """Let Airflow load the orders that are to be in store, and get warm by that."""
+    """Let Airflow load the orders that must be in store, which also warms it up."""
     task = progress.add_task("Orders in store", total=_IN_STORE)
     if not _in_store(conn):
         services.fill_dictionary(_IN_STORE)

@@ -29,7 +29,7 @@ BATCH = 1_000
 
 _SECONDS_TO_WAIT = 120
 _POLL_SECONDS = 0.005
-# What an analyst asks: every line of every order's newest version.
+# An analyst's query: every line of every order's newest version.
 _REPORT = (
     "SELECT category_name, count(*), count(DISTINCT order_id), sum(quantity)"
     " FROM dds.v_order_item GROUP BY category_name"
@@ -58,7 +58,7 @@ class Replica:
 def measure(services: Services, *, orders: int, batches: int) -> Replica:
     """Copy the cluster, follow it, and load batches; then again beside an analyst.
 
-    The store is that of ``growth``: made anew unless one was kept.
+    The store is that of ``growth``: filled anew unless one was kept.
     """
     found = Replica()
     services.fill_dictionary(2 * orders)
@@ -120,7 +120,7 @@ def show(found: Replica) -> None:
 
 
 def _make_analyst(services: Services) -> str:
-    """Make a login of the role palate_reader, as an operator does for a person."""
+    """Create a login of the role palate_reader, as an operator does for a person."""
     password = secrets.token_urlsafe(16)
     with services.superuser() as conn:
         conn.execute(f"DROP ROLE IF EXISTS {ANALYST}")
@@ -181,7 +181,7 @@ def _following(services: Services, folder: Path) -> Iterator[int]:
 
 
 def _load(services: Services, watcher: str, batches: int, lag: Samples) -> None:
-    """Load batches into the primary; note when the replica shows each commit."""
+    """Load batches into the primary; record when the replica shows each commit."""
     settings = services.settings(DATABASE)
     with psycopg.connect(watcher, autocommit=True) as replica:
         for _ in range(batches):
@@ -203,14 +203,14 @@ def _shows(replica: psycopg.Connection[tuple[object, ...]], position: str) -> bo
 
 
 def _report(analyst: str, way: Following, ends: threading.Event) -> None:
-    """Ask for reports, one after the other, until it ends."""
+    """Run reports, one after the other, until the end."""
     while not ends.is_set():
         start = time.monotonic()
         try:
             with psycopg.connect(analyst, autocommit=True) as conn:
                 conn.execute(_REPORT).fetchall()
         except psycopg.OperationalError as error:
-            # It may hit the connecting, too, which then has no code of its own.
+            # The error may hit the connection attempt, which then has no code.
             if "conflict with recovery" not in str(error):
                 raise
             way.cancelled += 1
@@ -219,7 +219,7 @@ def _report(analyst: str, way: Following, ends: threading.Event) -> None:
 
 
 def _refused(analyst: str) -> dict[str, str]:
-    """Return what the replica says to what a reader may not do."""
+    """Return the replica's answers to what a reader may not do."""
     acts = {
         "an analyst reads messages": "SELECT message FROM stg.order_events LIMIT 1",
         "an analyst writes": "DELETE FROM cdm.user_product_counters",

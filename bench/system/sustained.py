@@ -19,7 +19,7 @@ from palate.database import connect
 from palate.reads.status import status
 from palate.settings import Settings
 
-# The marts are to be never further behind than this.
+# The marts must never be further behind than this.
 PROMISE_SECONDS = 60
 
 _LOOK_SECONDS = 2
@@ -41,7 +41,7 @@ _STAGES = (
 
 @dataclass
 class Look:
-    """Where the pipeline stood at one moment: messages and seconds behind."""
+    """The pipeline at one moment: messages and seconds behind."""
 
     seconds: float
     lag: int
@@ -61,7 +61,7 @@ class StageWork:
 
 @dataclass
 class Sustained:
-    """A steady load, and what became of it."""
+    """A steady load, and its effect."""
 
     rate: float
     minutes: float
@@ -78,29 +78,29 @@ class Sustained:
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether the marts were never further behind than was promised."""
+        """Return whether the marts always met the freshness target."""
         return all(look.behind <= PROMISE_SECONDS for look in self.looks)
 
     @property
     def is_bounded(self) -> bool:
-        """Tell whether the lag did not grow any more in the last third."""
+        """Return whether the lag stopped growing in the last third."""
         _, second, last = (
             Samples([float(look.lag) for look in looks]) for looks in self.thirds()
         )
         return last.median <= max(1.2 * second.median, 10 * self.rate)
 
     def thirds(self) -> list[list[Look]]:
-        """Return what was seen in each third of the time of sending."""
+        """Return the observations of each third of the sending time."""
         looks = self.under_load
         ends = [len(looks) * number // 3 for number in range(4)]
         return [looks[start:end] for start, end in pairwise(ends)]
 
 
 def measure(services: Services, *, rate: float, minutes: float) -> Sustained:
-    """Send at a rate to a loaded warehouse; look at what an operator would see.
+    """Send at a rate to a loaded warehouse; observe what an operator would see.
 
     A producer in a process of its own sends what is due every 50 ms, whether or not the
-    pipeline keeps up. Looking ends when all has been counted.
+    pipeline keeps up. It ends when all has been counted.
 
     :raises RuntimeError: if the rest is not counted in the end, or the marts are wrong
     """
@@ -193,7 +193,7 @@ def _next_message(settings: Settings) -> int:
 
 
 def _send(bootstrap: str, first: int, count: int, rate: float) -> None:
-    """Send messages at a rate: in each twentieth of a second what is due by then."""
+    """Send messages at a rate: every 50 ms what is due by then."""
     producer = Producer(
         {"bootstrap.servers": bootstrap, "linger.ms": 20, "acks": "all"}
     )

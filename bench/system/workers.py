@@ -1,7 +1,7 @@
-"""Two workers on one backlog, against one: what it gains, stage by stage.
+"""Two workers on one backlog, against one: the gain, stage by stage.
 
-A stage has one run at a time, by its lock. So a third case tells what two could gain
-at best if it had two: each loads half of the partitions into a database of its own.
+A stage has one run at a time, by its lock. So a third case shows the most that two runs
+could gain: each loads half of the partitions into a database of its own.
 """
 
 import multiprocessing
@@ -78,7 +78,7 @@ def measure(services: Services, *, messages: int, repetitions: int) -> Times:
 
 
 def show(times: Times, messages: int) -> None:
-    """Print seconds of one worker, and how many times as fast the other cases are."""
+    """Print seconds of one worker, and the speed-up of the other cases."""
     table = Table(
         "stage", "one, s", "two: times as fast", "apart: times as fast", title=None
     )
@@ -106,7 +106,7 @@ def _plan(stage: str, case: str) -> list[Work]:
 
 
 def _together(services: Services, topic: str, plan: Sequence[Work]) -> float:
-    """Let a process for each work begin at once; return when the last one is done."""
+    """Start a process for each work at once; return when the last one is done."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(plan) + 1)
     ends: SimpleQueue[float] = context.SimpleQueue()

@@ -1,7 +1,7 @@
-"""What tags cost: a rule that concerns very many guests, and a batch that moves few.
+"""What tags cost: a rule that affects very many guests, and a batch that moves few.
 
-The marts are filled by SQL, since only what the stage ``tags`` does is measured. Each
-guest has a counter in ``things`` categories, one of them the rule's.
+The marts are filled by SQL, since only the stage ``tags`` is measured. Each guest has a
+counter in ``things`` categories, one of them the rule's.
 """
 
 import time
@@ -25,7 +25,7 @@ def measure(
 ) -> list[tuple[str, Outcome, float]]:
     """Return what was done, the stage's outcome, and its seconds, in order.
 
-    :raises RuntimeError: if the tags are not what they must be at the end
+    :raises RuntimeError: if the tags are wrong at the end
     """
     services.fresh_warehouse(_DATABASE)
     settings = services.settings(_DATABASE)
@@ -50,7 +50,7 @@ def measure(
 
 
 def show(done: list[tuple[str, Outcome, float]]) -> None:
-    """Print the seconds of each run, and of each guest that was judged."""
+    """Print the seconds of each run, and per evaluated guest."""
     table = Table("before the run", "seconds", "judged", "us each", "gained", "lost")
     for name, outcome, seconds in done:
         counts = outcome.counts

@@ -1,8 +1,8 @@
-"""The largest tables of STG and of the vault as one table each, and in partitions.
+"""The largest tables of STG and of the vault, each in one table and in partitions.
 
-Beside the real table stands one of its columns, keys and indexes, with made rows of
-so many orders. What a batch does to it is what the drain, the vault and the marts do,
-without what is the same for each layout.
+Each layout has the real table's columns, keys and indexes, with generated rows of so
+many orders. A batch does what the drain, the vault and the marts do, without what is
+the same for each layout.
 """
 
 import random
@@ -22,7 +22,7 @@ _CHUNK = 250_000
 
 
 class Rows(StrEnum):
-    """Of which table the rows are."""
+    """The table that the rows are of."""
 
     LINES = "lines"
     MESSAGES = "messages"
@@ -39,7 +39,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Act:
-    """What a batch does: a statement, and its values for the nth repetition."""
+    """A step of a batch: a statement, and its values for the nth repetition."""
 
     name: str
     statement: str
@@ -48,7 +48,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Subject:
-    """A table, the statement that fills it by ranges of orders, and what is done."""
+    """A table, the statement that fills it by ranges of orders, and its steps."""
 
     table: str
     cuts: dict[str, Cut]
@@ -58,7 +58,7 @@ class Subject:
 
 @dataclass
 class Layout:
-    """What one layout costs: MiB, and milliseconds of each act."""
+    """The cost of one layout: MiB, and milliseconds of each step."""
 
     name: str
     fill_seconds: float = 0
@@ -70,7 +70,7 @@ class Layout:
 def measure(
     services: Services, rows: Rows, *, orders: int, repetitions: int
 ) -> Iterator[Layout]:
-    """Fill each layout with the rows of so many orders, and yield what it costs."""
+    """Fill each layout with the rows of so many orders, and yield its cost."""
     services.fresh_warehouse(DATABASE)
     settings = services.settings(DATABASE)
     subject = _SUBJECTS[rows]
@@ -126,7 +126,7 @@ def _make(conn: Connection, subject: Subject, cut: Cut, orders: int) -> None:
 
 
 def _drop_a_fifth(services: Services, conn: Connection, cut: Cut, orders: int) -> None:
-    """Remove the oldest fifth: whole partitions if they are of it, else row by row."""
+    """Remove the oldest fifth: as whole partitions if possible, else row by row."""
     if cut.by.startswith("PARTITION BY RANGE"):
         for part in range(cut.parts // 5):
             conn.execute(f"DROP TABLE public.layout_{part}")
@@ -146,7 +146,7 @@ def _columns(conn: Connection) -> set[str]:
 def _ranges(parts: int, prefix: str = "") -> Callable[[int, int], str]:
     def bounds(part: int, orders: int) -> str:
         start, end = (edge * orders // parts for edge in (part, part + 1))
-        last = 2**62 if part == parts - 1 else end  # what comes goes to the last one
+        last = 2**62 if part == parts - 1 else end  # new rows go to the last one
         return f"FROM ({prefix}{start}) TO ({prefix}{last})"
 
     return bounds

@@ -1,11 +1,11 @@
-"""What people pay who read the vault's views: whole, and by order, guest, dish or day.
+"""The cost of reading the vault's views: whole, and by order, guest, dish or day.
 
-A whole read hands over all rows, by COPY, as a multiple of reading the largest table so
-once, ``dds.s_order_item``. ``count(*)`` of both, which hands over nothing, is shown
-beside it. Neither has parallel workers, which would hide work. Small reads are in
-milliseconds, with their planning. Sessions have PostgreSQL's own defaults, as those of
-analysts have. What indexes cost that only readers need: the vault's time for new orders
-with them, as a multiple of its time without.
+A whole read returns all rows, by COPY, as a multiple of reading the largest table so
+once, ``dds.s_order_item``. ``count(*)`` of both, which returns no rows, is shown beside
+it. Neither has parallel workers, which would hide work. Small reads are in
+milliseconds, including planning. Sessions have PostgreSQL's own defaults, as analysts
+do. The cost of indexes for readers only: the vault's time for new orders with them, as
+a multiple of its time without.
 """
 
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ VIEWS = (
     *("v_order", LINES, "v_order_status", "v_product_name", "v_product_category"),
     *("v_user_name", "v_restaurant_name"),
 )
-# What a small read asks for; the values are those of one line in the middle. There are
-# 7,200 orders a day; a 365th of the time has what a day has if all make up a year.
+# The keys of small reads are those of one line in the middle. There are 7,200 orders a
+# day; a 365th of the time has what a day has if all make up a year.
 _SMALL = {
     LINES: {
         "one order": "order_id = %(order_id)s",
@@ -87,7 +87,7 @@ class Read:
 
 @dataclass
 class Reads:
-    """What was read with so many orders in store: (view, what of it) to its times."""
+    """The reads with so many orders in store: (view, what of it) to its times."""
 
     orders: int
     reads: dict[tuple[str, str], Read] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Reads:
 
     @property
     def per_line(self) -> Samples:
-        """Return the seconds of a whole read of the lines, for each line."""
+        """Return the seconds of a whole read of the lines, per line."""
         read = self.reads[LINES, WHOLE]
         return Samples([value / read.rows for value in read.seconds.values])
 
