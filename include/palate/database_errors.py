@@ -183,8 +183,8 @@ def explain(
     return WarehouseError(
         f"{start}PostgreSQL refuses it: {type(error).__name__}, SQLSTATE {state}"
         f"{f' ({words})' if words else ''}. Nothing of this transaction was committed. "
-        "The server's log has the statement; docs/operations.md, 'PostgreSQL refuses', "
-        "what to do."
+        "The server's log has the statement; docs/operations.md, 'What PostgreSQL "
+        "refuses', what to do."
     )
 
 
@@ -303,7 +303,7 @@ def _of_rows(error: psycopg.Error, state: str, start: str) -> PalateError | None
             f"{start}the table {table or '?'} refuses a row by {what} "
             f"({type(error).__name__}). Nothing of this transaction was committed. "
             "Where the constraint is not Palate's own, drop it; else see "
-            "docs/operations.md, 'PostgreSQL refuses'."
+            "docs/operations.md, 'What PostgreSQL refuses'."
         )
         # Two sessions may have added one row: the next attempt sees it.
         found.is_worth_retrying = isinstance(error, psycopg.errors.UniqueViolation)
@@ -312,7 +312,7 @@ def _of_rows(error: psycopg.Error, state: str, start: str) -> PalateError | None
         return WarehouseError(
             f"{start}a value does not fit: {type(error).__name__}, SQLSTATE {state}. "
             "Nothing of this transaction was committed. The server's log has the "
-            "statement; see docs/operations.md, 'PostgreSQL refuses'."
+            "statement; see docs/operations.md, 'What PostgreSQL refuses'."
         )
     return None
 
