@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install what is missing to run Palate from this checkout: Debian's packages (as root
-# or by sudo) and .venv. Does nothing, quickly, when all is there.
+# or by sudo) and .venv. Exits quickly when nothing is missing.
 #
 # Usage: bootstrap.sh [dev]    dev: also what the tests and the lint need
 set -euo pipefail
@@ -61,7 +61,7 @@ install_python_packages() {
 
     echo "Installing Python packages into .venv ..."
     [ -x .venv/bin/python ] || python3.11 -m venv .venv
-    # Each archive is checked against its hash; the package is built by what is there.
+    # Each archive is checked against its hash; the package is built with what is installed.
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes \
         -r requirements-build.txt
     export VIRTUAL_ENV=$PWD/.venv
