@@ -89,10 +89,10 @@ COMMANDS = [
     ("check",),
     ("reconcile",),
     ("rejected", "list"),
-    ("rejected", "list", "--from", f"{HOUR[0]:%FT%T}"),
+    ("rejected", "list", "--from", "{start}"),
     ("rejected", "show", "{topic}", "0", str(REFUSED[0])),
     ("rejected", "replay", "--all"),
-    ("reload", "--from", f"{HOUR[0]:%FT%T}", "--to", f"{HOUR[1]:%FT%T}"),
+    ("reload", "--from", "{start}", "--to", "{end}"),
     ("rebuild", "vault", "--yes"),
     ("publish",),
     ("rejected", "dismiss", "--why", "a test", "--offset", str(REFUSED[0])),
@@ -119,7 +119,10 @@ def test_full_table_is_a_sentence(ground: Ground) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_command_locks_what_it_reads(ground: Ground, words: tuple[str, ...]) -> None:
-    done = ground.call(*(word.format(topic=ground.topic) for word in words))
+    # Filled in here: the processes that share the tests must collect the same names.
+    start, end = (f"{moment:%FT%T}" for moment in HOUR)
+    values = {"topic": ground.topic, "start": start, "end": end}
+    done = ground.call(*(word.format(**values) for word in words))
 
     assert done.exit_code == 0, done.output
 
