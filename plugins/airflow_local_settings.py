@@ -33,12 +33,8 @@ _NEEDED_BY_TASKS = (
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
     "palate.monitoring",
-    "palate.landing",
-    "palate.marts",
     "palate.pipelines",
     "palate.requests",
-    "palate.tags",
-    "palate.vault",
 )
 # What DAG files import, so that the fork that reads one finds it loaded.
 _NEEDED_BY_DAG_FILES = (

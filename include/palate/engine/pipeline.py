@@ -41,13 +41,6 @@ class Pipeline:
         for layer in self.layers:
             yield from layer
 
-    def __getitem__(self, name: str) -> Stage:
-        """Return the stage of a name.
-
-        :raises KeyError: if there is none
-        """
-        return {stage.name: stage for stage in self}[name]
-
     def behind(self, name: str) -> tuple[tuple[Stage, ...], ...]:
         """Return the layers after a stage's own."""
         for number, layer in enumerate(self.layers):
