@@ -22,14 +22,8 @@ from palate.errors import (
     StageBusyError,
 )
 from palate.history import redefinition
-from palate.history.rebuild_report import (
-    RebuildReport,
-    TableFound,
-    compare_tables,
-    enter,
-    read,
-    read_open,
-)
+from palate.history.compare_tables import TableFound, compare_tables
+from palate.history.rebuild_report import RebuildReport, enter, read, read_open
 from palate.marts import load_marts
 from palate.outbox import counters, tags_waiting
 from palate.positions import open_ranges
