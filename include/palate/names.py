@@ -34,6 +34,9 @@ VERSION_RANK = (
     "epoch",
 )
 
+# The table with a row per message of an order: batches are cut by its rows.
+ORDER_VERSIONS = "dds.s_order_version"
+
 LOAD_DT = "load_dt"
 LOAD_SRC = "load_src"
 

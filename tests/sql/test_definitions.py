@@ -126,8 +126,7 @@ WRONG_MARTS = {
 def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
     """PostgreSQL cuts a name at 63 bytes: two tables would have one name."""
     for length in (55, 56):
-        folder = tmp_path / str(length) / "food" / "cdm" / ("x" * length)
-        folder.mkdir(parents=True)
+        folder = _folder_of_a_mart(tmp_path / str(length), "x" * length)
         (folder / "mart.yaml").write_text(MART + "keys: [user_id]\n", encoding="utf-8")
     assert len(load_marts(tmp_path / "55")) == 1
     with pytest.raises(DefinitionError, match=r"name: .* at most 55 characters"):
@@ -137,13 +136,21 @@ def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WRONG_MARTS)
 def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     text, message = WRONG_MARTS[name]
-    folder = tmp_path / "food" / "cdm" / "x"
-    folder.mkdir(parents=True)
+    folder = _folder_of_a_mart(tmp_path, "x")
     (folder / "mart.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError) as error:
         load_marts(tmp_path)
     assert "x/mart.yaml" in str(error.value)
     assert message in str(error.value)
+
+
+def _folder_of_a_mart(areas: Path, name: str) -> Path:
+    """Make the folder of a mart in an area that has nothing else."""
+    counted = AREAS_FOLDER / "food" / "contributions"
+    shutil.copytree(counted, areas / "food" / "contributions")
+    folder = areas / "food" / "cdm" / name
+    folder.mkdir(parents=True)
+    return folder
 
 
 @pytest.fixture

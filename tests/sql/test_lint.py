@@ -24,6 +24,8 @@ REBUILT_FILES = [
     for path in FILES
     if path.is_relative_to(SQL_FOLDER / "engine")
     or path.match("areas/*/dds/views/*")
+    or path.match("areas/*/dds/parts/*")
+    or path.match("areas/*/contributions/*")
     or path.match("areas/*/sources/*/parse/*")
     or (path.parent / "mart.yaml").exists()
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from palate.clients import redis_connection
 from palate.database import Connection
 from palate.engine import Batch, Caller, Outcome, open_run
-from palate.names import DICTIONARY_FEED
+from palate.names import DICTIONARY_FEED, ORDER_VERSIONS
 from palate.positions import (
     FeedPartition,
     Range,
@@ -82,7 +82,7 @@ def _name_unknown(settings: Settings, caller: Caller) -> None:
             attempt.conn,
             open_ranges(attempt.conn, NAMING_STAGE, _UPSTREAM),
             settings.palate_chunk_positions,
-            row_chunks.Rows.VERSIONS,
+            ORDER_VERSIONS,
         ):
             with attempt.batch(ranges) as batch:
                 make_ranges(attempt.conn, settings, ranges)

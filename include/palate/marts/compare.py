@@ -8,7 +8,6 @@ from palate.marts import doubled
 from palate.marts.definitions import load_marts
 from palate.marts.mart_sql import MartSql
 from palate.marts.refresh import batch_steps
-from palate.names import DICTIONARY_FEED
 from palate.positions import Range, make_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute_step, render
@@ -37,28 +36,27 @@ def comparison(name: str, *, is_behind: bool) -> str:
     :param is_behind: leave out what the orders that ``gather`` has found may change
     """
     mart = load_marts()[name]
+    sql = MartSql(mart)
     return render(
         "checks/marts/equal_the_vault.sql",
         mart=name,
         keys=list(mart.keys),
-        guest=mart.guest,
         columns=mart.columns,
-        recomputed=MartSql(mart).recomputed(),
+        recomputed=sql.recomputed(),
         doubled=doubled.FOUND,
-        is_behind=is_behind,
-        is_label_looked_up=mart.is_label_looked_up,
+        left_out=sql.shared("left_out") if is_behind else "",
     )
 
 
 def gather(
     conn: Connection, settings: Settings, name: str, ranges: list[Range]
 ) -> None:
-    """Find the orders of ranges, and their dishes, for a comparison without them."""
+    """Find what ranges may change, for a comparison that leaves it out."""
     mart = load_marts()[name]
     make_ranges(conn, settings, ranges)
     sql = MartSql(mart)
-    steps = [sql.step("2_batch_orders")]
+    steps = [sql.step("batch_orders")]
     if mart.reference:
         steps = [*batch_steps(sql), sql.step("recount_products")]
     for one in steps:
-        execute_step(conn, one, {"dictionary_feed": DICTIONARY_FEED})
+        execute_step(conn, one)

@@ -4,32 +4,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from palate.errors import DefinitionError
-from palate.names import AREAS_FOLDER, LOAD_DT, LOAD_SRC, SQL_FOLDER, Identifier
-from palate.vault import load_vault
+from palate.marts import files
+from palate.marts.contributions import Change, Contributions, load_contributions
+from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
 
 Name = Annotated[str, Identifier]
 
-# What every mart counts, and the columns of an order's row in <mart>_counted.
+# What every mart counts.
 COUNTERS = ("order_cnt", "pieces_cnt", "amount")
-_COUNTED = {
-    "order_id": "bigint",
-    "h_user_pk": "uuid",
-    "version_dt": "timestamp",
-    "hk_order_item_hashdiff": "uuid",
-}
-
-# The key that ties a mart's row to a guest.
-_GUEST = "user_id"
-
-# What the shared statements read of a reference, by what a change of it means.
-_NEEDED = {
-    "labels": ("product_id",),
-    "orders": ("product_id", "from_dt", "until_dt", "category_id"),
-}
 
 
 class Label(BaseModel):
@@ -43,7 +27,7 @@ class Label(BaseModel):
 
 
 class Reference(BaseModel):
-    """What a mart looks up about dishes, kept as it was when it was counted.
+    """What a mart looks up beside the orders, kept as it was when it was counted.
 
     ``changes`` says what a change means: orders to count anew, or labels.
     """
@@ -53,15 +37,7 @@ class Reference(BaseModel):
     table: Name
     columns: dict[Name, str]
     key: tuple[Name, ...] = Field(min_length=1)
-    changes: Literal["orders", "labels"]
-
-    @model_validator(mode="after")
-    def _has_what_is_read(self) -> Self:
-        for name in (*_NEEDED[self.changes], *self.key):
-            if name not in self.columns:
-                message = f"columns lacks {name}, which `changes: {self.changes}` needs"
-                raise ValueError(message)
-        return self
+    changes: Change
 
 
 class Mart(BaseModel):
@@ -73,6 +49,7 @@ class Mart(BaseModel):
     name: Name = Field(max_length=55)
     # The folder below sql/areas: no part of what the mart means.
     area: str = Field(exclude=True)
+    contributions: Contributions = Field(exclude=True)
     description: str = Field(min_length=10)
     keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
     label: Label | None = None
@@ -87,7 +64,7 @@ class Mart(BaseModel):
         for name in {name for name in columns if columns.count(name) > 1}:
             message = f"{name} is a column twice"
             raise ValueError(message)
-        known = _version_columns()
+        known = self.contributions.further
         unknown = [name for name in self.order_columns if name not in known]
         if unknown:
             message = (
@@ -95,10 +72,25 @@ class Mart(BaseModel):
                 f"an order has {', '.join(known)}"
             )
             raise ValueError(message)
+        self._check_reference()
         if self.tag_kind and not (self.label and len(self.keys) == 2 and self.guest):
-            message = f"tag_kind needs a label, and two keys, {_GUEST} the first"
+            guest = self.contributions.guest.key
+            message = f"tag_kind needs a label, and two keys, {guest} the first"
             raise ValueError(message)
         return self
+
+    def _check_reference(self) -> None:
+        found = self.reference
+        if found is None:
+            return
+        needed = self.contributions.reference.columns.get(found.changes, ())
+        for name in (*needed, *found.key):
+            if name not in found.columns:
+                message = (
+                    f"reference: columns lacks {name}, which `changes: {found.changes}`"
+                    " needs"
+                )
+                raise ValueError(message)
 
     @property
     def folder(self) -> str:
@@ -120,7 +112,8 @@ class Mart(BaseModel):
     @property
     def guest(self) -> str | None:
         """Return the key of a row's guest; None if rows belong to no guest."""
-        return _GUEST if _GUEST in self.keys else None
+        key = self.contributions.guest.key
+        return key if key in self.keys else None
 
     @property
     def columns(self) -> list[str]:
@@ -130,9 +123,17 @@ class Mart(BaseModel):
     @property
     def counted(self) -> dict[str, str]:
         """Return the columns of what was counted of each order, with their types."""
-        known = _version_columns()
-        further = {name: known[name] for name in self.order_columns}
-        return _COUNTED | further | {"order_dt": "timestamp"}
+        return self.contributions.counted(self.order_columns)
+
+    @property
+    def versions(self) -> str:
+        """Return the table in whose rows its batches are cut."""
+        return f"dds.{self.contributions.versions}"
+
+    @property
+    def nullable(self) -> set[str]:
+        """Return those of them that may be NULL."""
+        return {*self.contributions.nullable, *self.order_columns}
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -160,35 +161,14 @@ def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, Mart]:
 
     :raises DefinitionError: names the file, the field and what to do
     """
-    return {
-        path.parent.name: _read(path)
-        for path in sorted(folder.glob("*/cdm/*/mart.yaml"))
-    }
-
-
-def _read(path: Path) -> Mart:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Mart.model_validate(
-            values | {"name": path.parent.name, "area": path.parents[2].name}
+    found = {}
+    for path in sorted(folder.glob("*/cdm/*/mart.yaml")):
+        area = path.parents[2]
+        found[path.parent.name] = files.read(
+            path,
+            Mart,
+            name=path.parent.name,
+            area=area.name,
+            contributions=load_contributions(area),
         )
-    except (yaml.YAMLError, TypeError) as error:
-        message = f"{path}: this is no mapping in YAML: {' '.join(str(error).split())}"
-        raise DefinitionError(message) from None
-    except ValidationError as error:
-        problems = "; ".join(
-            ": ".join([*(str(part) for part in item["loc"]), item["msg"]]).replace(
-                "Value error, ", ""
-            )
-            for item in error.errors()
-        )
-        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
-        raise DefinitionError(message) from None
-
-
-def _version_columns() -> dict[str, str]:
-    """Return the columns of an order's newest version that a mart may use, typed."""
-    vault = load_vault()
-    types = vault.context(vault.tables["s_order_version"])["typed_columns"]
-    left_out = {*_COUNTED, "h_order_pk", LOAD_DT, LOAD_SRC}
-    return {name: type for name, type in types.items() if name not in left_out}
+    return found

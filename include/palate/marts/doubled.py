@@ -48,5 +48,5 @@ def _error(mart: Mart, order: str, row: dict[str, Any]) -> DefinitionError:
         f"{order} and {keys}, and it would be counted more than once. Nothing was "
         "written. Give one row per order and key (GROUP BY), and take what belongs to "
         "the order's newest version from {{ orders }} (CONTRIBUTING.md, 'Add a mart'): "
-        "dds.s_order_version has a row per message."
+        f"dds.{mart.contributions.versions} has a row per message."
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from palate.database import Connection
-from palate.names import DICTIONARY_FEED
+from palate.marts.definitions import Mart
 from palate.positions import FeedPartition, Range, make_ranges, range_sets
 from palate.settings import Settings
 from palate.sql import Step, execute_step
@@ -52,6 +52,7 @@ class Work:
 def gather(
     conn: Connection,
     settings: Settings,
+    mart: Mart,
     ranges: list[Range],
     statements: dict[str, list[Step]],
     done: UUID | None,
@@ -61,7 +62,7 @@ def gather(
     This takes long for a long history, so no lock is held. Versions that are loaded
     meanwhile are added before they are counted.
     """
-    table, since, batch_id = versions_table(conn), *now(conn)
+    table, since, batch_id = versions_table(conn, mart), *now(conn)
     made = statements["gather"]
     with conn.transaction():
         tables = [one.makes for one in made if one.makes and one.is_kept]
@@ -71,17 +72,13 @@ def gather(
         for one in made:
             is_scan = one.name == "planned_orders"
             conn.execute(f"SET LOCAL enable_seqscan = {'on' if is_scan else 'off'}")
-            values = {
-                "dictionary_feed": DICTIONARY_FEED,
-                "done_until": done or NOBODY,
-                "orders": _CHUNK,
-            }
+            values = {"done_until": done or NOBODY, "orders": _CHUNK}
             execute_step(conn, one, values)
         for name in {"chunk_orders", "guest_chunks"} & set(tables):
             conn.execute(f"CREATE INDEX ON {name} (chunk)")
         rows = conn.execute(
-            "SELECT chunk, max(h_user_pk::text)::uuid, count(*) FROM guest_chunks"
-            " GROUP BY chunk ORDER BY chunk"
+            f"SELECT chunk, max({mart.contributions.guest.column}::text)::uuid,"
+            " count(*) FROM guest_chunks GROUP BY chunk ORDER BY chunk"
         ).fetchall()
     parts = [Part(*row) for row in rows]
     guests = sum(part.guests for part in parts)
@@ -115,14 +112,14 @@ def add_since(
     )
     if came and steps:
         make_ranges(conn, settings, came)
-        values = {"dictionary_feed": DICTIONARY_FEED, "chunk": chunk}
         for one in steps:
-            execute_step(conn, one, values)
+            execute_step(conn, one, {"chunk": chunk})
 
 
-def versions_table(conn: Connection) -> int:
+def versions_table(conn: Connection, mart: Mart) -> int:
     """Return the id of the table that has the versions' name now."""
-    row = conn.execute("SELECT 'dds.s_order_version'::regclass::oid::bigint").fetchone()
+    table = f"dds.{mart.contributions.versions}"
+    row = conn.execute("SELECT %s::regclass::oid::bigint", (table,)).fetchone()
     return int(row[0]) if row else 0
 
 

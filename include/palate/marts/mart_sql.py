@@ -8,6 +8,7 @@ import jinja2
 
 from palate.errors import DefinitionError
 from palate.marts.definitions import Mart
+from palate.marts.files import template
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
 
@@ -36,14 +37,14 @@ class MartSql:
 
     def shared(self, file: str, **values: Any) -> str:
         """Return a query that all marts share, for this one."""
-        return render(_template(file), self.tables, **self._names(), **values)
+        return render(self._template(file), self.tables, **self._names(), **values)
 
     def step(self, file: str, name: str | None = None, **values: Any) -> Step:
         """Return a statement that all marts share, for this one.
 
         :param name: the name that its rows are counted by; default: the table it makes
         """
-        return step(_template(file), name, self.tables, **self._names(), **values)
+        return step(self._template(file), name, self.tables, **self._names(), **values)
 
     def contributions(self, orders: str, reference: str | None) -> str:
         """Return what orders add to each key, and from how many rows: it must be one.
@@ -111,27 +112,31 @@ class MartSql:
             return ""
         return f"SELECT\n    {label.key},\n    {label.column}\nFROM {self.label_table}"
 
+    def _template(self, file: str) -> str:
+        return template(self.mart.area, file)
+
     def _names(self) -> dict[str, Any]:
         mart = self.mart
         reference = mart.reference
+        names = mart.contributions
         return {
             "mart": mart.name,
             "keys": list(mart.keys),
             "guest": mart.guest,
+            "guest_column": names.guest.column,
             "label": mart.label,
+            "is_label_looked_up": mart.is_label_looked_up,
             "label_table": self.label_table,
             "order_columns": list(mart.order_columns),
             "counted": list(mart.counted),
+            "nullable": mart.nullable,
             "tag_kind": mart.tag_kind,
             "changes": reference and reference.changes,
+            "looked_up": names.reference,
             "reference_table": reference and reference.table,
             "reference_columns": list(reference.columns) if reference else [],
             "reference_key": list(reference.key) if reference else [],
         }
-
-
-def _template(file: str) -> str:
-    return f"engine/contributions/{file}.sql"
 
 
 def _subquery(query: str) -> str:

@@ -22,7 +22,7 @@ from palate.marts import doubled
 from palate.marts.definitions import Mart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.marts.mart_sql import MartSql
-from palate.names import DICTIONARY_FEED, EXAMPLES
+from palate.names import EXAMPLES
 from palate.outbox import tags_waiting
 from palate.positions import Range, open_ranges, range_sets
 from palate.settings import Settings
@@ -39,7 +39,6 @@ Steps = Sequence[Step]
 
 # The first chunk, of all guests.
 TRIED_WITH = {
-    "dictionary_feed": DICTIONARY_FEED,
     "done_until": NOBODY,
     "orders": 1,
     "chunk": 0,
@@ -72,9 +71,9 @@ def recount(
     work: Work | None = None
     while True:
         # A rebuild may have swapped the tables meanwhile.
-        if work is None or work.table != versions_table(attempt.conn):
+        if work is None or work.table != versions_table(attempt.conn, mart):
             with attempt.letting_others_run(settings):
-                work = gather(attempt.conn, settings, planned, statements, done)
+                work = gather(attempt.conn, settings, mart, planned, statements, done)
         if not work.parts:
             break
         part = work.parts[0]
@@ -109,14 +108,14 @@ def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
     ]
     found = {
         "gather": [by_name["batch_orders"]],
-        "since": [by_name["batch_orders"], sql.step("gather_since")],
+        "since": [by_name["batch_orders"], sql.step("gather_since", "gathered_since")],
         "dishes": [],
         "of_dishes": [],
         "chunk": [sql.step("chunk_guests"), sql.step("chunk_orders"), *counted],
     }
     if mart.reference:
         found["gather"] += [
-            by_name["batch_menu_products"],
+            sql.step("batch_lookups"),
             sql.step("recount_products"),
             sql.step("gather_products"),
         ]
@@ -205,7 +204,6 @@ def _recount_dishes(
 def _run(
     conn: Connection, mart: Mart, steps: Steps, values: dict[str, Any] | None = None
 ) -> Counter[str]:
-    values = {"dictionary_feed": DICTIONARY_FEED} | (values or {})
     made: Counter[str] = Counter()
     for one in steps:
         # The versions have no index by guest: all of them are read.

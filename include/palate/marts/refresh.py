@@ -7,7 +7,6 @@ from palate.engine import Batch
 from palate.marts import doubled
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.mart_sql import MartSql
-from palate.names import DICTIONARY_FEED
 from palate.outbox import counters, tags_waiting
 from palate.positions import make_ranges
 from palate.settings import Settings
@@ -31,7 +30,6 @@ def refresh(
     :param is_shown: whether tags and published counters follow; not in a mart without
         the whole history
     """
-    values = {"dictionary_feed": DICTIONARY_FEED}
     # A refresh reads few rows of large tables. With a wrong estimate the planner
     # sometimes reads a whole table: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
@@ -39,7 +37,7 @@ def refresh(
     for one in refresh_statements(mart.name, tables):
         if one.name in _FOR_TAGS and not is_shown:
             continue
-        number = execute_step(conn, one, values)
+        number = execute_step(conn, one)
         if one.name in ("touched_orders", "new_orders", "old_orders", "deltas"):
             batch.counts[one.name] += number
         if one.makes == "deltas":
@@ -69,7 +67,7 @@ def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Ste
         "deltas", new_contributions=sql.contributions("new_orders", reference)
     )
     if mart.reference is None:
-        steps = [sql.step("2_batch_orders"), *orders, deltas]
+        steps = [sql.step("batch_orders"), *orders, deltas]
     elif mart.reference.changes == "labels":
         # The reference has the names of what is counted.
         relabelled = [sql.step("relabel", "relabelled")] if mart.label else []
@@ -93,8 +91,8 @@ def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Ste
 
 
 def batch_steps(sql: MartSql) -> list[Step]:
-    """Return the statements that find the orders of a batch, and its menus' dishes."""
-    return [sql.step("1_batch_menu_products"), sql.step("2_batch_orders")]
+    """Return the statements that find a batch's orders, and what it may look up."""
+    return [sql.step("batch_lookups"), sql.step("batch_orders")]
 
 
 def _looked_up(sql: MartSql) -> list[Step]:
@@ -105,8 +103,8 @@ def _looked_up(sql: MartSql) -> list[Step]:
     now = sql.query("reference", products="affected_products")
     return [
         affected,
-        sql.step("3_reference_now", reference_query=now),
-        sql.step("4_changed_products"),
+        sql.step("reference_now", reference_query=now),
+        sql.step("changed_products"),
         sql.step("drop_reference", "dropped_reference"),
         sql.step("add_reference", "added_reference"),
     ]

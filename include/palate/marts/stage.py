@@ -106,7 +106,7 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
             attempt.conn,
             open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
             settings.palate_chunk_positions,
-            row_chunks.Rows.VERSIONS,
+            mart.versions,
         )
         if not ranges:
             break
@@ -145,7 +145,7 @@ def catch_up(
         attempt.conn,
         open_ranges(attempt.conn, attempt.stage, [upstream]),
         settings.palate_chunk_positions,
-        row_chunks.Rows.VERSIONS,
+        mart.versions,
         attempt.tables,
     ):
         with attempt.batch(ranges) as batch:

@@ -38,9 +38,8 @@ def table_statements(mart: Mart, tables: TableSet = TableSet.LIVE) -> list[str]:
     ]
     if mart.label:
         columns.append(f"{mart.label.column} {_text('text')}")
-    nullable = {"hk_order_item_hashdiff", *mart.order_columns}
     counted = ", ".join(
-        f"{name} {type}{'' if name in nullable else ' NOT NULL'}"
+        f"{name} {type}{'' if name in mart.nullable else ' NOT NULL'}"
         for name, type in mart.counted.items()
     )
     return [

@@ -66,7 +66,7 @@ def _try(
 ) -> None:
     with conn.transaction(force_rollback=True):
         ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
-        ranges = row_chunks.first(conn, ranges, _POSITIONS, row_chunks.Rows.VERSIONS)
+        ranges = row_chunks.first(conn, ranges, _POSITIONS, mart.versions)
         make_ranges(conn, settings, ranges)
         for step in steps:
             with _blamed(mart, step.name):

@@ -5,7 +5,6 @@ A log may have long stretches without a message: given up, compacted, or refused
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from enum import StrEnum
 
 from palate.database import Connection
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
@@ -14,31 +13,29 @@ from palate.positions.range_sets import rounds, without
 from palate.positions.ranges import Range
 from palate.table_set import TableSet
 
-
-class Rows(StrEnum):
-    """The table whose rows a stage takes by their positions."""
-
-    MESSAGES = "stg.order_events"
-    VERSIONS = "dds.s_order_version"
+# The table of messages; a stage may also count in rows of a table of the vault.
+MESSAGES = "stg.order_events"
 
 
 def cut(
     conn: Connection,
     item: Range,
     limit: int,
-    rows: Rows,
+    rows: str,
     tables: TableSet = TableSet.LIVE,
 ) -> Range:
     """Return the beginning of a range that has at most ``limit`` rows.
 
     It includes the offsets up to the next row, or to the end of the range. A range with
     no more offsets than that is returned as it is, without a query.
+
+    :param rows: the table whose rows count, by its live name
     """
     if len(item) <= limit:
         return item
     if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # no gaps, other tables
         return replace(item, end=item.start + limit)
-    if rows is Rows.MESSAGES:
+    if rows == MESSAGES:
         return _cut_messages(conn, item, limit)
     row = conn.execute(
         f"SELECT kafka_offset FROM {tables.table(rows)} WHERE topic = %s AND epoch = %s"
@@ -76,7 +73,7 @@ def first(
     conn: Connection,
     ranges: Iterable[Range],
     limit: int,
-    rows: Rows,
+    rows: str,
     tables: TableSet = TableSet.LIVE,
 ) -> list[Range]:
     """Return the beginnings of ranges that together have at most ``limit`` rows.
@@ -95,7 +92,7 @@ def first(
 
 
 def every(
-    conn: Connection, ranges: Iterable[Range], limit: int, rows: Rows
+    conn: Connection, ranges: Iterable[Range], limit: int, rows: str
 ) -> Iterator[list[Range]]:
     """Yield all of the ranges, chunk after chunk, at most one range of each log."""
     for waiting in rounds(ranges):

@@ -14,6 +14,7 @@ from palate.clients import kafka_sender, redis_connection
 from palate.engine import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts import load_marts
+from palate.names import ORDER_VERSIONS
 from palate.outbox import counters, tag_states
 from palate.positions import open_ranges, row_chunks
 from palate.publish import messages, redis_tags
@@ -152,7 +153,7 @@ def _orders(settings: Settings, caller: Caller) -> Outcome:
                 conn,
                 open_ranges(conn, ORDERS, [vault.STAGE]),
                 _POSITIONS,
-                row_chunks.Rows.VERSIONS,
+                ORDER_VERSIONS,
             ):
                 with attempt.batch(ranges) as batch:
                     sent = sender.send(messages.orders(conn, settings, batch))

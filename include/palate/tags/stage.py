@@ -17,7 +17,7 @@ from palate.database import ClientCursor, Connection, connect
 from palate.engine import Batch, Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts import Mart, load_marts
-from palate.names import HUB_KEY_NAMESPACE
+from palate.names import HUB_KEY_NAMESPACE, ORDER_VERSIONS
 from palate.outbox import tag_states, tags_waiting
 from palate.positions import Range, make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
@@ -149,7 +149,7 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         attempt.conn,
         progress.to_repeat(attempt),
         settings.palate_chunk_positions,
-        row_chunks.Rows.VERSIONS,
+        ORDER_VERSIONS,
     ):
         with attempt.batch(ranges, is_repeat=True) as batch:
             _enqueue_again(attempt.conn, settings, batch)

@@ -115,7 +115,7 @@ def reload(settings: Settings, caller: Caller) -> Outcome:
             attempt.conn,
             with_known_form(settings, attempt.without_dropped(left)),
             min(settings.palate_chunk_positions, _CALM),
-            row_chunks.Rows.MESSAGES,
+            row_chunks.MESSAGES,
         ):
             load_all(settings, attempt, chunk, is_repeat=True)
         return attempt.outcome
@@ -151,7 +151,7 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
                 attempt.conn,
                 with_known_form(settings, waiting),
                 settings.palate_chunk_positions,
-                row_chunks.Rows.MESSAGES,
+                row_chunks.MESSAGES,
             )
             if not ranges:
                 break
@@ -196,7 +196,7 @@ def _load_alike(
             attempt.conn,
             waiting,
             settings.palate_chunk_positions,
-            row_chunks.Rows.MESSAGES,
+            row_chunks.MESSAGES,
         ):
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
         return
@@ -207,7 +207,7 @@ def _load_alike(
 
     def work(run: StageRun) -> None:
         def cut(item: Range) -> Range:
-            return row_chunks.cut(run.conn, item, chunk, row_chunks.Rows.MESSAGES)
+            return row_chunks.cut(run.conn, item, chunk, row_chunks.MESSAGES)
 
         with queue.closing_on_error():
             while item := queue.take(cut):

@@ -1,3 +1,3 @@
 -- Delete the old reference of the changed dishes.
 DELETE FROM {{ cdm }}.{{ reference_table }}
-WHERE product_id IN (SELECT p.product_id FROM changed_products AS p)
+WHERE {{ looked_up.key }} IN (SELECT p.{{ looked_up.key }} FROM changed_products AS p)

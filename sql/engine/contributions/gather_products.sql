@@ -1,5 +1,5 @@
 -- Keep the dishes of a plan: they are looked up again before any guest is counted.
 {#- keeps: planned_products #}
 CREATE TEMP TABLE planned_products AS
-SELECT h_product_pk
+SELECT {{ looked_up.column }}
 FROM affected_products

@@ -4,12 +4,8 @@ CREATE TEMP TABLE old_orders ON COMMIT DROP AS
 SELECT
     t.order_id,
     t.is_by_reference,
-    c.h_user_pk,
-    c.version_dt,
-    c.hk_order_item_hashdiff,
-    {%- for column in order_columns %}
-    c.{{ column }},
+    {%- for column in counted[1:] %}
+    c.{{ column }}{{ "," if not loop.last }}
     {%- endfor %}
-    c.order_dt
 FROM touched_orders AS t
 INNER JOIN {{ cdm }}.{{ mart }}_counted AS c ON t.order_id = c.order_id

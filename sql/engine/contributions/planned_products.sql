@@ -1,5 +1,5 @@
 -- The dishes of a plan.
 {#- makes: affected_products #}
 CREATE TEMP TABLE affected_products ON COMMIT DROP AS
-SELECT h_product_pk
+SELECT {{ looked_up.column }}
 FROM planned_products

@@ -22,9 +22,9 @@ FULL JOIN (
         c.amount
     FROM {{ cdm }}.{{ mart }} AS c
     {%- if guest %}
-    INNER JOIN touched_guests AS g ON c.{{ guest }} = g.h_user_pk
+    INNER JOIN touched_guests AS g ON c.{{ guest }} = g.{{ guest_column }}
     {%- else %}
-    WHERE EXISTS (SELECT g.h_user_pk FROM touched_guests AS g)
+    WHERE EXISTS (SELECT g.{{ guest_column }} FROM touched_guests AS g)
     {%- endif %}
 ) AS m ON {{ same("s", "m") }}
 WHERE

@@ -3,12 +3,8 @@
 CREATE TEMP TABLE guest_orders ON COMMIT DROP AS
 SELECT
     o.order_id,
-    o.h_user_pk,
-    o.version_dt,
-    o.hk_order_item_hashdiff,
-    {%- for column in order_columns %}
-    o.{{ column }},
+    {%- for column in counted[1:] %}
+    o.{{ column }}{{ "," if not loop.last }}
     {%- endfor %}
-    o.order_dt
 FROM new_orders AS o
-INNER JOIN touched_guests AS g ON o.h_user_pk = g.h_user_pk
+INNER JOIN touched_guests AS g ON o.{{ guest_column }} = g.{{ guest_column }}

@@ -4,5 +4,5 @@ SET {{ label.column }} = l.{{ label.column }}
 FROM {{ label_table }} AS l
 WHERE
     m.{{ keys[-1] }} = l.{{ label.key }}
-    AND l.{{ label.key }} IN (SELECT p.product_id FROM changed_products AS p)
+    AND l.{{ label.key }} IN (SELECT p.{{ looked_up.key }} FROM changed_products AS p)
     AND m.{{ label.column }} IS DISTINCT FROM l.{{ label.column }}

@@ -4,13 +4,9 @@ WITH unchanged AS (
     USING old_orders AS o
     WHERE
         n.order_id = o.order_id
-        AND n.h_user_pk = o.h_user_pk
-        AND n.version_dt = o.version_dt
-        AND n.hk_order_item_hashdiff IS NOT DISTINCT FROM o.hk_order_item_hashdiff
-        {%- for column in order_columns %}
-        AND n.{{ column }} IS NOT DISTINCT FROM o.{{ column }}
+        {%- for column in counted[1:] %}
+        AND n.{{ column }} {{ "IS NOT DISTINCT FROM" if column in nullable else "=" }} o.{{ column }}
         {%- endfor %}
-        AND n.order_dt = o.order_dt
         AND NOT n.is_by_reference
     RETURNING n.order_id
 )

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.names import DICTIONARY_FEED
+from palate.names import DICTIONARY_FEED, ORDER_VERSIONS
 from palate.positions import row_chunks
 from palate.positions.ranges import FeedPartition, Range
-from palate.positions.row_chunks import Rows
 
+TABLES = (row_chunks.MESSAGES, ORDER_VERSIONS)
 A, B, C = (FeedPartition("t", 0, number) for number in range(3))
 
 
@@ -57,13 +57,15 @@ class Store:
 
 
 def first(store: Store, ranges: list[Range], limit: int) -> list[Range]:
-    found, same = (row_chunks.first(store, ranges, limit, rows) for rows in Rows)  # type: ignore[arg-type]
+    found, same = (row_chunks.first(store, ranges, limit, rows) for rows in TABLES)  # type: ignore[arg-type]
     assert found == same
     return found
 
 
 def every(store: Store, ranges: list[Range], limit: int) -> list[list[Range]]:
-    found, same = (list(row_chunks.every(store, ranges, limit, rows)) for rows in Rows)  # type: ignore[arg-type]
+    found, same = (
+        list(row_chunks.every(store, ranges, limit, rows)) for rows in TABLES
+    )  # type: ignore[arg-type]
     assert found == same
     return found
 

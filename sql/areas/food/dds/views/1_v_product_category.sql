@@ -14,10 +14,10 @@ CROSS JOIN LATERAL (
         FROM {{ dds }}.s_product_category AS line
         WHERE
             line.h_product_pk = p.h_product_pk
-            AND {% filter indent(12) %}{% include "engine/vault/in_force.sql" %}{% endfilter %}
+            AND {% filter indent(12) %}{% include "areas/food/dds/parts/in_force.sql" %}{% endfilter %}
         ORDER BY
             line.version_dt,
-            {% filter indent(12) %}{% include "engine/vault/restaurant_of_line.sql" %}{% endfilter %} DESC,
+            {% filter indent(12) %}{% include "areas/food/dds/parts/restaurant_of_line.sql" %}{% endfilter %} DESC,
             line.line_no DESC
     ),
 

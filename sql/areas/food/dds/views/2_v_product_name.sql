@@ -12,10 +12,10 @@ LEFT JOIN LATERAL (
     FROM {{ dds }}.s_product_names AS line
     WHERE
         line.h_product_pk = p.h_product_pk
-        AND {% filter indent(8) %}{% include "engine/vault/in_force.sql" %}{% endfilter %}
+        AND {% filter indent(8) %}{% include "areas/food/dds/parts/in_force.sql" %}{% endfilter %}
     ORDER BY
         line.version_dt DESC,
-        {% filter indent(8) %}{% include "engine/vault/restaurant_of_line.sql" %}{% endfilter %} DESC,
+        {% filter indent(8) %}{% include "areas/food/dds/parts/restaurant_of_line.sql" %}{% endfilter %} DESC,
         line.line_no DESC
     LIMIT 1
 ) AS menu ON TRUE

@@ -25,7 +25,7 @@ INNER JOIN dds.h_order AS h ON t.order_id = h.order_id
     "topic", "epoch", "kafka_partition", "kafka_offset", "h_user_pk", "h_restaurant_pk",
     "status", "cost", "payment", "version_dt", "hk_order_item_hashdiff"
 ] -%}
-{% include "engine/vault/newest_version.sql" %}
+{% include "areas/food/dds/parts/newest_version.sql" %}
 {%- endwith %}
 LEFT JOIN touched_orders AS came
     ON

@@ -10,14 +10,14 @@ CREATE TEMP TABLE changed_products ON COMMIT DROP AS
         SELECT
             {{ reference_columns | join(",\n            ") }}
         FROM {{ cdm }}.{{ reference_table }}
-        WHERE product_id IN (SELECT p.h_product_pk FROM affected_products AS p)
+        WHERE {{ looked_up.key }} IN (SELECT p.{{ looked_up.column }} FROM affected_products AS p)
     )
     UNION ALL
     (
         SELECT
             {{ reference_columns | join(",\n            ") }}
         FROM {{ cdm }}.{{ reference_table }}
-        WHERE product_id IN (SELECT p.h_product_pk FROM affected_products AS p)
+        WHERE {{ looked_up.key }} IN (SELECT p.{{ looked_up.column }} FROM affected_products AS p)
         EXCEPT
         SELECT
             {{ reference_columns | join(",\n            ") }}

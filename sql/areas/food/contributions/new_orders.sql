@@ -16,6 +16,6 @@ INNER JOIN {{ dds }}.h_order AS h ON t.order_id = h.order_id
 {% with order = "t.order_id", columns = [
     "h_user_pk", "version_dt", "hk_order_item_hashdiff"
 ] + (order_columns | reject("eq", "status") | list) + ["status"] -%}
-{% include "engine/vault/newest_version.sql" %}
+{% include "areas/food/dds/parts/newest_version.sql" %}
 {%- endwith %}
 WHERE newest.status = 'CLOSED'

@@ -47,4 +47,4 @@ CROSS JOIN LATERAL (
         AND l.kafka_offset = version.kafka_offset
     OFFSET 0
 ) AS line
-WHERE r.topic = %(dictionary_feed)s
+WHERE r.topic = '{{ dictionary_feed }}'

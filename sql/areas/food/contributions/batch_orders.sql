@@ -10,4 +10,4 @@ CROSS JOIN LATERAL (
         {{ in_range("s") | indent(8) }}
     OFFSET 0  -- one index scan per range, whatever the statistics say
 ) AS v
-WHERE r.topic <> %(dictionary_feed)s
+WHERE r.topic <> '{{ dictionary_feed }}'

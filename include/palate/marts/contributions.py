@@ -1,0 +1,99 @@
+"""What an area's marts count, from the area's ``contributions/`` (ADR 0005)."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from palate.errors import DefinitionError
+from palate.marts import files
+from palate.names import LOAD_DT, LOAD_SRC, Identifier
+from palate.vault import load_vault
+
+Name = Annotated[str, Identifier]
+Change = Literal["orders", "labels"]
+
+# The column that every statement knows an order by.
+_ORDER = "order_id"
+
+
+class Guest(BaseModel):
+    """Whose a row is: a mart's key, and the column of an order that equals it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Name
+    column: Name
+
+
+class LookedUp(BaseModel):
+    """What references are about.
+
+    ``key`` is a reference's column for it, ``column`` that of the statements which find
+    it. ``columns`` are those that the shared statements read, by what a change means.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Name
+    column: Name
+    columns: dict[Change, tuple[Name, ...]]
+
+
+class Contributions(BaseModel):
+    """What is counted, and what the shared statements call it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    versions: Name
+    of_version: dict[Name, str]
+    of_order: dict[Name, str]
+    nullable: tuple[Name, ...] = ()
+    guest: Guest
+    reference: LookedUp
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if next(iter(self.of_version), None) != _ORDER:
+            message = f"of_version begins with {_ORDER}, which everything else names"
+            raise ValueError(message)
+        for name in (self.guest.column, *self.nullable):
+            if name not in self.of_version | self.of_order:
+                message = f"neither of_version nor of_order has {name}"
+                raise ValueError(message)
+        versions = load_vault().tables.get(self.versions)
+        if versions is None or versions.kind != "satellites":
+            message = f"versions names {self.versions}, which is no satellite"
+            raise ValueError(message)
+        return self
+
+    @property
+    def further(self) -> dict[str, str]:
+        """Return the other columns of a version that a mart may use, with types."""
+        vault = load_vault()
+        context = vault.context(vault.tables[self.versions])
+        left_out = {*self.of_version, context["parent_key"], LOAD_DT, LOAD_SRC}
+        types: dict[str, str] = context["typed_columns"]
+        return {name: type for name, type in types.items() if name not in left_out}
+
+    def counted(self, further: tuple[str, ...]) -> dict[str, str]:
+        """Return the columns of what is kept of an order, with their types."""
+        known = self.further
+        return self.of_version | {name: known[name] for name in further} | self.of_order
+
+
+@lru_cache(maxsize=8)
+def load_contributions(area: Path) -> Contributions:
+    """Read what the marts of an area count.
+
+    :raises DefinitionError: names the file, the field and what to do
+    """
+    path = area / "contributions" / "contributions.yaml"
+    if not path.exists():
+        message = (
+            f"{path} is not there, and marts of sql/areas/{area.name} count "
+            "contributions: it says what they count (CONTRIBUTING.md, 'Add a mart')."
+        )
+        raise DefinitionError(message)
+    return files.read(path, Contributions)

@@ -1,0 +1,58 @@
+"""What an area's marts count, from its file: read, and refused with a sentence."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from palate.errors import DefinitionError
+from palate.marts.contributions import load_contributions
+from palate.marts.definitions import load_marts
+from palate.names import AREAS_FOLDER, SQL_FOLDER
+
+FILE = "contributions/contributions.yaml"
+
+
+def test_columns_of_a_counted_order_are_those_of_the_file() -> None:
+    counted = load_contributions(AREAS_FOLDER / "food").counted(("status", "cost"))
+    assert list(counted.items()) == [
+        ("order_id", "bigint"),
+        ("h_user_pk", "uuid"),
+        ("version_dt", "timestamp"),
+        ("hk_order_item_hashdiff", "uuid"),
+        ("status", 'text COLLATE "C"'),
+        ("cost", "numeric"),
+        ("order_dt", "timestamp"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("order_id: bigint", "number: bigint", "of_version begins with order_id"),
+        ("versions: s_order_version", "versions: h_order", "which is no satellite"),
+        ("nullable: [hk", "nullable: [kh", "neither of_version nor of_order has kh"),
+        ("guest: {key", "guests: {key", "guest: Field required"),
+        ("labels:", "names:", "'orders' or 'labels'"),
+        ("versions: s_order_version", "- a list", "this is no mapping in YAML"),
+    ],
+)
+def test_file_that_can_not_be_meant_is_refused_by_its_name(
+    tmp_path: Path, was: str, becomes: str, told: str
+) -> None:
+    text = (AREAS_FOLDER / "food" / FILE).read_text(encoding="utf-8")
+    assert was in text
+    file = tmp_path / FILE
+    file.parent.mkdir()
+    file.write_text(text.replace(was, becomes), encoding="utf-8")
+    with pytest.raises(DefinitionError) as found:
+        load_contributions(tmp_path)
+    assert str(file) in str(found.value)
+    assert told in str(found.value)
+
+
+def test_area_whose_marts_count_nothing_known_is_refused(tmp_path: Path) -> None:
+    mart = Path("cdm") / "user_product_counters"
+    shutil.copytree(SQL_FOLDER / "areas" / "food" / mart, tmp_path / "shop" / mart)
+    with pytest.raises(DefinitionError, match="shop count contributions"):
+        load_marts(tmp_path)
