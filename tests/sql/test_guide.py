@@ -28,7 +28,7 @@ def _fields(model: type[BaseModel], *left_out: str, within: str = "") -> set[str
 
 
 def test_each_field_of_a_mart_is_listed() -> None:
-    fields = _fields(Mart, "name", "area")
+    fields = _fields(Mart, "name", "area", "contributions")
     fields |= _fields(Label, within="label.")
     fields |= _fields(Reference, within="reference.")
     assert set(_listed("field of `mart.yaml`")) == fields
