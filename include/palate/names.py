@@ -22,18 +22,6 @@ REPLAY_FEED = "replays"
 # The feed of tag states to be published, numbered by their versions.
 TAG_FEED = "tag_states"
 
-# Contract, section 1: the columns that rank two versions of an order, first to last.
-# Topics compare by bytes; the columns have the "C" collation.
-VERSION_RANK = (
-    "version_dt",
-    "sent_dttm",
-    "broker_dt",
-    "topic",
-    "kafka_partition",
-    "kafka_offset",
-    "epoch",
-)
-
 # The table with a row per message of an order: batches are cut by its rows.
 ORDER_VERSIONS = "dds.s_order_version"
 

@@ -40,24 +40,7 @@ _ENVIRONMENT.globals |= {
         f"AND {alias}.{column} >= %(from_offset)s\n"
         f"AND {alias}.{column} < %(to_offset)s"
     ),
-    "newest_first": lambda alias: ", ".join(
-        f"{alias}.{column} DESC" + (" NULLS LAST" if column == "sent_dttm" else "")
-        for column in names.VERSION_RANK
-    ),
-    # Whether one version of an order has a greater rank than another one.
-    "outranks": lambda one, other: f"{_rank(one)} > {_rank(other)}",
 }
-
-
-def _rank(alias: str) -> str:
-    columns = [
-        # None counts as the earliest (contract, section 1).
-        f"coalesce({alias}.sent_dttm, '-infinity')"
-        if column == "sent_dttm"
-        else f"{alias}.{column}"
-        for column in names.VERSION_RANK
-    ]
-    return f"({', '.join(columns)})"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from functools import wraps
 from typing import Any
 from uuid import uuid4
 
+import jinja2
+
 from palate import database, sql
 from palate.clients import kafka_sender
 from palate.clients.kafka_sender import COMPACTED, open_sender
@@ -110,10 +112,16 @@ def _watermark_that_is_not_compared() -> None:
 
 def _arrival_order() -> None:
     """Let the version that was loaded last win, not the newest one."""
-    sql._ENVIRONMENT.globals["newest_first"] = lambda alias: (
-        f"{alias}.load_dt DESC, {alias}.topic DESC,"
-        f" {alias}.kafka_partition DESC, {alias}.kafka_offset DESC"
+    rank = sql.SQL_FOLDER / "areas" / "food" / "dds" / "parts" / "rank.sql"
+    text = rank.read_text(encoding="utf-8")
+    changed = text.replace(
+        '"version_dt",\n    "sent_dttm",\n    "broker_dt",', '"load_dt",'
     )
+    original = sql._ENVIRONMENT.loader
+    sql._ENVIRONMENT.loader = jinja2.ChoiceLoader(
+        [jinja2.DictLoader({str(rank.relative_to(sql.SQL_FOLDER)): changed}), original]
+    )
+    sql._ENVIRONMENT.cache.clear()
     sql._template.cache_clear()
     # The mart's query says something else by that, and would be refused.
     registry.refuse_changed = lambda *_: None

@@ -1,4 +1,5 @@
 -- The newest version of every order that counts.
+{%- from "areas/food/dds/parts/rank.sql" import newest_first %}
 SELECT
     newest.order_id,
     newest.h_user_pk,

@@ -1,3 +1,4 @@
+{%- from "areas/food/dds/parts/rank.sql" import newest_first -%}
 CROSS JOIN LATERAL (
     SELECT
         v.{{ columns | join(",\n        v.") }}

@@ -1,5 +1,6 @@
 -- What a dish is called now: by the newest menu, else by the newest order
 -- (contract, section 4).
+{%- from "areas/food/dds/parts/rank.sql" import newest_first %}
 CREATE OR REPLACE VIEW {{ dds }}.v_product_name AS
 SELECT
     p.h_product_pk,

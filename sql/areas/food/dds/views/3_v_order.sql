@@ -1,4 +1,5 @@
 -- One row per order: its newest version, by the rank of the contract's section 1.
+{%- from "areas/food/dds/parts/rank.sql" import outranks %}
 CREATE OR REPLACE VIEW {{ dds }}.v_order AS
 SELECT
     o.h_order_pk,

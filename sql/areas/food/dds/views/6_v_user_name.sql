@@ -1,5 +1,6 @@
 -- What a guest is called now: by the newest dictionary entry, else by the newest order
 -- (contract, section 6).
+{%- from "areas/food/dds/parts/rank.sql" import newest_first %}
 CREATE OR REPLACE VIEW {{ dds }}.v_user_name AS
 SELECT
     u.h_user_pk,

@@ -1,5 +1,6 @@
 -- What a restaurant is called now: by the newest dictionary entry, else by the newest
 -- order.
+{%- from "areas/food/dds/parts/rank.sql" import newest_first %}
 CREATE OR REPLACE VIEW {{ dds }}.v_restaurant_name AS
 SELECT
     r.h_restaurant_pk,
