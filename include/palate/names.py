@@ -30,10 +30,9 @@ LOAD_SRC = "load_src"
 
 
 class Reason(StrEnum):
-    """Why a message is refused (contract, section 6)."""
+    """Why a message of any source is refused (contract, section 6)."""
 
     NOT_JSON = "not_json"
-    NOT_AN_ORDER = "not_an_order"
     WRONG_SHAPE = "wrong_shape"
     OUT_OF_RANGE = "value_out_of_range"
     IN_FUTURE = "version_in_future"

@@ -14,9 +14,9 @@ from palate.decisions import check_known
 from palate.engine import plans
 from palate.errors import RequestError
 from palate.landing import drain, refusals
-from palate.names import Reason
 from palate.positions import FeedPartition
 from palate.settings import Settings
+from palate.sources import load_reasons
 from palate.times import moment
 
 WEEK = timedelta(days=7)
@@ -101,7 +101,7 @@ def selection(
     :raises RequestError: if there is no such reason or log, or the times make no sense
     """
     for reason in reasons:
-        check_known("reason", reason, Reason)
+        check_known("reason", reason, load_reasons())
     for what, number in (("epoch", epoch), ("partition", partition)):
         if number is not None and not 0 <= number <= _MOST_NUMBER:
             message = f"There is no {what} {number}."

@@ -14,7 +14,7 @@ from palate.names import SQL_FOLDER
 from palate.table_set import SCHEMAS, TableSet
 
 # The head of a file: which temporary table its statement makes or reduces.
-_HEAD = re.compile(r"^\{#- (makes|keeps|drops from): (\w+) #\}$", re.MULTILINE)
+_HEAD = re.compile(r"^\{#- (makes|keeps|drops from): ([\w{}]+) #\}$", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_FOLDER),
     undefined=jinja2.StrictUndefined,
@@ -150,9 +150,11 @@ def step(
 ) -> Step:
     """Return the statement of a file below ``sql/``, with its head.
 
+    A name in the head may have one of ``values`` in it, in braces.
+
     :param name: the name that its rows are counted by; default: the table it makes
     """
-    head = _head(path)
+    head = {key: name.format(**values) for key, name in _head(path).items()}
     made = head.get("makes") or head.get("keeps")
     return Step(
         name or made or path,

@@ -123,4 +123,5 @@ def _as_linted(statement: str) -> str:
 
 @cache
 def _shapes() -> list[Shape]:
-    return load_shapes(AREAS_FOLDER / "food" / "sources" / "orders" / "shape.yaml")
+    paths = AREAS_FOLDER.glob("*/sources/*/shape.yaml")
+    return [shape for path in paths for shape in load_shapes(path)]

@@ -7,13 +7,13 @@ table; a test compares them on the corpus of odd messages.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from palate.names import Reason
+from palate.names import AREAS_FOLDER, Reason
 
 _TIME_FORM = (
     "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
@@ -53,10 +53,25 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """How a message says that it is one of its source, and the reason if it doesn't."""
+
+    field: str
+    text: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Return what a person reads about a refused message."""
+        return f"it is no object whose {self.field} is the text {self.text}"
+
+
+@dataclass(frozen=True)
 class Shape:
     """What one form of messages must look like."""
 
     form: str
+    kind: Kind
     fields: tuple[Field, ...]
     lists: tuple[str, ...]
     equal: tuple[tuple[str, str], ...]
@@ -151,10 +166,12 @@ class Shape:
 def load_shapes(path: Path) -> list[Shape]:
     """Return the shape of each form in a ``shape.yaml``."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kind = content["kind"]
     types = content["types"]
     return [
         Shape(
             form=name,
+            kind=Kind(kind["field"], kind["text"], kind["otherwise"]),
             fields=(
                 *_fields(form, types, None),
                 *(
@@ -169,6 +186,18 @@ def load_shapes(path: Path) -> list[Shape]:
         )
         for name, form in content["forms"].items()
     ]
+
+
+@lru_cache(maxsize=1)
+def load_reasons() -> tuple[str, ...]:
+    """Return why messages are refused: the reasons of any source, and their own."""
+    own = {
+        shape.kind.reason
+        for path in AREAS_FOLDER.glob("*/sources/*/shape.yaml")
+        for shape in load_shapes(path)
+    }
+    first, *others = Reason
+    return (first, *sorted(own), *others)
 
 
 def _fields(

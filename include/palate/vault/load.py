@@ -15,7 +15,7 @@ from palate.sql import execute, render
 from palate.table_set import TableSet
 from palate.vault.compare import count_differing
 from palate.vault.definitions import Hub, Link, Satellite, load_vault
-from palate.vault.parse import parse
+from palate.vault.parse import documents_of, parse
 from palate.vault.refused_share import count_refused
 
 # The sources of topics, as their folders.
@@ -40,10 +40,11 @@ def load(
     # A new table takes what the others accepted: no message is evaluated again for it.
     judge_again = only is None and tables is TableSet.LIVE
     make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
-    parsed = parse(conn, _sources(topics), batch.load_dt, tables)
+    sources = _sources(topics)
+    parsed = parse(conn, sources, batch.load_dt, tables)
     batch.counts.update(parsed)
-    if "documents" in parsed:
-        count_refused(conn, batch)
+    for documents in documents_of(sources):
+        count_refused(conn, batch, documents)
     make_known(conn, parsed, is_careful=is_careful, tables=tables)
     for table, statement in load_statements(frozenset(parsed), tables):
         if only not in (None, table):

@@ -1,5 +1,6 @@
 """A batch's messages, parsed into relations: temporary tables."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +16,9 @@ from palate.sources import load_shapes
 from palate.sql import Step, execute, step
 from palate.table_set import TableSet
 
+# The name by which the messages of all sources with a shape are counted.
+DOCUMENTS = "documents"
+
 
 def parse(
     conn: Connection,
@@ -24,19 +28,20 @@ def parse(
 ) -> dict[str, int]:
     """Parse the ranges of an open batch; return each relation's number of rows.
 
-    A relation ``orders`` is the temporary table ``batch_orders``.
+    A relation ``orders`` is the temporary table ``batch_orders``. ``documents`` are
+    the messages of all sources that have a shape.
     """
     values = {
         "load_dt": load_dt,
         "namespace": HUB_KEY_NAMESPACE,
         "origin_header": ORIGIN_HEADER,
     }
-    rows = {}
+    rows: Counter[str] = Counter()
     for source in sources:
         for one in parse_steps(source, tables):
             number = execute(conn, one.statement, values).rowcount
             if one.makes:
-                rows[one.makes] = number
+                rows[one.name] += number
             if one.drops_from:
                 rows[one.drops_from] -= number
     return rows
@@ -44,11 +49,36 @@ def parse(
 
 @lru_cache(maxsize=8)
 def parse_steps(source: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
-    """Return the statements that parse one source's messages, in order."""
+    """Return the statements that parse one source's messages, in order.
+
+    The first file of a source with a shape judges its messages. What is refused is
+    stored and taken out before the other files parse the rest.
+    """
     (folder,) = AREAS_FOLDER.glob(f"*/sources/{source}")
+    files = [str(path.relative_to(SQL_FOLDER)) for path in folder.glob("parse/*.sql")]
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
-    return tuple(
-        step(str(path.relative_to(SQL_FOLDER)), tables=tables, shapes=shapes)
-        for path in sorted((folder / "parse").glob("*.sql"))
-    )
+    steps = [step(path, tables=tables, shapes=shapes) for path in sorted(files)]
+    if shapes:
+        names = (DOCUMENTS, "accepted", "rejected", "accepted_now")
+        steps[1:1] = [
+            step(
+                f"engine/parse/{name}.sql",
+                name,
+                tables,
+                shapes=shapes,
+                lead=steps[0].makes,
+            )
+            for name in names
+        ]
+    return tuple(steps)
+
+
+def documents_of(sources: Iterable[str]) -> list[str]:
+    """Return the temporary tables of judged messages, one for each source's."""
+    return [
+        f"batch_{one.makes}"
+        for source in sources
+        for one in parse_steps(source)
+        if one.name == DOCUMENTS
+    ]

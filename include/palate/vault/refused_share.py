@@ -105,20 +105,23 @@ def check_share(attempt: StageRun, settings: Settings) -> None:
         raise RefusedShareError(message)
 
 
-def count_refused(conn: Connection, batch: Batch) -> None:
-    """Count what an open batch of the vault has refused, by reason."""
+def count_refused(conn: Connection, batch: Batch, documents: str) -> None:
+    """Count what an open batch of the vault has refused, by reason.
+
+    :param documents: the temporary table of one source's judged messages
+    """
     # Replays apart: they say nothing about what the sender does now.
     is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
     refused, own = conn.execute(
         "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
-        " count(*) FILTER (WHERE reason = 'own_message') FROM batch_documents"
+        f" count(*) FILTER (WHERE reason = 'own_message') FROM {documents}"
         " WHERE NOT was_refused"
     ).fetchone() or (0, 0)
     batch.counts["refused_again" if is_replay else "refused"] += refused
     if refused and not is_replay:
         # A misfit has its reason only once it is stored as refused.
         for reason, number in conn.execute(
-            "SELECT m.reason, count(*) FROM batch_documents AS d"
+            f"SELECT m.reason, count(*) FROM {documents} AS d"
             " INNER JOIN stg.rejected_messages AS m"
             " USING (topic, epoch, kafka_partition, kafka_offset)"
             " WHERE d.reason IS NOT NULL AND NOT d.was_refused"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param, get_current_context
 
-from palate.names import Reason
+from palate.sources import load_reasons
 from palate_airflow.connections import task_settings
 from palate_airflow.forms.limits import filled_form
 from palate_airflow.tasks import failing_with_a_sentence, run_stage
@@ -27,7 +27,7 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
             [],
             type="array",
             items={"type": "string"},
-            examples=[str(reason) for reason in Reason],
+            examples=[str(reason) for reason in load_reasons()],
             title="Reasons",
             description="Only messages that were refused for these. Empty: any.",
         ),

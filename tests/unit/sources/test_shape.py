@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from palate.names import SQL_FOLDER, Reason
-from palate.sources.shape import Shape, load_shapes
+from palate.names import AREAS_FOLDER, SQL_FOLDER, Reason
+from palate.sources.shape import Shape, load_reasons, load_shapes
 
 SMALL = """
+kind: {field: k, text: small, otherwise: not_small}
 types:
   number: {json: number, whole: true, least: 0, most: 9}
   id: {json: string, shortest: 1, longest: 3}
@@ -80,10 +81,17 @@ def test_every_rule_of_a_source_has_a_sentence(form: str) -> None:
 
 
 def test_every_reason_that_is_given_is_known_by_name() -> None:
-    folder = SQL_FOLDER / "areas" / "food" / "sources" / "orders"
-    parse = (folder / "parse" / "1_orders.sql").read_text(encoding="utf-8")
-    given = set(re.findall(r"THEN '(\w+)'", parse)) - {"unfit"}  # told by the rules
-    for shape in load_shapes(folder / "shape.yaml"):
-        given |= {reason for reason, _, _ in shape.rules()}
+    path = SQL_FOLDER / "engine" / "parse" / "judged.sql"
+    judged = path.read_text(encoding="utf-8")
+    given = set(re.findall(r"THEN '(\w+)'", judged)) - {"unfit"}  # told by the rules
+    for path in AREAS_FOLDER.glob("*/sources/*/shape.yaml"):
+        for shape in load_shapes(path):
+            given |= {reason for reason, _, _ in shape.rules()}
+            given.add(shape.kind.reason)
 
-    assert given == set(Reason)
+    assert given == set(load_reasons())
+
+
+def test_kind_of_a_message_has_a_sentence(small: Shape) -> None:
+    assert small.kind.reason == "not_small"
+    assert small.kind.sentence == "it is no object whose k is the text small"

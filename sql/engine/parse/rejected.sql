@@ -17,8 +17,8 @@ SELECT
                 THEN
                     'the value is not JSON as jsonb takes it: empty, not UTF-8, '
                     'or malformed'
-            WHEN 'not_an_order'
-                THEN 'it is no object whose object_type is the text order'
+            WHEN '{{ shapes[0].kind.reason }}'
+                THEN '{{ shapes[0].kind.sentence }}'
             WHEN 'version_in_future'
                 THEN
                     'the version time ' || CASE d.form
@@ -34,7 +34,7 @@ SELECT
         END
     ) AS detail,
     %(load_dt)s AS rejected_dt
-FROM batch_documents AS d
+FROM batch_{{ lead }}_documents AS d
 LEFT JOIN LATERAL (
     SELECT
         rules.reason,

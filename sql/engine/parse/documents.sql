@@ -1,7 +1,7 @@
 -- The batch's messages, and which of them were refused before: only a replay evaluates
 -- those again.
-{#- makes: documents #}
-CREATE TEMP TABLE batch_documents ON COMMIT DROP AS
+{#- makes: {lead}_documents #}
+CREATE TEMP TABLE batch_{{ lead }}_documents ON COMMIT DROP AS
 SELECT
     d.topic,
     d.epoch,
@@ -33,4 +33,4 @@ SELECT
             AND s.kafka_offset = d.kafka_offset
         OFFSET 0  -- one look-up per message, whatever the statistics say
     ) AS was_refused
-FROM batch_orders AS d
+FROM batch_{{ lead }} AS d

@@ -6,7 +6,7 @@ USING (
         epoch,
         kafka_partition,
         kafka_offset
-    FROM batch_orders
+    FROM batch_{{ lead }}
     WHERE
         EXISTS (
             SELECT 1

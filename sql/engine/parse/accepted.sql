@@ -1,6 +1,6 @@
--- Keep the orders of accepted messages.
-{#- drops from: orders #}
-DELETE FROM batch_orders AS o
+-- Keep what the accepted messages say.
+{#- drops from: {lead} #}
+DELETE FROM batch_{{ lead }} AS o
 WHERE
     o.reason IS NOT NULL
     OR (o.topic, o.epoch, o.kafka_partition, o.kafka_offset) IN (
@@ -9,6 +9,6 @@ WHERE
             d.epoch,
             d.kafka_partition,
             d.kafka_offset
-        FROM batch_documents AS d
+        FROM batch_{{ lead }}_documents AS d
         WHERE d.was_refused
     )
