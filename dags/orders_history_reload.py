@@ -16,7 +16,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 
 from palate_airflow import assets
 from palate_airflow.forms import rebuild
-from palate_airflow.forms.reload import reload_form, reload_layer, tell_report
+from palate_airflow.forms.reload import reload_form, reload_layer, write_report
 from palate_airflow.tasks import DAG_DEFAULTS
 
 
@@ -44,7 +44,7 @@ def orders_history_reload():
     @task(trigger_rule="all_done")
     def report():
         """Report what was found; red if something differs that is left as it is."""
-        return tell_report()
+        return write_report()
 
     mode, found = task.branch(rebuild.choose_mode)(), report()
     layers = [layer.override(task_id=name)(name) for name in ("vault", *assets.marts())]

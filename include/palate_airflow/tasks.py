@@ -21,7 +21,7 @@ from airflow.sdk import (
 
 from palate_airflow import metrics
 from palate_airflow.connections import task_settings
-from palate_airflow.forms.limits import filled_form
+from palate_airflow.forms.fields import filled_form
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, get_current_context, task
 
-from palate_airflow.connections import task_settings
-from palate_airflow.forms.limits import filled_form
-from palate_airflow.forms.reload import asked_history
+from palate_airflow.forms.fields import filled_form
+from palate_airflow.forms.reload import asked_history, patient_settings, show_report
 from palate_airflow.tasks import caller, failing_with_a_sentence
 
 if TYPE_CHECKING:
     from palate.engine import Batch, Caller
-    from palate.history import rebuild_report
     from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,6 @@ LONG = timedelta(hours=12)
 PATIENT: dict[str, Any] = {"execution_timeout": LONG}
 WEEK = timedelta(days=7)
 _ANSWER = timedelta(days=3)
-_PATIENCE = 1_200
 _REBUILD = "rebuild"
 
 
@@ -98,7 +95,7 @@ def compare() -> str:
     context = get_current_context()
     with _rebuilding() as (settings, me):
         found = rebuild.compare(settings, me)
-        _log_report(found)
+        show_report(context, found.markdown())
         if found.differs and context["params"]["ask"]:
             return "approve"
         if found.differs:
@@ -127,7 +124,7 @@ def swap() -> dict[str, Any]:
         # Reject skips this task; so an answer is an approval.
         answer = context["ti"].xcom_pull(task_ids="approve")
         found = rebuild.swap(settings, me, is_approved=bool(answer))
-    _log_report(found)
+    show_report(context, found.markdown())
     outcome: dict[str, Any] = found.as_dict()
     return outcome
 
@@ -145,13 +142,7 @@ def drop_rejected() -> bool:
 @contextmanager
 def _rebuilding() -> Iterator[tuple[Settings, Caller]]:
     with failing_with_a_sentence():
-        settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
-        yield settings, caller(get_current_context())
-
-
-def _log_report(found: rebuild_report.RebuildReport) -> None:
-    log.info("%s", found.markdown())
-    get_current_context()["ti"].xcom_push(key="report", value=found.markdown())
+        yield patient_settings(), caller(get_current_context())
 
 
 def _progress(settings: Settings) -> Any:

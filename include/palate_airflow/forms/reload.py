@@ -11,7 +11,7 @@ from airflow.sdk import Param, get_current_context
 
 from palate_airflow import metrics
 from palate_airflow.connections import task_settings
-from palate_airflow.forms.limits import filled_form
+from palate_airflow.forms.fields import filled_form, times
 from palate_airflow.tasks import caller, failing_with_a_sentence
 
 if TYPE_CHECKING:
@@ -22,27 +22,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long a layer waits for a live run, or another reload, to release the stage.
+# Seconds that a task waits for a live run, or another of its kind, to release a stage.
 _PATIENCE = 1_200
 
 
 def reload_form() -> dict[str, Param]:
     """Return the form: which broker times, and where messages are read again from."""
     return {
-        "from": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="From",
-            description="Broker time. Empty: a week before 'To'.",
-        ),
-        "to": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="To",
-            description="Up to, and not including. Empty: the end of the run's week, or"
-            " its start if it has none.",
+        **times(
+            "Broker time. Empty: a week before 'To'.",
+            "Up to, and not including. Empty: the end of the run's week, or its start"
+            " if it has none.",
         ),
         "source": Param(
             "auto",
@@ -76,7 +66,7 @@ def reload_layer(layer: str) -> dict[str, Any]:
     from palate.history import reload
 
     context = get_current_context()
-    settings = task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
+    settings = patient_settings()
     logging.getLogger("kafka").setLevel(logging.WARNING)
     me = caller(context)
     me = replace(me, on_batch=_progress(settings, me))
@@ -87,17 +77,27 @@ def reload_layer(layer: str) -> dict[str, Any]:
     return found
 
 
-def tell_report() -> dict[str, Any]:
+def patient_settings() -> Settings:
+    """Return the settings of a task that waits long for its stage."""
+    return task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
+
+
+def write_report() -> dict[str, Any]:
     """Write the current run's report to the log and to XCom; fail if rows differ."""
     from palate.history import reload
 
     context = get_current_context()
     with failing_with_a_sentence():
         found = reload.report(task_settings(), caller(context))
-        log.info("%s", found.markdown())
-        context["ti"].xcom_push(key="report", value=found.markdown())
+        show_report(context, found.markdown())
         found.check()
     return found.as_dict()
+
+
+def show_report(context: Context, markdown: str) -> None:
+    """Write a report to the task's log, and to XCom for whoever has to decide."""
+    log.info("%s", markdown)
+    context["ti"].xcom_push(key="report", value=markdown)
 
 
 def _progress(settings: Settings, me: Caller) -> Callable[[str, Batch], None]:

@@ -8,7 +8,7 @@ from airflow.sdk import Param, get_current_context
 
 from palate.sources import load_reasons
 from palate_airflow.connections import task_settings
-from palate_airflow.forms.limits import filled_form
+from palate_airflow.forms.fields import filled_form, optional, times
 from palate_airflow.tasks import failing_with_a_sentence, run_stage
 
 if TYPE_CHECKING:
@@ -31,48 +31,34 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
             title="Reasons",
             description="Only messages that were refused for these. Empty: any.",
         ),
-        "topic": Param(
-            None,
-            type=["null", "string"],
+        "topic": optional(
+            "string",
+            "Topic",
+            "Only messages of this topic. Empty: any.",
             examples=topics,
-            title="Topic",
-            description="Only messages of this topic. Empty: any.",
         ),
-        "epoch": Param(
-            None,
-            type=["null", "integer"],
+        "epoch": optional(
+            "integer",
+            "Epoch",
+            "Only this epoch of the topic, 0 unless it was made anew.",
             minimum=0,
             maximum=_MOST_NUMBER,
-            title="Epoch",
-            description="Only this epoch of the topic, 0 unless it was made anew.",
         ),
-        "partition": Param(
-            None,
-            type=["null", "integer"],
+        "partition": optional(
+            "integer",
+            "Partition",
+            "Only messages of this partition.",
             minimum=0,
             maximum=_MOST_NUMBER,
-            title="Partition",
-            description="Only messages of this partition.",
         ),
-        "offset": Param(
-            None,
-            type=["null", "string", "integer"],
-            title="Offsets",
-            description="Only these, such as 160 or 160, 170..180.",
+        "offset": optional(
+            ["string", "integer"],
+            "Offsets",
+            "Only these, such as 160 or 160, 170..180.",
         ),
-        "from": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="From",
-            description="Only messages that the broker got then or later.",
-        ),
-        "to": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="To",
-            description="Only messages that the broker got before then.",
+        **times(
+            "Only messages that the broker got then or later.",
+            "Only messages that the broker got before then.",
         ),
         "limit": Param(
             10_000,
