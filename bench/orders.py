@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 FIRST = 50_000
 PARTITIONS = 3
@@ -92,7 +93,6 @@ def guests(order: int) -> int:
 
 def dictionary(orders: int) -> Iterator[tuple[str, str]]:
     """Yield (key, entry) of all restaurants, and of the guests of that many orders."""
-    stamp = f"{_START:%F %T}"
     for restaurant in range(_RESTAURANTS):
         menu = [
             {
@@ -104,30 +104,15 @@ def dictionary(orders: int) -> Iterator[tuple[str, str]]:
             for dish in _menu(restaurant)
         ]
         key = _id("restaurant", restaurant)
-        yield (
-            key,
-            json.dumps(
-                {
-                    "_id": key,
-                    "name": f"Ресторан {restaurant}",
-                    "update_ts_utc": stamp,
-                    "menu": menu,
-                }
-            ),
-        )
+        yield _entry(key, f"Ресторан {restaurant}", menu=menu)
     for guest in range(guests(orders)):
         key = _id("guest", guest)
-        yield (
-            key,
-            json.dumps(
-                {
-                    "_id": key,
-                    "name": f"Гость {guest}",
-                    "login": f"guest_{guest}",
-                    "update_ts_utc": stamp,
-                }
-            ),
-        )
+        yield _entry(key, f"Гость {guest}", login=f"guest_{guest}")
+
+
+def _entry(key: str, name: str, **fields: Any) -> tuple[str, str]:
+    entry = {"_id": key, "name": name, "update_ts_utc": f"{_START:%F %T}"} | fields
+    return key, json.dumps(entry)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ out = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+DecidedBy = Annotated[str | None, typer.Option("--by", help="Who decides it.")]
 
 # A column wider than a time is folded where space is short, but not below this. A
 # column's head is broken between words before that.

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
+from palate.cli.output import (
+    AsJson,
+    DecidedBy,
+    exit_on_error,
+    out,
+    print_json,
+    print_table,
+)
 from palate.counted import counted
 from palate.database import connect
 from palate.decisions import current_user, required_text
@@ -17,6 +24,9 @@ from palate.settings import load_settings
 app = typer.Typer(
     help="How far each stage is, and offsets that were lost.", no_args_is_help=True
 )
+
+LostOf = Annotated[str, typer.Argument(help="The topic that lost messages.")]
+Partition = Annotated[int, typer.Argument(min=0, help="Its partition.")]
 
 
 @app.command("list")
@@ -81,11 +91,11 @@ def list_positions(as_json: AsJson = False) -> None:
 
 @app.command("accept-gap")
 def accept(
-    topic: Annotated[str, typer.Argument(help="The topic that lost messages.")],
-    partition: Annotated[int, typer.Argument(min=0, help="Its partition.")],
+    topic: LostOf,
+    partition: Partition,
     to: Annotated[int, typer.Option(min=1, help="The first offset to read again.")],
     reason: Annotated[str, typer.Option(help="Why these messages are given up.")],
-    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    who: DecidedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Give up offsets that are gone from the broker, so that the drain goes on."""
@@ -109,10 +119,10 @@ def accept(
 
 @app.command("accept-lost-tail")
 def accept_tail(
-    topic: Annotated[str, typer.Argument(help="The topic that lost messages.")],
-    partition: Annotated[int, typer.Argument(min=0, help="Its partition.")],
+    topic: LostOf,
+    partition: Partition,
     reason: Annotated[str, typer.Option(help="Why the log is what it is now.")],
-    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    who: DecidedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Stage what is there now, where a broker lost the end of a partition's log.
@@ -138,7 +148,7 @@ def accept_tail(
 def accept_other_cluster(
     topic: Annotated[str, typer.Argument(help="The topic, as the cluster has it.")],
     reason: Annotated[str, typer.Option(help="Why another cluster takes over.")],
-    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    who: DecidedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a topic from another cluster than before, in a new epoch of positions."""

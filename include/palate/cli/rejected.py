@@ -12,6 +12,7 @@ import typer
 from palate import requests, vault
 from palate.cli.output import (
     AsJson,
+    DecidedBy,
     exit_on_error,
     out,
     print_json,
@@ -216,7 +217,7 @@ def replay(
 def dismiss(
     selection: refusals.Selection,
     why: Annotated[str, typer.Option("--why", help="Why nobody misses them.")],
-    who: Annotated[str | None, typer.Option("--by", help="Who decides it.")] = None,
+    who: DecidedBy = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
     everything: All = False,
     as_json: AsJson = False,

@@ -7,7 +7,7 @@ to see that it is right itself.
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
@@ -115,14 +115,7 @@ class Truth:
         """Return the rows of ``cdm.user_product_counters``, sorted by their keys."""
         names = {product: name for product, (_, name) in self._ordered_names.items()}
         names |= Menus(self._entries.values()).names()
-        totals: dict[tuple[str, str], _Total] = {}
-        for order in self._orders.values():
-            within: dict[str, _Total] = {}
-            for line in order.lines:
-                within.setdefault(line.product_id, _Total()).add(line)
-            for product_id, total in within.items():
-                key = (order.user_id, product_id)
-                totals.setdefault(key, _Total()).add_order(total)
+        totals = self._totals(lambda _, line: line.product_id)
         rows = [
             ProductCounter(
                 key_of(user_id),
@@ -139,18 +132,13 @@ class Truth:
     def category_counters(self) -> list[CategoryCounter]:
         """Return the rows of ``cdm.user_category_counters``, sorted by their keys."""
         menus = Menus(self._entries.values())
-        totals: dict[tuple[str, str], _Total] = {}
-        for order in self._orders.values():
-            within: dict[str, _Total] = {}
-            for line in order.lines:
-                category = line.category
-                if category is None:
-                    category = menus.category_at(line.product_id, order.order_dt)
-                if category is not None:
-                    within.setdefault(category, _Total()).add(line)
-            for category, total in within.items():
-                key = (order.user_id, category)
-                totals.setdefault(key, _Total()).add_order(total)
+
+        def category_of(order: _Order, line: Line) -> str | None:
+            if line.category is not None:
+                return line.category
+            return menus.category_at(line.product_id, order.order_dt)
+
+        totals = self._totals(category_of)
         rows = [
             CategoryCounter(
                 key_of(user_id),
@@ -192,6 +180,21 @@ class Truth:
         for order in self._orders.values():
             yield order.user_id
         yield from self._ordered_names
+
+    def _totals(
+        self, thing_of: Callable[[_Order, Line], str | None]
+    ) -> dict[tuple[str, str], "_Total"]:
+        """Return what each user has had of each thing, an order counting once."""
+        totals: dict[tuple[str, str], _Total] = {}
+        for order in self._orders.values():
+            within: dict[str, _Total] = {}
+            for line in order.lines:
+                thing = thing_of(order, line)
+                if thing is not None:
+                    within.setdefault(thing, _Total()).add(line)
+            for thing, total in within.items():
+                totals.setdefault((order.user_id, thing), _Total()).add_order(total)
+        return totals
 
     def _sent(self, position: Position) -> None:
         partition = (position.topic, position.partition)
