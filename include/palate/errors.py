@@ -142,7 +142,7 @@ class PromiseBrokenError(PalateError):
     exit_code = 18
 
 
-class AlarmNotToldError(PalateError):
+class AlarmNotSentError(PalateError):
     """Raised when an alarm could not be sent; it is tried again."""
 
     exit_code = 19

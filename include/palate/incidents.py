@@ -63,13 +63,13 @@ def end(conn: Connection, kind: Kind, subject: str) -> bool:
 
 
 def keep(
-    conn: Connection, kind: Kind, looked_at: Iterable[str], found: Mapping[str, str]
+    conn: Connection, kind: Kind, checked: Iterable[str], found: Mapping[str, str]
 ) -> None:
     """Open incidents of the subjects that were checked; end those that are over.
 
     :param found: the message of each subject that something is wrong with
     """
-    over = sorted(set(looked_at) - found.keys())
+    over = sorted(set(checked) - found.keys())
     conn.execute(
         "UPDATE ops.incidents SET ended_dt = clock_timestamp()"
         " WHERE kind = %s AND subject = ANY(%s) AND ended_dt IS NULL",

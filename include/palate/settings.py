@@ -130,10 +130,10 @@ class Settings(BaseSettings):
         description="a message is in the marts within so many seconds",
     )
     palate_notifier: str = Field(
-        default="", description="class of the Airflow notifier that tells of incidents"
+        default="", description="class of the Airflow notifier that sends alarms"
     )
     palate_notifier_arguments: dict[str, Any] = Field(
-        default={}, description="its arguments, JSON; secrets stand in its Connection"
+        default={}, description="its arguments, JSON; secrets belong in its Connection"
     )
     palate_stg_partition_positions: int = Field(
         default=1_000_000,

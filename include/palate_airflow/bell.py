@@ -56,7 +56,7 @@ class KafkaBell(BaseEventTrigger):
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bell")
         watch: bell.WaitingMessages | None = None
         failures = 0
-        tell_from = loop.time()
+        metrics_from = loop.time()
         try:
             while True:
                 try:
@@ -65,8 +65,8 @@ class KafkaBell(BaseEventTrigger):
                         watch = await loop.run_in_executor(thread, self._open, settings)
                     else:
                         await loop.run_in_executor(thread, watch.wait)
-                    if loop.time() >= tell_from:
-                        tell_from = loop.time() + _SECONDS_BETWEEN_METRICS
+                    if loop.time() >= metrics_from:
+                        metrics_from = loop.time() + _SECONDS_BETWEEN_METRICS
                         await loop.run_in_executor(thread, _send_metrics, settings)
                     is_ringing = await loop.run_in_executor(thread, watch.should_ring)
                 # Any error: a trigger that ended would not be started again.
@@ -76,7 +76,7 @@ class KafkaBell(BaseEventTrigger):
                         watch = None
                     if not failures:
                         log.warning(
-                            "The bell can't look and keeps trying; until then a run "
+                            "The bell can't check and keeps trying; until then a run "
                             "starts every five minutes. %s",
                             error,
                         )
@@ -84,7 +84,7 @@ class KafkaBell(BaseEventTrigger):
                     failures += 1
                 else:
                     if failures:
-                        log.warning("The bell looks again.")
+                        log.warning("The bell works again.")
                         failures = 0
                     if is_ringing:
                         yield TriggerEvent(None)
@@ -105,7 +105,7 @@ def _send_metrics(settings: Settings) -> None:
     if metrics.are_received():
         from palate.reads import status
 
-        metrics.tell_waiting(status.log_states(settings))
+        metrics.send_waiting(status.log_states(settings))
 
 
 async def _settings() -> Settings:

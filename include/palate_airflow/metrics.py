@@ -46,7 +46,7 @@ def timed(task: RuntimeTaskInstanceProtocol) -> Iterator[dict[str, Any]]:
         stats.timing("palate.stage_duration", took, tags=tags)
 
 
-def tell_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
+def send_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
     """Report what a batch counted: rows by kind, and refused messages by reason."""
     repeated = str(batch.is_repeat).lower()
     for name, number in batch.counts.items():
@@ -60,7 +60,7 @@ def tell_batch(task: RuntimeTaskInstanceProtocol, batch: Batch) -> None:
             stats.incr("palate.rows", number, tags=tags)
 
 
-def tell_waiting(logs: Iterable[status.LogStatus]) -> None:
+def send_waiting(logs: Iterable[status.LogStatus]) -> None:
     """Report how far the marts are behind in each log, and the age of what waits."""
     for item in logs:
         tags = {"topic": item.topic, "partition": str(item.partition)}

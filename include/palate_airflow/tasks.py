@@ -153,7 +153,7 @@ def caller(context: Context) -> Caller:
         map_index=-1 if task.map_index is None else task.map_index,
         try_number=task.try_number,
         interval=(start, end) if run.run_type == "backfill" and start and end else None,
-        on_batch=lambda _, batch: metrics.tell_batch(task, batch),
+        on_batch=lambda _, batch: metrics.send_batch(task, batch),
     )
 
 

@@ -32,7 +32,7 @@ def main() -> int:
     """Watch until the process is stopped; return the exit code."""
     parser = argparse.ArgumentParser(prog="palate_watch", description=__doc__)
     parser.add_argument(
-        "--try", action="store_true", dest="is_trial", help="tell one alarm and end"
+        "--try", action="store_true", dest="is_trial", help="send one alarm and end"
     )
     arguments = parser.parse_args()
     logging.basicConfig(
@@ -59,8 +59,8 @@ def _watch() -> int:
         signal.signal(number, lambda *_: stop.set())
     settings = _settings()
     how = settings.palate_notifier or "its log only: PALATE_NOTIFIER is not set"
-    log.info("The watch begins. It tells of incidents by %s.", how)
-    watch.Watch(settings, teller(settings)).run(stop)
+    log.info("The watch begins. It sends alarms by %s.", how)
+    watch.Watch(settings, sender(settings)).run(stop)
     return 0
 
 
@@ -70,7 +70,7 @@ def _try() -> int:
 
     now = datetime.now(UTC)
     incident = Incident(Kind.WATCH, "trial", "This is a trial; nothing is wrong.", now)
-    teller(_settings())(alarms.Alarm(incident, is_over=False))
+    sender(_settings())(alarms.Alarm(incident, is_over=False))
     return 0
 
 
@@ -80,14 +80,14 @@ def _settings() -> Settings:
     return task_settings().model_copy(update={"palate_kafka_timeout": _KAFKA_SECONDS})
 
 
-def teller(settings: Settings) -> alarms.Tell:
+def sender(settings: Settings) -> alarms.Send:
     """Return what sends one alarm: to the log, and by the notifier, if there is one."""
-    from palate.errors import AlarmNotToldError
+    from palate.errors import AlarmNotSentError
     from palate.text import escape_controls
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 
-    def tell(alarm: alarms.Alarm) -> None:
+    def send(alarm: alarms.Alarm) -> None:
         log.log(
             logging.INFO if alarm.is_over else logging.ERROR,
             "%s. %s",
@@ -106,10 +106,10 @@ def teller(settings: Settings) -> alarms.Tell:
         # Any error of a notifier: it is tried again.
         except Exception as error:
             message = (
-                f"{path} could not tell of '{alarm.title}' and is tried again: "
+                f"{path} could not send '{alarm.title}' and is tried again: "
                 f"{type(error).__name__}: {error}. See PALATE_NOTIFIER, "
                 "PALATE_NOTIFIER_ARGUMENTS and the notifier's Connection."
             )
-            raise AlarmNotToldError(message) from error
+            raise AlarmNotSentError(message) from error
 
-    return tell
+    return send

@@ -31,7 +31,7 @@ pytestmark = [
         ("orders_stream", "drain", {"partitions": "0, 99"}, "no partition 99. There"),
         ("dictionaries_sync", "dictionaries", {"all": True}, "'all'. It has none."),
         ("rejected_replay", "replay", {"reasons": ["x"]}, "no reason x. There are: "),
-        ("rejected_replay", "replay", {"offset": 160}, "stands at offset 160: none"),
+        ("rejected_replay", "replay", {"offset": 160}, "at offset 160: none"),
         ("orders_history_reload", "choose_mode", {"to": "2026-13-45"}, "To is '2026-"),
         (
             "orders_history_reload",

@@ -76,15 +76,15 @@ def test_looks_again_after_its_connection_was_cut(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            await _until(lambda: "The bell can't look" in caplog.text)
+            await _until(lambda: "The bell can't check" in caplog.text)
             producer.send(topic, b"connection test").get(10)
             await ringing
 
     with caplog.at_level(logging.WARNING, logger="palate_airflow.bell"):
         asyncio.run(scene())
 
-    assert caplog.text.count("The bell can't look") == 1
-    assert caplog.text.count("The bell looks again") == 1
+    assert caplog.text.count("The bell can't check") == 1
+    assert caplog.text.count("The bell works again") == 1
 
 
 def test_topics_are_part_of_its_identity() -> None:

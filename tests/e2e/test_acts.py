@@ -53,7 +53,7 @@ def test_reload_of_a_form_heals_and_reports(
     ("dag", "task", "conf", "sentence"),
     [
         ("orders_stream", "drain", {"message": 5}, "The form has no field 'message'."),
-        ("rejected_replay", "replay", {"offset": 160}, "stands at offset 160"),
+        ("rejected_replay", "replay", {"offset": 160}, "at offset 160"),
         (RELOAD, "choose_mode", {"from": "yesterday"}, "From is 'yesterday', which"),
     ],
 )

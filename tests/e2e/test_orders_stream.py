@@ -196,10 +196,10 @@ def test_the_bell_rings_again_after_the_broker_was_away(
     log = stack.var / "log" / "triggerer.log"
     seen = log.stat().st_size
     try:
-        until(lambda: "The bell can't look" in _end(log, seen), "the bell's complaint")
+        until(lambda: "The bell can't check" in _end(log, seen), "the bell's complaint")
     finally:
         stack.up_airflow()
-    until(lambda: "The bell looks again" in _end(log, seen), "the bell at work again")
+    until(lambda: "The bell works again" in _end(log, seen), "the bell at work again")
 
     # The tick of every five minutes may be first with the one order, not with the next.
     taken_by = []

@@ -66,9 +66,9 @@ class Reading:
     @property
     def is_done(self) -> bool:
         """Return whether all was taken, except doubted and unreadable logs."""
-        stands = self.doubted | self.unreadable.keys()
+        stopped = self.doubted | self.unreadable.keys()
         return all(
-            at >= self._bounds[item] or item in stands for item, at in self._at.items()
+            at >= self._bounds[item] or item in stopped for item, at in self._at.items()
         )
 
     @property

@@ -123,7 +123,7 @@ def _read(settings: Settings, caller: Caller, query: str, load: Load) -> Outcome
     return outcome
 
 
-def judge(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
+def check_entries(conn: Connection, keys: Sequence[str], found: Sequence[Any]) -> None:
     """Create ``found_entries`` and ``judged_entries`` in an open transaction."""
     conn.execute(
         'CREATE TEMP TABLE found_entries (id text COLLATE "C", value bytea)'
@@ -139,7 +139,7 @@ def _stage(
     conn: Connection, batch: Batch, keys: Sequence[str], found: Sequence[Any]
 ) -> dict[str, str]:
     """Stage usable, new entries; return the problem of each unusable id."""
-    judge(conn, keys, found)
+    check_entries(conn, keys, found)
     next_offset = watermarks(conn, STAGE).get(_FEED, 0)
     rows = execute(
         conn,

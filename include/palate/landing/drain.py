@@ -243,12 +243,12 @@ class _Drain:
             for item in self.bounds
             for epoch in range(found.newest[item.topic] + 1)
         ]
-        for kind, looked_at, stands in (
+        for kind, checked, stopped in (
             (Kind.GAP, names, {str(item): why for item, why in self.gaps.items()}),
             (Kind.UNREADABLE, names, {str(item): unreadable[item] for item in lasting}),
             (Kind.CLUSTER, [*found.newest], refused),
         ):
-            incidents.keep(conn, kind, looked_at, stands)
+            incidents.keep(conn, kind, checked, stopped)
         problems: list[PalateError] = [
             *found.problems.values(),
             *(PositionGapError(why) for why in self.gaps.values()),

@@ -75,7 +75,7 @@ def lost_tail(item: FeedPartition, lost_from: int, watermark: int, end: int) -> 
     now = (
         f"it ends at offset {end} now"
         if end < watermark
-        else f"other messages stand there now, and it ends at offset {end}"
+        else f"other messages are there now, and it ends at offset {end}"
     )
     return (
         f"{item}: the broker has lost the log from offset {lost_from} on, of which "

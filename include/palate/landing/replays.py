@@ -73,7 +73,7 @@ def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
             ).fetchone()
             if gone and gone[0]:
                 attempt.outcome.note = (
-                    f"{gone[0]} of those selected can't be judged again: retention has "
+                    f"{gone[0]} of those selected can't be replayed: retention has "
                     "dropped them from STG."
                 )
             if not number:
@@ -119,7 +119,7 @@ def _check_there(conn: Connection, selection: Selection) -> None:
     missing = sorted(single - {offset for (offset,) in found})
     if missing:
         message = (
-            f"No refused message that fits the request stands at offset "
+            f"There is no refused message that fits the request at offset "
             f"{', '.join(map(str, missing))}: none was refused there, or it was "
             "accepted since, or it is dismissed. `palate rejected list --offset "
             f"{missing[0]} --dismissed` shows what there is."

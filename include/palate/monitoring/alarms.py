@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from palate.database import Connection
-from palate.errors import AlarmNotToldError
+from palate.errors import AlarmNotSentError
 from palate.incidents import Incident, Kind
 from palate.text import in_any_medium
 
@@ -55,20 +55,20 @@ class Alarm:
         }
 
 
-Tell = Callable[[Alarm], None]
+Send = Callable[[Alarm], None]
 
 
-def tell_all(conn: Connection, tell: Tell) -> int:
+def send_all(conn: Connection, send: Send) -> int:
     """Send the alarms not sent yet, the oldest first; return how many.
 
     Several processes may do it at once: each alarm is sent by one. No transaction and
     no row is held meanwhile; an alarm that can't be sent does not stop the others.
 
-    :param tell: sends one alarm, or raises
-    :raises AlarmNotToldError: if one could not be sent, once all others are
+    :param send: sends one alarm, or raises
+    :raises AlarmNotSentError: if one could not be sent, once all others are
     """
     number = 0
-    failures: dict[int, AlarmNotToldError] = {}
+    failures: dict[int, AlarmNotSentError] = {}
     left_to_others: list[int] = []
     while incident_id := _next(conn, [*failures, *left_to_others]):
         with _claimed(conn, incident_id) as is_mine:
@@ -76,11 +76,11 @@ def tell_all(conn: Connection, tell: Tell) -> int:
                 left_to_others.append(incident_id)
                 continue
             try:
-                number += _send(conn, tell, incident_id)
-            except AlarmNotToldError as error:
+                number += _send(conn, send, incident_id)
+            except AlarmNotSentError as error:
                 failures[incident_id] = error
     if failures:
-        raise AlarmNotToldError(" ".join(str(error) for error in failures.values()))
+        raise AlarmNotSentError(" ".join(str(error) for error in failures.values()))
     return number
 
 
@@ -114,7 +114,7 @@ def _claimed(conn: Connection, incident_id: int) -> Iterator[bool]:
         conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
 
 
-def _send(conn: Connection, tell: Tell, incident_id: int) -> bool:
+def _send(conn: Connection, send: Send, incident_id: int) -> bool:
     """Send one alarm, and record it; return False if another process was faster."""
     row = conn.execute(
         "SELECT told_dt IS NOT NULL, kind, subject, message, began_dt, ended_dt"
@@ -124,7 +124,7 @@ def _send(conn: Connection, tell: Tell, incident_id: int) -> bool:
     if row is None:
         return False
     is_over, kind, *rest = row
-    tell(Alarm(Incident(Kind(kind), *rest), is_over=is_over))
+    send(Alarm(Incident(Kind(kind), *rest), is_over=is_over))
     column = "end_told_dt" if is_over else "told_dt"
     conn.execute(
         f"UPDATE ops.incidents SET {column} = clock_timestamp() WHERE incident_id = %s",

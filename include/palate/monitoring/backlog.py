@@ -93,7 +93,7 @@ def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
     return found or {vault.STAGE: watermarks(conn, vault.STAGE)}
 
 
-def standing(conn: Connection) -> dict[str, str]:
+def stopped_logs(conn: Connection) -> dict[str, str]:
     """Return why logs are stopped until somebody acts, by a log's name."""
     return {
         incident.subject: incident.message

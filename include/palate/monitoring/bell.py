@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
-_SECONDS_BETWEEN_LOOKS_AT_ENTRIES = 5
+_SECONDS_BETWEEN_ENTRY_CHECKS = 5
 # While the broker's ends stay the same, nothing new waits; but a topic may be created
 # anew, or a partition be added.
-_SECONDS_BETWEEN_CLOSE_LOOKS = 5
-_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_CLOSE_CHECKS = 5
+_SECONDS_BETWEEN_CHECKS = 0.25
 # A trigger that ends waits for the current poll.
 _LONGEST_WAIT = 1.0
 
@@ -82,9 +82,9 @@ class WaitingMessages:
         self._entries = RingPolicy()
         self._unseen: set[str] = set()
         self._were_entries_due = False
-        self._look_at_entries_from = 0.0
+        self._next_entry_check = 0.0
         self._calm_ends: dict[tuple[str, int], int] | None = None
-        self._look_closely_from = 0.0
+        self._next_close_check = 0.0
         with ExitStack() as opened:
             self._conn = opened.enter_context(connect(settings))
             self._reader = opened.enter_context(
@@ -120,15 +120,15 @@ class WaitingMessages:
         :raises PalateError: if the broker does not answer
         """
         if self._calm_ends is None:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
         else:
             self._reader.wait(self._calm_ends, _LONGEST_WAIT)
 
     def _orders_wait(self, now: float) -> bool:
         ends = self._reader.ends(self._topics)
-        if ends == self._calm_ends and now < self._look_closely_from:
+        if ends == self._calm_ends and now < self._next_close_check:
             return False
-        self._look_closely_from = now + _SECONDS_BETWEEN_CLOSE_LOOKS
+        self._next_close_check = now + _SECONDS_BETWEEN_CLOSE_CHECKS
         # The broker first: otherwise messages taken meanwhile would seem to wait.
         seen = backlog.measure(self._conn, self._reader, self._topics)
         self._warn_of_unseen(seen.unseen)
@@ -150,7 +150,7 @@ class WaitingMessages:
             if done.get(log, ends.first) < ends.end
         ]
         return bool(ahead) and bool(
-            {str(log) for log in ahead} - backlog.standing(self._conn).keys()
+            {str(log) for log in ahead} - backlog.stopped_logs(self._conn).keys()
         )
 
     def _warn_of_unseen(self, unseen: dict[str, PalateError]) -> None:
@@ -159,9 +159,9 @@ class WaitingMessages:
         self._unseen = set(unseen)
 
     def _entries_are_due(self, now: float) -> bool:
-        if now < self._look_at_entries_from:
+        if now < self._next_entry_check:
             return False
-        self._look_at_entries_from = now + _SECONDS_BETWEEN_LOOKS_AT_ENTRIES
+        self._next_entry_check = now + _SECONDS_BETWEEN_ENTRY_CHECKS
         # Twice in a row: an active run needs no ring.
         were_due, are_due = self._were_entries_due, dictionaries.is_due(self._conn)
         self._were_entries_due = are_due

@@ -140,12 +140,12 @@ def _sentence(conn: Connection, found: Freshness, seen: Seen) -> str:
     staged = watermarks(conn, drain.STAGE).get(log, ends.first if ends else 0)
     if ends and ends.open_transaction is not None and staged >= ends.end:
         why = f" {backlog.transaction_sentence(log, ends)}"
-    elif standing := backlog.standing(conn).get(str(log)):
-        why = f" {standing}"
+    elif stopped := backlog.stopped_logs(conn).get(str(log)):
+        why = f" {stopped}"
     else:
         why = " See docs/operations.md, 'The promise is broken'."
     return (
         f"A message waits for the marts for {found.waiting_seconds:.0f} s; "
         f"{found.promised_seconds:g} s are promised. {log} ended at offset {end} then; "
-        f"the stages stand at: {at}.{why}"
+        f"the stages are at: {at}.{why}"
     )

@@ -16,15 +16,15 @@ import psycopg
 from palate import incidents
 from palate.clients import Reader, kafka_reader
 from palate.database import Connection, connect
-from palate.errors import AlarmNotToldError, PalateError
+from palate.errors import AlarmNotSentError, PalateError
 from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
-from palate.monitoring.alarms import Alarm, Tell, tell_all
+from palate.monitoring.alarms import Alarm, Send, send_all
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 5.0
+SECONDS_BETWEEN_CHECKS = 5.0
 _LONGEST_PAUSE = 60.0
 _KAFKA = "kafka"
 _WAREHOUSE = "warehouse"
@@ -33,13 +33,13 @@ _WAREHOUSE = "warehouse"
 class Watch:
     """One process's watch; not thread-safe."""
 
-    def __init__(self, settings: Settings, tell: Tell) -> None:
+    def __init__(self, settings: Settings, send: Send) -> None:
         """Keep the settings; nothing is opened yet.
 
-        :param tell: sends one alarm, or raises
+        :param send: sends one alarm, or raises
         """
         self._settings = settings
-        self._send = tell
+        self._send = send
         self._reader: Reader | None = None
         self._opened = ExitStack()
         # Since when the broker, or the warehouse, was not seen.
@@ -56,19 +56,19 @@ class Watch:
         with self._opened:
             while not stop.is_set():
                 self.once()
-                stop.wait(SECONDS_BETWEEN_LOOKS)
+                stop.wait(SECONDS_BETWEEN_CHECKS)
 
     def once(self) -> None:
         """Check once, and send the alarms due."""
         try:
             with connect(self._settings) as conn:
-                self._look(conn)
+                self._check(conn)
                 self._warehouse_is_there()
-                self._try(lambda: tell_all(conn, self._send))
+                self._try(lambda: send_all(conn, self._send))
         except (PalateError, psycopg.Error) as error:
             self._warehouse_is_away(error)
 
-    def _look(self, conn: Connection) -> None:
+    def _check(self, conn: Connection) -> None:
         try:
             if self._reader is None:
                 self._reader = self._opened.enter_context(
@@ -123,14 +123,14 @@ class Watch:
             if self._try(lambda: self._send(Alarm(over, is_over=True))):
                 self._away = None
 
-    def _try(self, telling: Callable[[], object]) -> bool:
+    def _try(self, sending: Callable[[], object]) -> bool:
         """Send; return whether it worked. After a failure wait before the next try."""
         now = time.monotonic()
         if now < self._send_from:
             return False
         try:
-            telling()
-        except AlarmNotToldError as error:
+            sending()
+        except AlarmNotSentError as error:
             log.error("%s", error)
             self._send_from = now + min(2.0**self._failures * 5, _LONGEST_PAUSE)
             self._failures += 1

@@ -17,13 +17,13 @@ def make_ranges(
     settings: Settings,
     ranges: list[Range],
     *,
-    judge_again: bool = False,
+    may_accept: bool = False,
 ) -> None:
     """Create the temporary table ``batch_ranges`` of an open batch.
 
     A range of the replay feed means the positions that are queued in it.
 
-    :param judge_again: whether refused messages may be accepted now
+    :param may_accept: whether refused messages may be accepted now
     """
     conn.execute(
         "CREATE TEMP TABLE batch_ranges ("
@@ -51,16 +51,16 @@ def make_ranges(
             conn.execute(
                 "INSERT INTO batch_ranges SELECT DISTINCT topic, epoch,"
                 " kafka_partition, kafka_offset, kafka_offset + 1,"
-                " %(forms)s::jsonb ->> topic, %(judge_again)s FROM ops.replays"
+                " %(forms)s::jsonb ->> topic, %(may_accept)s FROM ops.replays"
                 " WHERE replay_offset >= %(start)s AND replay_offset < %(end)s",
                 {
                     "forms": Jsonb(forms),
-                    "judge_again": judge_again,
+                    "may_accept": may_accept,
                     "start": item.start,
                     "end": item.end,
                 },
             )
-            if judge_again:
+            if may_accept:
                 _warn_of_dropped(conn, item)
 
 
@@ -76,8 +76,8 @@ def _warn_of_dropped(conn: Connection, item: Range) -> None:
     ).fetchone() or (0,)
     if number:
         log.warning(
-            "%s messages of %s are not judged again: retention has dropped them from "
-            "STG. What the vault and the marts have of them stays.",
+            "%s messages of %s are not evaluated again: retention has dropped them"
+            " from STG. What the vault and the marts have of them stays.",
             number,
             item,
         )

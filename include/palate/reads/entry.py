@@ -113,7 +113,7 @@ def _said_by_redis(settings: Settings, conn: Connection, id: str) -> str | None:
     if value is None:
         return None
     with conn.transaction():
-        dictionaries.judge(conn, [id], [value])
+        dictionaries.check_entries(conn, [id], [value])
         rows = conn.execute(render(f"{_SQL}/show_redis.sql")).fetchall()
     (problem, version_dt, is_known) = rows[0]
     if problem:

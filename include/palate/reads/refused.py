@@ -93,7 +93,7 @@ def show(settings: Settings, log: FeedPartition, offset: int) -> Content:
         row = conn.execute(query, refusals.values_of(selection)).fetchone()
     if row is None:
         message = (
-            f"No refused message stands at {log} offset {offset}. `palate rejected "
+            f"There is no refused message at {log} offset {offset}. `palate rejected "
             "list` has the positions; one that was accepted since is there no more."
         )
         raise NotFoundError(message)

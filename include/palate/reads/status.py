@@ -32,7 +32,7 @@ class LogStatus:
     further, to the mart that is furthest behind; marts being filled from the history
     don't count. ``oldest_waiting_seconds`` is None if nothing waits, or since when is
     unknown. ``open_transaction`` is where a transaction began that hides what is behind
-    it; ``stands`` says why the log is stopped.
+    it; ``why_stopped`` says why no run reads the log.
     """
 
     topic: str
@@ -45,7 +45,7 @@ class LogStatus:
     lag: int
     oldest_waiting_seconds: float | None
     open_transaction: int | None = None
-    stands: str | None = None
+    why_stopped: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def status(settings: Settings) -> Status:
             problems.append(str(error))
             seen = backlog.Seen()
             logs = _logs(conn, None, seen, promise.is_watched)
-        problems += _standing(seen, logs, problems)
+        problems += _blocking(seen, logs, problems)
         refused = conn.execute(
             "SELECT reason, count(*) FROM stg.rejected_messages"
             " WHERE dismissed_dt IS NULL GROUP BY reason ORDER BY reason"
@@ -128,7 +128,7 @@ def status(settings: Settings) -> Status:
             "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
         ).fetchone()
         waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
-        judged_next = conn.execute("SELECT count(*) FROM ops.tags_waiting").fetchone()
+        waiting_tags = conn.execute("SELECT count(*) FROM ops.tags_waiting").fetchone()
         unpublished = conn.execute(
             "SELECT 'tags', count(*) FROM ops.tag_outbox"
             " UNION ALL SELECT 'orders', count(DISTINCT order_id) FROM ops.order_waits"
@@ -155,7 +155,7 @@ def status(settings: Settings) -> Status:
         refused=dict(refused),
         dismissed=dismissed[0] if dismissed else 0,
         waiting_ids=waiting[0] if waiting else 0,
-        waiting_tags=judged_next[0] if judged_next else 0,
+        waiting_tags=waiting_tags[0] if waiting_tags else 0,
         unpublished=dict(unpublished),
         freshness=_freshness(promise, logs),
         last_batches=[
@@ -184,19 +184,19 @@ def _alarms_held_up(conn: Connection, promise: Freshness) -> Iterator[str]:
     """Yield what keeps alarms from being raised, or sent."""
     if promise.watched_dt and not promise.is_watched:
         yield (
-            f"The watch has not looked since {promise.watched_dt:%F %T} UTC: no alarm "
-            "is raised or told. See whether its process runs (`make status`)."
+            f"The watch has not run since {promise.watched_dt:%F %T} UTC: no alarm "
+            "is raised or sent. See whether its process runs (`make status`)."
         )
     number, since = alarms.undelivered(conn)
     patience = timedelta(seconds=promise.promised_seconds)
     if since and promise.watched_dt and promise.watched_dt - since > patience:
         yield (
-            f"{counted(number, 'alarm waits', 'alarms wait')} to be told, the first "
+            f"{counted(number, 'alarm waits', 'alarms wait')} to be sent, the first "
             f"since {since:%F %T} UTC. The log of the watch says why."
         )
 
 
-def _standing(
+def _blocking(
     seen: backlog.Seen, logs: list[LogStatus], known: Sequence[str]
 ) -> Iterator[str]:
     """Yield what blocks messages and has no open incident."""
@@ -205,8 +205,8 @@ def _standing(
         if str(error) not in reported:
             yield str(error)
     for item in logs:
-        if item.stands and item.stands not in reported:
-            yield item.stands
+        if item.why_stopped and item.why_stopped not in reported:
+            yield item.why_stopped
     for log, ends in seen.logs.items():
         if ends.open_transaction is not None:
             yield backlog.transaction_sentence(log, ends)
@@ -244,7 +244,7 @@ def _logs(
     loaded = watermarks(conn, vault.STAGE)
     marts = {name: watermarks(conn, mart.stage) for name, mart in load_marts().items()}
     counting = backlog.counting_marts(conn).values()
-    standing = backlog.standing(conn)
+    stopped = backlog.stopped_logs(conn)
     found = []
     for log in sorted(staged.keys() | seen.logs.keys()):
         ends = seen.logs.get(log)
@@ -271,7 +271,7 @@ def _logs(
                 lag=lag,
                 oldest_waiting_seconds=age,
                 open_transaction=ends.open_transaction if ends else None,
-                stands=standing.get(str(log)) or _gap(log, done, ends),
+                why_stopped=stopped.get(str(log)) or _gap(log, done, ends),
             )
         )
     return found
@@ -286,7 +286,7 @@ def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | N
     if ends.high < done:
         return (
             f"{log}: the broker ends at offset {ends.high}, but {done} were staged: it "
-            "has lost messages. The next run tells what to do."
+            "has lost messages. The next run says what to do."
         )
     return None
 

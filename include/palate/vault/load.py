@@ -38,8 +38,8 @@ def load(
     """
     topics = {item.log.topic for item in batch.ranges}
     # A new table takes what the others accepted: no message is evaluated again for it.
-    judge_again = only is None and tables is TableSet.LIVE
-    make_ranges(conn, settings, batch.ranges, judge_again=judge_again)
+    may_accept = only is None and tables is TableSet.LIVE
+    make_ranges(conn, settings, batch.ranges, may_accept=may_accept)
     sources = _sources(topics)
     parsed = parse(conn, sources, batch.load_dt, tables)
     batch.counts.update(parsed)

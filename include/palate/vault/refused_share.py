@@ -39,7 +39,7 @@ WITH new_batches AS (
     FROM ops.batches
     WHERE
         stage = %(stage)s
-        AND batch_id > %(judged)s
+        AND batch_id > %(checked)s
         AND NOT is_repeat
         AND (counts ->> 'documents')::bigint > 0
         AND counts ? 'refused'
@@ -137,14 +137,14 @@ def count_refused(conn: Connection, batch: Batch, documents: str) -> None:
 
 def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:
     """Return a window for each batch since the last check, and move the check on."""
-    (judged,) = conn.execute(
+    (checked,) = conn.execute(
         "SELECT last_batch_id FROM ops.refused_judged"
     ).fetchone() or (0,)
     rows = conn.execute(
         _WINDOWS,
         {
             "stage": stage,
-            "judged": judged,
+            "checked": checked,
             "least": settings.palate_refused_least,
         },
     ).fetchall()
@@ -174,7 +174,7 @@ def _sentence(conn: Connection, stage: str, window: _Window, settings: Settings)
         f"({window.refused / window.documents:.0%}; the alarm is set to "
         f"{settings.palate_refused_share:.0%}): "
         f"{', '.join(f'{reason} {number}' for reason, number in reasons)}. What is "
-        "right is loaded, the next run goes on after it, and this is told once. See "
+        "right is loaded, the next run goes on after it; this alarm is sent once. See "
         "what came by `palate rejected list` and `palate rejected show`; once the "
         "cause is mended, `palate rejected replay` takes the messages again. See "
         "docs/operations.md, 'Many messages were refused'."

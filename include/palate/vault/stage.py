@@ -41,7 +41,7 @@ RELOAD = "vault:reload"
 _CALM = 20_000
 
 # Below this size a second connection costs more than it saves.
-_WORTH_A_LANE = 2_000
+_LEAST_PER_LOADER = 2_000
 
 # Attempts at a batch while other sessions add the same keys.
 _TRIES = 5
@@ -191,7 +191,7 @@ def _load_alike(
     """
     loaders = min(settings.palate_vault_lanes, len(waiting))
     size = sum(len(item) for item in waiting)
-    if loaders < 2 or size < loaders * _WORTH_A_LANE:
+    if loaders < 2 or size < loaders * _LEAST_PER_LOADER:
         for ranges in row_chunks.every(
             attempt.conn,
             waiting,
@@ -201,7 +201,7 @@ def _load_alike(
             _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
         return
     chunk = min(
-        settings.palate_chunk_positions, max(size // (3 * loaders), _WORTH_A_LANE)
+        settings.palate_chunk_positions, max(size // (3 * loaders), _LEAST_PER_LOADER)
     )
     queue = WorkQueue(waiting, loaders)
 

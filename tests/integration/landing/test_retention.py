@@ -474,7 +474,7 @@ class TestAfterADrop:
         outcome = replays.run(settings, caller("replays"), selection)
 
         assert outcome.counts == {"queued": 1}
-        assert outcome.note.startswith("1 of those selected can't be judged again")
+        assert outcome.note.startswith("1 of those selected can't be replayed")
 
     def test_room_is_not_made_again(self, settings: Settings, conn: Connection) -> None:
         ensure_partitions(conn, settings, [Range(LOG, 0, 25)])

@@ -89,7 +89,7 @@ def test_gap_stands_alone(warehouse: Settings, broker: Broker) -> None:
 
     before = of(status(warehouse).logs, broker)
     assert (before.end_offset, before.staged, before.lag) == (5, 2, 3)
-    assert "offsets 2 to 3 are gone" in (before.stands or "")
+    assert "offsets 2 to 3 are gone" in (before.why_stopped or "")
     with bell.WaitingMessages(warehouse, [broker.raw]) as ringing:
         assert ringing.should_ring()  # nobody has found it yet
         with pytest.raises(PositionGapError):
@@ -103,9 +103,9 @@ def test_gap_stands_alone(warehouse: Settings, broker: Broker) -> None:
         until(rings, "the ring for the other partition", seconds=30)
 
     found = status(warehouse)
-    assert of(found.logs, broker).stands
+    assert of(found.logs, broker).why_stopped
     other = of(found.logs, broker, 1)
-    assert (other.end_offset, other.lag, other.stands) == (1, 1, None)
+    assert (other.end_offset, other.lag, other.why_stopped) == (1, 1, None)
     assert len([p for p in found.problems if "offsets 2 to 3 are gone" in p]) == 1
     assert [log.lag for log in log_states(warehouse)] == [log.lag for log in found.logs]
 
@@ -123,7 +123,7 @@ def test_record_that_can_not_be_read_fails_no_look(
         list(run_pipeline(warehouse))
     # What the others had is in the marts all the same.
     assert [of(status(warehouse).logs, broker, n).lag for n in (0, 1)] == [1, 0]
-    assert "can't be read" in (of(status(warehouse).logs, broker).stands or "")
+    assert "can't be read" in (of(status(warehouse).logs, broker).why_stopped or "")
 
 
 def test_topic_that_is_missing_hides_no_other(

@@ -16,7 +16,7 @@ from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.cli.app import app
 from palate.database import connect
-from palate.errors import AlarmNotToldError, PositionGapError
+from palate.errors import AlarmNotSentError, PositionGapError
 from palate.incidents import Kind, begin, end
 from palate.landing import drain
 from palate.landing.accept_gap import accept_gap
@@ -46,7 +46,7 @@ class Told:
     def __call__(self, alarm: Alarm) -> None:
         """Be told."""
         if not self.is_reachable:
-            raise AlarmNotToldError(alarm.title)
+            raise AlarmNotSentError(alarm.title)
         self.alarms.append(alarm)
 
     @property
@@ -97,7 +97,7 @@ def test_broken_promise_is_told_once_and_so_is_its_end(
 
     assert told.what == [ALARM]
     assert f"{broker.raw}[0] ended at offset 2 then" in told.alarms[0].text
-    assert "the stages stand at: drain nowhere, vault nowhere" in told.alarms[0].text
+    assert "the stages are at: drain nowhere, vault nowhere" in told.alarms[0].text
     done = _status(hasty)
     assert done.exit_code == 18
     assert json.loads(done.stdout)["freshness"]["is_kept"] is False
@@ -233,7 +233,7 @@ def test_watch_that_stands_still_is_a_problem(
     connection.execute("UPDATE ops.watch SET looked_dt = now() - interval '61 s'")
 
     (problem,) = status(warehouse).problems
-    assert problem.startswith("The watch has not looked since ")
+    assert problem.startswith("The watch has not run since ")
 
 
 def test_without_a_watch_the_times_of_messages_count(
@@ -283,14 +283,14 @@ def test_alarm_that_can_not_be_told_holds_up_no_other(
 
     def tell(alarm: Alarm) -> None:
         if alarm.incident.subject == "a":
-            raise AlarmNotToldError(alarm.title)
+            raise AlarmNotSentError(alarm.title)
         with connection.transaction():
             connection.execute("SELECT FROM ops.incidents FOR UPDATE NOWAIT")
         told.append(alarm.incident.subject)
 
     for _ in range(2):
-        with connect(warehouse) as conn, pytest.raises(AlarmNotToldError):
-            alarms.tell_all(conn, tell)
+        with connect(warehouse) as conn, pytest.raises(AlarmNotSentError):
+            alarms.send_all(conn, tell)
 
     assert told == ["b", "c"]
     untold, _ = alarms.undelivered(connection)
@@ -306,9 +306,9 @@ def test_alarm_is_told_by_one_of_two_processes(
     def tell(alarm: Alarm) -> None:
         told.append(alarm.title)
         with connect(warehouse) as other:
-            assert alarms.tell_all(other, tell) == 0
+            assert alarms.send_all(other, tell) == 0
 
     with connect(warehouse) as conn:
-        assert alarms.tell_all(conn, tell) == 1
+        assert alarms.send_all(conn, tell) == 1
 
     assert told == ["Palate alarm: check a"]
