@@ -13,12 +13,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from palate import pipelines
 from palate.engine.outcome import Caller
-from palate.landing import dictionaries
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 
 @dataclass
@@ -123,9 +124,9 @@ def run_stages(settings: Settings, profile: Profile) -> None:
     """Run vault, dictionaries and the marts, one after the other."""
     with profile.watching():
         with profile.stage("vault"):
-            vault.run(settings, Caller.in_shell("vault"))
+            vault.run(settings, FOOD, Caller.in_shell("vault"))
         with profile.stage("dictionaries"):
-            dictionaries.run(settings, Caller.in_shell("dictionaries"))
+            pipelines.look_up(settings, Caller.in_shell("dictionaries"))
         for name in load_marts():
             with profile.stage(name):
                 marts.run(settings, name, Caller.in_shell(name))

@@ -19,7 +19,8 @@ from deploy.local.programs import AIRFLOW
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.schema.migrate import migrate
-from palate.settings import Form, Settings, load_settings
+from palate.settings import Settings, load_settings
+from tests.model.history import Form
 
 RAW_TOPIC = "order-service_orders"
 ENRICHED_TOPIC = "stg-service-orders"

@@ -13,8 +13,8 @@ what is wrong with it.
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from palate_airflow import assets
-from palate_airflow.dag_factory import marts_and_tags
-from palate_airflow.tasks import DAG_DEFAULTS, run_stage
+from palate_airflow.dag_factory import after_vault
+from palate_airflow.tasks import DAG_DEFAULTS, run_as_task
 
 
 @dag(
@@ -29,10 +29,13 @@ def dictionaries_sync():
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES])
     def dictionaries():
         """Ask Redis for every guest and restaurant; stage and load what changed."""
-        return run_stage("pipelines", "look_up_all")
+        from palate import pipelines
 
-    counted, _ = marts_and_tags()
+        return run_as_task(pipelines.look_up_all)
+
+    counted, _ = after_vault(assets.AREAS["food"])
     dictionaries() >> counted
 
 
-dictionaries_sync()
+if "food" in assets.AREAS:
+    dictionaries_sync()

@@ -15,8 +15,9 @@ names the obstacle.
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from palate_airflow import assets
+from palate_airflow.dag_factory import history_layers, history_report
 from palate_airflow.forms import rebuild
-from palate_airflow.forms.reload import reload_form, reload_layer, write_report
+from palate_airflow.forms.reload import reload_form
 from palate_airflow.tasks import DAG_DEFAULTS
 
 
@@ -29,30 +30,16 @@ from palate_airflow.tasks import DAG_DEFAULTS
     **DAG_DEFAULTS | {"dagrun_timeout": rebuild.WEEK},
 )
 def orders_history_reload():
-    # The next attempt at a layer that was killed, or timed out, goes on where it was.
-    @task(inlets=assets.ORDER_TOPICS, max_active_tis_per_dag=1, **rebuild.PATIENT)
-    def messages():
-        """Compare what is staged with the broker; put back what is lost."""
-        return reload_layer("messages")
-
-    # A backfill's runs wait here, and not in a lock.
-    @task(max_active_tis_per_dag=1, **rebuild.PATIENT)
-    def layer(name: str):
-        """Heal and compare a layer: the vault's rows, or the week's guests."""
-        return reload_layer(name)
-
-    @task(trigger_rule="all_done")
-    def report():
-        """Report what was found; red if something differs that is left as it is."""
-        return write_report()
-
-    mode, found = task.branch(rebuild.choose_mode)(), report()
-    layers = [layer.override(task_id=name)(name) for name in ("vault", *assets.marts())]
-    mode >> messages() >> layers[0] >> layers[1:] >> found
+    area = assets.AREAS["food"]
+    mode = task.branch(rebuild.choose_mode)()
+    messages, *layers = history_layers(area)
+    found = history_report(area)
+    mode >> messages >> layers[0] >> layers[1:] >> found
     built, compared, swapped, dropped = rebuild.steps()
     mode >> [found, built]
     built >> compared >> rebuild.approval() >> swapped >> dropped
     compared >> [swapped, dropped]
 
 
-orders_history_reload()
+if "food" in assets.AREAS:
+    orders_history_reload()

@@ -9,10 +9,12 @@ the next run of this DAG or of `orders_stream` finishes what this one did not; t
 of the failed task ends with what to do. A cleared run replays its own messages again.
 """
 
-from airflow.sdk import dag, task
+from contextlib import nullcontext
+
+from airflow.sdk import TaskGroup, dag, task
 
 from palate_airflow import assets
-from palate_airflow.dag_factory import marts_and_tags
+from palate_airflow.dag_factory import after_vault
 from palate_airflow.forms.replay import replay as replay_as_asked
 from palate_airflow.forms.replay import replay_form
 from palate_airflow.tasks import DAG_DEFAULTS, run_stage
@@ -21,7 +23,7 @@ from palate_airflow.tasks import DAG_DEFAULTS, run_stage
 @dag(
     schedule=None,
     max_active_runs=1,
-    params=replay_form(assets.TOPICS),
+    params=replay_form(assets.all_topics()),
     doc_md=__doc__,
     tags=["orders", "maintenance"],
     **DAG_DEFAULTS,
@@ -32,13 +34,20 @@ def rejected_replay():
         """Queue the messages that the form selects."""
         return replay_as_asked()
 
-    @task(outlets=[assets.VAULT])
-    def vault():
+    @task
+    def vault(stage: str):
         """Accept or refuse the queued messages again, and load the accepted ones."""
-        return run_stage("vault.stage")
+        return run_stage(stage)
 
-    counted, _ = marts_and_tags()
-    replay() >> vault() >> counted
+    queued = replay()
+    for area in assets.AREAS.values():
+        # The tasks of the first area have bare names; they are older than areas.
+        group = TaskGroup(area.name) if area.prefix else nullcontext()
+        with group:
+            outlets = [assets.vault(area)]
+            loaded = vault.override(task_id="vault", outlets=outlets)(area.vault)
+            counted, _ = after_vault(area)
+            queued >> loaded >> counted
 
 
 rejected_replay()

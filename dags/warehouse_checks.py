@@ -17,7 +17,7 @@ from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
 from palate.check_definitions import load_checks
 from palate_airflow import assets
-from palate_airflow.tasks import DAG_DEFAULTS, run_stage
+from palate_airflow.tasks import DAG_DEFAULTS, run_as_task
 
 
 @dag(
@@ -33,14 +33,21 @@ def warehouse_checks():
     @task(inlets=list(assets.marts().values()))
     def check(name: str):
         """Find rows that break a rule."""
-        return run_stage("checks.run", names=[name])
+        from palate import checks
+
+        return run_as_task(
+            lambda settings, caller: checks.run(settings, caller, [name])
+        )
 
     @task
     def retain():
         """Drop old partitions of STG that nothing needs; prune the ledger."""
-        return run_stage("landing.retention", "retain")
+        from palate.landing import retention
 
-    for group, files in groupby(load_checks(), lambda one: one.group):
+        return run_as_task(retention.retain)
+
+    on = [one for one in load_checks() if one.area in (None, *assets.AREAS)]
+    for group, files in groupby(on, lambda one: one.group):
         with TaskGroup(group):
             for one in files:
                 check.override(task_id=one.name, doc_md=one.rule)(one.full_name)

@@ -15,7 +15,8 @@ from deploy.local import postgres
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.schema.migrate import migrate
-from palate.settings import Form, Settings
+from palate.settings import Settings
+from tests.model.history import Form
 
 MakeWarehouse = Callable[..., AbstractContextManager[Settings]]
 

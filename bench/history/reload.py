@@ -16,6 +16,7 @@ from palate.engine.plans import ReadFrom, Request
 from palate.history import reload
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from tests.food import FOOD
 
 _DATABASE = "bench_reload"
 
@@ -50,6 +51,7 @@ def measure(services: Services, *, messages: int, repetitions: int) -> Times:
         with times.reload.timed():
             found = reload.run_all(
                 settings,
+                FOOD,
                 Caller.in_shell("reload"),
                 Request(end - timedelta(days=7), end),
             )
@@ -136,7 +138,7 @@ def measure_part(services: Services, *, history: int, messages: int) -> Part:
 def _reload(
     settings: Settings, caller: Caller, request: Request, messages: int
 ) -> reload.ReloadReport:
-    found = reload.run_all(settings, caller, request)
+    found = reload.run_all(settings, FOOD, caller, request)
     if found.healed or found.differing or found.positions != messages:
         message = f"The reload found what is not there: {found.as_dict()}"
         raise RuntimeError(message)

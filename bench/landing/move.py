@@ -24,6 +24,7 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 _CHUNK = 50_000
 _MART = "user_category_counters"
@@ -124,7 +125,7 @@ def _filled(services: Services, number: int) -> Settings:
 
 
 def _load(settings: Settings) -> None:
-    vault.run(settings, Caller.in_shell("vault"))
+    vault.run(settings, FOOD, Caller.in_shell("vault"))
     pipelines.look_up(settings, Caller.in_shell("dictionaries"))
     for name in load_marts():
         marts.run(settings, name, Caller.in_shell(name))

@@ -16,6 +16,7 @@ from palate.engine.outcome import Caller
 from palate.landing import retention as storage
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 _MESSAGES = 10_000
 _POSITIONS = 500
@@ -40,7 +41,7 @@ def measure(services: Services, *, repetitions: int) -> Waits:
         update={"palate_stg_partition_positions": _POSITIONS, "palate_stg_keep_days": 1}
     )
     stage(settings, _MESSAGES)
-    vault.run(settings, Caller.in_shell("vault"))
+    vault.run(settings, FOOD, Caller.in_shell("vault"))
     waits = Waits()
     with (
         connect(settings) as reader,

@@ -27,6 +27,7 @@ from palate.publish import stage as publish
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 DATABASE = "bench_bloat"
 _CATALOGS = (
@@ -47,7 +48,7 @@ _RULES = (
 )
 
 _STAGES: dict[str, Callable[[Settings, Caller], Outcome]] = {
-    vault.STAGE: vault.run,
+    FOOD.vault: lambda *to: vault.run(to[0], FOOD, to[1]),
     dictionaries.STAGE: pipelines.look_up,
     **{
         name: lambda *to, name=name: marts.run(to[0], name, to[1])

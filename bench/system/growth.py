@@ -30,6 +30,7 @@ from palate.marts.definitions import load_marts
 from palate.schema.migrate import migrate
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 BATCH = 1_000
 TOTAL = "vault and marts"
@@ -176,7 +177,7 @@ def _copy(size: int) -> str:
 
 def load(settings: Settings) -> None:
     """Bring vault and marts up to STG, the marts in parallel."""
-    vault.run(settings, Caller.in_shell("vault"))
+    vault.run(settings, FOOD, Caller.in_shell("vault"))
     pipelines.look_up(settings, Caller.in_shell("dictionaries"))
     with ThreadPoolExecutor() as pool:
         for done in [
@@ -190,7 +191,7 @@ def _measure_batch(settings: Settings, series: dict[str, Samples]) -> None:
     stage(settings, BATCH)
     start = _wal_bytes(settings)
     runs: dict[str, Callable[[Settings, Caller], Outcome]] = {
-        vault.STAGE: vault.run,
+        FOOD.vault: lambda *to: vault.run(to[0], FOOD, to[1]),
         dictionaries.STAGE: pipelines.look_up,
         **{name: partial(_run_mart, name) for name in load_marts()},
     }

@@ -25,6 +25,7 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.settings import load_settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 ONE, TWO, APART = "one", "two", "apart"
 _PARTITIONS = 6
@@ -136,10 +137,10 @@ def _work(
     barrier.wait(120)
     for stage in work.stages:
         caller = Caller.in_shell(stage)
-        if stage == drain.STAGE:
-            drain.run(settings, caller, Limits(partitions=work.partitions))
-        elif stage == vault.STAGE:
-            vault.run(settings, caller)
+        if stage == FOOD.drain:
+            drain.run(settings, FOOD, caller, Limits(partitions=work.partitions))
+        elif stage == FOOD.vault:
+            vault.run(settings, FOOD, caller)
         else:
             marts.run(settings, stage, caller)
     ends.put(time.monotonic())

@@ -22,6 +22,7 @@ from palate.counted import counted
 from palate.engine.outcome import Caller
 from palate.schema.migrate import migrate
 from palate.vault import stage as vault
+from tests.food import FOOD
 
 LINES = "v_order_item"
 TABLE = "s_order_item"
@@ -142,7 +143,7 @@ def measure_loads(services: Services, *, repetitions: int) -> dict[bool, Samples
             stage(settings, _LOADED)
             services.checkpoint()
             with samples.timed(1 / _LOADED):
-                vault.run(settings, Caller.in_shell(vault.STAGE))
+                vault.run(settings, FOOD, Caller.in_shell(FOOD.vault))
     services.drop_database(_DATABASE)
     return found
 

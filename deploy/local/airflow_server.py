@@ -97,7 +97,7 @@ def is_watching(settings: Settings) -> bool:
     """Return whether the watch has checked lately."""
     try:
         with connect(settings) as conn:
-            return freshness.assess(conn, settings).is_watched
+            return freshness.is_watched(conn)
     except PalateError:
         return False
 

@@ -46,6 +46,12 @@ class Check:
     is_by_piece: bool = False
 
     @property
+    def area(self) -> str | None:
+        """Return the area whose check it is; None if it is one of all."""
+        top, name, *_ = Path(self.path).parts
+        return name if top == "areas" else None
+
+    @property
     def full_name(self) -> str:
         """Return the name that selects it."""
         return f"{self.group}/{self.name}"

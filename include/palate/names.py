@@ -16,14 +16,22 @@ HUB_KEY_NAMESPACE = UUID("7f288a2e-0ad0-4039-8e59-6c9838d87307")
 # The feed that numbers dictionary entries as they are staged.
 DICTIONARY_FEED = "dictionaries"
 
-# The feed that numbers the positions of replays (ADR 0010).
+# The feed that numbers the positions of replays (ADR 0010); each area has its own.
 REPLAY_FEED = "replays"
 
 # The feed of tag states to be published, numbered by their versions.
 TAG_FEED = "tag_states"
 
-# The table with a row per message of an order: batches are cut by its rows.
-ORDER_VERSIONS = "dds.s_order_version"
+
+def is_replay(topic: str) -> bool:
+    """Return whether a log is the feed of an area's replays."""
+    return topic.rpartition("/")[2] == REPLAY_FEED
+
+
+def is_feed(topic: str) -> bool:
+    """Return whether Palate numbers a log itself; a Kafka topic's name has no slash."""
+    return "/" in topic or topic in (DICTIONARY_FEED, REPLAY_FEED, TAG_FEED)
+
 
 LOAD_DT = "load_dt"
 LOAD_SRC = "load_src"

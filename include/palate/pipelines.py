@@ -1,104 +1,178 @@
-"""The stages in their order; and all of them run once, without Airflow."""
+"""The stages of each area in their order; and all run once, without Airflow."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from palate import marts, publish, tags, vault
 from palate.engine import Caller, Outcome, Pipeline, Stage
-from palate.errors import PalateError, SettingsError
+from palate.errors import DefinitionError, NotFoundError, PalateError, SettingsError
 from palate.landing import dictionaries, drain
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
 log = logging.getLogger(__name__)
 
+# What a run of a stage needs beside its area.
+Run = Callable[[Settings, Caller], Outcome]
 
-def food() -> Pipeline:
-    """Return the stages of the orders; each mart's folder adds one."""
-    return Pipeline(
-        "food",
-        (
-            (Stage(drain.STAGE, drain.run),),
-            (
-                Stage(
-                    vault.STAGE,
-                    vault.run,
-                    upstream=vault.stage.UPSTREAM,
-                    reads_staging=True,
-                ),
-            ),
-            (
-                Stage(
-                    dictionaries.STAGE,
-                    look_up,
-                    upstream=(vault.STAGE,),
-                    marks=(dictionaries.NAMING_STAGE,),
-                ),
-            ),
-            tuple(
-                Stage(
-                    mart.stage,
-                    _counting(mart.name),
-                    upstream=(vault.STAGE,),
-                    is_optional=True,
-                )
-                for mart in marts.load_marts().values()
-            ),
-            (Stage(tags.STAGE, tags.run, marks=()),),
-            (
-                Stage(
-                    publish.STAGE,
-                    publish.run,
-                    upstream=(vault.STAGE,),
-                    marks=(publish.ORDERS,),
-                    is_optional=True,
-                ),
-            ),
-        ),
+
+def pipeline(area: Area) -> Pipeline:
+    """Return the stages that an area's ``area.yaml`` names.
+
+    :raises DefinitionError: if it names one that there is not
+    """
+    for name in area.stages:
+        if name not in _LAYERS:
+            message = (
+                f"sql/areas/{area.name}/area.yaml: stages names {name}. There are: "
+                f"{', '.join(_LAYERS)}."
+            )
+            raise DefinitionError(message)
+    return Pipeline(area.name, tuple(_LAYERS[name](area) for name in area.stages))
+
+
+def find_stage(settings: Settings, name: str) -> Stage:
+    """Return the stage of a name in the ledger, of any area that is on.
+
+    :raises NotFoundError: if there is none
+    """
+    for area in catalog.areas(settings):
+        for stage in pipeline(area):
+            if stage.name == name:
+                return stage
+    message = (
+        f"There is no stage {name}: its definition is gone, or PALATE_AREAS leaves out "
+        "its area. Its task goes with the next parse of the DAGs."
     )
+    raise NotFoundError(message)
 
 
 def look_up(settings: Settings, caller: Caller) -> Outcome:
     """Ask Redis for the entries that are due, and load what was found."""
-    return dictionaries.run(settings, caller, vault.stage.load_waiting)
+    area = catalog.area_with(settings, "dictionaries")
+    load = partial(_load_waiting, area)
+    return dictionaries.run(settings, area, caller, load)
 
 
 def look_up_all(settings: Settings, caller: Caller) -> Outcome:
     """Ask Redis for every entry again, and load what changed."""
-    return dictionaries.sync(settings, caller, vault.stage.load_waiting)
+    area = catalog.area_with(settings, "dictionaries")
+    load = partial(_load_waiting, area)
+    return dictionaries.sync(settings, area, caller, load)
 
 
 def run_pipeline(settings: Settings) -> Iterator[Outcome]:
-    """Run every stage once; yield each outcome.
+    """Run every stage of every area once; yield each outcome.
 
-    A stage that fails ends the run; what was committed stays, and the next run goes on
-    from there. A failed drain may have staged other partitions: those are loaded first.
+    A stage that fails ends its area's run; what was committed stays, and the next run
+    goes on from there. A failed drain may have staged other partitions: those are
+    loaded first. Other areas are run all the same; the first failure is raised last.
     """
-    first, *others = food().layers
     failed: PalateError | None = None
-    try:
-        yield from _run(settings, [first])
-    except SettingsError:
-        raise
-    except PalateError as error:
-        failed = error
-    try:
-        yield from _run(settings, others)
-    except PalateError as error:
-        if failed is None:
-            raise
-        log.error("%s", error)  # the run ends with the first failure
+    for area in catalog.areas(settings):
+        first, *others = pipeline(area).layers
+        for layers in ([first], others):
+            try:
+                yield from _run(settings, layers)
+            except SettingsError:
+                raise
+            except PalateError as error:
+                if failed:
+                    log.error("%s", error)  # the run ends with the first failure
+                failed = failed or error
     if failed:
         raise failed
 
 
-def follow_vault(settings: Settings) -> Iterator[Outcome]:
-    """Run the stages after the dictionaries: marts, tags, publish; yield outcomes."""
-    yield from _run(settings, food().behind(dictionaries.STAGE))
+def follow_replays(settings: Settings) -> Iterator[Outcome]:
+    """Run what takes replayed messages, in each area; yield outcomes.
+
+    Those are the vault, and what follows it without asking a service.
+    """
+    for area in catalog.areas(settings):
+        names = [name for name in area.stages if name not in ("drain", "dictionaries")]
+        yield from _run(settings, [_LAYERS[name](area) for name in names])
 
 
-def _counting(mart: str) -> Callable[[Settings, Caller], Outcome]:
-    return lambda settings, caller: marts.run(settings, mart, caller)
+def follow_dictionaries(settings: Settings) -> Iterator[Outcome]:
+    """Run what follows the dictionaries: marts, tags, publish; yield outcomes."""
+    area = catalog.area_with(settings, "dictionaries")
+    yield from _run(settings, pipeline(area).behind(dictionaries.STAGE))
+
+
+def _drains(area: Area) -> tuple[Stage, ...]:
+    return (Stage(area.drain, partial(_with_area, drain.run, area)),)
+
+
+def _vaults(area: Area) -> tuple[Stage, ...]:
+    run = partial(_with_area, vault.run, area)
+    return (Stage(area.vault, run, upstream=area.upstream, reads_staging=True),)
+
+
+def _dictionaries(area: Area) -> tuple[Stage, ...]:
+    return (
+        Stage(
+            dictionaries.STAGE,
+            look_up,
+            upstream=(area.vault,),
+            marks=(dictionaries.NAMING_STAGE,),
+        ),
+    )
+
+
+def _marts(area: Area) -> tuple[Stage, ...]:
+    return tuple(
+        Stage(
+            mart.stage,
+            partial(_count, mart.name),
+            upstream=(area.vault,),
+            is_optional=True,
+        )
+        for mart in marts.load_marts().values()
+        if mart.area == area.name
+    )
+
+
+def _tags(area: Area) -> tuple[Stage, ...]:
+    return (Stage(tags.STAGE, tags.run, upstream=(area.vault,), marks=()),)
+
+
+def _publish(area: Area) -> tuple[Stage, ...]:
+    return (
+        Stage(
+            publish.STAGE,
+            publish.run,
+            upstream=(area.vault,),
+            marks=(publish.ORDERS,),
+            is_optional=True,
+        ),
+    )
+
+
+_LAYERS: dict[str, Callable[[Area], tuple[Stage, ...]]] = {
+    "drain": _drains,
+    "vault": _vaults,
+    "dictionaries": _dictionaries,
+    "marts": _marts,
+    "tags": _tags,
+    "publish": _publish,
+}
+
+
+def _with_area(
+    run: Callable[..., Outcome], area: Area, settings: Settings, caller: Caller
+) -> Outcome:
+    return run(settings, area, caller)
+
+
+def _load_waiting(area: Area, settings: Settings, caller: Caller) -> Outcome:
+    return vault.stage.load_waiting(settings, area, caller)
+
+
+def _count(mart: str, settings: Settings, caller: Caller) -> Outcome:
+    return marts.run(settings, mart, caller)
 
 
 def _run(settings: Settings, layers: Iterable[tuple[Stage, ...]]) -> Iterator[Outcome]:

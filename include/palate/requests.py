@@ -16,7 +16,7 @@ from palate.errors import RequestError
 from palate.landing import drain, refusals
 from palate.positions import FeedPartition
 from palate.settings import Settings
-from palate.sources import load_reasons
+from palate.sources import Area, catalog, load_reasons
 from palate.times import moment
 
 WEEK = timedelta(days=7)
@@ -26,13 +26,13 @@ _MOST_OFFSET = 2**63 - 2
 _OFFSETS = re.compile(r"([0-9]{1,19})(?:\s*\.\.\s*([0-9]{1,19}))?")
 
 
-def limits(form: Mapping[str, Any], settings: Settings) -> drain.Limits:
+def limits(form: Mapping[str, Any], settings: Settings, area: Area) -> drain.Limits:
     """Return the limits of a run.
 
-    :raises RequestError: if a topic isn't among PALATE_TOPICS
+    :raises RequestError: if the area has no such topic
     """
     for topic in form["topics"]:
-        check_known("topic", topic, settings.palate_topics)
+        check_known("topic", topic, catalog.topics(settings, area))
     numbers = (form["partitions"] or "").split(",")
     minutes = form["minutes"]
     return drain.Limits(
@@ -143,12 +143,12 @@ def _check_log(
             FeedPartition(*row)
             for row in conn.execute(
                 "SELECT topic, epoch, kafka_partition FROM ops.watermarks"
-                " WHERE stage = %s ORDER BY topic, epoch, kafka_partition",
-                (drain.STAGE,),
+                " WHERE stage = ANY(%s) ORDER BY topic, epoch, kafka_partition",
+                ([area.drain for area in catalog.areas(settings)],),
             )
         ]
     if topic:
-        known = {*settings.palate_topics, *(log.topic for log in logs)}
+        known = {*catalog.all_topics(settings), *(log.topic for log in logs)}
         check_known("topic", topic, sorted(known))
         logs = [log for log in logs if log.topic == topic]
     if epoch is not None:

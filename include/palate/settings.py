@@ -11,19 +11,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from palate import local_stack
 from palate.errors import SettingsError
-from palate.names import DICTIONARY_FEED, REPLAY_FEED, TAG_FEED
+from palate.names import is_feed
 
 # More than anybody needs, and too little to overflow in PostgreSQL or a clock.
 _MOST = 10**9
 _MOST_DAYS = 36_500
 _MOST_WAIT = 2_000_000  # seconds; a lock_timeout has milliseconds in an integer
-
-
-class Form(StrEnum):
-    """The two forms of order messages (contract, sections 1 and 2)."""
-
-    RAW = "raw"
-    ENRICHED = "enriched"
 
 
 class KafkaProtocol(StrEnum):
@@ -79,13 +72,14 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
 
-    palate_topics: dict[str, Form] = Field(
+    palate_areas: str = Field(
+        default="", description="which areas are on, by comma; empty: all there are"
+    )
+    palate_topics: dict[str, str] | None = Field(
+        default=None,
         min_length=1,
-        default={
-            "order-service_orders": Form.RAW,
-            "stg-service-orders": Form.ENRICHED,
-        },
-        description="which topics are read, and which form each carries",
+        description="topics that are read in place of the sources' own, and which form "
+        "each carries",
     )
     palate_tags_topic: str = Field(
         default="cdm-user-tags", min_length=1, description="where tags are published"
@@ -188,10 +182,18 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return servers
 
+    @field_validator("palate_topics", mode="before")
+    @classmethod
+    def _is_json(cls, topics: Any) -> Any:
+        if isinstance(topics, str):
+            message = 'it is no JSON such as {"order-service_orders": "raw"}'
+            raise ValueError(message)
+        return topics
+
     @field_validator("palate_topics")
     @classmethod
-    def _are_no_feeds(cls, topics: dict[str, Form]) -> dict[str, Form]:
-        taken = sorted({DICTIONARY_FEED, REPLAY_FEED, TAG_FEED} & topics.keys())
+    def _are_no_feeds(cls, topics: dict[str, str] | None) -> dict[str, str] | None:
+        taken = sorted(filter(is_feed, topics or ()))
         if taken:
             message = f"{', '.join(taken)}: a feed of Palate's own has that name"
             raise ValueError(message)

@@ -1,9 +1,10 @@
-"""The assets of the pipeline, so that the asset graph shows the data flow.
+"""The assets of the areas that are on, so that the asset graph shows the data flow.
 
 Their URIs name the Connections, not the hosts: they stay the same wherever the pipeline
 runs, and reading a DAG file needs no Connection.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
@@ -11,10 +12,11 @@ from pydantic import SecretStr
 
 from palate.names import AREAS_FOLDER
 from palate.settings import Settings
+from palate.sources import Area, catalog
 from palate_airflow.bell import KafkaBell
 
 _SETTINGS = Settings(dwh_dsn=SecretStr(""))
-TOPICS = sorted(_SETTINGS.palate_topics)
+AREAS = {area.name: area for area in catalog.areas(_SETTINGS)}
 
 
 def topic(name: str) -> Asset:
@@ -22,22 +24,30 @@ def topic(name: str) -> Asset:
     return Asset(name, uri=f"kafka://kafka:9092/{name}", group="kafka")
 
 
-# What the bell rings for; it has no data of its own.
-ORDERS_WAITING = Asset(
-    "orders_waiting",
-    group="kafka",
-    watchers=[AssetWatcher(name="bell", trigger=KafkaBell(topics=TOPICS))],
-)
-# The ticks are the safety net, and make the DAG fit for backfills: each has an
-# interval, so that a run's dates say which broker times it covers.
-ORDERS_WAITING_OR_FIVE_MINUTES = AssetOrTimeSchedule(
-    assets=[ORDERS_WAITING],
-    timetable=CronTriggerTimetable(
-        "*/5 * * * *", timezone="UTC", interval=timedelta(minutes=5)
-    ),
-)
-ORDER_TOPICS = [topic(name) for name in TOPICS]
-DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
+def topics_of(area: Area) -> list[str]:
+    """Return the names of an area's topics."""
+    return sorted(catalog.topics(_SETTINGS, area))
+
+
+def all_topics() -> list[str]:
+    """Return the names of the topics of all areas."""
+    return sorted(catalog.all_topics(_SETTINGS))
+
+
+def waiting_or_five_minutes(area: Area) -> AssetOrTimeSchedule:
+    """Return the schedule of an area's DAG: when messages wait, and every five minutes.
+
+    The ticks are the safety net, and make the DAG fit for backfills: each has an
+    interval, so that a run's dates say which broker times it covers.
+    """
+    bell = AssetWatcher(name="bell", trigger=KafkaBell(topics=topics_of(area)))
+    return AssetOrTimeSchedule(
+        # What the bell rings for; it has no data of its own.
+        assets=[Asset(f"{area.label}_waiting", group="kafka", watchers=[bell])],
+        timetable=CronTriggerTimetable(
+            "*/5 * * * *", timezone="UTC", interval=timedelta(minutes=5)
+        ),
+    )
 
 
 def table(name: str) -> Asset:
@@ -49,36 +59,55 @@ def table(name: str) -> Asset:
     return Asset(name, uri=f"postgres://dwh:5432/dwh/{schema}/{relation}", group=schema)
 
 
-ORDER_EVENTS = table("stg.order_events")
-DICTIONARY_ENTRIES = table("stg.dictionary_entries")
-VAULT = table("dds.v_order")
-# The inputs of the marts: the orders, and the names and categories beside them.
-COUNTED = [VAULT, DICTIONARY_ENTRIES]
+def vault(area: Area) -> Asset:
+    """Return the asset that stands for an area's vault."""
+    return table(f"dds.{area.asset}")
 
 
-def marts() -> dict[str, Asset]:
-    """Return the assets of the marts by their names, one per folder of a mart.
+def marts(areas: Iterable[str] = tuple(AREAS)) -> dict[str, Asset]:
+    """Return the assets of the marts of some areas by their names.
 
     Not cached: this module is loaded once, as long as Airflow runs, and a new mart must
     get its task without a restart.
     """
     return {
         path.parent.name: table(f"cdm.{path.parent.name}")
-        for path in sorted(AREAS_FOLDER.glob("*/cdm/*/mart.yaml"))
+        for area in areas
+        for path in sorted(AREAS_FOLDER.glob(f"{area}/cdm/*/mart.yaml"))
     }
 
 
+MESSAGES = table("stg.order_events")
+DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
+DICTIONARY_ENTRIES = table("stg.dictionary_entries")
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")
-# Published feeds and their inputs; two of them are optional.
-PUBLISHED_FROM = [TAGS]
-PUBLISHED = [
-    topic(_SETTINGS.palate_tags_topic),
-    Asset("tags_of_the_app", uri="redis://redis:6379/0/tags", group="redis"),
-]
-if _SETTINGS.palate_publish_orders_to:
-    PUBLISHED_FROM += COUNTED
-    PUBLISHED.append(topic(_SETTINGS.palate_publish_orders_to))
-if _SETTINGS.palate_publish_counters_to:
-    PUBLISHED_FROM += marts().values()
-    PUBLISHED.append(topic(_SETTINGS.palate_publish_counters_to))
+
+
+def counted_from(area: Area) -> list[Asset]:
+    """Return the inputs of an area's marts: its vault, and names and categories."""
+    names = [DICTIONARY_ENTRIES] if "dictionaries" in area.stages else []
+    return [vault(area), *names]
+
+
+def published_from(area: Area) -> list[Asset]:
+    """Return the inputs of the published feeds; two of these are optional."""
+    found = [TAGS]
+    if _SETTINGS.palate_publish_orders_to:
+        found += counted_from(area)
+    if _SETTINGS.palate_publish_counters_to:
+        found += marts([area.name]).values()
+    return found
+
+
+def published() -> list[Asset]:
+    """Return the published feeds."""
+    optional = (
+        _SETTINGS.palate_publish_orders_to,
+        _SETTINGS.palate_publish_counters_to,
+    )
+    return [
+        topic(_SETTINGS.palate_tags_topic),
+        Asset("tags_of_the_app", uri="redis://redis:6379/0/tags", group="redis"),
+        *(topic(name) for name in optional if name),
+    ]

@@ -1,16 +1,15 @@
 """How a task runs a stage: its caller, its report, its failure.
 
-A task's body is one import and one call: ``run_stage("vault.stage")``.
+A task's body is one call: ``run_stage("vault")``.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import (
     ExceptionRetryPolicy,
@@ -26,10 +25,18 @@ from palate_airflow.forms.fields import filled_form
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from palate.engine import Caller
+    from palate.engine import Caller, Outcome
     from palate.errors import PalateError
+    from palate.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+class Report(Protocol):
+    """What some work did."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for XCom."""
 
 
 class StageFailedError(SystemExit):
@@ -94,24 +101,43 @@ def failing_with_a_sentence() -> Iterator[None]:
         raise as_failure(error) from None
 
 
-def drain() -> dict[str, Any]:
-    """Run the drain for the current task, by the form of its run."""
+def run_drain(area: str) -> dict[str, Any]:
+    """Run an area's drain for the current task, by the form of its run."""
     with failing_with_a_sentence():
+        from palate.landing import drain
         from palate.requests import limits
+        from palate.sources import catalog
 
-        asked = limits(filled_form(get_current_context()), task_settings())
-    return run_stage("landing.drain", limits=asked)
+        settings = task_settings()
+        found = catalog.find_area(settings, area)
+        asked = limits(filled_form(get_current_context()), settings, found)
+    return run_as_task(
+        lambda settings, caller: drain.run(settings, found, caller, asked)
+    )
 
 
-def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str, Any]:
+def run_stage(name: str) -> dict[str, Any]:
     """Run a stage for the current task; return what it did, for XCom.
+
+    :param name: its name in the ledger, such as ``vault`` or ``reviews/vault``
+    :raises StageFailedError: if it can't go on
+    """
+
+    def run(settings: Settings, caller: Caller) -> Outcome:
+        from palate import pipelines
+
+        return pipelines.find_stage(settings, name).run(settings, caller)
+
+    return run_as_task(run)
+
+
+def run_as_task(run: Callable[[Settings, Caller], Report]) -> dict[str, Any]:
+    """Run work of the library for the current task; return what it did, for XCom.
 
     The event of the task's asset has the same. Another run that holds the stage is no
     error: it takes what is waiting, and this task says so. A backfill's task is retried
     instead, as no other run does its work.
 
-    :param module: the part of the library that has the stage, such as ``vault.stage``
-    :param function: what runs it
     :raises StageFailedError: if it can't go on
     """
     from palate.errors import StageBusyError
@@ -123,9 +149,7 @@ def run_stage(module: str, function: str = "run", **arguments: Any) -> dict[str,
     logging.getLogger("kafka").setLevel(logging.WARNING)
     with metrics.timed(context["ti"]) as outcome, failing_with_a_sentence():
         try:
-            stage = getattr(importlib.import_module(f"palate.{module}"), function)
-            found = stage(task_settings(), caller=me, **arguments)
-            outcome |= found.as_dict()
+            outcome |= run(task_settings(), me).as_dict()
         except StageBusyError as error:
             if me.interval:
                 log.error("%s What this backfill is to heal waits for it.", error)

@@ -26,7 +26,7 @@ GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
 GRANT INSERT ON ops.check_results TO palate_loader;
 GRANT INSERT, UPDATE ON ops.incidents, ops.watch TO palate_loader;
 GRANT INSERT, DELETE ON ops.log_ends TO palate_loader;
-GRANT UPDATE ON ops.refused_judged TO palate_loader;
+GRANT INSERT, UPDATE ON ops.refused_judged TO palate_loader;
 -- These check what they are asked for, and do it with the rights of the owner.
 GRANT EXECUTE ON FUNCTION
 stg.make_room(text, integer, integer, bigint, bigint, bigint),

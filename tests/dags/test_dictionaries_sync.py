@@ -13,6 +13,7 @@ from palate.pipelines import look_up
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.dags.connections import connect
+from tests.food import FOOD
 from tests.integration.staged import stage_messages, with_topics
 from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, dish, guest, line, menu, raw
 
@@ -35,7 +36,7 @@ def test_move_that_redis_tells_of_is_in_the_marts_when_it_ends(
     with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
         client.set("u", guest("u", DAY_1).value)
         client.set("r", menu("r", DAY_1, dish("d", category="Суп")).value)
-        vault.run(settings, Caller.in_shell("vault"))
+        vault.run(settings, FOOD, Caller.in_shell("vault"))
         look_up(settings, Caller.in_shell("dictionaries"))
         client.set("r", menu("r", DAY_2, dish("d", category="Пицца")).value)
 

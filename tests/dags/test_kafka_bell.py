@@ -15,6 +15,7 @@ from palate.landing import drain
 from palate.settings import Settings
 from palate_airflow.bell import KafkaBell
 from tests.dags.connections import connect
+from tests.food import FOOD
 
 SOON = 30
 
@@ -52,7 +53,7 @@ def test_rings_without_a_payload_for_each_message_that_comes_to_a_quiet_topic(
             for _ in range(2):
                 producer.send(topic, b"connection test").get(10)
                 payloads.append((await _next(rings)).payload)
-                drain.run(warehouse, Caller.in_shell("drain"))
+                drain.run(warehouse, FOOD, Caller.in_shell("drain"))
         return payloads
 
     assert asyncio.run(scene()) == [None, None]
@@ -69,7 +70,7 @@ def test_looks_again_after_its_connection_was_cut(
         async with _hung(warehouse.palate_topics) as rings:
             producer.send(topic, b"connection test").get(10)
             await _next(rings)
-            drain.run(warehouse, Caller.in_shell("drain"))
+            drain.run(warehouse, FOOD, Caller.in_shell("drain"))
             ringing = asyncio.ensure_future(_next(rings))
             await asyncio.sleep(0)
             connection.execute(

@@ -25,7 +25,6 @@ from palate.table_set import TableSet
 from palate.tables import registry
 from palate.tags import stage as tags
 from palate.vault import load
-from palate.vault import stage as vault
 
 
 def plant(bug: str) -> None:
@@ -133,12 +132,12 @@ def _insert_if_different_from_latest() -> None:
 
     @wraps(original)
     def render_load(
-        item: Any, sources: Any = None, tables: TableSet = TableSet.LIVE
+        vault: Any, item: Any, sources: Any = None, tables: TableSet = TableSet.LIVE
     ) -> str:
-        text = original(item, sources, tables)
+        text = original(vault, item, sources, tables)
         if item.table not in ("s_order_status", "s_order_cost", "s_user_names"):
             return text
-        context = vault.load_vault().context(item)
+        context = vault.context(item)
         hashdiff = context["hashdiff"]
         parent = "order_id" if "order_id" in context["primary_key"] else None
         parent = parent or context["primary_key"][0]

@@ -16,6 +16,7 @@ from tests.corpus.poison import CASES
 from tests.faults.ground import Ground
 from tests.faults.table import Results
 from tests.faults.verdict import Verdict
+from tests.food import FOOD
 from tests.integration.staged import caller, stage_messages
 from tests.model.history import Form, Message
 
@@ -58,7 +59,7 @@ def test_no_message_fails_a_batch(
                 messages.append(Message(topics[form], 0, partition, offset, at, value))
             stage_messages(conn, messages)
             with suppress(RefusedShareError):  # raised when all that is right is loaded
-                vault.run(ground.settings, caller("vault", f"fuzz-{start}"))
+                vault.run(ground.settings, FOOD, caller("vault", f"fuzz-{start}"))
         (staged, refused, loaded) = conn.execute(
             "SELECT (SELECT count(*) FROM stg.order_events),"
             " (SELECT count(*) FROM stg.rejected_messages),"

@@ -35,6 +35,7 @@ from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.faults import planted, points
 from tests.faults.points import Trip
+from tests.food import FOOD
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,8 @@ def run_stage(
     """Run one stage as a task of a run."""
     caller = Caller("faults", run_id, stage, try_number=attempt, interval=interval)
     known: dict[str, Callable[[Settings, Caller], Outcome]] = {
-        "drain": drain.run,
-        "vault": vault.run,
+        "drain": lambda *by: drain.run(by[0], FOOD, by[1]),
+        "vault": lambda *by: vault.run(by[0], FOOD, by[1]),
         "dictionaries": pipelines.look_up,
         "sync": pipelines.look_up_all,
         "tags": tags.run,

@@ -10,7 +10,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from palate.clients.kafka_reader import TopicState, open_reader
-from palate.settings import Form, Settings
+from palate.settings import Settings
+from tests.model.history import Form
 
 
 class RawName(str):
@@ -138,4 +139,4 @@ class Broker:
 
     def _topic(self, form: Form) -> str:
         forms = self.settings.palate_topics
-        return next(topic for topic, carried in forms.items() if carried is form)
+        return next(topic for topic, carried in forms.items() if carried == form)

@@ -13,16 +13,17 @@ from psycopg import Connection
 
 from palate.engine.outcome import Caller, Outcome
 from palate.engine.stage import open_run
-from palate.landing import dictionaries, drain
+from palate.landing import dictionaries
 from palate.landing.partitions import ensure_partitions
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import advance, watermarks
-from palate.settings import Form, Settings
+from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
-from tests.model.history import FORMS, Entry, Message, Rule
+from tests.food import FOOD
+from tests.model.history import FORMS, Entry, Form, Message, Rule
 
 _TYPES = (
     "text", "int4", "int4", "int8", "timestamptz", "bytea", "bytea", "timestamptz",
@@ -62,7 +63,7 @@ def stage_messages(
     for message in rows:
         log = FeedPartition(message.topic, message.epoch, message.partition)
         ends[log] = message.offset + 1
-    done = watermarks(conn, drain.STAGE)
+    done = watermarks(conn, FOOD.drain)
     ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
     with conn.transaction():
         ensure_partitions(conn, settings or _ANY, ranges)
@@ -84,7 +85,7 @@ def stage_messages(
                         staged_dt,
                     )
                 )
-        advance(conn, drain.STAGE, ranges, staged_dt)
+        advance(conn, FOOD.drain, ranges, staged_dt)
 
 
 def stage_entries(settings: Settings, entries: Iterable[Entry]) -> None:
@@ -129,7 +130,7 @@ def set_rules(conn: Connection, rules: Iterable[Rule]) -> None:
 
 def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
     """Run the vault, each mart and the tags once; return their outcomes by stage."""
-    outcomes = [vault.run(settings, caller("vault", run_id))]
+    outcomes = [vault.run(settings, FOOD, caller("vault", run_id))]
     outcomes += [
         marts.run(settings, name, caller(name, run_id)) for name in load_marts()
     ]

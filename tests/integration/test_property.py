@@ -16,6 +16,7 @@ from palate.marts.definitions import load_marts
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
     caller,
@@ -67,7 +68,7 @@ class Runs:
 
     def _run(self, stage: str, run_id: str) -> None:
         if stage == "vault":
-            vault.run(self.settings, caller(stage, run_id))
+            vault.run(self.settings, FOOD, caller(stage, run_id))
         elif stage == "tags":
             tags.run(self.settings, caller(stage, run_id))
         elif stage == "rebuild tags":

@@ -9,11 +9,14 @@ from palate.marts.definitions import load_marts
 from palate.marts.mart_sql import MartSql
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.schema import migrate
+from palate.sources import catalog
 from palate.sql import render
 from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import compare, load, parse
 from palate.vault.definitions import Hub, load_vault
+
+AREAS = [catalog.load_area(name) for name in catalog.area_names()]
 
 Statement = tuple[str, str]
 
@@ -42,18 +45,23 @@ def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
     """Give those that a rebuild runs for its own tables, and live runs for theirs."""
     definitions = load_vault()
     for item in definitions.in_load_order:
-        yield f"load {item.table}", load.render_load(item, tables=tables)
+        text = load.render_load(definitions, item, tables=tables)
+        yield f"load {item.table}", text
         make, *_ = migrate.table_statements(definitions.context(item), tables)
         yield f"make {item.table}", make
     relations = frozenset(
         name for hub in definitions.tables.values() for name in hub.source
     )
-    known = load.known_statements(relations, tables)
+    known = [
+        one
+        for area in AREAS
+        for one in load.known_statements(area.name, relations, tables)
+    ]
     for number, statement in enumerate(known, start=1):
         yield f"known {number}", statement
-    for source in migrate.sources():
+    for source in (one for area in AREAS for one in area.sources):
         for number, step in enumerate(parse.parse_steps(source, tables), start=1):
-            yield f"parse {source} {number}", step.statement
+            yield f"parse {source.name} {number}", step.statement
     for name in load_marts():
         for one in refresh.refresh_statements(name, tables):
             yield f"refresh {name} {one.name}", one.statement
@@ -64,7 +72,7 @@ def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
 
 def _of_definitions() -> Iterator[Statement]:
     for item in load_vault().in_load_order:
-        differing = compare.differing_statement(item.table, item.source)
+        differing = compare.differing_statement(item.area, item.table, item.source)
         if differing:
             yield f"differing {item.table}", differing
 
@@ -99,7 +107,7 @@ def _of_publishing() -> Iterator[Statement]:
 
 def _of_checks() -> Iterator[Statement]:
     for check in load_checks():
-        for subject in subjects(check.group):
+        for subject in subjects(check.group, catalog.area_names()):
             name = f"check {check.full_name} {subject}"
             yield name, query(check.path, subject)
             if check.group in ("marts", "tags"):

@@ -86,7 +86,7 @@ def test_wrong_definition_is_named_with_its_field(folder: Path, name: str) -> No
     (folder / "food" / "dds" / file).write_text(text, encoding="utf-8")
 
     with pytest.raises(DefinitionError) as error:
-        load_vault(folder)
+        load_vault(folder=folder)
 
     assert file in str(error.value)
     assert message in str(error.value)
@@ -97,7 +97,7 @@ def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
     text = HUB + "colour: red\n"
     (folder / "food" / "dds" / "hubs" / "h_x.yml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError, match=r"h_x\.yml: colour"):
-        load_vault(folder)
+        load_vault(folder=folder)
 
 
 MART = "description: What a test adds.\n"

@@ -10,11 +10,10 @@ from palate.marts.definitions import load_marts
 from palate.publish import messages
 from palate.sql import Step
 from palate.vault import parse
+from tests.food import FOOD
 
 PARSE = [
-    (source, step)
-    for source in ("orders", "dictionaries")
-    for step in parse.parse_steps(source)
+    (source.name, step) for source in FOOD.sources for step in parse.parse_steps(source)
 ]
 STEPS = [
     *messages.order_steps(),

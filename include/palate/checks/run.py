@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import incidents, tags, vault
+from palate import incidents, tags
 from palate.check_definitions import Check, Severity, load_checks
 from palate.checks.subjects import query, subjects
 from palate.counted import counted
@@ -26,12 +26,19 @@ from palate.database import Connection, connect
 from palate.engine import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.incidents import Kind
-from palate.landing import drain, retention
+from palate.landing import retention
 from palate.marts import compare, doubled, load_marts
 from palate.monitoring import freshness
 from palate.names import DICTIONARY_FEED, EXAMPLES
-from palate.positions import Range, messages, open_ranges, watermarks
+from palate.positions import (
+    FeedPartition,
+    Range,
+    messages,
+    open_ranges,
+    watermarks,
+)
 from palate.settings import Settings
+from palate.sources import catalog
 from palate.sql import count_rows
 from palate.text import row_as_text
 from palate.vault import load_vault
@@ -133,8 +140,8 @@ def run_checks(
     results = []
     with connect(settings) as conn:
         being_filled = _being_filled(conn)
-        for check in _chosen(names):
-            for subject in subjects(check.group):
+        for check in _chosen(settings, names):
+            for subject in subjects(check.group, _areas_on(settings)):
                 if subject in being_filled:
                     note = "It is being filled from the history."
                     result = _result(check, subject, 0.0, note=note, is_skipped=True)
@@ -154,10 +161,10 @@ def reconcile(settings: Settings) -> list[Result]:
     """
     results = []
     with connect(settings) as conn:
-        for check in load_checks():
+        for check in _chosen(settings, ()):
             if check.group not in _COMPARED:
                 continue
-            for subject in subjects(check.group):
+            for subject in subjects(check.group, _areas_on(settings)):
                 result = _check(conn, settings, check, subject)
                 mart = load_marts().get(subject.partition(".")[2])
                 if mart:
@@ -166,8 +173,13 @@ def reconcile(settings: Settings) -> list[Result]:
     return results
 
 
-def _chosen(names: Iterable[str]) -> list[Check]:
-    checks = {check.full_name: check for check in load_checks()}
+def _areas_on(settings: Settings) -> set[str]:
+    return {area.name for area in catalog.areas(settings)}
+
+
+def _chosen(settings: Settings, names: Iterable[str]) -> list[Check]:
+    on = {None, *_areas_on(settings)}
+    checks = {check.full_name: check for check in load_checks() if check.area in on}
     wanted = list(names) or list(checks)
     for name in wanted:
         if name not in checks:
@@ -187,7 +199,7 @@ def _being_filled(conn: Connection) -> set[str]:
 def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> Result:
     if not check.is_by_piece:
         return _check_at_once(conn, settings, check, subject)
-    logs = [messages.whole(log) for log in watermarks(conn, drain.STAGE)]
+    logs = [messages.whole(log) for log in _staged(conn, settings, check)]
     parts = [
         _check_at_once(conn, settings, check, subject, piece)
         for piece in messages.pieces(conn, logs)
@@ -278,9 +290,10 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
         if tags.rules_pending(conn):
             return "Changed rules are not taken up yet.", True
         return "", tags.has_pending(conn)
-    if name not in load_marts():
+    mart = load_marts().get(name)
+    if mart is None:
         return "", False
-    waiting = open_ranges(conn, load_marts()[name].stage, [vault.STAGE])
+    waiting = open_ranges(conn, mart.stage, [mart.upstream])
     if any(item.log.topic == DICTIONARY_FEED for item in waiting):
         return "Entries of dictionaries are not counted yet.", True
     number = sum(len(item) for item in waiting)
@@ -295,7 +308,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
     (now,) = conn.execute("SELECT clock_timestamp()").fetchone() or (None,)
     return tags.VALUES | {
         "now": now,
-        "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
+        "promised_dts": Jsonb(_promised(settings, now)),
         "asleep_dt": now - timedelta(seconds=freshness.ASLEEP_SECONDS),
         "day_dt": now - timedelta(days=1),
         "week_dt": now - timedelta(days=8),
@@ -303,6 +316,25 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
         "refused_least": settings.palate_refused_least,
         "many_partitions": retention.MANY_PARTITIONS,
         "tables": ["messages", *load_vault().tables],
+    }
+
+
+def _promised(settings: Settings, now: datetime) -> dict[str, str]:
+    """Return for each topic since when no message of it may wait."""
+    return {
+        topic: (now - timedelta(seconds=freshness.promised(settings, area))).isoformat()
+        for area in catalog.areas(settings)
+        for topic in catalog.topics(settings, area)
+    }
+
+
+def _staged(conn: Connection, settings: Settings, check: Check) -> set[FeedPartition]:
+    """Return the logs that a check by piece reads: those of its area, or of all."""
+    return {
+        log
+        for area in catalog.areas(settings)
+        if check.area in (None, area.name)
+        for log in watermarks(conn, area.drain)
     }
 
 

@@ -1,18 +1,21 @@
 """What a check is rendered for: each table or mart of its kind, or once."""
 
+from collections.abc import Collection
+
 from palate import tags
 from palate.marts import compare, load_marts
 from palate.sql import render
 from palate.vault import load_vault
 
 
-def subjects(group: str) -> list[str]:
-    """Return the names of what a folder of checks is about."""
-    tables = load_vault().tables.values()
+def subjects(group: str, areas: Collection[str]) -> list[str]:
+    """Return the names of what a folder of checks is about, in some areas."""
+    tables = [one for one in load_vault().tables.values() if one.area in areas]
     if found := [f"dds.{item.table}" for item in tables if item.kind == group]:
         return found
     if group == "marts":
-        return [f"cdm.{name}" for name in load_marts()]
+        marts = load_marts().items()
+        return [f"cdm.{name}" for name, mart in marts if mart.area in areas]
     return ["cdm.user_tags" if group == "tags" else group]
 
 

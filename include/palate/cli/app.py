@@ -1,12 +1,13 @@
 """The command ``palate``: what a person does more than once, in a shell."""
 
 import logging
+from itertools import groupby
 from typing import Annotated
 
 import typer
 from rich.logging import RichHandler
 
-from palate import marts, publish, tags, vault
+from palate import marts, publish, tags
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
@@ -30,11 +31,15 @@ from palate.engine import Caller
 from palate.errors import SettingsError
 from palate.landing import replays
 from palate.marts import load_marts
+from palate.monitoring import Freshness
 from palate.pipelines import run_pipeline
 from palate.reads import status
 from palate.settings import load_settings
 from palate.simulate import app as simulate_app
 from palate.text import escape_controls
+
+# What rebuilds the vault and all marts, beside a mart's name.
+_VAULT = "vault"
 
 app = typer.Typer(
     help="Order messages from Kafka to a Data Vault and counter marts in PostgreSQL.",
@@ -123,12 +128,12 @@ def rebuild(
     Exits with 15 if that can't be, with 16 if an approval is missing.
     """
     with exit_on_error():
-        known = [*load_marts(), "user_tags", vault.STAGE]
+        known = [*load_marts(), "user_tags", _VAULT]
         if mart not in known:
             message = f"There is no mart {mart}. There are: {', '.join(known)}."
             raise SettingsError(message)
         settings = load_settings()
-        if mart == vault.STAGE:
+        if mart == _VAULT:
             rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
             return
         if mart in load_marts():
@@ -158,32 +163,9 @@ def publish_changes(
 
 
 def _print_status(found: status.Status) -> None:
-    names = list(load_marts())
-    rows = []
-    for item in found.logs:
-        epoch = f" epoch {item.epoch}" if item.epoch else ""
-        age = item.oldest_waiting_seconds
-        rows.append(
-            [
-                f"{item.topic}[{item.partition}]{epoch}",
-                "?" if item.end_offset is None else str(item.end_offset),
-                str(item.staged),
-                str(item.loaded),
-                *[str(item.marts[name]) for name in names],
-                str(item.lag),
-                f"{age} s" if age is not None else "not known" if item.lag else "-",
-            ]
-        )
-    heads = ("log", "end", "staged", "loaded", *names, "lag", "oldest waiting")
-    print_table(heads, rows)
-    promise = found.freshness
-    since = (
-        "The oldest message waits for the marts, nobody knows for how long: the watch "
-        "does not run"
-        if promise.waiting_seconds is None
-        else f"The oldest message waits for the marts for {promise.waiting_seconds:g} s"
-    )
-    out.print(f"{since}; {promise.promised_seconds:g} s are promised.")
+    for area, logs in groupby(found.logs, key=lambda item: item.area):
+        _print_logs(area, list(logs))
+    _print_promises(found.promises)
     refused = ", ".join(f"{reason} {n}" for reason, n in found.refused.items())
     dismissed = f" Dismissed: {found.dismissed}." if found.dismissed else ""
     out.print(f"Refused: {refused or 'none'}.{dismissed}")
@@ -211,3 +193,35 @@ def _print_status(found: status.Status) -> None:
         out.print(str(new))
     for problem in found.problems:
         errors.print(escape_controls(problem), style="yellow")
+
+
+def _print_logs(area: str, logs: list[status.LogStatus]) -> None:
+    names = list(logs[0].marts)
+    rows = []
+    for item in logs:
+        epoch = f" epoch {item.epoch}" if item.epoch else ""
+        age = item.oldest_waiting_seconds
+        rows.append(
+            [
+                f"{item.topic}[{item.partition}]{epoch}",
+                "?" if item.end_offset is None else str(item.end_offset),
+                str(item.staged),
+                str(item.loaded),
+                *[str(offset) for offset in item.marts.values()],
+                str(item.lag),
+                f"{age} s" if age is not None else "not known" if item.lag else "-",
+            ]
+        )
+    heads = (f"log of {area}", "end", "staged", "loaded", *names, "lag")
+    print_table((*heads, "oldest waiting"), rows)
+
+
+def _print_promises(promises: list[Freshness]) -> None:
+    for promise in promises:
+        whose = f"The oldest message waits for the marts of {promise.area}"
+        since = (
+            f"{whose}, nobody knows for how long: the watch does not run"
+            if promise.waiting_seconds is None
+            else f"{whose} for {promise.waiting_seconds:g} s"
+        )
+        out.print(f"{since}; {promise.promised_seconds:g} s are promised.")

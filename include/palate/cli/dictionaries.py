@@ -16,7 +16,7 @@ from palate.cli.output import (
 from palate.counted import counted
 from palate.engine import Caller
 from palate.landing import dictionaries
-from palate.pipelines import follow_vault, look_up_all
+from palate.pipelines import follow_dictionaries, look_up_all
 from palate.reads import entry
 from palate.settings import load_settings
 from palate.text import escape_controls
@@ -30,7 +30,7 @@ def sync(as_json: AsJson = False) -> None:
     with exit_on_error():
         settings = load_settings()
         outcomes = [look_up_all(settings, Caller.in_shell(dictionaries.STAGE))]
-        for outcome in (*outcomes, *follow_vault(settings)):
+        for outcome in (*outcomes, *follow_dictionaries(settings)):
             print_outcome(outcome, as_json)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from palate import requests, vault
+from palate import requests
 from palate.cli.output import (
     AsJson,
     DecidedBy,
@@ -24,7 +24,7 @@ from palate.decisions import current_user, required_text
 from palate.engine import Caller
 from palate.errors import NotFoundError, RequestError
 from palate.landing import refusals, replays
-from palate.pipelines import follow_vault
+from palate.pipelines import follow_replays
 from palate.positions import FeedPartition
 from palate.reads import refused
 from palate.settings import load_settings
@@ -200,11 +200,10 @@ def replay(
     _check_meant(selection, everything)
     selection = replace(selection, with_dismissed=dismissed, limit=limit)
     settings = load_settings()
-    queued = replays.run(settings, Caller.in_shell(replays.STAGE), selection)
+    queued = replays.run(settings, Caller.in_shell("replay"), selection)
     print_outcome(queued, as_json)
     # Even if nothing was queued: an earlier, unfinished replay is finished.
-    print_outcome(vault.run(settings, Caller.in_shell(vault.STAGE)), as_json)
-    for outcome in follow_vault(settings):
+    for outcome in follow_replays(settings):
         print_outcome(outcome, as_json)
     if queued.counts["queued"] and not as_json:
         left = refused.still_refused(settings, queued.as_ranges())

@@ -7,14 +7,13 @@ import typer
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from palate import requests, vault
+from palate import requests
 from palate.cli.output import AsJson, errors, exit_on_error, out, print_json
 from palate.engine import Batch, Caller, plans
 from palate.history import reload as reloading
 from palate.history import reload_share
-from palate.landing import restage
-from palate.marts import load_marts
 from palate.settings import Settings, load_settings
+from palate.sources import Area, catalog
 
 
 def reload(
@@ -30,6 +29,9 @@ def reload(
     resume: Annotated[
         bool, typer.Option(help="Go on with such a reload that did not end.")
     ] = False,
+    area_name: Annotated[
+        str | None, typer.Option("--area", help="Of which area; default: the first.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Reload a time of history: restore what is missing, compare the rest.
@@ -40,14 +42,16 @@ def reload(
     with exit_on_error():
         request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
+        area = catalog.areas(settings)[0]
+        if area_name:
+            area = catalog.find_area(settings, area_name)
         caller = Caller.in_shell("reload")
         if resume:
             caller = reloading.interrupted(settings, caller, request)
         with Progress(console=errors, disable=as_json, transient=True) as progress:
-            bar = _Bar(settings, caller, progress)
-            found = reloading.run_all(
-                settings, replace(caller, on_batch=bar.on_batch), request
-            )
+            bar = _Bar(settings, area, caller, progress)
+            watched = replace(caller, on_batch=bar.on_batch)
+            found = reloading.run_all(settings, area, watched, request)
         if as_json:
             print_json(found.as_dict())
         else:
@@ -58,17 +62,15 @@ def reload(
 class _Bar:
     """A bar for each layer, over its planned positions or guests."""
 
-    def __init__(self, settings: Settings, caller: Caller, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, area: Area, caller: Caller, progress: Progress
+    ) -> None:
         """Keep what is needed to find out how much there is to do."""
         self._watch = reload_share.ReloadProgress(settings, caller)
         self._progress = progress
         self._bars = {
-            stage: progress.add_task(name, total=None)
-            for stage, name in {
-                restage.STAGE: reloading.MESSAGES,
-                vault.stage.RELOAD: reloading.VAULT,
-                **{mart.stage: name for name, mart in load_marts().items()},
-            }.items()
+            reloading.stage_of(area, layer): progress.add_task(layer, total=None)
+            for layer in reloading.layers(area)
         }
 
     def on_batch(self, stage: str, batch: Batch) -> None:

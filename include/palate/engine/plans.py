@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from palate.database import Connection
 from palate.engine.outcome import Caller
-from palate.names import DICTIONARY_FEED
 from palate.positions import FeedPartition, Range, range_sets
 
 
@@ -57,13 +56,15 @@ def enter(
     request: Request,
     found: Iterable[Range],
     states: dict[FeedPartition, tuple[int, int]],
+    staged_by: Iterable[str],
 ) -> Plan:
     """Record the plan of a run, in place of an earlier one and its progress.
 
     :param found: the positions of the interval, from STG and the broker
     :param states: the first offset that the broker keeps of each log, and its end
+    :param staged_by: the stages whose watermarks say what is staged
     """
-    ranges = range_sets.cut(_done(conn), range_sets.merged(found))
+    ranges = range_sets.cut(_done(conn, staged_by), range_sets.merged(found))
     compared = range_sets.cut(states, ranges)
     with conn.transaction():
         # A new id: an attempt that still works on the old plan can enter nothing more.
@@ -117,10 +118,12 @@ def planned(conn: Connection, caller: Caller) -> Plan | None:
     return Plan(reload_id, request, found[False], found[True])
 
 
-def _done(conn: Connection) -> dict[FeedPartition, tuple[int, int]]:
+def _done(
+    conn: Connection, stages: Iterable[str]
+) -> dict[FeedPartition, tuple[int, int]]:
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, first_offset, next_offset"
         " FROM ops.watermarks WHERE stage = ANY(%s)",
-        (["drain", DICTIONARY_FEED],),
+        (list(stages),),
     )
     return {FeedPartition(*log): (first, after) for *log, first, after in rows}

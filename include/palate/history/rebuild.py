@@ -28,15 +28,20 @@ from palate.marts import load_marts
 from palate.outbox import counters, tags_waiting
 from palate.positions import open_ranges
 from palate.settings import Settings
+from palate.sources import Area, catalog
 from palate.table_set import TableSet
 
 log = logging.getLogger(__name__)
 
 STAGE = "rebuild"
-VAULT = f"{STAGE}:vault"
 
 # How long readers may wait for the swap, and the swap for them, before it gives up.
 _SWAP_WAIT = "5s"
+
+
+def vault_stage(area: Area) -> str:
+    """Return the stage that fills the new tables of an area's vault."""
+    return area.stage(f"{STAGE}:vault")
 
 
 def build(settings: Settings, caller: Caller) -> Outcome:
@@ -162,10 +167,14 @@ def discard(settings: Settings, caller: Caller | None = None) -> bool:
 def progress(conn: Connection) -> tuple[int, int]:
     """Return how many positions the new vault has, and how many the live one."""
     return conn.execute(
-        "SELECT coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0),"
-        " coalesce(sum(next_offset - first_offset) FILTER (WHERE stage = %s), 0)"
-        " FROM ops.watermarks",
-        (VAULT, vault.STAGE),
+        "SELECT coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0),"
+        " coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0)"
+        " FROM (SELECT stage, next_offset - first_offset AS taken"
+        " FROM ops.watermarks) AS w",
+        (
+            [vault_stage(area) for area in _areas()],
+            [area.vault for area in _areas()],
+        ),
     ).fetchone() or (0, 0)
 
 
@@ -187,24 +196,36 @@ def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
 def _catch_up(settings: Settings, caller: Caller) -> Outcome:
     """Load into the new tables what the live ones have, and count it."""
     outcome = Outcome(STAGE)
-    with open_run(settings, VAULT, caller, TableSet.SHADOW) as attempt:
-        while waiting := open_ranges(attempt.conn, VAULT, [vault.STAGE]):
-            known = vault.stage.with_known_form(settings, waiting)
+    for area in _areas():
+        outcome.include(_load_vault(settings, area, caller))
+    for mart in load_marts().values():
+        stage = f"{STAGE}:{mart.name}"
+        with open_run(settings, stage, caller, TableSet.SHADOW) as attempt:
+            upstream = vault_stage(catalog.load_area(mart.area))
+            marts.stage.catch_up(settings, attempt, mart, upstream)
+            outcome.include(attempt.outcome)
+    return outcome
+
+
+def _load_vault(settings: Settings, area: Area, caller: Caller) -> Outcome:
+    stage = vault_stage(area)
+    with open_run(settings, stage, caller, TableSet.SHADOW) as attempt:
+        while waiting := open_ranges(attempt.conn, stage, [area.vault]):
+            known = vault.stage.with_known_form(settings, area, waiting)
             if len(known) < len(waiting):
                 message = (
-                    "A rebuild needs every topic that the vault has orders of, and "
+                    "A rebuild needs every topic that the vault has messages of, and "
                     "PALATE_TOPICS does not say which form some have; the warning "
                     "names them. Put them back; they may be empty."
                 )
                 raise SettingsError(message)
-            vault.stage.load_all(settings, attempt, known)
-        outcome.include(attempt.outcome)
-    for mart in load_marts().values():
-        stage = f"{STAGE}:{mart.name}"
-        with open_run(settings, stage, caller, TableSet.SHADOW) as attempt:
-            marts.stage.catch_up(settings, attempt, mart, VAULT)
-            outcome.include(attempt.outcome)
-    return outcome
+            vault.stage.load_all(settings, area, attempt, known)
+        return attempt.outcome
+
+
+def _areas() -> list[Area]:
+    """Return all areas: a vault is one, and its tables are shared."""
+    return [catalog.load_area(name) for name in catalog.area_names()]
 
 
 @contextmanager
@@ -216,9 +237,9 @@ def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRu
     with ExitStack() as stack:
         running: dict[str, StageRun] = {}
         for stage in (
-            vault.stage.RELOAD,
+            *(vault.stage.reload_stage(area) for area in _areas()),
             *(mart.stage for mart in load_marts().values()),
-            vault.STAGE,  # last: nothing may wait long for it
+            *(area.vault for area in _areas()),  # last: nothing may wait long for them
         ):
             held = [run.conn for run in running.values()]
             with locks.kept_awake(held):  # each may have to be waited for

@@ -12,6 +12,7 @@ from palate.errors import RebuildRefusedError
 from palate.marts import Mart, load_marts, refresh, tables
 from palate.schema import meanings, migrate, roles
 from palate.settings import Settings
+from palate.sources import catalog
 from palate.table_set import TableSet
 from palate.tables import registry
 from palate.vault import load, load_vault, parse
@@ -48,18 +49,16 @@ def check_files(conn: Connection) -> None:
 
 def statements_hash(settings: Settings) -> str:
     """Return the hash of a rebuild's statements: only if it is equal, it may resume."""
-    definitions = load_vault()
-    relations = frozenset(
-        name for item in definitions.tables.values() for name in item.source
-    )
+    areas = [catalog.load_area(name) for name in catalog.area_names()]
     texts = [
-        json.dumps(settings.palate_topics, sort_keys=True),
+        json.dumps([catalog.topics(settings, area) for area in areas], sort_keys=True),
         *(
             one.statement
-            for source in migrate.sources()
+            for area in areas
+            for source in area.sources
             for one in parse.parse_steps(source)
         ),
-        *(statement for _, statement in load.load_statements(relations)),
+        *(statement for area in areas for statement in _loads(area.name)),
         *(
             one.statement
             for name in load_marts()
@@ -69,6 +68,13 @@ def statements_hash(settings: Settings) -> str:
         *migrate.view_statements(),
     ]
     return registry.fingerprint("\n".join(texts))
+
+
+def _loads(area: str) -> list[str]:
+    relations = frozenset(
+        name for item in load_vault(area).in_load_order for name in item.source
+    )
+    return [statement for _, statement in load.load_statements(area, relations)]
 
 
 def make_redefined(conn: Connection) -> None:

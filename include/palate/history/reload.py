@@ -23,7 +23,9 @@ from palate.errors import HistoryDiffersError, NotFoundError
 from palate.incidents import Kind
 from palate.landing import restage
 from palate.marts import load_marts
+from palate.names import is_feed
 from palate.settings import Settings
+from palate.sources import Area
 from palate.text import in_markdown
 from palate.vault import load_vault
 
@@ -148,7 +150,7 @@ class ReloadReport:
 
 
 def run(
-    settings: Settings, caller: Caller, layer: str, request: plans.Request
+    settings: Settings, area: Area, caller: Caller, layer: str, request: plans.Request
 ) -> Outcome:
     """Reload one layer; the messages first, since they determine the positions.
 
@@ -157,12 +159,12 @@ def run(
     """
     start = time.monotonic()
     if layer == MESSAGES:
-        outcome = restage.run(settings, caller, request).outcome
+        outcome = restage.run(settings, area, caller, request).outcome
     else:
         with connect(settings) as conn:
             _plan(conn, caller)
         if layer == VAULT:
-            outcome = vault.stage.reload(settings, caller)
+            outcome = vault.stage.reload(settings, area, caller)
         else:
             outcome = marts.stage.reload(settings, layer, caller)
     note(settings, caller, layer, outcome, time.monotonic() - start)
@@ -170,8 +172,10 @@ def run(
     return outcome
 
 
-def run_all(settings: Settings, caller: Caller, request: plans.Request) -> ReloadReport:
-    """Reload all layers, the marts in parallel; return what was found.
+def run_all(
+    settings: Settings, area: Area, caller: Caller, request: plans.Request
+) -> ReloadReport:
+    """Reload all layers of an area, the marts in parallel; return what was found.
 
     Layers that this caller has done before are not done again.
     """
@@ -179,16 +183,16 @@ def run_all(settings: Settings, caller: Caller, request: plans.Request) -> Reloa
     def look(layer: str) -> None:
         with connect(settings) as conn:
             plan = plans.planned(conn, caller)
-            is_done = plan and progress.is_finished(conn, plan, _stage(layer))
+            is_done = plan and progress.is_finished(conn, plan, stage_of(area, layer))
         if not is_done:
-            run(settings, replace(caller, task_id=layer), layer, request)
+            run(settings, area, replace(caller, task_id=layer), layer, request)
 
     for layer in (MESSAGES, VAULT):
         look(layer)
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(look, name) for name in load_marts()]:
+        for done in [pool.submit(look, name) for name in layers(area)[2:]]:
             done.result()
-    return report(settings, caller)
+    return report(settings, area, caller)
 
 
 def interrupted(settings: Settings, caller: Caller, request: plans.Request) -> Caller:
@@ -258,35 +262,37 @@ def note(
         )
 
 
-def report(settings: Settings, caller: Caller) -> ReloadReport:
+def report(settings: Settings, area: Area, caller: Caller) -> ReloadReport:
     """Return what a run found, and keep it as markdown in ``ops.reloads``."""
     with connect(settings) as conn:
         plan = _plan(conn, caller)
-        found = _report(conn, plan)
+        found = _report(conn, area, plan)
         conn.execute(
             "UPDATE ops.reloads SET report = %s, finished_dt = clock_timestamp()"
             " WHERE reload_id = %s",
             (found.markdown(), plan.reload_id),
         )
-        _keep_incident(conn, found)
+        _keep_incident(conn, area, found)
     return found
 
 
-def _keep_incident(conn: Connection, found: ReloadReport) -> None:
+def _keep_incident(conn: Connection, area: Area, found: ReloadReport) -> None:
     """Open the incident of a history that differs; end those that it covers."""
     start, end = found.request.start, found.request.end
     if found.differing:
-        name = f"{start.isoformat()}/{end.isoformat()}"
+        name = area.stage(f"{start.isoformat()}/{end.isoformat()}")
         incidents.begin(conn, Kind.HISTORY, name, found.alarm)
     elif not found.missing and found.request.source != plans.ReadFrom.STG:
         for one in incidents.open_incidents(conn):
             if one.kind is Kind.HISTORY:
-                low, high = map(datetime.fromisoformat, one.subject.split("/"))
-                if start <= low and high <= end:
+                *_, low, high = one.subject.split("/")
+                is_own = one.subject == area.stage(f"{low}/{high}")
+                since, until = map(datetime.fromisoformat, (low, high))
+                if is_own and start <= since and until <= end:
                     incidents.end(conn, Kind.HISTORY, one.subject)
 
 
-def _report(conn: Connection, plan: plans.Plan) -> ReloadReport:
+def _report(conn: Connection, area: Area, plan: plans.Plan) -> ReloadReport:
     start, end, source = conn.execute(
         "SELECT from_dt, to_dt, source FROM ops.reloads WHERE reload_id = %s",
         (plan.reload_id,),
@@ -298,7 +304,7 @@ def _report(conn: Connection, plan: plans.Plan) -> ReloadReport:
         (plan.reload_id,),
     ).fetchall()
     found = {row[0]: Layer(*row) for row in rows}
-    names = [MESSAGES, VAULT, *load_marts()]
+    names = layers(area)
     positions = _size(plan)
     return ReloadReport(
         request=plans.Request(start, end, source),
@@ -309,14 +315,21 @@ def _report(conn: Connection, plan: plans.Plan) -> ReloadReport:
     )
 
 
-def _stage(layer: str) -> str:
-    if layer in (MESSAGES, VAULT):
-        return restage.STAGE if layer == MESSAGES else vault.stage.RELOAD
-    return load_marts()[layer].stage
+def layers(area: Area) -> list[str]:
+    """Return the layers of an area: messages, vault, then its marts."""
+    own = [mart.name for mart in load_marts().values() if mart.area == area.name]
+    return [MESSAGES, VAULT, *own]
+
+
+def stage_of(area: Area, layer: str) -> str:
+    """Return the stage in the ledger that reloads a layer."""
+    if layer == MESSAGES:
+        return restage.stage_of(area)
+    return vault.stage.reload_stage(area) if layer == VAULT else f"mart:{layer}"
 
 
 def _size(plan: plans.Plan) -> int:
-    return sum(len(item) for item in plan.ranges if item.log.topic != "dictionaries")
+    return sum(len(item) for item in plan.ranges if not is_feed(item.log.topic))
 
 
 def _plan(conn: Connection, caller: Caller) -> plans.Plan:

@@ -51,5 +51,5 @@ class ReloadProgress:
             positions, guests = progress.done(conn, plan, stage)
         if batch.done_until is not None:
             return Share(guests, guests - size + batch.guests, "guests")
-        ranges = plan.compared if stage == restage.STAGE else plan.ranges
+        ranges = plan.compared if restage.is_stage(stage) else plan.ranges
         return Share(positions, sum(len(item) for item in ranges), "positions")

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 
 from palate import incidents
 from palate.clients import Reader, kafka_reader
+from palate.database import connect
 from palate.engine import Caller, Outcome, StageRun, open_run
 from palate.errors import NotFoundError, PositionGapError
 from palate.incidents import Kind
-from palate.landing import drain, gaps, tails
+from palate.landing import gaps, tails
 from palate.landing.epochs import begin_epoch, known
 from palate.positions import FeedPartition, Range, watermarks
 from palate.settings import Settings
+from palate.sources import catalog
 
 
 def accept_gap(
@@ -34,7 +36,7 @@ def accept_gap(
     with _deciding(settings, caller, topic) as (attempt, reader, state):
         log, first = _log(attempt, state, partition)
         begin = state.begin[partition]
-        start = watermarks(attempt.conn, drain.STAGE).get(log, first)
+        start = watermarks(attempt.conn, attempt.stage).get(log, first)
         if start < begin:
             _check_gone(log, start, begin, end)
         else:
@@ -103,7 +105,7 @@ def accept_lost_tail(
         conn = attempt.conn
         log, first = _log(attempt, state, partition)
         ends = (state.begin[partition], state.end[partition])
-        watermark = watermarks(conn, drain.STAGE).get(log, first)
+        watermark = watermarks(conn, attempt.stage).get(log, first)
         tail = tails.tails(conn, {log: watermark}).get(log)
         found = tails.examine(conn, reader, log, ends, first, watermark, tail)
         if found.lost_from is None:
@@ -142,12 +144,32 @@ def accept_cluster(
         return epoch
 
 
+def _drain_of(settings: Settings, topic: str) -> str:
+    """Return the stage that reads a topic, or read it once.
+
+    :raises NotFoundError: if none does
+    """
+    for area in catalog.areas(settings):
+        if topic in catalog.topics(settings, area):
+            return area.drain
+    with connect(settings) as conn:
+        drains = [area.drain for area in catalog.areas(settings)]
+        row = conn.execute(
+            "SELECT stage FROM ops.watermarks WHERE topic = %s AND stage = ANY(%s)",
+            (topic, drains),
+        ).fetchone()
+    if row is None:
+        message = f"No area reads topic {topic}, and none has read it."
+        raise NotFoundError(message)
+    return str(row[0])
+
+
 @contextmanager
 def _deciding(
     settings: Settings, caller: Caller, topic: str
 ) -> Iterator[tuple[StageRun, Reader, kafka_reader.TopicState]]:
     with (
-        open_run(settings, drain.STAGE, caller) as attempt,
+        open_run(settings, _drain_of(settings, topic), caller) as attempt,
         kafka_reader.open_reader(settings) as reader,
     ):
         yield attempt, reader, reader.state(topic)

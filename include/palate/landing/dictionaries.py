@@ -12,7 +12,7 @@ from typing import Any
 from palate.clients import redis_connection
 from palate.database import Connection
 from palate.engine import Batch, Caller, Outcome, open_run
-from palate.names import DICTIONARY_FEED, ORDER_VERSIONS
+from palate.names import DICTIONARY_FEED
 from palate.positions import (
     FeedPartition,
     Range,
@@ -22,6 +22,7 @@ from palate.positions import (
     watermarks,
 )
 from palate.settings import Settings
+from palate.sources import Area
 from palate.sql import execute, render
 from palate.text import escape_controls
 
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 STAGE = DICTIONARY_FEED
 NAMING_STAGE = "lookup"
 _FEED = FeedPartition(DICTIONARY_FEED, 0, 0)
-# The ids come from the orders in the vault.
-_UPSTREAM = ("vault",)
 
 # Loads into the vault what was staged; passed in, as the vault is a later stage.
 Load = Callable[[Settings, Caller], Outcome]
@@ -53,21 +52,21 @@ _REDIS = (
 )
 
 
-def run(settings: Settings, caller: Caller, load: Load) -> Outcome:
+def run(settings: Settings, area: Area, caller: Caller, load: Load) -> Outcome:
     """Request the ids that are due, stage what was found, and load it.
 
     :raises ServiceUnavailableError: if Redis does not answer; the ids stay due
     """
-    _name_unknown(settings, caller)
+    _name_unknown(settings, area, caller)
     return _read(settings, caller, _DUE, load)
 
 
-def sync(settings: Settings, caller: Caller, load: Load) -> Outcome:
+def sync(settings: Settings, area: Area, caller: Caller, load: Load) -> Outcome:
     """Read every id that was ever named, and load what changed.
 
     :raises ServiceUnavailableError: if Redis does not answer; what was read is staged
     """
-    _name_unknown(settings, caller)
+    _name_unknown(settings, area, caller)
     return _read(settings, caller, _ALL, load)
 
 
@@ -76,16 +75,17 @@ def is_due(conn: Connection) -> bool:
     return conn.execute(f"{_DUE} LIMIT 1").fetchone() is not None
 
 
-def _name_unknown(settings: Settings, caller: Caller) -> None:
+def _name_unknown(settings: Settings, area: Area, caller: Caller) -> None:
+    # The ids come from the orders in the vault.
     with open_run(settings, NAMING_STAGE, caller) as attempt:
         while ranges := row_chunks.first(
             attempt.conn,
-            open_ranges(attempt.conn, NAMING_STAGE, _UPSTREAM),
+            open_ranges(attempt.conn, NAMING_STAGE, [area.vault]),
             settings.palate_chunk_positions,
-            ORDER_VERSIONS,
+            area.rows_table,
         ):
             with attempt.batch(ranges) as batch:
-                make_ranges(attempt.conn, settings, ranges)
+                make_ranges(attempt.conn, ranges)
                 for noted in ("unknown", "lacking"):
                     rows = execute(
                         attempt.conn,

@@ -22,8 +22,8 @@ from palate.landing.restage import verify
 from palate.landing.tails import Tail
 from palate.positions import FeedPartition, range_sets, watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
-STAGE = "drain"
 _FOR_A_PERSON = (PositionGapError, UnreadableRecordError)
 
 
@@ -37,7 +37,9 @@ class Limits:
     seconds: float | None = None
 
 
-def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Outcome:
+def run(
+    settings: Settings, area: Area, caller: Caller, limits: Limits | None = None
+) -> Outcome:
     """Stage what is waiting on the broker, up to its end offsets at the start.
 
     A cleared task, and a backfill, first read their own ranges again: what STG lacks is
@@ -49,12 +51,13 @@ def run(settings: Settings, caller: Caller, limits: Limits | None = None) -> Out
     """
     limits = limits or Limits()
     if caller.interval:
-        return _backfill(settings, caller, plans.Request(*caller.interval), limits)
+        request = plans.Request(*caller.interval)
+        return _backfill(settings, area, caller, request, limits)
     with (
-        open_run(settings, STAGE, caller) as attempt,
+        open_run(settings, area.drain, caller) as attempt,
         kafka_reader.open_reader(settings) as reader,
     ):
-        topics = limits.topics or tuple(settings.palate_topics)
+        topics = limits.topics or tuple(catalog.topics(settings, area))
         found = register_topics(attempt.conn, reader, topics)
         for ranges in range_sets.rounds(progress.to_repeat(attempt)):
             verify(attempt, reader, settings, found.states | found.former, ranges)
@@ -77,16 +80,20 @@ def _bounds(found: Registration, limits: Limits) -> dict[FeedPartition, int]:
 
 
 def _backfill(
-    settings: Settings, caller: Caller, request: plans.Request, limits: Limits
+    settings: Settings,
+    area: Area,
+    caller: Caller,
+    request: plans.Request,
+    limits: Limits,
 ) -> Outcome:
     """Verify what is staged of an interval; stage what is open below its end.
 
     The first part holds no lock that a live run needs.
     """
-    again = restage.run(settings, caller, request, limits.topics)
+    again = restage.run(settings, area, caller, request, limits.topics)
     if again.waiting:
         with (
-            open_run(settings, STAGE, caller) as attempt,
+            open_run(settings, area.drain, caller) as attempt,
             kafka_reader.open_reader(settings) as reader,
         ):
             found = register_topics(
@@ -99,7 +106,7 @@ def _backfill(
             }
             _Drain(attempt, reader, settings, found, bounds).run(limits)
             again.outcome.include(attempt.outcome)
-    progress.end(settings, caller, restage.STAGE)
+    progress.end(settings, caller, restage.stage_of(area))
     return again.outcome
 
 
@@ -143,7 +150,7 @@ class _Drain:
 
     def _starts(self) -> dict[FeedPartition, int]:
         """Return where to read each log on; record a gap where there is one."""
-        done = watermarks(self.attempt.conn, STAGE)
+        done = watermarks(self.attempt.conn, self.attempt.stage)
         starts = {}
         for item in self.bounds:
             start = done.get(item, self.found.first[item])

@@ -304,7 +304,8 @@ def _begun(conn: Connection, topic: str) -> dict[FeedPartition, int]:
         "SELECT topic, epoch, kafka_partition, first_offset FROM ops.logs"
         " WHERE topic = %(topic)s AND first_offset > 0"
         " UNION ALL SELECT topic, epoch, kafka_partition, first_offset"
-        " FROM ops.watermarks WHERE stage = 'drain' AND topic = %(topic)s",
+        " FROM ops.watermarks WHERE topic = %(topic)s"
+        " AND stage IN (SELECT s.stage FROM ops.stages AS s WHERE s.upstream = '{}')",
         {"topic": topic},
     )
     return {FeedPartition(*log): first for *log, first in rows}

@@ -18,22 +18,25 @@ _ISLANDS_APART = 20_000
 
 
 def staged_at(
-    conn: Connection, topics: Iterable[str], start: datetime, end: datetime
+    conn: Connection, logs: Iterable[str], start: datetime, end: datetime
 ) -> list[Range]:
     """Return the positions of an interval by STG's own broker times.
 
     Adjacent offsets that STG lacks are included: their rows may be lost. Entries of the
     dictionary feed go by the time at which they were staged.
+
+    :param logs: the topics, and feeds
     """
+    names = list(logs)
     rows = conn.execute(
         "SELECT topic, epoch, kafka_partition, min(kafka_offset),"
         " max(kafka_offset) + 1 FROM stg.dictionary_entries"
-        " WHERE staged_dt >= %s AND staged_dt < %s"
+        " WHERE topic = ANY(%s) AND staged_dt >= %s AND staged_dt < %s"
         " GROUP BY topic, epoch, kafka_partition",
-        (start, end),
+        (names, start, end),
     )
     found = [Range(FeedPartition(*log), low, high) for *log, low, high in rows]
-    for island in _islands(conn, topics, start, end):
+    for island in _islands(conn, names, start, end):
         around = messages.whole(island.log)
         before = replace(around, end=island.start)
         after = replace(around, start=island.end)
@@ -50,13 +53,13 @@ def staged_at(
 
 
 def _islands(
-    conn: Connection, topics: Iterable[str], start: datetime, end: datetime
+    conn: Connection, topics: list[str], start: datetime, end: datetime
 ) -> list[Range]:
     """Return the positions of an interval in STG, split where they are far apart."""
     logs = conn.execute(
         "SELECT DISTINCT topic, epoch, kafka_partition FROM ops.event_partitions"
         " WHERE topic = ANY(%s) AND dropped_dt IS NULL ORDER BY 1, 2, 3",
-        (list(topics),),
+        (topics,),
     )
     found: list[Range] = []
     for piece in messages.pieces(

@@ -5,6 +5,8 @@ other log, under their own locks and watermarks: whatever run comes next finishe
 replay that died.
 """
 
+from dataclasses import replace
+
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller, Outcome, open_run, progress
@@ -13,14 +15,12 @@ from palate.landing.refusals import CHOSEN, IS_GONE, POSITION, Selection, values
 from palate.names import REPLAY_FEED
 from palate.positions import FeedPartition, Range, watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
-STAGE = REPLAY_FEED
-_FEED = FeedPartition(REPLAY_FEED, 0, 0)
-# Up to where every stage that reads STG has taken the feed.
+# How far the vault of an area has judged its replays.
 _JUDGED = (
-    "SELECT coalesce(min(coalesce(w.next_offset, 0)), 0) FROM ops.stages AS s"
-    " LEFT JOIN ops.watermarks AS w ON w.stage = s.stage AND w.topic = %(feed)s"
-    " WHERE s.reads_staging"
+    "SELECT coalesce(max(w.next_offset), 0) FROM ops.watermarks AS w"
+    " WHERE w.stage = %(vault)s AND w.topic = %(feed)s"
 )
 
 
@@ -36,52 +36,75 @@ def describe_own(number: int) -> str:
 def run(settings: Settings, caller: Caller, selection: Selection) -> Outcome:
     """Queue the selected messages for a replay; the later stages do the rest.
 
-    A message that is queued and waiting is not queued twice. Messages that retention
-    dropped from STG can't be replayed: the outcome has their number. A repeated task
-    queues nothing: what it queued before, its vault and marts load again.
+    Each area that is on has a feed of its own. A message that is queued and waiting is
+    not queued twice. Messages that retention dropped from STG can't be replayed: the
+    outcome has their number. A repeated task queues nothing: what it queued before, its
+    vault and marts load again.
 
     :raises NotFoundError: if a single offset was requested that isn't among them
     """
-    with open_run(settings, STAGE, caller) as attempt:
+    outcome = Outcome(REPLAY_FEED)
+    left = selection
+    for area in catalog.areas(settings):
+        outcome.include(_queue(settings, area, caller, left))
+        if selection.limit is not None:
+            taken = selection.limit - outcome.counts["queued"]
+            left = replace(selection, limit=taken)
+    if not outcome.batches:
+        outcome.note = outcome.note or (
+            "No refused message matches that does not wait already."
+        )
+    return outcome
+
+
+def _queue(
+    settings: Settings, area: Area, caller: Caller, selection: Selection
+) -> Outcome:
+    """Queue those of the selected messages that one area has read."""
+    with open_run(settings, area.replays, caller) as attempt:
         if progress.has_committed(attempt):
             attempt.outcome.note = "This run's messages were queued before."
             return attempt.outcome
         _check_there(attempt.conn, selection)
+        feed = FeedPartition(area.replays, 0, 0)
+        chosen = (
+            f"{CHOSEN} AND m.topic IN"
+            " (SELECT w.topic FROM ops.watermarks AS w WHERE w.stage = %(drain)s)"
+        )
+        values = values_of(selection) | {"drain": area.drain}
         with attempt.batch([]) as batch:
             conn = attempt.conn
-            start = watermarks(conn, STAGE).get(_FEED, 0)
+            start = watermarks(conn, area.replays).get(feed, 0)
             number = conn.execute(
-                f"INSERT INTO ops.replays (replay_offset, {POSITION}, asked_dt)"
-                " SELECT %(next)s + row_number() OVER () - 1, chosen.*, %(load_dt)s"
-                f" FROM (SELECT {POSITION} {CHOSEN} AND NOT {IS_GONE} AND NOT EXISTS"
-                " (SELECT 1 FROM ops.replays AS waiting"
-                f" WHERE waiting.replay_offset >= ({_JUDGED})"
+                f"INSERT INTO ops.replays (feed, replay_offset, {POSITION}, asked_dt)"
+                " SELECT %(feed)s, %(next)s + row_number() OVER () - 1, chosen.*,"
+                f" %(load_dt)s FROM (SELECT {POSITION} {chosen} AND NOT {IS_GONE}"
+                " AND NOT EXISTS (SELECT 1 FROM ops.replays AS waiting"
+                " WHERE waiting.feed = %(feed)s"
+                f" AND waiting.replay_offset >= ({_JUDGED})"
                 " AND (waiting.topic, waiting.epoch, waiting.kafka_partition,"
                 " waiting.kafka_offset)"
                 " = (m.topic, m.epoch, m.kafka_partition, m.kafka_offset))"
                 f" ORDER BY {POSITION} LIMIT %(limit)s) AS chosen",
-                values_of(selection)
+                values
                 | {
                     "next": start,
-                    "feed": REPLAY_FEED,
+                    "feed": area.replays,
+                    "vault": area.vault,
                     "load_dt": batch.load_dt,
                 },
             ).rowcount
             batch.counts["queued"] = number
             gone = conn.execute(
-                f"SELECT count(*) {CHOSEN} AND {IS_GONE}", values_of(selection)
+                f"SELECT count(*) {chosen} AND {IS_GONE}", values
             ).fetchone()
             if gone and gone[0]:
                 attempt.outcome.note = (
                     f"{gone[0]} of those selected can't be replayed: retention has "
                     "dropped them from STG."
                 )
-            if not number:
-                attempt.outcome.note = attempt.outcome.note or (
-                    "No refused message matches that does not wait already."
-                )
             if number:
-                batch.ranges = [Range(_FEED, start, start + number)]
+                batch.ranges = [Range(feed, start, start + number)]
         return attempt.outcome
 
 

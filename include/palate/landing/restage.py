@@ -16,17 +16,26 @@ from palate.landing.chunks import COLUMNS, Reading, copy_records
 from palate.landing.epochs import Registration, register_topics
 from palate.positions import FeedPartition, Range, range_sets, watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
 log = logging.getLogger(__name__)
 
-# Runs beside the drain, under a lock of its own.
-STAGE = "drain:reload"
-
+_NAME = "drain:reload"
 _POSITION = "topic, epoch, kafka_partition, kafka_offset"
 _DIFFER = (
     "(r.message, r.kafka_key, r.headers, r.broker_dt)"
     " IS DISTINCT FROM (s.message, s.kafka_key, s.headers, s.broker_dt)"
 )
+
+
+def stage_of(area: Area) -> str:
+    """Return the name of the stage: it runs beside the drain, under its own lock."""
+    return area.stage(_NAME)
+
+
+def is_stage(name: str) -> bool:
+    """Return whether a stage is this one, of any area."""
+    return name.rpartition("/")[2] == _NAME
 
 
 @dataclass
@@ -44,6 +53,7 @@ class Found:
 
 def run(
     settings: Settings,
+    area: Area,
     caller: Caller,
     request: plans.Request,
     topics: Iterable[str] | None = None,
@@ -56,8 +66,8 @@ def run(
     :raises PalateError: if the broker does not know a topic, or the topic is another
         cluster's, unless only STG was requested, or STG is enough
     """
-    topics = tuple(topics or settings.palate_topics)
-    with open_run(settings, STAGE, caller) as attempt, ExitStack() as stack:
+    topics = tuple(topics or catalog.topics(settings, area))
+    with open_run(settings, stage_of(area), caller) as attempt, ExitStack() as stack:
         reader: Reader | None = None
         found = Registration()
         if request.source is not plans.ReadFrom.STG:
@@ -76,12 +86,14 @@ def run(
         if (
             plan is None
             or plan.request != request
-            or progress.is_finished(attempt.conn, plan, STAGE)
+            or progress.is_finished(attempt.conn, plan, attempt.stage)
         ):
             there += intervals.staged_at(
-                attempt.conn, topics, request.start, request.end
+                attempt.conn, [*topics, *area.feeds], request.start, request.end
             )
-            plan = plans.enter(attempt.conn, caller, request, there, states)
+            plan = plans.enter(
+                attempt.conn, caller, request, there, states, area.upstream
+            )
         progress.begin(attempt)
         if reader:
             for ranges in range_sets.rounds(progress.left(attempt, plan.compared)):
@@ -90,7 +102,7 @@ def run(
             f"broker time {request.start:%F %T} to {request.end:%F %T}. "
             f"{attempt.outcome.note}"
         ).rstrip()
-        done = watermarks(attempt.conn, "drain")
+        done = watermarks(attempt.conn, area.drain)
         waiting = sum(
             max(end - done.get(item, found.first[item]), 0)
             for item, end in ends.items()

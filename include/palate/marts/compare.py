@@ -53,7 +53,7 @@ def gather(
 ) -> None:
     """Find what ranges may change, for a comparison that leaves it out."""
     mart = load_marts()[name]
-    make_ranges(conn, settings, ranges)
+    make_ranges(conn, ranges)
     sql = MartSql(mart)
     steps = [sql.step("batch_orders")]
     if mart.reference:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from palate.marts import files
 from palate.marts.contributions import Change, Contributions, load_contributions
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
+from palate.sources import catalog
 
 Name = Annotated[str, Identifier]
 
@@ -101,6 +102,16 @@ class Mart(BaseModel):
     def stage(self) -> str:
         """Return the name of the stage that keeps the mart."""
         return f"mart:{self.name}"
+
+    @property
+    def upstream(self) -> str:
+        """Return the stage whose positions it takes: the vault of its area."""
+        return catalog.load_area(self.area).vault
+
+    @property
+    def rows_table(self) -> str:
+        """Return the table whose rows its batches are cut by."""
+        return catalog.load_area(self.area).rows_table
 
     @property
     def key_types(self) -> dict[str, str]:

@@ -11,7 +11,6 @@ from uuid import UUID
 from palate.database import Connection
 from palate.marts.definitions import Mart
 from palate.positions import FeedPartition, Range, make_ranges, range_sets
-from palate.settings import Settings
 from palate.sql import Step, execute_step
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,6 @@ _CHUNK = 20_000
 
 # A batch gets its number when it ends, so open batches are no further apart.
 _NUMBERS_APART = 10_000
-_UPSTREAM = "vault"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ class Work:
 
 def gather(
     conn: Connection,
-    settings: Settings,
     mart: Mart,
     ranges: list[Range],
     statements: dict[str, list[Step]],
@@ -68,7 +65,7 @@ def gather(
         tables = [one.makes for one in made if one.makes and one.is_kept]
         conn.execute(f"DROP TABLE IF EXISTS {', '.join(tables)}")
         conn.execute("SET LOCAL enable_seqscan = off")
-        make_ranges(conn, settings, ranges)
+        make_ranges(conn, ranges)
         for one in made:
             is_scan = one.name == "planned_orders"
             conn.execute(f"SET LOCAL enable_seqscan = {'on' if is_scan else 'off'}")
@@ -89,7 +86,7 @@ def gather(
 
 
 def add_since(
-    conn: Connection, settings: Settings, work: Work, steps: list[Step], chunk: int
+    conn: Connection, mart: Mart, work: Work, steps: list[Step], chunk: int
 ) -> None:
     """Add the orders whose versions were loaded after they were gathered.
 
@@ -102,7 +99,7 @@ def add_since(
         " WHERE (b.stage = %(stage)s OR starts_with(b.stage, %(stage)s || ':'))"
         " AND b.batch_id > %(batch_id)s AND age(b.xmin) <= age(%(since)s::xid)",
         {
-            "stage": _UPSTREAM,
+            "stage": mart.upstream,
             "batch_id": work.batch_id - _NUMBERS_APART,
             "since": work.since,
         },
@@ -111,7 +108,7 @@ def add_since(
         Range(FeedPartition(*log), start, end) for *log, start, end in rows
     )
     if came and steps:
-        make_ranges(conn, settings, came)
+        make_ranges(conn, came)
         for one in steps:
             execute_step(conn, one, {"chunk": chunk})
 

@@ -18,4 +18,4 @@ def of_mart(name: str) -> registry.Meaning:
         exclude_defaults=True,
     )
     meaning = fields | {"query": registry.fingerprint(MartSql(mart).meaning())}
-    return registry.Meaning("mart", name, meaning, f"sql/{mart.folder}")
+    return registry.Meaning("mart", name, meaning, f"sql/{mart.folder}", mart.area)

@@ -31,7 +31,6 @@ from palate.text import row_as_text
 
 log = logging.getLogger(__name__)
 
-_UPSTREAM = "vault"
 _SCAN = "scanned_orders"
 
 Steps = Sequence[Step]
@@ -73,7 +72,7 @@ def recount(
         # A rebuild may have swapped the tables meanwhile.
         if work is None or work.table != versions_table(attempt.conn, mart):
             with attempt.letting_others_run(settings):
-                work = gather(attempt.conn, settings, mart, planned, statements, done)
+                work = gather(attempt.conn, mart, planned, statements, done)
         if not work.parts:
             break
         part = work.parts[0]
@@ -164,7 +163,7 @@ def _recount_part(
         with attempt.batch([], is_repeat=True, has_ranges=False) as batch:
             # In this transaction's snapshot the mart must have counted all of the
             # vault.
-            if open_ranges(conn, mart.stage, [_UPSTREAM]):
+            if open_ranges(conn, mart.stage, [mart.upstream]):
                 return False
             since, batch_id = now(conn)
             conn.execute("SET LOCAL enable_seqscan = off")
@@ -174,7 +173,7 @@ def _recount_part(
             if part.chunk is None:
                 _recount_dishes(conn, statements, batch, examples, mart)
             else:
-                add_since(conn, settings, work, statements["since"], part.chunk)
+                add_since(conn, mart, work, statements["since"], part.chunk)
                 values = {"chunk": part.chunk}
                 made = _run(conn, mart, statements["chunk"], values)
                 _count(conn, mart, batch, made, examples)

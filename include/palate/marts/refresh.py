@@ -33,7 +33,7 @@ def refresh(
     # A refresh reads few rows of large tables. With a wrong estimate the planner
     # sometimes reads a whole table: 34 s instead of 1 for 20,000 orders.
     conn.execute("SET LOCAL enable_seqscan = off")
-    make_ranges(conn, settings, batch.ranges)
+    make_ranges(conn, batch.ranges)
     for one in refresh_statements(mart.name, tables):
         if one.name in _FOR_TAGS and not is_shown:
             continue

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate import vault
 from palate.engine import Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError
 from palate.marts import doubled
@@ -104,15 +103,15 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
     for _ in range(initial_load.CHUNKS):
         ranges = row_chunks.first(
             attempt.conn,
-            open_ranges(attempt.conn, mart.stage, [vault.STAGE]),
+            open_ranges(attempt.conn, mart.stage, [mart.upstream]),
             settings.palate_chunk_positions,
-            mart.versions,
+            mart.rows_table,
         )
         if not ranges:
             break
         with attempt.batch(ranges) as batch:
             refresh(attempt.conn, settings, mart, batch, is_shown=False)
-    if open_ranges(attempt.conn, mart.stage, [vault.STAGE]):
+    if open_ranges(attempt.conn, mart.stage, [mart.upstream]):
         found = initial_load.pending_of(attempt.conn, [mart.name])
         attempt.outcome.note = " ".join(str(item) for item in found)
         return
@@ -138,14 +137,14 @@ def _recount(
 
 
 def catch_up(
-    settings: Settings, attempt: StageRun, mart: Mart, upstream: str = vault.STAGE
+    settings: Settings, attempt: StageRun, mart: Mart, upstream: str | None = None
 ) -> None:
     """Count what the vault has and the mart has not counted yet, in chunks."""
     while ranges := row_chunks.first(
         attempt.conn,
-        open_ranges(attempt.conn, attempt.stage, [upstream]),
+        open_ranges(attempt.conn, attempt.stage, [upstream or mart.upstream]),
         settings.palate_chunk_positions,
-        mart.versions,
+        mart.rows_table,
         attempt.tables,
     ):
         with attempt.batch(ranges) as batch:
@@ -166,7 +165,7 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
         with attempt.batch([]) as batch:
             batch.ranges = [
                 Range(item, 0, end)
-                for item, end in watermarks(attempt.conn, vault.STAGE).items()
+                for item, end in watermarks(attempt.conn, mart.upstream).items()
                 if end
             ]
             attempt.conn.execute(

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import psycopg
 
-from palate import vault
 from palate.database import Connection
 from palate.errors import DefinitionError
 from palate.marts import compare, doubled, refresh
@@ -65,9 +64,9 @@ def _try(
     is_new: bool,
 ) -> None:
     with conn.transaction(force_rollback=True):
-        ranges = open_ranges(conn, mart.stage, [vault.STAGE]) if is_new else []
-        ranges = row_chunks.first(conn, ranges, _POSITIONS, mart.versions)
-        make_ranges(conn, settings, ranges)
+        ranges = open_ranges(conn, mart.stage, [mart.upstream]) if is_new else []
+        ranges = row_chunks.first(conn, ranges, _POSITIONS, mart.rows_table)
+        make_ranges(conn, ranges)
         for step in steps:
             with _blamed(mart, step.name):
                 execute_step(conn, step, TRIED_WITH)

@@ -6,7 +6,6 @@ A topic that can't be seen, or a log that is stopped, hides no other.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palate import vault
 from palate.clients import Reader
 from palate.database import Connection
 from palate.errors import (
@@ -20,6 +19,7 @@ from palate.incidents import Kind, open_incidents
 from palate.landing import epochs
 from palate.marts import load_marts
 from palate.positions import FeedPartition, watermarks
+from palate.sources import Area
 from palate.tables import initial_load
 
 
@@ -78,8 +78,8 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
     return seen
 
 
-def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
-    """Return the watermarks of each mart that a message has to reach.
+def counting_marts(conn: Connection, area: Area) -> dict[str, dict[FeedPartition, int]]:
+    """Return the watermarks of each mart that a message of an area has to reach.
 
     Without marts that are being filled from the history. If no other is left, the
     vault's watermarks count.
@@ -88,9 +88,9 @@ def counting_marts(conn: Connection) -> dict[str, dict[FeedPartition, int]]:
     found = {
         name: watermarks(conn, mart.stage)
         for name, mart in load_marts().items()
-        if name not in new
+        if mart.area == area.name and name not in new
     }
-    return found or {vault.STAGE: watermarks(conn, vault.STAGE)}
+    return found or {area.vault: watermarks(conn, area.vault)}
 
 
 def stopped_logs(conn: Connection) -> dict[str, str]:

@@ -11,16 +11,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from palate import vault
 from palate.clients import kafka_reader
 from palate.database import Connection, connect
 from palate.engine import locks
-from palate.errors import PalateError
-from palate.landing import dictionaries, drain
+from palate.errors import NotFoundError, PalateError
+from palate.landing import dictionaries
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
 from palate.positions import watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,14 @@ class WaitingMessages:
     def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
         """Connect to the warehouse and to the broker.
 
+        :param topics: those of one area
         :raises ServiceUnavailableError: if one of them does not answer
         """
         self._topics = tuple(topics)
+        self._area = _area_of(settings, self._topics)
         self._orders = RingPolicy()
         self._entries = RingPolicy()
+        self._has_entries = dictionaries.STAGE in self._area.stages
         self._unseen: set[str] = set()
         self._were_entries_due = False
         self._next_entry_check = 0.0
@@ -134,16 +137,18 @@ class WaitingMessages:
         self._warn_of_unseen(seen.unseen)
         is_waiting = self._can_any_be_taken(seen)
         self._calm_ends = None if is_waiting else ends
-        if is_waiting and _is_any_running(self._conn, (drain.STAGE, vault.STAGE)):
+        if is_waiting and _is_any_running(
+            self._conn, (self._area.drain, self._area.vault)
+        ):
             # A drain may take them all; the next check finds what it leaves. And while
             # the vault is behind, more runs would only queue for its lock.
             return False
-        progress = watermarks(self._conn, drain.STAGE) if is_waiting else None
+        progress = watermarks(self._conn, self._area.drain) if is_waiting else None
         return self._orders.should_ring(is_waiting, progress, now)
 
     def _can_any_be_taken(self, seen: Seen) -> bool:
         """Return whether a run would take messages, not counting stopped logs."""
-        done = watermarks(self._conn, drain.STAGE)
+        done = watermarks(self._conn, self._area.drain)
         ahead = [
             log
             for log, ends in seen.logs.items()
@@ -159,13 +164,28 @@ class WaitingMessages:
         self._unseen = set(unseen)
 
     def _entries_are_due(self, now: float) -> bool:
-        if now < self._next_entry_check:
+        if now < self._next_entry_check or not self._has_entries:
             return False
         self._next_entry_check = now + _SECONDS_BETWEEN_ENTRY_CHECKS
         # Twice in a row: an active run needs no ring.
         were_due, are_due = self._were_entries_due, dictionaries.is_due(self._conn)
         self._were_entries_due = are_due
         return self._entries.should_ring(are_due and were_due, None, now)
+
+
+def _area_of(settings: Settings, topics: Sequence[str]) -> Area:
+    """Return the area that reads topics.
+
+    :raises NotFoundError: if none of those that are on does
+    """
+    for area in catalog.areas(settings):
+        if set(topics) & catalog.topics(settings, area).keys():
+            return area
+    message = (
+        f"No area that is on reads {', '.join(topics)}: PALATE_TOPICS or PALATE_AREAS "
+        "has changed since the bell began. It is right again after a restart."
+    )
+    raise NotFoundError(message)
 
 
 def _is_any_running(conn: Connection, stages: Sequence[str]) -> bool:

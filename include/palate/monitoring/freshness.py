@@ -7,26 +7,27 @@ the message, since message timestamps are the sender's.
 from dataclasses import dataclass
 from datetime import datetime
 
-from palate import incidents, vault
+from palate import incidents
 from palate.clients import Reader
 from palate.database import Connection
 from palate.errors import PalateError
 from palate.incidents import Kind
-from palate.landing import drain
 from palate.marts import load_marts
 from palate.monitoring import backlog
 from palate.monitoring.backlog import Seen
 from palate.positions import FeedPartition, watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 
 # A watch that has not checked for this long has stopped.
 ASLEEP_SECONDS = 60.0
-_SUBJECT = "marts"
+# What the incident of a broken promise is about, within an area.
+_MARTS = "marts"
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """How long the oldest message has waited for a mart; 0 if none waits.
+    """How long the oldest message of an area has waited for a mart; 0 if none waits.
 
     ``waiting_seconds`` is None if some wait, and since when is unknown.
 
@@ -34,56 +35,96 @@ class Freshness:
     says whether the target is met, as far as that is known.
     """
 
+    area: str
     promised_seconds: float
     waiting_seconds: float | None
     watched_dt: datetime | None
     is_watched: bool
     is_kept: bool
 
+    def __str__(self) -> str:
+        """Return the sentence about a broken promise."""
+        return (
+            f"A message waits for the marts of {self.area} for "
+            f"{self.waiting_seconds:g} s; {self.promised_seconds:g} s are promised."
+        )
+
+
+def promised(settings: Settings, area: Area) -> float:
+    """Return within how many seconds an area's messages are to be in its marts."""
+    return area.freshness_seconds or settings.palate_freshness_seconds
+
 
 def observe(
     conn: Connection, reader: Reader, settings: Settings
 ) -> dict[str, PalateError]:
-    """Record where the logs end; open or end the incident of the freshness target.
+    """Record where the logs end; open or end each area's incident.
 
     Return why topics, or partitions, were not seen: what waits there is unknown.
 
     :raises PalateError: if the broker does not answer
     """
-    # The broker first: otherwise messages counted meanwhile would seem to wait.
-    seen = backlog.measure(conn, reader, settings.palate_topics)
-    marts = backlog.counting_marts(conn)
-    logs = [
-        (log, ends.high, min(marks.get(log, ends.first) for marks in marts.values()))
-        for log, ends in seen.logs.items()
-    ]
+    logs: list[tuple[FeedPartition, int, int]] = []
+    all_seen = {}
+    for area in catalog.areas(settings):
+        # The broker first: otherwise messages counted meanwhile would seem to wait.
+        seen = backlog.measure(conn, reader, catalog.topics(settings, area))
+        marts = backlog.counting_marts(conn, area).values()
+        logs += [
+            (log, ends.high, min(marks.get(log, ends.first) for marks in marts))
+            for log, ends in seen.logs.items()
+        ]
+        all_seen[area] = seen
+    unseen = {
+        name: error for seen in all_seen.values() for name, error in seen.unseen.items()
+    }
     with conn.transaction():
-        _note(conn, logs, {name.partition("[")[0] for name in seen.unseen})
-        found = assess(conn, settings)
-        if (found.waiting_seconds or 0) <= settings.palate_freshness_seconds:
-            incidents.end(conn, Kind.FRESHNESS, _SUBJECT)
-        elif not incidents.is_open(conn, Kind.FRESHNESS, _SUBJECT):
-            message = _sentence(conn, found, seen)
-            incidents.begin(conn, Kind.FRESHNESS, _SUBJECT, message)
-    return seen.unseen
+        _note(conn, logs, {name.partition("[")[0] for name in unseen})
+        for area, seen in all_seen.items():
+            _keep_incident(conn, settings, area, seen)
+    return unseen
 
 
-def assess(conn: Connection, settings: Settings) -> Freshness:
-    """Return what the watch has seen."""
-    promised = settings.palate_freshness_seconds
+def _keep_incident(
+    conn: Connection, settings: Settings, area: Area, seen: Seen
+) -> None:
+    subject = area.stage(_MARTS)
+    found = assess(conn, settings, area)
+    if (found.waiting_seconds or 0) <= found.promised_seconds:
+        incidents.end(conn, Kind.FRESHNESS, subject)
+    elif not incidents.is_open(conn, Kind.FRESHNESS, subject):
+        message = _sentence(conn, area, found, seen)
+        incidents.begin(conn, Kind.FRESHNESS, subject, message)
+
+
+def is_watched(conn: Connection) -> bool:
+    """Return whether the watch has checked lately."""
+    (found,) = conn.execute(
+        "SELECT looked_dt >= clock_timestamp() - %s * interval '1 s' FROM ops.watch",
+        (ASLEEP_SECONDS,),
+    ).fetchone() or (False,)
+    return bool(found)
+
+
+def assess(conn: Connection, settings: Settings, area: Area) -> Freshness:
+    """Return what the watch has seen of an area."""
+    seconds = promised(settings, area)
     waiting, watched_dt, silent = conn.execute(
         "SELECT coalesce(extract(epoch FROM now.dt - min(e.seen_dt)), 0)::float8,"
         " w.looked_dt, extract(epoch FROM now.dt - w.looked_dt)::float8"
         " FROM clock_timestamp() AS now (dt) LEFT JOIN ops.watch AS w ON TRUE"
-        " LEFT JOIN ops.log_ends AS e ON TRUE GROUP BY now.dt, w.looked_dt"
+        " LEFT JOIN ops.log_ends AS e ON e.topic = ANY(%s)"
+        " GROUP BY now.dt, w.looked_dt",
+        (list(catalog.topics(settings, area)),),
     ).fetchone() or (0.0, None, None)
     return Freshness(
-        promised_seconds=promised,
+        area=area.name,
+        promised_seconds=seconds,
         waiting_seconds=round(waiting, 1),
         watched_dt=watched_dt,
         is_watched=silent is not None and silent <= ASLEEP_SECONDS,
-        is_kept=waiting <= promised
-        and not incidents.is_open(conn, Kind.FRESHNESS, _SUBJECT),
+        is_kept=waiting <= seconds
+        and not incidents.is_open(conn, Kind.FRESHNESS, area.stage(_MARTS)),
     )
 
 
@@ -125,19 +166,20 @@ def _note(
     )
 
 
-def _sentence(conn: Connection, found: Freshness, seen: Seen) -> str:
+def _sentence(conn: Connection, area: Area, found: Freshness, seen: Seen) -> str:
     topic, epoch, partition, end = conn.execute(
         "SELECT topic, epoch, kafka_partition, end_offset FROM ops.log_ends"
-        " ORDER BY seen_dt, topic, kafka_partition LIMIT 1"
+        " WHERE topic = ANY(%s) ORDER BY seen_dt, topic, kafka_partition LIMIT 1",
+        (sorted({log.topic for log in seen.logs} | seen.unseen.keys()),),
     ).fetchone() or ("", 0, 0, 0)
     log = FeedPartition(topic, epoch, partition)
-    stages = [drain.STAGE, vault.STAGE]
-    stages += [mart.stage for mart in load_marts().values()]
+    stages = [area.drain, area.vault]
+    stages += [mart.stage for mart in load_marts().values() if mart.area == area.name]
     at = ", ".join(
         f"{stage} {watermarks(conn, stage).get(log, 'nowhere')}" for stage in stages
     )
     ends = seen.logs.get(log)
-    staged = watermarks(conn, drain.STAGE).get(log, ends.first if ends else 0)
+    staged = watermarks(conn, area.drain).get(log, ends.first if ends else 0)
     if ends and ends.open_transaction is not None and staged >= ends.end:
         why = f" {backlog.transaction_sentence(log, ends)}"
     elif stopped := backlog.stopped_logs(conn).get(str(log)):
@@ -145,7 +187,7 @@ def _sentence(conn: Connection, found: Freshness, seen: Seen) -> str:
     else:
         why = " See docs/operations.md, 'The promise is broken'."
     return (
-        f"A message waits for the marts for {found.waiting_seconds:.0f} s; "
-        f"{found.promised_seconds:g} s are promised. {log} ended at offset {end} then; "
-        f"the stages are at: {at}.{why}"
+        f"A message waits for the marts of {area.name} for "
+        f"{found.waiting_seconds:.0f} s; {found.promised_seconds:g} s are promised. "
+        f"{log} ended at offset {end} then; the stages are at: {at}.{why}"
     )

@@ -21,6 +21,7 @@ from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
 from palate.monitoring.alarms import Alarm, Send, send_all
 from palate.settings import Settings
+from palate.sources import catalog
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Watch:
             self._note_unseen(conn, unseen)
 
     def _note_unseen(self, conn: Connection, unseen: dict[str, PalateError]) -> None:
-        names = {_KAFKA, *self._settings.palate_topics, *self._unseen}
+        names = {_KAFKA, *catalog.all_topics(self._settings), *self._unseen}
         for name in names - unseen.keys():
             self._blind_since.pop(name, None)
         lasting = {

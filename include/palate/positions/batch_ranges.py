@@ -1,28 +1,29 @@
 """The positions of an open batch, where the batch's statements find them."""
 
 import logging
+from collections.abc import Mapping
 
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection
-from palate.names import REPLAY_FEED
+from palate.names import is_replay
 from palate.positions.ranges import Range
-from palate.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def make_ranges(
     conn: Connection,
-    settings: Settings,
     ranges: list[Range],
+    forms: Mapping[str, str] | None = None,
     *,
     may_accept: bool = False,
 ) -> None:
     """Create the temporary table ``batch_ranges`` of an open batch.
 
-    A range of the replay feed means the positions that are queued in it.
+    A range of a replay feed means the positions that are queued in it.
 
+    :param forms: the form of each topic's messages, for a batch that parses them
     :param may_accept: whether refused messages may be accepted now
     """
     conn.execute(
@@ -31,8 +32,8 @@ def make_ranges(
         " from_offset bigint, to_offset bigint, form text, is_replay boolean"
         ") ON COMMIT DROP"
     )
-    forms = settings.palate_topics
-    kafka = [item for item in ranges if item.log.topic != REPLAY_FEED]
+    forms = dict(forms or {})
+    kafka = [item for item in ranges if not is_replay(item.log.topic)]
     # One statement, for the reason given where StageRun enters a batch.
     conn.execute(
         "INSERT INTO batch_ranges SELECT *, FALSE FROM unnest(%s::text[],"
@@ -47,13 +48,15 @@ def make_ranges(
         ),
     )
     for item in ranges:
-        if item.log.topic == REPLAY_FEED:
+        if is_replay(item.log.topic):
             conn.execute(
                 "INSERT INTO batch_ranges SELECT DISTINCT topic, epoch,"
                 " kafka_partition, kafka_offset, kafka_offset + 1,"
                 " %(forms)s::jsonb ->> topic, %(may_accept)s FROM ops.replays"
-                " WHERE replay_offset >= %(start)s AND replay_offset < %(end)s",
+                " WHERE feed = %(feed)s"
+                " AND replay_offset >= %(start)s AND replay_offset < %(end)s",
                 {
+                    "feed": item.log.topic,
                     "forms": Jsonb(forms),
                     "may_accept": may_accept,
                     "start": item.start,
@@ -69,10 +72,10 @@ def _warn_of_dropped(conn: Connection, item: Range) -> None:
     (number,) = conn.execute(
         "SELECT count(*) FROM ops.replays AS r INNER JOIN ops.event_partitions AS p"
         " USING (topic, epoch, kafka_partition)"
-        " WHERE r.replay_offset >= %s AND r.replay_offset < %s"
+        " WHERE r.feed = %s AND r.replay_offset >= %s AND r.replay_offset < %s"
         " AND p.dropped_dt IS NOT NULL"
         " AND r.kafka_offset >= p.from_offset AND r.kafka_offset < p.to_offset",
-        (item.start, item.end),
+        (item.log.topic, item.start, item.end),
     ).fetchone() or (0,)
     if number:
         log.warning(

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from palate.database import Connection
-from palate.names import DICTIONARY_FEED, REPLAY_FEED
+from palate.names import is_feed
 from palate.positions import messages
 from palate.positions.range_sets import rounds, without
 from palate.positions.ranges import Range
 from palate.table_set import TableSet
 
-# The table of messages; a stage may also count in rows of a table of the vault.
+# The table whose rows a stage takes that reads STG.
 MESSAGES = "stg.order_events"
 
 
@@ -29,11 +29,11 @@ def cut(
     It includes the offsets up to the next row, or to the end of the range. A range with
     no more offsets than that is returned as it is, without a query.
 
-    :param rows: the table whose rows count, by its live name
+    :param rows: the table that has a row per position, by its live name
     """
     if len(item) <= limit:
         return item
-    if item.log.topic in (DICTIONARY_FEED, REPLAY_FEED):  # no gaps, other tables
+    if is_feed(item.log.topic):  # no gaps, other tables
         return replace(item, end=item.start + limit)
     if rows == MESSAGES:
         return _cut_messages(conn, item, limit)

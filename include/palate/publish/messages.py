@@ -31,7 +31,7 @@ def orders(conn: Connection, settings: Settings, batch: Batch) -> Messages:
     """
     # As in a mart: few rows of large tables.
     conn.execute("SET LOCAL enable_seqscan = off")
-    make_ranges(conn, settings, batch.ranges)
+    make_ranges(conn, batch.ranges)
     values = {"topic": settings.palate_publish_orders_to}
     for one in order_steps():
         number = execute_step(conn, one, values)

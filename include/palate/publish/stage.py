@@ -9,16 +9,15 @@ versions.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from palate import vault
 from palate.clients import kafka_sender, redis_connection
 from palate.engine import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
 from palate.marts import load_marts
-from palate.names import ORDER_VERSIONS
 from palate.outbox import counters, tag_states
 from palate.positions import open_ranges, row_chunks
 from palate.publish import messages, redis_tags
 from palate.settings import Settings
+from palate.sources import catalog
 from palate.tables import initial_load
 
 STAGE = "publish"
@@ -142,18 +141,19 @@ def _tags(
 
 
 def _orders(settings: Settings, caller: Caller) -> Outcome:
+    area = catalog.area_with(settings, STAGE)
     with open_run(settings, ORDERS, caller) as attempt:
         conn = attempt.conn
-        if not open_ranges(conn, ORDERS, [vault.STAGE]):
+        if not open_ranges(conn, ORDERS, [area.vault]):
             return attempt.outcome
         with kafka_sender.open_sender(
             settings, settings.palate_publish_orders_to, {}
         ) as sender:
             while ranges := row_chunks.first(
                 conn,
-                open_ranges(conn, ORDERS, [vault.STAGE]),
+                open_ranges(conn, ORDERS, [area.vault]),
                 _POSITIONS,
-                ORDER_VERSIONS,
+                area.rows_table,
             ):
                 with attempt.batch(ranges) as batch:
                     sent = sender.send(messages.orders(conn, settings, batch))

@@ -107,8 +107,14 @@ def still_refused(settings: Settings, ranges: Sequence[Range]) -> dict[str, int]
             conn.execute(
                 "SELECT m.reason, count(*) FROM ops.replays AS q"
                 f" INNER JOIN stg.rejected_messages AS m USING ({refusals.POSITION})"
-                " WHERE q.replay_offset >= %s AND q.replay_offset < %s"
+                " INNER JOIN unnest(%s::text[], %s::bigint[], %s::bigint[])"
+                " AS r (feed, low, high) ON q.feed = r.feed"
+                " AND q.replay_offset >= r.low AND q.replay_offset < r.high"
                 " GROUP BY m.reason ORDER BY m.reason",
-                (min(r.start for r in ranges), max(r.end for r in ranges)),
+                (
+                    [item.log.topic for item in ranges],
+                    [item.start for item in ranges],
+                    [item.end for item in ranges],
+                ),
             ).fetchall()
         )

@@ -5,18 +5,17 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from palate import vault
 from palate.clients import Reader, kafka_reader
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import PalateError, PromiseBrokenError
 from palate.incidents import open_incidents
-from palate.landing import drain, gaps
+from palate.landing import gaps
 from palate.marts import load_marts
 from palate.monitoring import Freshness, alarms, backlog, freshness
-from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.positions import FeedPartition, Range, messages, watermarks
 from palate.settings import Settings
+from palate.sources import Area, catalog
 from palate.tables import initial_load, removal
 from palate.vault import load_vault
 
@@ -35,6 +34,7 @@ class LogStatus:
     it; ``why_stopped`` says why no run reads the log.
     """
 
+    area: str
     topic: str
     epoch: int
     partition: int
@@ -54,7 +54,8 @@ class Status:
 
     ``refused`` counts by reason, without dismissed messages; ``waiting_tags`` the pairs
     of guest and tag to be evaluated; ``unpublished`` the guests and orders that wait to
-    be published, by outlet; ``filling`` the new tables without the whole history.
+    be published, by outlet; ``filling`` the new tables without the whole history;
+    ``promises`` the freshness of each area that is on.
     """
 
     at: datetime
@@ -64,7 +65,7 @@ class Status:
     waiting_ids: int
     waiting_tags: int
     unpublished: dict[str, int]
-    freshness: Freshness
+    promises: list[Freshness]
     last_batches: list[dict[str, Any]]
     filling: list[initial_load.InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -73,22 +74,29 @@ class Status:
         """Return plain values for JSON; times are ISO 8601 in UTC."""
         values = asdict(self)
         values["at"] = self.at.isoformat()
-        watched_dt = self.freshness.watched_dt
-        values["freshness"]["watched_dt"] = watched_dt and watched_dt.isoformat()
+        for promise in values["promises"]:
+            promise["watched_dt"] = promise["watched_dt"] and (
+                promise["watched_dt"].isoformat()
+            )
+        # The area that is worst off is the answer for all.
+        worst = self.promises.index(self.freshness)
+        values["freshness"] = values["promises"][worst]
         return values
+
+    @property
+    def freshness(self) -> Freshness:
+        """Return the freshness of the area that is worst off."""
+        return max(self.promises, key=_badness)
 
     def check(self) -> None:
         """Raise if the freshness target is missed.
 
         :raises PromiseBrokenError: says for how long a message has waited
         """
-        if not self.freshness.is_kept:
-            message = (
-                f"A message waits for the marts for {self.freshness.waiting_seconds:g}"
-                f" s; {self.freshness.promised_seconds:g} s are promised. See "
-                "docs/operations.md, 'The promise is broken'."
-            )
-            raise PromiseBrokenError(message)
+        broken = [str(one) for one in self.promises if not one.is_kept]
+        if broken:
+            page = "See docs/operations.md, 'The promise is broken'."
+            raise PromiseBrokenError(" ".join([*broken, page]))
 
 
 def status(settings: Settings) -> Status:
@@ -101,9 +109,11 @@ def status(settings: Settings) -> Status:
     """
     problems = kafka_reader.missing_codecs()
     with connect(settings) as conn:
-        promise = freshness.assess(conn, settings)
+        areas = catalog.areas(settings)
+        promises = [freshness.assess(conn, settings, area) for area in areas]
+        is_watched = promises[0].is_watched
         problems += [str(incident) for incident in open_incidents(conn)]
-        problems += _alarms_held_up(conn, promise)
+        problems += _alarms_held_up(conn, promises[0])
         if found := _rebuild_under_way(conn):
             problems.append(found)
         defined = {*load_marts(), *load_vault().tables}
@@ -113,12 +123,12 @@ def status(settings: Settings) -> Status:
         ]
         try:
             with kafka_reader.open_reader(settings) as reader:
-                seen = backlog.measure(conn, reader, settings.palate_topics)
-                logs = _logs(conn, reader, seen, promise.is_watched)
+                seen = backlog.measure(conn, reader, catalog.all_topics(settings))
+                logs = _logs(conn, settings, reader, seen, is_watched)
         except PalateError as error:
             problems.append(str(error))
             seen = backlog.Seen()
-            logs = _logs(conn, None, seen, promise.is_watched)
+            logs = _logs(conn, settings, None, seen, is_watched)
         problems += _blocking(seen, logs, problems)
         refused = conn.execute(
             "SELECT reason, count(*) FROM stg.rejected_messages"
@@ -157,7 +167,7 @@ def status(settings: Settings) -> Status:
         waiting_ids=waiting[0] if waiting else 0,
         waiting_tags=waiting_tags[0] if waiting_tags else 0,
         unpublished=dict(unpublished),
-        freshness=_freshness(promise, logs),
+        promises=[_freshness(promise, logs) for promise in promises],
         last_batches=[
             dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
             for row in batches
@@ -212,11 +222,21 @@ def _blocking(
             yield backlog.transaction_sentence(log, ends)
 
 
+def _badness(promise: Freshness) -> tuple[bool, float]:
+    return not promise.is_kept, (
+        promise.waiting_seconds or 0
+    ) / promise.promised_seconds
+
+
 def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
     """Return what the watch has seen; without one, what else is known of waiting."""
     if promise.is_watched:
         return promise
-    ages = [item.oldest_waiting_seconds for item in logs if item.lag]
+    ages = [
+        item.oldest_waiting_seconds
+        for item in logs
+        if item.lag and item.area == promise.area
+    ]
     known = [age for age in ages if age is not None]
     waiting = max(known, default=None if ages else 0.0)
     is_kept = waiting is None or waiting <= promise.promised_seconds
@@ -231,23 +251,48 @@ def log_states(settings: Settings) -> list[LogStatus]:
     :raises PalateError: if the broker or PostgreSQL does not answer
     """
     with connect(settings) as conn, kafka_reader.open_reader(settings) as reader:
-        seen = backlog.measure(conn, reader, settings.palate_topics)
-        return _logs(conn, reader, seen, freshness.assess(conn, settings).is_watched)
+        seen = backlog.measure(conn, reader, catalog.all_topics(settings))
+        return _logs(conn, settings, reader, seen, freshness.is_watched(conn))
 
 
 def _logs(
-    conn: Connection, reader: Reader | None, seen: backlog.Seen, is_watched: bool
+    conn: Connection,
+    settings: Settings,
+    reader: Reader | None,
+    seen: backlog.Seen,
+    is_watched: bool,
 ) -> list[LogStatus]:
-    staged = watermarks(conn, drain.STAGE)
-    for feed in (DICTIONARY_FEED, REPLAY_FEED):
-        staged |= watermarks(conn, feed)
-    loaded = watermarks(conn, vault.STAGE)
-    marts = {name: watermarks(conn, mart.stage) for name, mart in load_marts().items()}
-    counting = backlog.counting_marts(conn).values()
+    """Return the logs of each area that is on, in its order."""
+    return [
+        item
+        for area in catalog.areas(settings)
+        for item in _logs_of(conn, settings, area, reader, seen, is_watched)
+    ]
+
+
+def _logs_of(
+    conn: Connection,
+    settings: Settings,
+    area: Area,
+    reader: Reader | None,
+    seen: backlog.Seen,
+    is_watched: bool,
+) -> Iterator[LogStatus]:
+    staged: dict[FeedPartition, int] = {}
+    for stage in area.upstream:
+        staged |= watermarks(conn, stage)
+    loaded = watermarks(conn, area.vault)
+    marts = {
+        name: watermarks(conn, mart.stage)
+        for name, mart in load_marts().items()
+        if mart.area == area.name
+    }
+    counting = backlog.counting_marts(conn, area).values()
     stopped = backlog.stopped_logs(conn)
-    found = []
-    for log in sorted(staged.keys() | seen.logs.keys()):
-        ends = seen.logs.get(log)
+    topics = catalog.topics(settings, area)
+    read = {log: ends for log, ends in seen.logs.items() if log.topic in topics}
+    for log in sorted(staged.keys() | read.keys()):
+        ends = read.get(log)
         first = ends.first if ends else 0
         done = staged.get(log, first)
         behind = min(mart.get(log, first) for mart in counting)
@@ -259,22 +304,20 @@ def _logs(
                 since = _sent(reader, log, max(done, behind), ends.end)
             if since:
                 age = round((datetime.now(UTC) - since).total_seconds(), 1)
-        found.append(
-            LogStatus(
-                topic=log.topic,
-                epoch=log.epoch,
-                partition=log.partition,
-                end_offset=ends.high if ends else None,
-                staged=done,
-                loaded=loaded.get(log, 0),
-                marts={name: mart.get(log, 0) for name, mart in marts.items()},
-                lag=lag,
-                oldest_waiting_seconds=age,
-                open_transaction=ends.open_transaction if ends else None,
-                why_stopped=stopped.get(str(log)) or _gap(log, done, ends),
-            )
+        yield LogStatus(
+            area=area.name,
+            topic=log.topic,
+            epoch=log.epoch,
+            partition=log.partition,
+            end_offset=ends.high if ends else None,
+            staged=done,
+            loaded=loaded.get(log, 0),
+            marts={name: mart.get(log, 0) for name, mart in marts.items()},
+            lag=lag,
+            oldest_waiting_seconds=age,
+            open_transaction=ends.open_transaction if ends else None,
+            why_stopped=stopped.get(str(log)) or _gap(log, done, ends),
         )
-    return found
 
 
 def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | None:

@@ -98,7 +98,8 @@ def _true_from(conn: Connection) -> list[TrueFrom]:
     rows = conn.execute(
         "SELECT substr(f.stage, 7), f.topic, f.epoch, f.kafka_partition,"
         " f.first_offset FROM ops.watermarks AS f INNER JOIN ops.watermarks AS v"
-        " ON v.stage = 'vault' AND (v.topic, v.epoch, v.kafka_partition)"
+        " ON v.stage IN (SELECT s.stage FROM ops.stages AS s WHERE s.reads_staging)"
+        " AND (v.topic, v.epoch, v.kafka_partition)"
         " = (f.topic, f.epoch, f.kafka_partition)"
         " WHERE f.stage LIKE 'vault:%' AND f.first_offset > v.first_offset"
         " ORDER BY f.stage, f.topic, f.epoch, f.kafka_partition"

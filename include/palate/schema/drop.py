@@ -147,7 +147,7 @@ def _remove(conn: Connection, settings: Settings, made: removal.Made) -> None:
         )
         raise AccessDeniedError(message) from None
     try:
-        migrate.try_loads(conn, settings)
+        migrate.try_loads(conn)
         trial.try_marts(conn, settings)
         with conn.transaction(force_rollback=True):
             query = tags.comparison(is_behind=False)

@@ -27,6 +27,7 @@ from palate.schema import roles
 from palate.schema.meanings import all_meanings
 from palate.schema.stages import enter_stages
 from palate.settings import Settings
+from palate.sources import Area, catalog
 from palate.sql import execute, render
 from palate.table_set import TableSet
 from palate.tables import registry, removal
@@ -53,7 +54,7 @@ def migrate(settings: Settings) -> list[str]:
             tables = _make_vault(conn)
             new = mart_tables.make_tables(conn)
             enter_stages(conn)
-            try_loads(conn, settings)
+            try_loads(conn)
             for statement in view_statements():
                 conn.execute(statement)
             roles.grant(conn)
@@ -145,43 +146,29 @@ def comment(context: dict[str, Any], tables: TableSet = TableSet.LIVE) -> str:
     return f"COMMENT ON TABLE {tables.dds}.{context['table']} IS '{description}'"
 
 
-def try_loads(conn: Connection, settings: Settings) -> None:
+def try_loads(conn: Connection) -> None:
     """Load no position at all, so that a definition's unknown columns fail here."""
-    with conn.transaction(force_rollback=True):
-        load_dt = datetime.now(UTC)
-        make_ranges(conn, settings, [])
-        relations = parse.parse(conn, sources(), load_dt).keys()
-        load.make_known(conn, relations, is_careful=True)
-        for item in load_vault().in_load_order:
-            unknown = set(item.source) - relations
-            if unknown:
-                message = (
-                    f"{item.path}: source names {', '.join(sorted(unknown))}, but "
-                    f"the parse makes {', '.join(sorted(relations))}. Correct it."
-                )
-                raise DefinitionError(message)
-            with _blamed(item):
-                execute(conn, load.render_load(item), {"load_dt": load_dt})
+    for name in catalog.area_names():
+        with conn.transaction(force_rollback=True):
+            _try_load(conn, catalog.load_area(name))
 
 
-def sources() -> list[str]:
-    """Return the sources of messages: each is a folder with a parse.
-
-    :raises DefinitionError: if no topic leads to a folder
-    """
-    found = sorted(
-        path.name for path in AREAS_FOLDER.glob("*/sources/*") if path.is_dir()
-    )
-    for name in found:
-        if name not in load.SOURCES:
+def _try_load(conn: Connection, area: Area) -> None:
+    load_dt = datetime.now(UTC)
+    make_ranges(conn, [])
+    relations = parse.parse(conn, area.sources, load_dt).keys()
+    load.make_known(conn, area.name, relations, is_careful=True)
+    vault = load_vault(area.name)
+    for item in vault.in_load_order:
+        unknown = set(item.source) - relations
+        if unknown:
             message = (
-                f"sql/areas/*/sources/{name}: no topic leads to this source, so its "
-                "tables would stay empty. Messages are those of the order service "
-                "(orders) and entries of the dictionaries; the program knows no "
-                "others. Take the folder away, and what names its relations."
+                f"{item.path}: source names {', '.join(sorted(unknown))}, but "
+                f"the parse makes {', '.join(sorted(relations))}. Correct it."
             )
             raise DefinitionError(message)
-    return found
+        with _blamed(item):
+            execute(conn, load.render_load(vault, item), {"load_dt": load_dt})
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from palate import pipelines
 from palate.database import Connection
+from palate.sources import Area, catalog
 
 
 def enter_stages(conn: Connection) -> None:
-    """Write the stages of the pipelines to ``ops.stages``."""
-    food = pipelines.food()
+    """Write the stages of all areas to ``ops.stages``.
+
+    Also of those that are off: what they have not taken is kept for them.
+    """
     rows = [
-        (mark, food.area, [*stage.upstream], stage.reads_staging, stage.is_optional)
-        for stage in food
-        for mark in ((stage.name,) if stage.marks is None else stage.marks)
+        row for name in catalog.area_names() for row in _rows(catalog.load_area(name))
     ]
     conn.execute(
-        "DELETE FROM ops.stages WHERE stage <> ALL(%s)", ([mark for mark, *_ in rows],)
+        "DELETE FROM ops.stages WHERE stage <> ALL(%s)",
+        ([stage for stage, *_ in rows],),
     )
     with conn.cursor() as cursor:
         cursor.executemany(
@@ -23,3 +25,11 @@ def enter_stages(conn: Connection) -> None:
             " excluded.upstream, excluded.reads_staging, excluded.is_optional)",
             rows,
         )
+
+
+def _rows(area: Area) -> list[tuple[str, str, list[str], bool, bool]]:
+    return [(feed, area.name, [], False, False) for feed in area.feeds] + [
+        (mark, area.name, [*stage.upstream], stage.reads_staging, stage.is_optional)
+        for stage in pipelines.pipeline(area)
+        for mark in ((stage.name,) if stage.marks is None else stage.marks)
+    ]

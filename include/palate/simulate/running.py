@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from palate.settings import Form, Settings
+from palate.settings import Settings
 from palate.simulate.errors import JournalError, SendError
 from palate.simulate.journal import Journal, Run, WorldSize
 from palate.simulate.messages import Topics
@@ -15,8 +15,13 @@ from palate.simulate.model import Arrival, Entry, Event, Position, Version
 from palate.simulate.orders import FIRST_ORDER_ID
 from palate.simulate.services import Dictionaries, Kafka
 from palate.simulate.world import World
+from palate.sources import catalog
 
 log = logging.getLogger(__name__)
+
+# Whose sender this stands in for, and the two forms that it sends.
+_AREA = "food"
+_FORMS = ("raw", "enriched")
 
 _AT_ONCE = 500  # messages between two checks of acknowledgements
 _RECENT = 1000
@@ -249,10 +254,11 @@ def topics_of(settings: Settings) -> Topics:
 
     :raises JournalError: if a form has no topic
     """
-    by_form = {form: topic for topic, form in reversed(settings.palate_topics.items())}
-    missing = [form.value for form in Form if form not in by_form]
+    topics = catalog.topics(settings, catalog.load_area(_AREA))
+    by_form = {form: topic for topic, form in reversed(topics.items())}
+    missing = [form for form in _FORMS if form not in by_form]
     if missing:
         raise JournalError(
             f"PALATE_TOPICS names no topic for the form {missing[0]!r}: add one."
         )
-    return Topics(by_form[Form.RAW], by_form[Form.ENRICHED])
+    return Topics(*(by_form[form] for form in _FORMS))

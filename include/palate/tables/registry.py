@@ -26,13 +26,14 @@ Fields = dict[str, Any]
 class Meaning:
     """What the rows of a table mean, from its definition.
 
-    ``path`` is the definition's file, for messages.
+    ``path`` is the definition's file, for messages; ``area`` is whose table it is.
     """
 
     kind: str
     name: str
     fields: Fields
     path: str
+    area: str
 
 
 def register(conn: Connection, meaning: Meaning, own_views: Iterable[str] = ()) -> bool:
@@ -48,9 +49,11 @@ def register(conn: Connection, meaning: Meaning, own_views: Iterable[str] = ()) 
     refuse_changed(conn, [meaning])
     entered = conn.execute(
         # Where nothing is loaded yet, there is no history to fill it from.
-        "INSERT INTO ops.definitions (kind, name, definition, filled_dt)"
-        " SELECT %(kind)s, %(name)s, %(definition)s, CASE WHEN NOT EXISTS"
-        " (SELECT 1 FROM ops.watermarks WHERE stage = 'vault') THEN now() END"
+        "INSERT INTO ops.definitions (kind, name, area, definition, filled_dt)"
+        " SELECT %(kind)s, %(name)s, %(area)s, %(definition)s, CASE WHEN NOT EXISTS"
+        " (SELECT 1 FROM ops.watermarks AS w INNER JOIN ops.stages AS s"
+        " ON w.stage = s.stage WHERE s.reads_staging AND s.area = %(area)s)"
+        " THEN now() END"
         " ON CONFLICT (kind, name) DO NOTHING",
         _values(meaning),
     )
@@ -102,7 +105,12 @@ def fingerprint(query: str) -> str:
 
 def _values(meaning: Meaning) -> dict[str, Any]:
     definition = Jsonb(meaning.fields)
-    return {"kind": meaning.kind, "name": meaning.name, "definition": definition}
+    return {
+        "kind": meaning.kind,
+        "name": meaning.name,
+        "area": meaning.area,
+        "definition": definition,
+    }
 
 
 def _stored(conn: Connection) -> dict[tuple[str, str], Fields]:

@@ -26,6 +26,7 @@ class Made:
 
     kind: str
     name: str
+    area: str
     definition: dict[str, Any]
 
     @property
@@ -61,7 +62,7 @@ class Made:
 def all_made(conn: Connection) -> list[Made]:
     """Return all tables that were made."""
     rows = conn.execute(
-        "SELECT kind, name, definition FROM ops.definitions ORDER BY kind, name"
+        "SELECT kind, name, area, definition FROM ops.definitions ORDER BY kind, name"
     )
     return [Made(*row) for row in rows.fetchall()]
 
@@ -89,7 +90,11 @@ def hold(conn: Connection, made: Made) -> None:
     """
     stages = [*made.stages]
     if not made.is_mart:
-        stages += ["vault:reload", "vault"]
+        vaults = conn.execute(
+            "SELECT stage FROM ops.stages WHERE reads_staging AND area = %s",
+            (made.area,),
+        )
+        stages += [name for (one,) in vaults for name in (f"{one}:reload", one)]
     try:
         conn.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
         for stage in stages:

@@ -17,10 +17,11 @@ from palate.database import ClientCursor, Connection, connect
 from palate.engine import Batch, Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError, StageBusyError
 from palate.marts import Mart, load_marts
-from palate.names import HUB_KEY_NAMESPACE, ORDER_VERSIONS
+from palate.names import HUB_KEY_NAMESPACE
 from palate.outbox import tag_states, tags_waiting
 from palate.positions import Range, make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
+from palate.sources import catalog
 from palate.sql import count_rows, execute, render
 from palate.tables import initial_load
 
@@ -149,10 +150,10 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         attempt.conn,
         progress.to_repeat(attempt),
         settings.palate_chunk_positions,
-        ORDER_VERSIONS,
+        catalog.area_with(settings, STAGE).rows_table,
     ):
         with attempt.batch(ranges, is_repeat=True) as batch:
-            _enqueue_again(attempt.conn, settings, batch)
+            _enqueue_again(attempt.conn, batch)
     _follow_rules(attempt)
     while _judge_waiting(attempt, settings.palate_chunk_positions):
         pass
@@ -229,9 +230,9 @@ def _judge(conn: Connection, batch: Batch) -> None:
         tag_states.enter_tags(conn, batch)
 
 
-def _enqueue_again(conn: Connection, settings: Settings, batch: Batch) -> None:
+def _enqueue_again(conn: Connection, batch: Batch) -> None:
     conn.execute("SET LOCAL enable_seqscan = off")
-    make_ranges(conn, settings, batch.ranges)
+    make_ranges(conn, batch.ranges)
     batch.counts["waiting"] += _run(conn, "look_again").rowcount
 
 

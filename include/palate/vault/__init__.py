@@ -2,10 +2,9 @@
 
 from palate.vault import load, meaning, parse, stage
 from palate.vault.definitions import Definition, Hub, load_vault
-from palate.vault.stage import STAGE, run
+from palate.vault.stage import run
 
 __all__ = [
-    "STAGE",
     "Definition",
     "Hub",
     "load",

@@ -17,17 +17,19 @@ from palate.vault.definitions import Hub, Link, load_vault
 log = logging.getLogger(__name__)
 
 
-def count_differing(conn: Connection, relations: Iterable[str]) -> int:
+def count_differing(conn: Connection, area: str, relations: Iterable[str]) -> int:
     """Return how many rows of the vault differ; log some of them.
 
     :param relations: what the open batch has parsed
     """
     number = 0
     parsed = set(relations)
-    for item in load_vault().in_load_order:
+    for item in load_vault(area).in_load_order:
         table = item.table
         sources = [source for source in item.source if source in parsed]
-        statement = differing_statement(table, tuple(sources)) if sources else None
+        statement = (
+            differing_statement(area, table, tuple(sources)) if sources else None
+        )
         if statement:
             rows = execute(conn, statement).fetchall()
             number += len(rows)
@@ -42,9 +44,9 @@ def count_differing(conn: Connection, relations: Iterable[str]) -> int:
 
 
 @lru_cache(maxsize=64)
-def differing_statement(table: str, sources: tuple[str, ...]) -> str | None:
+def differing_statement(area: str, table: str, sources: tuple[str, ...]) -> str | None:
     """Return the query for rows that differ, made from the load's own records."""
-    vault = load_vault()
+    vault = load_vault(area)
     item = vault.tables[table]
     context = vault.context(item)
     # A link's key is made while it is inserted, from the keys that verify it.

@@ -4,6 +4,7 @@ One YAML file per table in an area's ``dds/{hubs,links,satellites}``. From it co
 table, its load, its description in the database, its tests and its docs.
 """
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -134,12 +135,55 @@ class Satellite(Definition):
         return hashdiff(self.table)
 
 
-class Vault:
-    """All definitions, and the columns and keys that follow from them."""
+class Extension(BaseModel):
+    """Further relations that feed a hub of another area, from a file of this area.
 
-    def __init__(self, definitions: list[Hub | Link | Satellite]) -> None:
-        """Check that every table that a definition names is defined."""
-        self.tables = {item.table: item for item in definitions}
+    They are no part of what that hub means: a key is a key, whoever names it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str = Identifier
+    area: str
+    extends: str = Identifier
+    source: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def path(self) -> str:
+        """Return the file's path, for messages."""
+        return f"sql/areas/{self.area}/dds/hubs/{self.table}.yaml"
+
+    def extended(self, tables: dict[str, Hub | Link | Satellite]) -> Hub:
+        """Return the hub, as this area loads it.
+
+        :raises DefinitionError: if the other area has no such hub
+        """
+        hub = tables.get(self.table)
+        if not isinstance(hub, Hub) or hub.area != self.extends:
+            message = (
+                f"{self.path}: it extends {self.table} of the area {self.extends}, but "
+                f"there is no sql/areas/{self.extends}/dds/hubs/{self.table}.yaml. "
+                "Correct the name."
+            )
+            raise DefinitionError(message)
+        return hub.model_copy(update={"source": self.source})
+
+
+class Vault:
+    """The definitions of one area or all, and the columns and keys that follow."""
+
+    def __init__(
+        self,
+        definitions: list[Hub | Link | Satellite],
+        others: Iterable[Hub | Link | Satellite] = (),
+    ) -> None:
+        """Check that every table that a definition names is defined.
+
+        :param definitions: what is made and loaded
+        :param others: tables of other areas that they refer to
+        """
+        self.tables = {item.table: item for item in (*others, *definitions)}
+        self._loaded = definitions
         for item in definitions:
             names = item.hub_keys if isinstance(item, Link) else ()
             for name in names:
@@ -168,7 +212,7 @@ class Vault:
         """
         order = list(reversed(Kind))
         return sorted(
-            self.tables.values(), key=lambda item: (order.index(item.kind), item.table)
+            self._loaded, key=lambda item: (order.index(item.kind), item.table)
         )
 
     def context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
@@ -310,32 +354,84 @@ def _clustered_by(hubs: list[Hub]) -> str | None:
     return next((hub.table for hub in hubs if hub.clustered), None)
 
 
-@lru_cache(maxsize=4)
-def load_vault(folder: Path = AREAS_FOLDER) -> Vault:
-    """Read and check every definition file of the areas below ``folder``.
+@lru_cache(maxsize=16)
+def load_vault(area: str | None = None, *, folder: Path = AREAS_FOLDER) -> Vault:
+    """Read and check the definition files of one area, or of all.
+
+    One area's vault loads its own tables, and the hubs of other areas that it extends,
+    from its own relations; it knows the tables of others that these refer to.
 
     :raises DefinitionError: names the file, the field and what to do
     """
+    own: dict[str, Hub | Link | Satellite] = {}
+    extensions: list[Extension] = []
+    for path, item in _read_all(folder, area or "*"):
+        if isinstance(item, Extension):
+            extensions.append(item)
+        elif item.table in own:
+            message = (
+                f"{path}: there is already a definition of {item.table}. "
+                "A table has one file; remove one of the two."
+            )
+            raise DefinitionError(message)
+        else:
+            own[item.table] = item
+    if area is None:
+        for one in extensions:
+            one.extended(own)
+        return Vault(list(own.values()))
+    others = _referred_to(folder, own, extensions)
+    extended = [one.extended(others) for one in extensions]
+    return Vault([*own.values(), *extended], others.values())
+
+
+def _referred_to(
+    folder: Path,
+    own: dict[str, Hub | Link | Satellite],
+    extensions: Iterable[Extension],
+) -> dict[str, Hub | Link | Satellite]:
+    """Return the tables of other areas that some definitions refer to."""
+    found: dict[str, Hub | Link | Satellite] = {}
+    wanted = {one.table for one in extensions}
+    for item in own.values():
+        wanted |= set(_references(item)) - own.keys()
+    while wanted - found.keys():
+        table = min(wanted - found.keys())
+        there = [
+            item
+            for _, item in _read_all(folder, "*", table)
+            if not isinstance(item, Extension)
+        ]
+        if not there:
+            wanted.discard(table)  # whoever refers to it says so
+            continue
+        found[table] = there[0]
+        wanted |= set(_references(there[0])) - own.keys()
+    return found
+
+
+def _references(item: Hub | Link | Satellite) -> tuple[str, ...]:
+    if isinstance(item, Link):
+        return item.hub_keys
+    return (item.parent,) if isinstance(item, Satellite) else ()
+
+
+def _read_all(
+    folder: Path, area: str, table: str = "*"
+) -> Iterator[tuple[Path, Hub | Link | Satellite | Extension]]:
     models: dict[Kind, type[Hub | Link | Satellite]] = {
         Kind.HUB: Hub,
         Kind.LINK: Link,
         Kind.SATELLITE: Satellite,
     }
-    found: dict[str, Hub | Link | Satellite] = {}
     for kind, model in models.items():
-        for path in sorted(folder.glob(f"*/dds/{kind.value}/*.y*ml")):
-            item = _read(path, model)
-            if item.table in found:
-                message = (
-                    f"{path}: there is already a definition of {item.table}. "
-                    "A table has one file; remove one of the two."
-                )
-                raise DefinitionError(message)
-            found[item.table] = item
-    return Vault(list(found.values()))
+        for path in sorted(folder.glob(f"{area}/dds/{kind.value}/{table}.y*ml")):
+            yield path, _read(path, model)
 
 
-def _read(path: Path, model: type[Hub | Link | Satellite]) -> Hub | Link | Satellite:
+def _read(
+    path: Path, model: type[Hub | Link | Satellite]
+) -> Hub | Link | Satellite | Extension:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -344,8 +440,9 @@ def _read(path: Path, model: type[Hub | Link | Satellite]) -> Hub | Link | Satel
     if not isinstance(values, dict):
         message = f"{path}: a definition is a mapping of fields; see CONTRIBUTING.md."
         raise DefinitionError(message)
+    kind = Extension if model is Hub and "extends" in values else model
     try:
-        return model.model_validate(
+        return kind.model_validate(
             values | {"table": path.stem, "area": path.parents[2].name}
         )
     except ValidationError as error:

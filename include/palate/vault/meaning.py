@@ -3,20 +3,29 @@
 from functools import lru_cache
 
 from palate.tables import registry
-from palate.vault.definitions import Hub, Link, Satellite, load_vault
+from palate.vault.definitions import Hub, Link, Satellite, Vault, load_vault
 
 
-@lru_cache(maxsize=1)
-def of_tables() -> tuple[registry.Meaning, ...]:
-    """Return what each table of the vault means, in load order."""
-    return tuple(_of_table(item) for item in load_vault().in_load_order)
+@lru_cache(maxsize=16)
+def of_tables(area: str | None = None) -> tuple[registry.Meaning, ...]:
+    """Return what each table of an area's vault, or of all, means, in load order."""
+    vault = load_vault(area)
+    return tuple(
+        _of_table(vault, item)
+        for item in vault.in_load_order
+        if area in (None, item.area)  # what it extends is the other area's
+    )
 
 
-def _of_table(item: Hub | Link | Satellite) -> registry.Meaning:
+def _of_table(vault: Vault, item: Hub | Link | Satellite) -> registry.Meaning:
     fields = item.model_dump(
         mode="json", exclude={"description", "table", "kind", "index"}
     )
-    columns = load_vault().context(item)["typed_columns"]
+    columns = vault.context(item)["typed_columns"]
     return registry.Meaning(
-        item.kind.value, item.table, {"columns": columns} | fields, item.path
+        item.kind.value,
+        item.table,
+        {"columns": columns} | fields,
+        item.path,
+        item.area,
     )

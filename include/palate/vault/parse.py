@@ -7,12 +7,11 @@ from functools import lru_cache
 
 from palate.database import Connection
 from palate.names import (
-    AREAS_FOLDER,
     HUB_KEY_NAMESPACE,
     ORIGIN_HEADER,
     SQL_FOLDER,
 )
-from palate.sources import load_shapes
+from palate.sources import Source, load_shapes
 from palate.sql import Step, execute, step
 from palate.table_set import TableSet
 
@@ -22,7 +21,7 @@ DOCUMENTS = "documents"
 
 def parse(
     conn: Connection,
-    sources: Iterable[str],
+    sources: Iterable[Source],
     load_dt: datetime,
     tables: TableSet = TableSet.LIVE,
 ) -> dict[str, int]:
@@ -48,13 +47,13 @@ def parse(
 
 
 @lru_cache(maxsize=8)
-def parse_steps(source: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
+def parse_steps(source: Source, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements that parse one source's messages, in order.
 
     The first file of a source with a shape judges its messages. What is refused is
     stored and taken out before the other files parse the rest.
     """
-    (folder,) = AREAS_FOLDER.glob(f"*/sources/{source}")
+    folder = SQL_FOLDER / source.folder
     files = [str(path.relative_to(SQL_FOLDER)) for path in folder.glob("parse/*.sql")]
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
@@ -74,7 +73,7 @@ def parse_steps(source: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ..
     return tuple(steps)
 
 
-def documents_of(sources: Iterable[str]) -> list[str]:
+def documents_of(sources: Iterable[Source]) -> list[str]:
     """Return the temporary tables of judged messages, one for each source's."""
     return [
         f"batch_{one.makes}"

@@ -12,7 +12,7 @@ from palate.database import Connection
 from palate.engine import Batch, StageRun
 from palate.errors import RefusedShareError
 from palate.incidents import Kind
-from palate.names import REFUSED_AS, REPLAY_FEED
+from palate.names import REFUSED_AS, is_replay
 from palate.settings import Settings
 
 
@@ -111,14 +111,14 @@ def count_refused(conn: Connection, batch: Batch, documents: str) -> None:
     :param documents: the temporary table of one source's judged messages
     """
     # Replays apart: they say nothing about what the sender does now.
-    is_replay = any(item.log.topic == REPLAY_FEED for item in batch.ranges)
+    has_replays = any(is_replay(item.log.topic) for item in batch.ranges)
     refused, own = conn.execute(
         "SELECT count(*) FILTER (WHERE reason <> 'own_message'),"
         f" count(*) FILTER (WHERE reason = 'own_message') FROM {documents}"
         " WHERE NOT was_refused"
     ).fetchone() or (0, 0)
-    batch.counts["refused_again" if is_replay else "refused"] += refused
-    if refused and not is_replay:
+    batch.counts["refused_again" if has_replays else "refused"] += refused
+    if refused and not has_replays:
         # A misfit has its reason only once it is stored as refused.
         for reason, number in conn.execute(
             f"SELECT m.reason, count(*) FROM {documents} AS d"
@@ -138,7 +138,7 @@ def count_refused(conn: Connection, batch: Batch, documents: str) -> None:
 def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Window]:
     """Return a window for each batch since the last check, and move the check on."""
     (checked,) = conn.execute(
-        "SELECT last_batch_id FROM ops.refused_judged"
+        "SELECT last_batch_id FROM ops.refused_judged WHERE stage = %s", (stage,)
     ).fetchone() or (0,)
     rows = conn.execute(
         _WINDOWS,
@@ -149,9 +149,10 @@ def _new_windows(conn: Connection, stage: str, settings: Settings) -> list[_Wind
         },
     ).fetchall()
     conn.execute(
-        "UPDATE ops.refused_judged SET last_batch_id = newest.batch_id"
-        " FROM (SELECT max(batch_id) AS batch_id FROM ops.batches WHERE stage = %s)"
-        " AS newest WHERE newest.batch_id > last_batch_id",
+        "INSERT INTO ops.refused_judged AS j (stage, last_batch_id)"
+        " SELECT stage, max(batch_id) FROM ops.batches WHERE stage = %s GROUP BY stage"
+        " ON CONFLICT (stage) DO UPDATE SET last_batch_id = excluded.last_batch_id"
+        " WHERE excluded.last_batch_id > j.last_batch_id",
         (stage,),
     )
     return [_Window(*row) for row in rows]

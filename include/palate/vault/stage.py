@@ -12,10 +12,7 @@ import psycopg
 
 from palate.database import connect
 from palate.engine import Caller, Outcome, StageRun, locks, open_run, progress
-from palate.names import (
-    DICTIONARY_FEED,
-    REPLAY_FEED,
-)
+from palate.names import is_replay
 from palate.positions import (
     Range,
     open_ranges,
@@ -24,6 +21,7 @@ from palate.positions import (
     watermarks,
 )
 from palate.settings import Settings
+from palate.sources import Area, catalog
 from palate.tables import initial_load, registry
 from palate.vault.definitions import load_vault
 from palate.vault.load import load
@@ -33,11 +31,7 @@ from palate.vault.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-STAGE = "vault"
-UPSTREAM = ("drain", DICTIONARY_FEED, REPLAY_FEED)
-
-# Runs beside the vault, under a lock of its own; in steps that a person can follow.
-RELOAD = "vault:reload"
+# The most positions in one batch of a reload: a step that a person can follow.
 _CALM = 20_000
 
 # Below this size a second connection costs more than it saves.
@@ -47,7 +41,12 @@ _LEAST_PER_LOADER = 2_000
 _TRIES = 5
 
 
-def run(settings: Settings, caller: Caller) -> Outcome:
+def reload_stage(area: Area) -> str:
+    """Return the stage of a reload: it runs beside the vault, under its own lock."""
+    return f"{area.vault}:reload"
+
+
+def run(settings: Settings, area: Area, caller: Caller) -> Outcome:
     """Load what is staged and not in the vault yet, in chunks.
 
     A cleared task first loads its own ranges again, which only puts back what is
@@ -57,73 +56,74 @@ def run(settings: Settings, caller: Caller) -> Outcome:
     :raises DefinitionError: if a definition means something else than its table
     """
     if not caller.interval:
-        return _run(settings, caller, is_repeat=True)
-    outcome = Outcome(STAGE)
-    outcome.include(reload(settings, caller))
+        return _run(settings, area, caller, is_repeat=True)
+    outcome = Outcome(area.vault)
+    outcome.include(reload(settings, area, caller))
     with connect(settings) as conn:
-        is_open = open_ranges(conn, STAGE, UPSTREAM)
+        is_open = open_ranges(conn, area.vault, area.upstream)
     if is_open:
-        outcome.include(load_waiting(settings, caller))
-    progress.end(settings, caller, RELOAD)
+        outcome.include(load_waiting(settings, area, caller))
+    progress.end(settings, caller, reload_stage(area))
     return outcome
 
 
-def load_waiting(settings: Settings, caller: Caller) -> Outcome:
+def load_waiting(settings: Settings, area: Area, caller: Caller) -> Outcome:
     """Load what is staged and not in the vault yet; repeat nothing.
 
     :raises RefusedShareError: as `run`
     """
-    return _run(settings, caller, is_repeat=False)
+    return _run(settings, area, caller, is_repeat=False)
 
 
-def _run(settings: Settings, caller: Caller, *, is_repeat: bool) -> Outcome:
-    with open_run(settings, STAGE, caller) as attempt:
-        registry.refuse_changed(attempt.conn, of_tables())
+def _run(settings: Settings, area: Area, caller: Caller, *, is_repeat: bool) -> Outcome:
+    with open_run(settings, area.vault, caller) as attempt:
+        registry.refuse_changed(attempt.conn, of_tables(area.name))
         own = progress.to_repeat(attempt) if is_repeat else []
-        for ranges in range_sets.rounds(with_known_form(settings, own)):
-            load_all(settings, attempt, ranges, is_repeat=True)
+        for ranges in range_sets.rounds(with_known_form(settings, area, own)):
+            load_all(settings, area, attempt, ranges, is_repeat=True)
         if not is_repeat or not attempt.was_finished():
-            waiting = open_ranges(attempt.conn, STAGE, UPSTREAM)
-            load_all(
-                settings, attempt, with_known_form(settings, waiting), is_repeat=False
-            )
+            waiting = open_ranges(attempt.conn, area.vault, area.upstream)
+            known = with_known_form(settings, area, waiting)
+            load_all(settings, area, attempt, known, is_repeat=False)
         check_share(attempt, settings)
         outcome = attempt.outcome
+        own_tables = {item.table for item in load_vault(area.name).in_load_order}
         tables = [
             item.name
             for item in initial_load.pending(attempt.conn)
-            if item.name in load_vault().tables
+            if item.name in own_tables
         ]
     for table in tables:
-        outcome.note = f"{outcome.note} {_fill(settings, caller, table)}".strip()
+        filled = _fill(settings, area, caller, table)
+        outcome.note = f"{outcome.note} {filled}".strip()
     return outcome
 
 
-def reload(settings: Settings, caller: Caller) -> Outcome:
+def reload(settings: Settings, area: Area, caller: Caller) -> Outcome:
     """Load the planned positions of the caller's run again, beside live runs.
 
     What is missing is put back; existing rows must say what the messages say. It holds
     no lock that a live run needs: a row that was added meanwhile is left alone. What a
     killed attempt has done is not repeated.
     """
-    with open_run(settings, RELOAD, caller) as attempt:
-        registry.refuse_changed(attempt.conn, of_tables())
+    with open_run(settings, reload_stage(area), caller) as attempt:
+        registry.refuse_changed(attempt.conn, of_tables(area.name))
         plan = progress.begin(attempt)
-        done = watermarks(attempt.conn, STAGE)
+        done = watermarks(attempt.conn, area.vault)
         left = progress.left(attempt, plan.below(done)) if plan else []
         for chunk in row_chunks.every(
             attempt.conn,
-            with_known_form(settings, attempt.without_dropped(left)),
+            with_known_form(settings, area, attempt.without_dropped(left)),
             min(settings.palate_chunk_positions, _CALM),
             row_chunks.MESSAGES,
         ):
-            load_all(settings, attempt, chunk, is_repeat=True)
+            load_all(settings, area, attempt, chunk, is_repeat=True)
         return attempt.outcome
 
 
-def with_known_form(settings: Settings, ranges: list[Range]) -> list[Range]:
+def with_known_form(settings: Settings, area: Area, ranges: list[Range]) -> list[Range]:
     """Leave out the topics whose form no setting has: their messages wait."""
-    known = {*settings.palate_topics, DICTIONARY_FEED, REPLAY_FEED}
+    known = {*catalog.topics(settings, area), *area.feeds}
     unknown = sorted({item.log.topic for item in ranges} - known)
     if unknown:
         log.warning(
@@ -134,28 +134,29 @@ def with_known_form(settings: Settings, ranges: list[Range]) -> list[Range]:
     return [item for item in ranges if item.log.topic in known]
 
 
-def _fill(settings: Settings, caller: Caller, table: str) -> str:
+def _fill(settings: Settings, area: Area, caller: Caller, table: str) -> str:
     """Load a table that was added later from the history, some chunks a run.
 
     New messages are loaded into it like into any other table.
 
     :return: how far it is
     """
-    with open_run(settings, f"{STAGE}:{table}", caller) as attempt:
+    # A table's name is unique in the warehouse, so its stage needs no prefix.
+    with open_run(settings, f"vault:{table}", caller) as attempt:
         for _ in range(initial_load.CHUNKS):
-            waiting = open_ranges(attempt.conn, attempt.stage, [STAGE])
+            waiting = open_ranges(attempt.conn, attempt.stage, [area.vault])
             if not waiting:
                 initial_load.finish(attempt.conn, table)
                 return f"{table} has all of the history now."
             ranges = row_chunks.first(
                 attempt.conn,
-                with_known_form(settings, waiting),
+                with_known_form(settings, area, waiting),
                 settings.palate_chunk_positions,
                 row_chunks.MESSAGES,
             )
             if not ranges:
                 break
-            _load_batch(settings, attempt, ranges, only=table)
+            _load_batch(settings, area, attempt, ranges, only=table)
         return " ".join(
             str(item) for item in initial_load.pending_of(attempt.conn, [table])
         )
@@ -163,6 +164,7 @@ def _fill(settings: Settings, caller: Caller, table: str) -> str:
 
 def load_all(
     settings: Settings,
+    area: Area,
     attempt: StageRun,
     waiting: list[Range],
     *,
@@ -172,15 +174,17 @@ def load_all(
 
     The parse relies on it: the other batches skip what was refused before.
     """
-    for is_replay in (False, True):
-        same = [
-            item for item in waiting if (item.log.topic == REPLAY_FEED) == is_replay
-        ]
-        _load_alike(settings, attempt, same, is_repeat)
+    for are_replays in (False, True):
+        same = [item for item in waiting if is_replay(item.log.topic) == are_replays]
+        _load_alike(settings, area, attempt, same, is_repeat)
 
 
 def _load_alike(
-    settings: Settings, attempt: StageRun, waiting: list[Range], is_repeat: bool
+    settings: Settings,
+    area: Area,
+    attempt: StageRun,
+    waiting: list[Range],
+    is_repeat: bool,
 ) -> None:
     """Load few positions in one batch, a backlog by parallel loaders.
 
@@ -198,7 +202,7 @@ def _load_alike(
             settings.palate_chunk_positions,
             row_chunks.MESSAGES,
         ):
-            _load_batch(settings, attempt, ranges, is_repeat=is_repeat)
+            _load_batch(settings, area, attempt, ranges, is_repeat=is_repeat)
         return
     chunk = min(
         settings.palate_chunk_positions, max(size // (3 * loaders), _LEAST_PER_LOADER)
@@ -211,7 +215,7 @@ def _load_alike(
 
         with queue.closing_on_error():
             while item := queue.take(cut):
-                _load_batch(settings, run, [item], is_repeat=is_repeat)
+                _load_batch(settings, area, run, [item], is_repeat=is_repeat)
                 queue.done(item)
 
     with ThreadPoolExecutor(loaders) as pool, ExitStack() as stack:
@@ -225,6 +229,7 @@ def _load_alike(
 
 def _load_batch(
     settings: Settings,
+    area: Area,
     attempt: StageRun,
     ranges: list[Range],
     *,
@@ -242,6 +247,7 @@ def _load_batch(
                 load(
                     attempt.conn,
                     settings,
+                    area,
                     batch,
                     only,
                     is_careful=not is_new,

@@ -61,9 +61,10 @@ def asked_history(context: Context) -> plans.Request:
     return history(start, end, form["source"])
 
 
-def reload_layer(layer: str) -> dict[str, Any]:
-    """Reload one layer for the current run; return what was found, for XCom."""
+def reload_layer(area: str, layer: str) -> dict[str, Any]:
+    """Reload one layer of an area for the current run; return what was found."""
     from palate.history import reload
+    from palate.sources import catalog
 
     context = get_current_context()
     settings = patient_settings()
@@ -71,7 +72,9 @@ def reload_layer(layer: str) -> dict[str, Any]:
     me = caller(context)
     me = replace(me, on_batch=_progress(settings, me))
     with metrics.timed(context["ti"]) as found, failing_with_a_sentence():
-        found |= reload.run(settings, me, layer, asked_history(context)).as_dict()
+        one = catalog.find_area(settings, area)
+        asked = asked_history(context)
+        found |= reload.run(settings, one, me, layer, asked).as_dict()
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = found
     return found
@@ -82,13 +85,16 @@ def patient_settings() -> Settings:
     return task_settings().model_copy(update={"palate_lock_wait": _PATIENCE})
 
 
-def write_report() -> dict[str, Any]:
+def write_report(area: str) -> dict[str, Any]:
     """Write the current run's report to the log and to XCom; fail if rows differ."""
     from palate.history import reload
+    from palate.sources import catalog
 
     context = get_current_context()
     with failing_with_a_sentence():
-        found = reload.report(task_settings(), caller(context))
+        settings = task_settings()
+        one = catalog.find_area(settings, area)
+        found = reload.report(settings, one, caller(context))
         show_report(context, found.markdown())
         found.check()
     return found.as_dict()

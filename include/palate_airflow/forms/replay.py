@@ -9,7 +9,7 @@ from airflow.sdk import Param, get_current_context
 from palate.sources import load_reasons
 from palate_airflow.connections import task_settings
 from palate_airflow.forms.fields import filled_form, optional, times
-from palate_airflow.tasks import failing_with_a_sentence, run_stage
+from palate_airflow.tasks import failing_with_a_sentence, run_as_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,10 @@ def replay() -> dict[str, Any]:
     with failing_with_a_sentence():
         form = filled_form(get_current_context())
         asked = selected(form, task_settings())
-    return run_stage("landing.replays", selection=asked)
+
+    from palate.landing import replays
+
+    return run_as_task(lambda settings, caller: replays.run(settings, caller, asked))
 
 
 def selected(form: Mapping[str, Any], settings: Settings) -> refusals.Selection:

@@ -8,7 +8,11 @@ WITH grown AS (
     FROM ops.batches AS b
     CROSS JOIN jsonb_each_text(b.counts) AS c
     WHERE
-        b.stage IN ('drain', 'vault')
+        b.stage IN (
+            SELECT s.stage
+            FROM ops.stages AS s
+            WHERE s.reads_staging OR s.upstream = '{}'
+        )
         AND NOT b.is_repeat
         AND b.committed_dt >= %(week_dt)s
         AND c.key = any(%(tables)s)

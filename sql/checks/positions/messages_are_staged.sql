@@ -40,7 +40,11 @@ WHERE
             AND (r.topic, r.epoch, r.kafka_partition)
             < (lowest.topic, lowest.epoch, lowest.kafka_partition)
     )
-    AND b.stage = 'drain'
+    AND b.stage IN (
+        SELECT s.stage
+        FROM ops.stages AS s
+        WHERE s.upstream = '{}'
+    )
     AND NOT b.is_repeat
     AND (b.counts ->> 'messages')::bigint <> found.there
     -- What retention has dropped is not missing.

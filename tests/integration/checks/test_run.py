@@ -24,6 +24,7 @@ from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, set_rules, stage_messages, with_topics
 from tests.model.history import Rule
@@ -371,7 +372,7 @@ def test_mart_that_is_behind_is_not_wrong_but_a_wrong_row_is(
 ) -> None:
     settings = with_topics(warehouse)
     stage_messages(connection, [raw(1, [line("d")], user="a")])
-    vault.run(settings, caller("vault"))
+    vault.run(settings, FOOD, caller("vault"))
     for name in load_marts():
         marts.run(settings, name, caller(name))
     stage_messages(
@@ -381,7 +382,7 @@ def test_mart_that_is_behind_is_not_wrong_but_a_wrong_row_is(
             raw(2, [line("e")], user="b", offset=2),
         ],
     )
-    vault.run(settings, caller("vault", "next"))
+    vault.run(settings, FOOD, caller("vault", "next"))
 
     assert compare.differences(settings, "user_product_counters")[0] > 0
     (behind,) = [r for r in _look(settings, MART) if "product" in r.subject]

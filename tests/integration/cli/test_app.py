@@ -17,6 +17,7 @@ from palate.landing import drain
 from palate.pipelines import look_up_all
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.shells import Shell, shell_of
 from tests.unit.model.stories import DAY_1, dish, line, menu, raw
@@ -154,8 +155,8 @@ def test_reconcile_tells_what_is_behind_from_what_is_wrong(
     broker.send([raw(1, [line("d")]).value])
     shell.lines("run")
     broker.send([raw(2, [line("d")]).value])
-    drain.run(warehouse, Caller.in_shell("test"))
-    vault.run(warehouse, Caller.in_shell("test"))
+    drain.run(warehouse, FOOD, Caller.in_shell("test"))
+    vault.run(warehouse, FOOD, Caller.in_shell("test"))
 
     assert shell.lines("reconcile") == [
         "user_category_counters: 0 rows differ from the vault. What is not counted yet "

@@ -48,6 +48,7 @@ from palate.landing import drain
 from palate.monitoring.bell import WaitingMessages
 from palate.settings import Settings
 from palate.simulate.services import Kafka
+from tests.food import FOOD
 from tests.integration.broker import Broker
 
 KEYSTORE = "listener.name.sasl_ssl.ssl.keystore.location"
@@ -85,7 +86,7 @@ def test_pipeline_reads_by_the_secured_doors(
         assert not watch.should_ring()
         broker.send([b"connection test"])
         assert watch.should_ring()
-    drain.run(secured, Caller.in_shell("drain"))
+    drain.run(secured, FOOD, Caller.in_shell("drain"))
     assert connection.execute("SELECT message FROM stg.order_events").fetchall() == [
         (b"connection test",)
     ]
@@ -198,12 +199,12 @@ def test_missing_permission_names_user_topic_and_permission(
     broker.send([b"one"])
     _allow(broker, guest, ACLOperation.DESCRIBE)
     with pytest.raises(AccessDeniedError, match=f"at topic {broker.raw}"):
-        drain.run(guest, Caller.in_shell("drain"))
+        drain.run(guest, FOOD, Caller.in_shell("drain"))
     with Kafka(guest, [broker.raw]):
         pass  # it may look; what it sends is refused
 
     _allow(broker, guest, ACLOperation.READ)
-    outcome = drain.run(guest, Caller.in_shell("drain"))
+    outcome = drain.run(guest, FOOD, Caller.in_shell("drain"))
     assert outcome.counts["messages"] == 1
 
 

@@ -20,6 +20,7 @@ from palate.positions.watermark import advance, watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
 from tests.e2e.airflow_api import until
+from tests.food import FOOD
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.unit.model.stories import line, raw
 
@@ -43,14 +44,14 @@ def _write(attempt: StageRun) -> None:
 
 
 def _nothing_was_written(connection: Connection) -> bool:
-    return not watermarks(connection, vault.STAGE)
+    return not watermarks(connection, FOOD.vault)
 
 
 def test_batch_of_a_session_that_was_reset_is_refused(
     warehouse: Settings, connection: Connection
 ) -> None:
     """As a pooler does that gives the session to somebody else."""
-    with open_run(warehouse, vault.STAGE, caller("vault")) as attempt:
+    with open_run(warehouse, FOOD.vault, caller("vault")) as attempt:
         attempt.conn.execute("DISCARD ALL")
         with pytest.raises(LockLostError, match="Stage vault: this run has") as error:
             _write(attempt)
@@ -66,7 +67,7 @@ def test_batch_beside_is_refused_once_the_first_session_has_gone(
     """Also where another run has the lock by then, or had it and is over."""
     with (
         suppress(ServiceUnavailableError),  # its end can't be noted
-        open_run(warehouse, vault.STAGE, caller("vault")) as attempt,
+        open_run(warehouse, FOOD.vault, caller("vault")) as attempt,
         attempt.beside(warehouse) as other,
     ):
         _write(other)
@@ -75,7 +76,7 @@ def test_batch_beside_is_refused_once_the_first_session_has_gone(
         with pytest.raises(LockLostError):
             _write(other)
         with (
-            open_run(warehouse, vault.STAGE, caller("another")),
+            open_run(warehouse, FOOD.vault, caller("another")),
             pytest.raises(LockLostError),
         ):
             _write(other)
@@ -91,27 +92,27 @@ def test_lock_that_is_lost_after_the_proof_keeps_others_out_until_the_commit(
     hasty = warehouse.model_copy(update={"palate_lock_wait": 0.2})
     with (
         suppress(ServiceUnavailableError),  # its end can't be noted
-        open_run(warehouse, vault.STAGE, caller("vault")) as attempt,
+        open_run(warehouse, FOOD.vault, caller("vault")) as attempt,
         attempt.beside(warehouse) as other,
     ):
         with other.batch(TAKEN):
             _end(connection, attempt.conn)
             with (
                 pytest.raises(StageBusyError, match="Stage vault is busy"),
-                open_run(hasty, vault.STAGE, caller("another")),
+                open_run(hasty, FOOD.vault, caller("another")),
             ):
                 pass
-        with open_run(hasty, vault.STAGE, caller("another")) as late:
-            assert watermarks(late.conn, vault.STAGE) == {LOG: 1}
+        with open_run(hasty, FOOD.vault, caller("another")) as late:
+            assert watermarks(late.conn, FOOD.vault) == {LOG: 1}
 
 
 def test_run_that_gave_way_proves_its_new_lock(
     warehouse: Settings, connection: Connection
 ) -> None:
-    with open_run(warehouse, vault.STAGE, caller("vault")) as attempt:
+    with open_run(warehouse, FOOD.vault, caller("vault")) as attempt:
         attempt.yield_lock(warehouse)
         _write(attempt)
-        assert watermarks(connection, vault.STAGE) == {LOG: 1}
+        assert watermarks(connection, FOOD.vault) == {LOG: 1}
 
 
 def test_session_that_waits_for_others_keeps_its_lock(
@@ -120,7 +121,7 @@ def test_session_that_waits_for_others_keeps_its_lock(
     """Else what holds one stage and waits for another would lose the first."""
     monkeypatch.setitem(database._SESSION, "idle_session_timeout", "1s")
     query = "SELECT query_start FROM pg_stat_activity WHERE pid = %s"
-    with open_run(warehouse, vault.STAGE, caller("vault")) as attempt:
+    with open_run(warehouse, FOOD.vault, caller("vault")) as attempt:
         pid = (_pid(attempt.conn),)
         with kept_awake([attempt.conn]):
             (begun,) = connection.execute(query, pid).fetchone() or (None,)
@@ -144,7 +145,7 @@ def test_process_that_stands_still_in_a_transaction_is_not_kept_awake(
     pid = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
     with (
         pytest.raises(Exception, match="connection to PostgreSQL was lost"),
-        open_run(warehouse, vault.STAGE, caller("vault")) as attempt,
+        open_run(warehouse, FOOD.vault, caller("vault")) as attempt,
         kept_awake([attempt.conn]),
         attempt.batch(TAKEN),
     ):
@@ -211,7 +212,7 @@ def test_swap_sees_a_batch_that_committed_while_it_waited(
     """Whatever locks of stages say: the function looks once it has the tables."""
     with psycopg.connect(rebuilt.dwh_dsn.get_secret_value()) as batch:
         _insert(batch, 77)
-        advance(batch, vault.STAGE, [Range(LOG, 1, 2)], datetime.now(UTC))
+        advance(batch, FOOD.vault, [Range(LOG, 1, 2)], datetime.now(UTC))
         with _swapping(rebuilt, connection) as failures:
             batch.commit()
 
@@ -252,7 +253,7 @@ def test_batch_that_waits_for_the_swap_writes_into_the_new_table(
     assert rows == [(1,), (77,)]
 
 
-@pytest.mark.parametrize("stage", [vault.STAGE, "mart:user_product_counters"])
+@pytest.mark.parametrize("stage", [FOOD.vault, "mart:user_product_counters"])
 def test_swap_without_a_stage_s_lock_is_refused(
     rebuilt: Settings,
     connection: Connection,
@@ -276,8 +277,8 @@ def test_swap_without_a_stage_s_lock_is_refused(
                 (stage,),
             )
             stage_messages(connection, [raw(2, [line("d")], offset=1)])
-            if stage == vault.STAGE:
-                vault.run(settings, caller("vault", "live"))
+            if stage == FOOD.vault:
+                vault.run(settings, FOOD, caller("vault", "live"))
         return found
 
     monkeypatch.setattr(rebuild, "_catch_up", ended)

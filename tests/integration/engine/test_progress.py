@@ -24,6 +24,7 @@ from palate.positions.watermark import advance
 from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, load, stage_entries, stage_messages
 from tests.model.compare import actual, assert_equal, expected
@@ -103,6 +104,10 @@ def run_mart(settings: Settings, task: Caller) -> Outcome:
     return marts.run(settings, MART, task)
 
 
+def run_vault(settings: Settings, task: Caller) -> Outcome:
+    return vault.run(settings, FOOD, task)
+
+
 def test_vault_killed_twice_takes_no_position_twice(
     emptied: Emptied, small: Settings
 ) -> None:
@@ -110,9 +115,9 @@ def test_vault_killed_twice_takes_no_position_twice(
     task = caller("vault", "run")
     for _ in range(2):
         with pytest.raises(TimeLimitError):
-            vault.run(small, killed_after(task, 2))
+            vault.run(small, FOOD, killed_after(task, 2))
 
-    vault.run(small, task)
+    vault.run(small, FOOD, task)
 
     assert batches(emptied, "vault", is_repeat=False) == chunks_of_ten(60)
     assert batches(emptied, "vault", is_repeat=True) == []
@@ -123,11 +128,11 @@ def test_repeat_of_a_cleared_vault_keeps_its_place(
 ) -> None:
     stage_messages(emptied.conn, orders(range(60)))
     task = caller("vault", "run")
-    vault.run(small, task)
+    vault.run(small, FOOD, task)
 
     for _ in range(2):  # cleared, and cleared once more
         before = len(batches(emptied, "vault", is_repeat=True))
-        assert run_to_the_end(vault.run, small, task, 2) == 4
+        assert run_to_the_end(run_vault, small, task, 2) == 4
         repeated = batches(emptied, "vault", is_repeat=True)[before:]
         assert repeated == chunks_of_ten(60)
     assert batches(emptied, "vault", is_repeat=False) == chunks_of_ten(60)
@@ -139,12 +144,12 @@ def test_what_a_killed_attempt_did_is_repeated_once_its_task_is_cleared(
     stage_messages(emptied.conn, orders(range(30)))
     task = caller("vault", "run")
     with pytest.raises(TimeLimitError):
-        vault.run(small, killed_after(task, 1))
-    vault.run(small, caller("vault", "another"))
-    assert vault.run(small, task).batches == 0
+        vault.run(small, FOOD, killed_after(task, 1))
+    vault.run(small, FOOD, caller("vault", "another"))
+    assert vault.run(small, FOOD, task).batches == 0
     emptied.conn.execute("DELETE FROM dds.s_order_cost")
 
-    vault.run(small, task)
+    vault.run(small, FOOD, task)
 
     # Its own first ten, and not what the other run took.
     assert batches(emptied, "vault", is_repeat=True) == [(0, 10)]
@@ -155,7 +160,7 @@ def test_mart_killed_again_and_again_counts_each_position_once(
 ) -> None:
     messages = orders(range(50))
     stage_messages(emptied.conn, messages)
-    vault.run(small, caller("vault"))
+    vault.run(small, FOOD, caller("vault"))
     for name in load_marts():
 
         def run(settings: Settings, task: Caller, name: str = name) -> Outcome:
@@ -182,7 +187,7 @@ def test_recount_of_a_cleared_mart_keeps_its_place(
 ) -> None:
     messages = orders(range(50))
     stage_messages(emptied.conn, messages)
-    vault.run(small, caller("vault"))
+    vault.run(small, FOOD, caller("vault"))
     task = caller(MART, "run")
     run_mart(small, task)
     emptied.conn.execute(f"UPDATE cdm.{MART} SET order_cnt = order_cnt + 1")
@@ -273,7 +278,7 @@ def test_new_mart_is_filled_past_offsets_without_messages(
 ) -> None:
     stage_messages(emptied.conn, orders(range(5)))
     give_up(emptied, 5)
-    vault.run(small, caller("vault"))
+    vault.run(small, FOOD, caller("vault"))
     emptied.conn.execute(
         "UPDATE ops.definitions SET filled_dt = NULL WHERE name = %s", (MART,)
     )
@@ -290,7 +295,7 @@ def test_entries_of_a_backfill_are_loaded_without_its_interval(
     entry = guest("u1", "2023-08-01 10:00:00")
     monkeypatch.setattr(redis_connection, "open_redis", _redis({entry.id: entry.value}))
     stage_messages(emptied.conn, orders(range(20)))
-    vault.run(small, caller("vault"))
+    vault.run(small, FOOD, caller("vault"))
     interval = (datetime(2023, 8, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC))
     task = replace(caller("dictionaries", "backfill"), interval=interval)
 

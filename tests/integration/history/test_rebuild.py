@@ -19,7 +19,7 @@ from palate.marts.definitions import load_marts
 from palate.positions.watermark import open_ranges
 from palate.settings import Settings
 from palate.tags import stage as tags
-from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.staged import (
     caller,
     load,
@@ -214,8 +214,8 @@ def test_live_runs_go_on_between_all_steps(shop: Settings, connection: Conn) -> 
     rebuild.swap(shop, ME)
 
     with connect(shop) as conn:
-        for stage in (vault.STAGE, *(mart.stage for mart in load_marts().values())):
-            assert not open_ranges(conn, stage, vault.UPSTREAM)
+        for stage in (FOOD.vault, *(mart.stage for mart in load_marts().values())):
+            assert not open_ranges(conn, stage, FOOD.upstream)
     for name in load_marts():
         assert compare.differences(shop, name) == (0, [])
     rebuild.build(shop, replace(ME, run_id="again"))

@@ -25,6 +25,7 @@ from palate.pipelines import run_pipeline
 from palate.positions.watermark import watermarks
 from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.model.compare import actual, assert_equal
 from tests.unit.model.stories import dish, enriched, guest, line, menu, raw
@@ -53,7 +54,7 @@ class Shop:
     ) -> reload.ReloadReport:
         request = Request(start, start + weeks * SEVEN_DAYS, source)
         return reload.run_all(
-            settings or self.settings, Caller.in_shell("reload"), request
+            settings or self.settings, FOOD, Caller.in_shell("reload"), request
         )
 
     def all(self, query: str) -> list[tuple[Any, ...]]:
@@ -267,7 +268,7 @@ def test_only_its_week_is_looked_at(shop: Shop) -> None:
 def test_report_is_kept_as_rows_and_as_markdown(shop: Shop) -> None:
     caller = Caller.in_shell("reload")
     found = reload.run_all(
-        shop.settings, caller, Request(WEEK, WEEK + SEVEN_DAYS, ReadFrom.AUTO)
+        shop.settings, FOOD, caller, Request(WEEK, WEEK + SEVEN_DAYS, ReadFrom.AUTO)
     )
 
     assert found.positions == 22
@@ -329,8 +330,8 @@ def test_live_stages_may_be_held_meanwhile(shop: Shop) -> None:
         open_run(shop.settings, "drain", Caller.in_shell("drain")),
         open_run(shop.settings, "vault", Caller.in_shell("vault")),
     ):
-        reload.run(shop.settings, caller, reload.MESSAGES, request)
-        outcome = reload.run(shop.settings, caller, reload.VAULT, request)
+        reload.run(shop.settings, FOOD, caller, reload.MESSAGES, request)
+        outcome = reload.run(shop.settings, FOOD, caller, reload.VAULT, request)
     assert outcome.counts["s_order_cost"] == 1
 
 
@@ -345,6 +346,7 @@ def test_layer_without_a_plan_says_what_to_clear(shop: Shop) -> None:
     with pytest.raises(NotFoundError, match="Clear its task `messages`"):
         reload.run(
             shop.settings,
+            FOOD,
             Caller.in_shell("vault"),
             reload.VAULT,
             Request(WEEK, WEEK + SEVEN_DAYS),
@@ -364,8 +366,8 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
         )
 
     outcomes = [
-        run(shop.settings, caller("drain"), Limits()),
-        vault.run(shop.settings, caller("vault")),
+        run(shop.settings, FOOD, caller("drain"), Limits()),
+        vault.run(shop.settings, FOOD, caller("vault")),
         *(marts.run(shop.settings, name, caller(name)) for name in load_marts()),
     ]
 
@@ -373,7 +375,7 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
     assert outcomes[0].counts["healed"] == 2
     assert all(outcome.repeated for outcome in outcomes)
     # The same run again, as one that is reprocessed or cleared: nothing is to be done.
-    again = vault.run(shop.settings, caller("vault"))
+    again = vault.run(shop.settings, FOOD, caller("vault"))
     assert again.counts["s_order_item"] == 0
     assert again.repeated
 
@@ -418,7 +420,7 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
         )
         try:
             found = reload.run_all(
-                shop.settings, replace(who, on_batch=_killed), request
+                shop.settings, FOOD, replace(who, on_batch=_killed), request
             )
         except TimeLimitError:
             continue
@@ -444,15 +446,15 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
 def test_cleared_messages_begin_the_whole_reload_anew(shop: Shop) -> None:
     caller = Caller.in_shell("reload")
     request = Request(WEEK, WEEK + SEVEN_DAYS)
-    reload.run_all(shop.settings, caller, request)
+    reload.run_all(shop.settings, FOOD, caller, request)
     before = _done(shop, caller.run_id)
 
-    reload.run(shop.settings, caller, reload.MESSAGES, request)
+    reload.run(shop.settings, FOOD, caller, reload.MESSAGES, request)
     assert _done(shop, caller.run_id) == {"drain:reload": before["drain:reload"]}
-    reload.run(shop.settings, caller, reload.VAULT, request)
+    reload.run(shop.settings, FOOD, caller, reload.VAULT, request)
     assert _done(shop, caller.run_id)["vault:reload"] == before["vault:reload"]
     # A layer that was cleared by itself does its own work anew.
-    reload.run(shop.settings, caller, reload.VAULT, request)
+    reload.run(shop.settings, FOOD, caller, reload.VAULT, request)
     assert _done(shop, caller.run_id)["vault:reload"] == before["vault:reload"]
 
 
@@ -461,12 +463,13 @@ def test_other_times_in_the_form_begin_anew(shop: Shop) -> None:
     with pytest.raises(TimeLimitError):
         reload.run(
             shop.settings,
+            FOOD,
             replace(caller, on_batch=_killed),
             reload.MESSAGES,
             Request(WEEK, WEEK + SEVEN_DAYS),
         )
     longer = Request(WEEK, WEEK + 2 * SEVEN_DAYS)
-    reload.run(shop.settings, caller, reload.MESSAGES, longer)
+    reload.run(shop.settings, FOOD, caller, reload.MESSAGES, longer)
     _, positions, *_ = _done(shop, caller.run_id)["drain:reload"]
     assert positions == 43
 
@@ -490,19 +493,23 @@ def test_versions_that_come_during_a_recount_are_counted(
     for name in load_marts():
         marts.rebuild(shop.settings, name, Caller.in_shell(name))
     for layer in (reload.MESSAGES, reload.VAULT):
-        reload.run(shop.settings, caller, layer, request)
+        reload.run(shop.settings, FOOD, caller, layer, request)
     shop.conn.execute(deleted)
-    reload.run(shop.settings, other, reload.MESSAGES, request)
+    reload.run(shop.settings, FOOD, other, reload.MESSAGES, request)
     put_back = []
 
     def on_batch(stage: str, _: Batch) -> None:
         if not put_back:
-            put_back.append(reload.run(shop.settings, other, reload.VAULT, request))
+            put_back.append(
+                reload.run(shop.settings, FOOD, other, reload.VAULT, request)
+            )
 
     for name in load_marts():
         put_back.clear()
         shop.conn.execute(deleted)
-        reload.run(shop.settings, replace(caller, on_batch=on_batch), name, request)
+        reload.run(
+            shop.settings, FOOD, replace(caller, on_batch=on_batch), name, request
+        )
         assert put_back[0].counts["s_order_version"] > 0
 
     assert_equal(before, actual(shop.conn))

@@ -22,6 +22,7 @@ from palate.landing.epochs import known
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermark import watermarks
 from palate.reads.status import status
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 
@@ -162,7 +163,7 @@ def test_looking_writes_nothing(broker: Broker, connection: Connection) -> None:
 
 
 def drain(broker: Broker, run_id: str) -> Outcome:
-    return staging.run(broker.settings, caller("drain", run_id))
+    return staging.run(broker.settings, FOOD, caller("drain", run_id))
 
 
 def call(broker: Broker, *words: str) -> Any:

@@ -33,8 +33,10 @@ from palate.landing.drain import Limits
 from palate.monitoring import backlog
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import advance, watermarks
-from palate.settings import Form, Settings
+from palate.settings import Settings
+from tests.food import FOOD
 from tests.integration.broker import Broker
+from tests.model.history import Form
 from tests.warehouses import MakeWarehouse
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -47,7 +49,7 @@ def drain(
     **more: object,
 ) -> Outcome:
     caller = Caller("test", run_id, "drain", **more)  # type: ignore[arg-type]
-    return staging.run(settings, caller, limits)
+    return staging.run(settings, FOOD, caller, limits)
 
 
 def staged(connection: Connection, columns: str = "message") -> list[tuple]:
@@ -216,7 +218,7 @@ def test_topic_that_is_missing_is_named_with_those_there(
     assert error.value.exit_code == 4
     outcomes = connection.execute("SELECT outcome, error FROM ops.stage_runs")
     assert outcomes.fetchall() == [("failed", str(error.value))]
-    assert watermarks(connection, staging.STAGE) == {}
+    assert watermarks(connection, FOOD.drain) == {}
 
 
 def test_broker_that_does_not_answer_is_named(warehouse: Settings) -> None:
@@ -244,7 +246,7 @@ def test_offsets_that_are_gone_stop_their_partition_only(
     assert f"{broker.raw}[0]: offsets 10 to 14 are gone" in str(error.value)
     assert error.value.exit_code == 5
     assert len(staged(connection)) == 13
-    assert watermarks(connection, staging.STAGE) == {
+    assert watermarks(connection, FOOD.drain) == {
         FeedPartition(broker.raw, 0, 0): 10,
         FeedPartition(broker.raw, 0, 1): 3,
     }
@@ -377,7 +379,7 @@ def test_codec_that_is_not_installed_is_named_and_nothing_is_taken(
 
     assert error.value.exit_code == 6
     assert staged(connection) == []
-    assert watermarks(connection, staging.STAGE) == {}
+    assert watermarks(connection, FOOD.drain) == {}
 
     monkeypatch.undo()
     drain(broker.settings, "with")
@@ -472,9 +474,7 @@ def test_repeat_of_a_finished_task_heals_and_compares(
     expected[5] = (b"other",)
     assert staged(connection) == expected
     assert f"{broker.raw}[0] offset 5: the broker's bytes differ" in caplog.text
-    assert watermarks(connection, staging.STAGE) == {
-        FeedPartition(broker.raw, 0, 0): 10
-    }
+    assert watermarks(connection, FOOD.drain) == {FeedPartition(broker.raw, 0, 0): 10}
 
 
 def test_retry_of_a_failed_task_goes_on(broker: Broker, connection: Connection) -> None:
@@ -486,9 +486,7 @@ def test_retry_of_a_failed_task_goes_on(broker: Broker, connection: Connection) 
     with pytest.raises(WarehouseError, match="refuses a row by fault"):
         drain(settings, "task")
     assert len(staged(connection)) == 20
-    assert watermarks(connection, staging.STAGE) == {
-        FeedPartition(broker.raw, 0, 0): 20
-    }
+    assert watermarks(connection, FOOD.drain) == {FeedPartition(broker.raw, 0, 0): 20}
     connection.execute("ALTER TABLE stg.order_events DROP CONSTRAINT fault")
 
     outcome = drain(settings, "task", try_number=2)
@@ -571,7 +569,7 @@ def test_busy_stage_is_told_after_the_wait(
 ) -> None:
     broker.send(numbered(1))
     settings = broker.settings.model_copy(update={"palate_lock_wait": 0.2})
-    with open_run(settings, staging.STAGE, Caller("test", "other", "drain")):
+    with open_run(settings, FOOD.drain, Caller("test", "other", "drain")):
         with pytest.raises(StageBusyError, match="Stage drain is busy") as error:
             drain(settings)
         assert error.value.exit_code == 7
@@ -588,7 +586,7 @@ def test_watermark_that_moved_meanwhile_rolls_the_batch_back(
     def sleep_too_long() -> None:
         asleep = Caller("test", "asleep", "drain")
         with (
-            open_run(broker.settings, staging.STAGE, asleep) as attempt,
+            open_run(broker.settings, FOOD.drain, asleep) as attempt,
             attempt.batch(taken),
         ):
             attempt.conn.execute(
@@ -596,7 +594,7 @@ def test_watermark_that_moved_meanwhile_rolls_the_batch_back(
                 " ('t', 0, 0, 0, 'r', 'd', now())"
             )
             with connection.transaction():
-                advance(connection, staging.STAGE, taken, NOW)
+                advance(connection, FOOD.drain, taken, NOW)
 
     with pytest.raises(WatermarkMovedError) as error:
         sleep_too_long()

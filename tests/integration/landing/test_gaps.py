@@ -15,6 +15,7 @@ from palate.landing.accept_gap import accept_gap
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermark import watermarks
 from palate.settings import Settings
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of
@@ -24,11 +25,11 @@ from tests.warehouses import environment_of
 def gap(broker: Broker, connection: Connection) -> FeedPartition:
     """Lose the offsets 2 to 4 of the raw topic before they are read."""
     broker.send([b"0", b"1"])
-    drain.run(broker.settings, caller("drain", "before"))
+    drain.run(broker.settings, FOOD, caller("drain", "before"))
     broker.send([b"2", b"3", b"4", b"5"])
     broker.delete_records(before=5)
     with pytest.raises(PositionGapError, match=r"accept-gap .* 0 --to 5 --reason"):
-        drain.run(broker.settings, caller("drain", "at the gap"))
+        drain.run(broker.settings, FOOD, caller("drain", "at the gap"))
     return FeedPartition(broker.raw, 0, 0)
 
 
@@ -37,10 +38,10 @@ def test_drain_notes_the_gap_once_and_stands_before_it(
 ) -> None:
     broker.delete_records(before=6)  # retention goes on
     with pytest.raises(PositionGapError):
-        drain.run(broker.settings, caller("drain", "again"))
+        drain.run(broker.settings, FOOD, caller("drain", "again"))
 
     assert _gaps(connection) == [(gap, 2, 6, None, None)]
-    assert watermarks(connection, drain.STAGE) == {gap: 2}
+    assert watermarks(connection, FOOD.drain) == {gap: 2}
 
 
 def test_accepted_gap_is_passed_and_stays_on_record(
@@ -50,8 +51,8 @@ def test_accepted_gap_is_passed_and_stays_on_record(
 
     assert outcome.ranges == {gap: (2, 5)}
     assert _gaps(connection) == [(gap, 2, 5, "ada", "no backup")]
-    drain.run(broker.settings, caller("drain", "after"))
-    assert watermarks(connection, drain.STAGE) == {gap: 6}
+    drain.run(broker.settings, FOOD, caller("drain", "after"))
+    assert watermarks(connection, FOOD.drain) == {gap: 6}
     assert connection.execute(
         "SELECT kafka_offset FROM stg.order_events ORDER BY 1"
     ).fetchall() == [(0,), (1,), (5,)]
@@ -63,7 +64,7 @@ def test_part_of_a_gap_may_be_accepted(
     _accept(broker.settings, gap, 3)
 
     with pytest.raises(PositionGapError, match="offsets 3 to 4 are gone"):
-        drain.run(broker.settings, caller("drain", "after"))
+        drain.run(broker.settings, FOOD, caller("drain", "after"))
 
     assert _gaps(connection) == [
         (gap, 2, 3, "ada", "no backup"),
@@ -78,7 +79,7 @@ def test_only_what_is_gone_can_be_given_up(
     with pytest.raises(NotFoundError, match="at least 3 and at most 5"):
         _accept(broker.settings, gap, end)
 
-    assert watermarks(connection, drain.STAGE) == {gap: 2}
+    assert watermarks(connection, FOOD.drain) == {gap: 2}
     assert _gaps(connection) == [(gap, 2, 5, None, None)]
 
 
@@ -93,7 +94,7 @@ def test_log_without_a_gap_is_left_alone(
     with pytest.raises(NotFoundError, match="has no partition 9"):
         _accept(broker.settings, FeedPartition(broker.raw, 0, 9), 1)
 
-    assert watermarks(connection, drain.STAGE) == {}
+    assert watermarks(connection, FOOD.drain) == {}
 
 
 def test_command_lists_and_accepts(gap: FeedPartition, broker: Broker) -> None:

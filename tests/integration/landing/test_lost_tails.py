@@ -19,6 +19,7 @@ from palate.incidents import Kind, open_incidents
 from palate.landing import drain as staging
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermark import watermarks
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.warehouses import environment_of
@@ -300,14 +301,14 @@ def test_missing_topic_holds_up_no_other_one(
     settings = broker.settings.model_copy(update={"palate_topics": topics})
 
     with pytest.raises(Exception, match="no topic no-such-topic") as error:
-        staging.run(settings, caller("drain"))
+        staging.run(settings, FOOD, caller("drain"))
 
     assert getattr(error.value, "exit_code", None) == 4
     assert watermarks(connection, "drain") == {FeedPartition(broker.raw, 0, 0): 1}
 
 
 def drain(broker: Broker) -> Outcome:
-    return staging.run(broker.settings, caller("drain", f"run {next(_NUMBERS)}"))
+    return staging.run(broker.settings, FOOD, caller("drain", f"run {next(_NUMBERS)}"))
 
 
 def accept(broker: Broker) -> None:

@@ -25,6 +25,7 @@ from palate.settings import Settings
 from palate.vault import load as vault_load
 from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
+from tests.food import FOOD
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.history import Form, Message
 from tests.warehouses import MakeWarehouse
@@ -103,7 +104,7 @@ def test_replay_that_died_between_vault_and_marts_is_finished_by_the_next_run(
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
     replays.run(mended, caller("replays"), EVERYTHING)
-    vault.run(mended, caller("vault", "replay"))
+    vault.run(mended, FOOD, caller("vault", "replay"))
     assert _differences(mended) > 0
 
     load(mended, run_id="an ordinary run")
@@ -120,10 +121,10 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
     replays.run(mended, caller("replays"), EVERYTHING)
 
     def die_in_the_batch() -> None:
-        with open_run(mended, vault.STAGE, caller("vault", "killed")) as attempt:
-            ranges = vault.open_ranges(attempt.conn, vault.STAGE, vault.UPSTREAM)
+        with open_run(mended, FOOD.vault, caller("vault", "killed")) as attempt:
+            ranges = vault.open_ranges(attempt.conn, FOOD.vault, FOOD.upstream)
             with attempt.batch(ranges) as batch:
-                vault_load.load(attempt.conn, mended, batch)
+                vault_load.load(attempt.conn, mended, FOOD, batch)
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -173,7 +174,7 @@ def test_new_table_is_not_filled_with_what_is_refused(
         "UPDATE ops.definitions SET filled_dt = NULL WHERE name = 's_order_cost'"
     )
 
-    vault.run(mended, caller("vault", "fill"))
+    vault.run(mended, FOOD, caller("vault", "fill"))
 
     assert conn.execute("SELECT count(*) FROM dds.s_order_cost").fetchone() == (0,)
     assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
@@ -220,7 +221,7 @@ def test_what_waits_in_the_queue_is_not_queued_twice(
     second = replays.run(mended, caller("replays", "second"), EVERYTHING)
 
     assert second.counts["queued"] == 0
-    assert watermarks(conn, replays.STAGE) == {FeedPartition("replays", 0, 0): 1}
+    assert watermarks(conn, FOOD.replays) == {FeedPartition("replays", 0, 0): 1}
 
 
 def test_dismissed_messages_stay_and_are_counted_apart(
@@ -254,14 +255,14 @@ def test_many_refused_messages_are_an_alarm_once(
     stage_messages(conn, _messages(*[_order(n) for n in range(40)], *[NOT_JSON] * 10))
 
     with pytest.raises(RefusedShareError) as caught:
-        vault.run(mended, caller("vault"))
+        vault.run(mended, FOOD, caller("vault"))
 
     assert str(caught.value).startswith(
         "10 of the newest 50 messages were refused (20%; the alarm is set to 20%):"
         " not_json 10."
     )
     assert len(_loaded(conn)) == 40  # what is right is committed
-    vault.run(mended, caller("vault"))  # the retry repeats the batch
+    vault.run(mended, FOOD, caller("vault"))  # the retry repeats the batch
     load(mended, run_id="the next run")
     assert _differences(mended) == 0
 
@@ -291,7 +292,7 @@ def test_small_batches_are_an_alarm_once_an_incident(
         values = [NOT_JSON if is_wrong else _order(number * 5 + n) for n in range(5)]
         stage_messages(conn, _messages(*values, first=number * 5))
         try:
-            vault.run(mended, caller("vault", f"run {number}"))
+            vault.run(mended, FOOD, caller("vault", f"run {number}"))
         except RefusedShareError as error:
             told.append((number, str(error)[:40]))
         is_open = any("of the newest" in text for text in status(mended).problems)
@@ -312,15 +313,15 @@ def test_alarm_of_a_run_that_was_killed_comes_with_the_next_one(
 ) -> None:
     stage_messages(conn, _messages(*[NOT_JSON] * 50))
     with pytest.raises(RefusedShareError):
-        vault.run(mended, caller("vault", "killed"))
+        vault.run(mended, FOOD, caller("vault", "killed"))
     # As if it had died after its commit, before it looked.
     conn.execute("DELETE FROM ops.incidents")
     conn.execute("UPDATE ops.refused_judged SET last_batch_id = 0")
 
     with pytest.raises(RefusedShareError):
-        vault.run(mended, caller("vault", "next"))
+        vault.run(mended, FOOD, caller("vault", "next"))
 
-    vault.run(mended, caller("vault", "the one after"))
+    vault.run(mended, FOOD, caller("vault", "the one after"))
 
 
 def test_wrong_batch_before_a_right_one_is_an_alarm(
@@ -331,7 +332,9 @@ def test_wrong_batch_before_a_right_one_is_an_alarm(
 
     with pytest.raises(RefusedShareError, match=r"^50 of the newest 50"):
         vault.run(
-            mended.model_copy(update={"palate_chunk_positions": 50}), caller("vault")
+            mended.model_copy(update={"palate_chunk_positions": 50}),
+            FOOD,
+            caller("vault"),
         )
 
     assert _incidents(conn) == [(True,)]
@@ -342,7 +345,7 @@ def test_replay_of_many_hopeless_messages_is_no_alarm(
 ) -> None:
     stage_messages(conn, _messages(*[NOT_JSON] * 50))
     with pytest.raises(RefusedShareError):
-        vault.run(mended, caller("vault"))
+        vault.run(mended, FOOD, caller("vault"))
 
     assert _replay(mended) == {"queued": 50}
 
@@ -432,7 +435,7 @@ def _incidents(conn: Connection) -> list[Any]:
 def _replay(
     settings: Settings, selection: Selection = EVERYTHING, run_id: str = "replay"
 ) -> dict[str, int]:
-    outcome = replays.run(settings, caller(replays.STAGE, run_id), selection)
+    outcome = replays.run(settings, caller(FOOD.replays, run_id), selection)
     load(settings, run_id)
     return dict(outcome.counts)
 

@@ -27,8 +27,8 @@ from palate.positions.watermark import watermarks
 from palate.reads import refused, storage
 from palate.schema.migrate import migrate
 from palate.settings import Settings
-from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, example
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, load, stage_messages, with_topics
 from tests.model.history import Form, Message
@@ -120,7 +120,7 @@ class TestRoom:
             update={"palate_stg_partition_positions": 10}
         )
 
-        drain.run(small, caller("drain"))
+        drain.run(small, FOOD, caller("drain"))
 
         assert _bounds(connection) == [(0, 10), (10, 20), (20, 30)]
         leaves = "SELECT count(*) FROM stg.order_events GROUP BY tableoid ORDER BY 1"
@@ -540,13 +540,13 @@ def test_cleared_drain_task_leaves_what_is_gone(
     )
     old = int((datetime.now(UTC) - timedelta(days=3)).timestamp() * 1000)
     broker.send([b"%d" % number for number in range(25)], timestamp_ms=old)
-    drain.run(settings, caller("drain"))
+    drain.run(settings, FOOD, caller("drain"))
     load(settings)
     _name(settings)
     replays.dismiss(settings, Selection(), "ada", "a test")
     assert len(retention.retain(settings, caller("retain")).dropped) == 2
 
-    outcome = drain.run(settings, caller("drain"))
+    outcome = drain.run(settings, FOOD, caller("drain"))
 
     assert outcome.counts == {"compared": 5, "healed": 0, "differing": 0}
     assert f"{broker.raw}[0] 0..19 from STG" in outcome.note
@@ -578,7 +578,7 @@ class TestPrune:
             "ops.rebuilds": 0,
             "ops.incidents": 0,
         }
-        marks = watermarks(conn, vault.STAGE)
+        marks = watermarks(conn, FOOD.vault)
         assert marks == {LOG: 5, FeedPartition("replays", 0, 0): 1}
 
     def test_cleared_task_is_one_that_never_took_a_range(

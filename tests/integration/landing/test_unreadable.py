@@ -16,12 +16,13 @@ from palate.landing import drain as staging
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermark import watermarks
 from palate.settings import Settings
+from tests.food import FOOD
 from tests.integration.broker import Broker, RawName, change_on_disk
 from tests.warehouses import environment_of
 
 
 def drain(settings: Settings, run_id: str) -> Outcome:
-    return staging.run(settings, Caller("test", run_id, "drain"))
+    return staging.run(settings, FOOD, Caller("test", run_id, "drain"))
 
 
 def staged(connection: Connection) -> list[tuple]:
@@ -76,7 +77,7 @@ def test_changed_byte_stops_its_partition_only(
         drain(broker.settings, "third")
 
     assert staged(connection) == [(0, 0, b"zero"), (1, 0, b"other"), (1, 1, b"later")]
-    marks = watermarks(connection, staging.STAGE)
+    marks = watermarks(connection, FOOD.drain)
     assert marks == {
         FeedPartition(broker.raw, 0, 0): 1,
         FeedPartition(broker.raw, 0, 1): 2,

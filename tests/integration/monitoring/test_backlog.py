@@ -19,6 +19,7 @@ from palate.pipelines import run_pipeline
 from palate.reads.status import LogStatus, log_states, status
 from palate.settings import Settings
 from tests.e2e.airflow_api import until
+from tests.food import FOOD
 from tests.integration.broker import Broker, change_on_disk
 from tests.integration.staged import caller
 from tests.unit.model.stories import line, raw
@@ -93,7 +94,7 @@ def test_gap_stands_alone(warehouse: Settings, broker: Broker) -> None:
     with bell.WaitingMessages(warehouse, [broker.raw]) as ringing:
         assert ringing.should_ring()  # nobody has found it yet
         with pytest.raises(PositionGapError):
-            drain.run(warehouse, caller("drain"))
+            drain.run(warehouse, FOOD, caller("drain"))
         assert not ringing.should_ring()
         broker.send([ORDER], partition=1)
 

@@ -20,6 +20,7 @@ from palate.monitoring.bell import (
     WaitingMessages,
 )
 from palate.settings import Settings
+from tests.food import FOOD
 from tests.integration.broker import Broker
 
 Send = Callable[..., None]
@@ -73,7 +74,7 @@ def test_rings_once_for_what_waits_and_again_for_what_comes_later(
     assert watch.should_ring()
     send()  # the run that was rung for takes it too
     assert not watch.should_ring()
-    drain.run(warehouse, ME)
+    drain.run(warehouse, FOOD, ME)
     assert not watch.should_ring()
     send()
     _rings_soon(watch)
@@ -95,7 +96,7 @@ def test_rings_at_once_for_what_a_drain_left(
     send(partition=0)
     send(partition=1)
     assert watch.should_ring()
-    drain.run(warehouse, ME, drain.Limits(partitions=(0,)))
+    drain.run(warehouse, FOOD, ME, drain.Limits(partitions=(0,)))
     _rings_soon(watch)
 
 
@@ -107,7 +108,7 @@ def test_looks_at_the_ledger_again_though_the_broker_has_nothing_new(
     send: Send,
 ) -> None:
     send()
-    drain.run(warehouse, ME)
+    drain.run(warehouse, FOOD, ME)
     assert not watch.should_ring()
     connection.execute("DELETE FROM ops.watermarks WHERE stage = 'drain'")
     clock.seconds += 5
@@ -144,7 +145,7 @@ def test_a_topic_made_anew_does_not_end_the_waiting(
     broker: Broker, clock: Clock
 ) -> None:
     broker.send([b"connection test"] * 3)
-    drain.run(broker.settings, ME)
+    drain.run(broker.settings, FOOD, ME)
     with WaitingMessages(broker.settings, [broker.raw]) as watch:
         assert not watch.should_ring()
         broker.make_anew()

@@ -27,6 +27,7 @@ from palate.pipelines import run_pipeline
 from palate.reads.status import status
 from palate.settings import Settings
 from tests.e2e.airflow_api import until
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.staged import caller
 from tests.unit.model.stories import line, raw
@@ -203,13 +204,13 @@ def test_lost_offsets_are_told_until_they_are_given_up(
     warehouse: Settings, broker: Broker, told: Told
 ) -> None:
     broker.send([raw(n).value for n in range(5)])
-    drain.run(warehouse, caller("drain", "first"))
+    drain.run(warehouse, FOOD, caller("drain", "first"))
     broker.send([raw(n).value for n in range(5, 10)])
     broker.delete_records(before=8)
     watch = Watch(warehouse, told)
     for number in range(2):
         with pytest.raises(PositionGapError):
-            drain.run(warehouse, caller("drain", f"gap {number}"))
+            drain.run(warehouse, FOOD, caller("drain", f"gap {number}"))
         watch.once()
     gap = ("gap", f"{broker.raw}[0]")
     assert told.what == [("alarm", *gap)]
@@ -217,7 +218,7 @@ def test_lost_offsets_are_told_until_they_are_given_up(
 
     who = caller("accept-gap")
     accept_gap(warehouse, who, broker.raw, 0, 8, "ada", "a test")
-    drain.run(warehouse, caller("drain", "after"))
+    drain.run(warehouse, FOOD, caller("drain", "after"))
     watch.once()
 
     assert told.what == [("alarm", *gap), ("all-clear", *gap)]
@@ -259,7 +260,7 @@ def test_without_a_watch_a_time_that_nobody_can_know_is_not_told(
     assert found.freshness.waiting_seconds is None
     assert found.freshness.is_kept
     assert [log.lag for log in found.logs if log.lag] == [1]
-    drain.run(warehouse, caller("drain"))
+    drain.run(warehouse, FOOD, caller("drain"))
     assert (status(warehouse).freshness.waiting_seconds or 99) < 60
 
 

@@ -17,8 +17,9 @@ from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
 from palate.pipelines import run_pipeline
 from palate.publish import stage as publish
-from palate.settings import Form, Settings
+from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.published import messages
 from tests.integration.staged import (
@@ -28,7 +29,7 @@ from tests.integration.staged import (
     stage_messages,
     with_topics,
 )
-from tests.model.history import ENRICHED_TOPIC, Entry
+from tests.model.history import ENRICHED_TOPIC, Entry, Form
 from tests.unit.model.stories import (
     DAY_1,
     DAY_2,
@@ -275,7 +276,7 @@ def test_refused_order_is_published_once_a_replay_accepts_it(
     order = raw(1, [line("pie")])
     stage_messages(connection, [order])
     wrong = with_topics(shop, {order.topic: Form.ENRICHED})
-    vault.run(wrong, caller("vault", "wrong"))
+    vault.run(wrong, FOOD, caller("vault", "wrong"))
     run(shop)
     assert orders(shop) == []
 
@@ -304,11 +305,11 @@ def test_published_orders_make_the_same_marts_elsewhere(
 
     with make_warehouse() as other:
         values = [one.value for one in messages(shop, shop.palate_publish_orders_to)]
-        topic = next(t for t, f in other.palate_topics.items() if f is Form.ENRICHED)
+        topic = next(t for t, f in other.palate_topics.items() if f == Form.ENRICHED)
         admin = KafkaAdminClient(bootstrap_servers=other.kafka_bootstrap)
         Broker(other, admin).send(values, topic=topic)
         admin.close()
-        drain.run(other, caller("drain"))
+        drain.run(other, FOOD, caller("drain"))
         load(other)
         with psycopg.connect(other.dwh_dsn.get_secret_value()) as conn:
             assert conn.execute(query).fetchall() == counted
@@ -318,7 +319,7 @@ def test_published_orders_make_the_same_marts_elsewhere(
 def looping(warehouse: Settings) -> Settings:
     """Give a warehouse that publishes to the topic that it also reads."""
     topics = warehouse.palate_topics
-    enriched_topic = next(t for t, form in topics.items() if form is Form.ENRICHED)
+    enriched_topic = next(t for t, form in topics.items() if form == Form.ENRICHED)
     return warehouse.model_copy(update={"palate_publish_orders_to": enriched_topic})
 
 

@@ -17,6 +17,7 @@ from palate.names import HUB_KEY_NAMESPACE
 from palate.positions.watermark import watermarks
 from palate.tags import stage as tags
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
     caller,
@@ -240,7 +241,7 @@ def test_what_waits_is_judged_in_pieces(shop: Shop) -> None:
 
 def test_watermark_follows_the_mart_that_is_behind(shop: Shop) -> None:
     shop.put(*_soups(1))
-    vault.run(shop.settings, caller("vault"))
+    vault.run(shop.settings, FOOD, caller("vault"))
     first, second = load_marts()
     marts.run(shop.settings, first, caller(first))
     tags.run(shop.settings, caller("tags", "too early"))
@@ -333,7 +334,7 @@ def test_new_rule_waits_for_a_mart_that_counted_without_it(shop: Shop) -> None:
     shop.put(*_soups(1))
     shop.run()
     shop.put(*_soups(1, first=1))
-    vault.run(shop.settings, caller("vault", "late"))
+    vault.run(shop.settings, FOOD, caller("vault", "late"))
     dsn = shop.settings.dwh_dsn.get_secret_value()
     with psycopg.connect(dsn) as slow:
         # What a mart does last: nobody has a rule for what it has counted.

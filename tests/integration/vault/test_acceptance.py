@@ -13,12 +13,13 @@ from palate.names import HUB_KEY_NAMESPACE, ORIGIN_HEADER, SQL_FOLDER
 from palate.positions.batch_ranges import make_ranges
 from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
+from palate.sources import catalog
 from palate.sources.shape import Shape, load_shapes
 from palate.sql import execute
 from palate.vault import load, parse
-from palate.vault import stage as vault
 from tests.corpus.case import BROKER_DT, Case, example
 from tests.corpus.poison import CASES
+from tests.food import FOOD
 from tests.integration.staged import caller, stage_messages, with_topics
 from tests.model.history import Form, Message
 from tests.warehouses import MakeWarehouse
@@ -27,6 +28,7 @@ NEIGHBOURS = {
     Form.RAW: example(Form.RAW, {"object_id": 7}),
     Form.ENRICHED: example(Form.ENRICHED, {"object_id": 7, "payload.id": 7}),
 }
+(_ORDERS,) = (source for source in FOOD.sources if source.name == "orders")
 PARAMETERS = {
     "load_dt": BROKER_DT,
     "namespace": HUB_KEY_NAMESPACE,
@@ -64,10 +66,10 @@ def test_odd_message_costs_its_neighbours_nothing(
     end = len(CASES) * PLACES[place][1]
     ranges = [Range(FeedPartition(_topic(place, form), 0, 0), 0, end) for form in Form]
     with (
-        open_run(settings, vault.STAGE, caller(place)) as attempt,
+        open_run(settings, FOOD.vault, caller(place)) as attempt,
         attempt.batch(ranges) as batch,
     ):
-        load.load(attempt.conn, settings, batch)
+        load.load(attempt.conn, settings, FOOD, batch)
 
     assert _wrongly_judged(settings, place) == {}
 
@@ -123,10 +125,10 @@ def test_refused_message_gets_a_detail_that_names_the_field(
 ) -> None:
     """What a person reads must tell what is wrong, in at most one line."""
     case = next(c for c in CASES if c.name == "raw:payload.order_items.1.price:text")
-    with open_run(settings, vault.STAGE, caller("detail")) as attempt:
+    with open_run(settings, FOOD.vault, caller("detail")) as attempt:
         log, at = FeedPartition(_topic("alone", case.form), 0, 0), CASES.index(case)
         with attempt.batch([Range(log, at, at + 1)], is_repeat=True) as batch:
-            load.load(attempt.conn, settings, batch)
+            load.load(attempt.conn, settings, FOOD, batch)
         (detail,) = attempt.conn.execute(
             "SELECT detail FROM stg.rejected_messages"
             " WHERE topic = %s AND kafka_offset = %s",
@@ -202,8 +204,9 @@ def _parsed_alone(
         for number in numbers:
             log = FeedPartition(_topic("alone", CASES[number].form), 0, 0)
             with conn.transaction(force_rollback=True):
-                make_ranges(conn, settings, [Range(log, number, number + 1)])
-                for step in parse.parse_steps("orders"):
+                forms = catalog.topics(settings, FOOD)
+                make_ranges(conn, [Range(log, number, number + 1)], forms)
+                for step in parse.parse_steps(_ORDERS):
                     execute(conn, step.statement, PARAMETERS)
                 rows = conn.execute(
                     "SELECT 'accepted' FROM batch_orders"

@@ -14,8 +14,9 @@ from palate.pipelines import run_pipeline
 from palate.positions.ranges import FeedPartition
 from palate.positions.watermark import watermarks
 from palate.schema.migrate import migrate
-from palate.settings import Form, Settings
+from palate.settings import Settings
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.broker import Broker
 from tests.integration.emptied import Emptied
 from tests.integration.staged import (
@@ -27,7 +28,7 @@ from tests.integration.staged import (
 )
 from tests.integration.ties import STORIES
 from tests.model.compare import actual, assert_equal, expected
-from tests.model.history import History
+from tests.model.history import Form, History
 from tests.unit.model.stories import DAY_1, guest, line, raw
 
 
@@ -37,15 +38,15 @@ def test_messages_of_a_topic_without_a_form_wait(
     """A topic that was taken out of the settings must not lose what it had staged."""
     stage_messages(connection, [raw(1, topic="known"), raw(2, topic="dropped")])
     known = {"known": Form.RAW}
-    vault.run(with_topics(warehouse, known), caller("vault", "without"))
+    vault.run(with_topics(warehouse, known), FOOD, caller("vault", "without"))
 
     query = "SELECT order_id FROM dds.h_order ORDER BY order_id"
     assert connection.execute(query).fetchall() == [(1,)]
-    assert watermarks(connection, vault.STAGE) == {FeedPartition("known", 0, 0): 1}
+    assert watermarks(connection, FOOD.vault) == {FeedPartition("known", 0, 0): 1}
     assert "Messages of dropped wait in STG" in caplog.text
 
     both = {**known, "dropped": Form.RAW}
-    vault.run(with_topics(warehouse, both), caller("vault", "with"))
+    vault.run(with_topics(warehouse, both), FOOD, caller("vault", "with"))
     assert connection.execute(query).fetchall() == [(1,), (2,)]
 
 
@@ -141,9 +142,9 @@ def test_failing_lane_fails_the_run_and_the_next_one_goes_on(
         "ALTER TABLE dds.h_order ADD CONSTRAINT fault CHECK (order_id <> 130)"
     )
     with pytest.raises(WarehouseError, match="h_order refuses a row by fault"):
-        vault.run(settings, caller("vault", "task"))
+        vault.run(settings, FOOD, caller("vault", "task"))
     emptied.conn.execute("ALTER TABLE dds.h_order DROP CONSTRAINT fault")
-    done = watermarks(emptied.conn, vault.STAGE)
+    done = watermarks(emptied.conn, FOOD.vault)
     assert done.get(FeedPartition("order-service_orders", 0, 1), 0) <= 30
 
     load(settings, "task")

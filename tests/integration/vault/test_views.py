@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.vault import stage as vault
+from tests.food import FOOD
 from tests.integration.emptied import Emptied
 from tests.integration.staged import caller, stage_entries, stage_messages
 from tests.integration.ties import STORIES, Story
@@ -153,7 +154,7 @@ def test_views_say_what_plain_ones_say(emptied: Emptied, data: st.DataObject) ->
     history = data.draw(histories(30, 14, epochs=2), label="history")
     stage_messages(emptied.conn, history.messages)
     stage_entries(emptied.settings, history.entries)
-    vault.run(emptied.settings, caller("vault"))
+    vault.run(emptied.settings, FOOD, caller("vault"))
     _assert_alike(emptied.conn)
 
 
@@ -165,7 +166,7 @@ def test_ties_are_told_alike(emptied: Emptied, story: Story) -> None:
         [replace(one, partition=number) for number, one in enumerate(story.messages)],
     )
     stage_entries(emptied.settings, story.entries)
-    vault.run(emptied.settings, caller("vault"))
+    vault.run(emptied.settings, FOOD, caller("vault"))
     _assert_alike(emptied.conn)
 
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.names import DICTIONARY_FEED, ORDER_VERSIONS
+from palate.names import DICTIONARY_FEED
 from palate.positions import row_chunks
 from palate.positions.ranges import FeedPartition, Range
+from tests.food import FOOD
 
-TABLES = (row_chunks.MESSAGES, ORDER_VERSIONS)
+TABLES = (row_chunks.MESSAGES, FOOD.rows_table)
 A, B, C = (FeedPartition("t", 0, number) for number in range(3))
 
 

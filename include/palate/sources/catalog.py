@@ -1,0 +1,180 @@
+"""The areas and their sources, read from the folders below ``sql/areas``.
+
+What runs for one area reads that area's files only: a file that is wrong in another one
+stops nothing here.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from palate.errors import DefinitionError, NotFoundError, SettingsError
+from palate.names import AREAS_FOLDER, is_replay
+from palate.settings import Settings
+from palate.sources.definition import Area, Source
+
+T = TypeVar("T", Area, Source)
+
+
+def area_names(folder: Path = AREAS_FOLDER) -> tuple[str, ...]:
+    """Return the names of all areas: of the folders with an ``area.yaml``."""
+    return tuple(sorted(path.parent.name for path in folder.glob("*/area.yaml")))
+
+
+@lru_cache(maxsize=16)
+def load_area(name: str, folder: Path = AREAS_FOLDER) -> Area:
+    """Read an area and its sources.
+
+    :raises DefinitionError: names the file, the field and what to do
+    """
+    path = folder / name / "area.yaml"
+    if not path.exists():
+        message = f"There is no area {name}: {path} is not there."
+        raise DefinitionError(message)
+    values = {"prefix": f"{name}/", "dag": f"{name}_stream"} | _read(path)
+    sources = []
+    for one in sorted((folder / name / "sources").glob("*/source.yaml")):
+        own = _read(one) | {"name": one.parent.name, "area": name}
+        sources.append(_checked(one, Source, own))
+    area = _checked(path, Area, values | {"name": name, "sources": sources})
+    for found in sorted((folder / name / "sources").iterdir()):
+        if found.is_dir() and found.name not in [one.name for one in sources]:
+            message = (
+                f"{found}: it has no source.yaml, so no message would ever come to it. "
+                "Write one (CONTRIBUTING.md, 'Add a source'), or take the folder away."
+            )
+            raise DefinitionError(message)
+    return area
+
+
+def areas(settings: Settings) -> tuple[Area, ...]:
+    """Return the areas that are on, those with bare names in the ledger first.
+
+    :raises SettingsError: if ``PALATE_AREAS`` names one that is not there
+    """
+    known = area_names()
+    wanted = [name for name in re.split(r"[\s,]+", settings.palate_areas) if name]
+    for name in wanted:
+        if name not in known:
+            message = (
+                f"Settings can't be used: PALATE_AREAS names {name}, and there is no "
+                f"sql/areas/{name}/area.yaml. There are: {', '.join(known)}."
+            )
+            raise SettingsError(message)
+    found = [load_area(name) for name in known if name in wanted or not wanted]
+    return tuple(sorted(found, key=lambda area: (area.prefix, area.name)))
+
+
+def find_area(settings: Settings, name: str) -> Area:
+    """Return an area that is on.
+
+    :raises NotFoundError: if it is not there, or off
+    """
+    found = {area.name: area for area in areas(settings)}
+    if name not in found:
+        message = (
+            f"There is no area {name}, or PALATE_AREAS leaves it out. On are: "
+            f"{', '.join(found)}."
+        )
+        raise NotFoundError(message)
+    return found[name]
+
+
+def area_with(settings: Settings, stage: str) -> Area:
+    """Return the area that is on and has a stage which only one has.
+
+    :raises NotFoundError: if there is none
+    """
+    for area in areas(settings):
+        if stage in area.stages:
+            return area
+    message = f"No area that is on has the stage {stage} (PALATE_AREAS)."
+    raise NotFoundError(message)
+
+
+def topics(settings: Settings, area: Area) -> dict[str, str]:
+    """Return the topics of an area, each with the form of its messages.
+
+    :raises SettingsError: if ``PALATE_TOPICS`` names a form that no source has
+    """
+    named = settings.palate_topics or {}
+    forms = {form for source in area.sources for form in source.forms}
+    _refuse_unknown({t: form for t, form in named.items() if form not in forms})
+    found: dict[str, str] = {}
+    for source in area.sources:
+        own = {topic: form for topic, form in named.items() if form in source.forms}
+        found |= own or source.topics
+    return found
+
+
+def all_topics(settings: Settings) -> dict[str, str]:
+    """Return the topics of all areas that are on, each with its form."""
+    return {
+        topic: form
+        for area in areas(settings)
+        for topic, form in topics(settings, area).items()
+    }
+
+
+def sources_for(
+    settings: Settings, area: Area, logs: Iterable[str]
+) -> tuple[Source, ...]:
+    """Return the sources that positions of these topics or feeds may belong to."""
+    names = set(logs)
+    has_replays = any(map(is_replay, names))
+    forms = {topics(settings, area).get(name) for name in names}
+    return tuple(
+        source
+        for source in area.sources
+        if source.feed in names
+        or (source.topics and (has_replays or source.forms & forms))
+    )
+
+
+def _refuse_unknown(named: dict[str, str]) -> None:
+    """Check that topics whose form one area does not have belong to another one."""
+    for topic, form in named.items():
+        known = {
+            form
+            for name in area_names()
+            for source in load_area(name).sources
+            for form in source.forms
+        }
+        if form not in known:
+            message = (
+                f"Settings can't be used: PALATE_TOPICS.{topic}: no source has "
+                f"messages of the form {form!r}. There are: "
+                f"{', '.join(sorted(known))}."
+            )
+            raise SettingsError(message)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"{path}: this is no YAML: {' '.join(str(error).split())}"
+        raise DefinitionError(message) from None
+    if not isinstance(values, dict):
+        message = f"{path}: it is no mapping of fields; see CONTRIBUTING.md."
+        raise DefinitionError(message)
+    return values
+
+
+def _checked(path: Path, kind: type[T], values: dict[str, Any]) -> T:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(
+                filter(None, [".".join(map(str, item["loc"])), item["msg"]])
+            ).replace("Value error, ", "")
+            for item in error.errors()
+        )
+        message = f"{path}: {problems}. See CONTRIBUTING.md, 'Add a source'."
+        raise DefinitionError(message) from None

@@ -1,0 +1,127 @@
+"""An area and its sources, as ``area.yaml`` and ``source.yaml`` say.
+
+An area is a folder below ``sql/areas``: what one system sends, and all that is made of
+it. A source is a folder of it: what one kind of messages looks like.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from palate.names import REPLAY_FEED, Identifier
+
+Name = Annotated[str, Identifier]
+# What Kafka takes for a topic's name. It has no slash, so no feed of ours is like one.
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+class Source(BaseModel):
+    """A source: messages of Kafka topics, or of one feed that Palate numbers itself.
+
+    ``topics`` are its topics, each with the form of its messages, unless
+    ``PALATE_TOPICS`` names others of these forms.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    area: Name
+    description: str = Field(min_length=10)
+    topics: dict[Topic, Name] = {}
+    feed: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if bool(self.topics) == bool(self.feed):
+            message = "a source has either topics, or one feed"
+            raise ValueError(message)
+        return self
+
+    def __hash__(self) -> int:
+        """Return a hash by its place; its fields have mappings."""
+        return hash((self.area, self.name))
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """Return the forms of its messages."""
+        return frozenset(self.topics.values())
+
+    @property
+    def folder(self) -> str:
+        """Return its folder below ``sql/``."""
+        return f"areas/{self.area}/sources/{self.name}"
+
+
+class Area(BaseModel):
+    """An area, with its sources.
+
+    ``prefix`` begins the names of its stages in the ledger. ``freshness_seconds`` is
+    its promise, if not that of ``PALATE_FRESHNESS_SECONDS``. ``rows`` is the satellite
+    with one row per accepted message: by it the stages after the vault cut their
+    batches; without it, by the messages in STG. ``asset`` is the table or view that
+    stands for its vault in Airflow's graph of assets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    description: str = Field(min_length=10)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    prefix: str = Field(pattern=r"^([a-z][a-z0-9_]*/)?$")
+    dag: Name
+    asset: Name
+    stages: tuple[Name, ...] = ("drain", "vault", "marts")
+    rows: Name | None = None
+    freshness_seconds: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _names_its_own_feeds(self) -> Self:
+        for source in self.sources:
+            if source.feed and not source.feed.startswith(self.prefix):
+                message = f"the feed {source.feed} does not begin with {self.prefix}"
+                raise ValueError(message)
+        return self
+
+    def __hash__(self) -> int:
+        """Return a hash by its name; its fields have mappings."""
+        return hash(self.name)
+
+    def stage(self, name: str) -> str:
+        """Return a stage's name in the ledger: ``vault`` or ``reviews/vault``."""
+        return f"{self.prefix}{name}"
+
+    @property
+    def label(self) -> str:
+        """Return what its DAG, and the asset that starts it, are named after."""
+        return self.dag.removesuffix("_stream")
+
+    @property
+    def drain(self) -> str:
+        """Return the name of the stage that reads its topics."""
+        return self.stage("drain")
+
+    @property
+    def vault(self) -> str:
+        """Return the name of the stage that loads its part of the vault."""
+        return self.stage("vault")
+
+    @property
+    def replays(self) -> str:
+        """Return the feed of its refused messages that are judged again."""
+        return self.stage(REPLAY_FEED)
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """Return the feeds that Palate numbers itself."""
+        own = [source.feed for source in self.sources if source.feed]
+        return (*own, self.replays)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Return whose positions its vault takes."""
+        return (self.drain, *self.feeds)
+
+    @property
+    def rows_table(self) -> str:
+        """Return the table whose rows a batch after the vault is cut by."""
+        return f"dds.{self.rows}" if self.rows else "stg.order_events"

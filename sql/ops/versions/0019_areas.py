@@ -1,0 +1,13 @@
+"""Stages, definitions and replays have areas."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
