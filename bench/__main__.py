@@ -194,7 +194,7 @@ def profile(
 def bloat(
     batches: Annotated[int, typer.Option(min=2, help="How many batches.")] = 10_000,
     size: Annotated[int, typer.Option(min=1, help="Messages in each.")] = 5,
-    looks: Annotated[int, typer.Option(min=1, help="How often to look.")] = 10,
+    looks: Annotated[int, typer.Option(min=1, help="How often to measure.")] = 10,
     minutes: Annotated[float, typer.Option(help="Stop after so many.")] = 60,
     var: Var = _VAR,
     keep: Keep = False,
@@ -205,11 +205,15 @@ def bloat(
     """
     with _measuring(var, keep) as services:
         found = []
-        for look in bloating.measure(
-            services, batches=batches, size=size, looks=looks, seconds=minutes * 60
+        for observation in bloating.measure(
+            services,
+            batches=batches,
+            size=size,
+            observations=looks,
+            seconds=minutes * 60,
         ):
-            console.print(f"{look.batches} batches ...")
-            found.append(look)
+            console.print(f"{observation.batches} batches ...")
+            found.append(observation)
         bloating.show(found)
 
 

@@ -60,7 +60,7 @@ _STAGES: dict[str, Callable[[Settings, Caller], Outcome]] = {
 
 
 @dataclass
-class Look:
+class Observation:
     """The state after a number of batches.
 
     ``sizes`` are KiB of table and of indexes, ``dead`` dead rows, by relation;
@@ -74,15 +74,15 @@ class Look:
 
 
 def measure(
-    services: Services, *, batches: int, size: int, looks: int, seconds: float
-) -> Iterator[Look]:
+    services: Services, *, batches: int, size: int, observations: int, seconds: float
+) -> Iterator[Observation]:
     """Run small batches through the stages; measure before, at intervals, and after.
 
     Messages are put into STG directly: the drain makes no temporary table.
 
     :param batches: how many
     :param size: messages in each
-    :param looks: at how many equal distances to measure
+    :param observations: at how many equal distances to measure
     :param seconds: stop after the batch in which so many are over
     """
     services.fresh_warehouse(DATABASE)
@@ -93,34 +93,36 @@ def measure(
     deadline = time.monotonic() + seconds
     times: dict[str, Samples] = defaultdict(Samples)
     _batch(settings, size, times)
-    yield _look(settings, 1, {})
+    yield _observe(settings, 1, {})
     for number in range(2, batches + 1):
         _batch(settings, size, times)
         late = time.monotonic() > deadline
-        if late or number == batches or number % max(batches // looks, 1) == 0:
+        if late or number == batches or number % max(batches // observations, 1) == 0:
             last = {name: Samples(one.values[-_LAST:]) for name, one in times.items()}
-            yield _look(settings, number, last)
+            yield _observe(settings, number, last)
         if late:
             return
 
 
-def show(looks: list[Look]) -> None:
+def show(observations: list[Observation]) -> None:
     """Print a column per measurement."""
     console = Console(width=160)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("after batches", no_wrap=True)
-    for look in looks:
-        table.add_column(str(look.batches), justify="right", no_wrap=True)
-    relations = sorted({name for look in looks for name in look.sizes})
+    for one in observations:
+        table.add_column(str(one.batches), justify="right", no_wrap=True)
+    relations = sorted({name for one in observations for name in one.sizes})
     for name in relations:
         table.add_row(
             f"{name}, KiB table + indexes",
-            *["{} + {}".format(*look.sizes.get(name, (0, 0))) for look in looks],
+            *["{} + {}".format(*one.sizes.get(name, (0, 0))) for one in observations],
         )
     for name in relations:
-        table.add_row(f"{name}, dead", *[str(look.dead.get(name, 0)) for look in looks])
-    for name in looks[-1].stages:
-        cells = [look.stages.get(name) for look in looks]
+        table.add_row(
+            f"{name}, dead", *[str(one.dead.get(name, 0)) for one in observations]
+        )
+    for name in observations[-1].stages:
+        cells = [one.stages.get(name) for one in observations]
         table.add_row(
             f"{name}, ms median of the last {_LAST}",
             *[f"{cell.median:.1f}" if cell else "-" for cell in cells],
@@ -135,7 +137,9 @@ def _batch(settings: Settings, size: int, times: dict[str, Samples]) -> None:
             run(settings, Caller.in_shell(name))
 
 
-def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:
+def _observe(
+    settings: Settings, batches: int, stages: dict[str, Samples]
+) -> Observation:
     query = (
         "SELECT s.relname, pg_table_size(s.relid) / 1024,"
         " pg_indexes_size(s.relid) / 1024, s.n_dead_tup FROM pg_stat_all_tables AS s"
@@ -145,7 +149,7 @@ def _look(settings: Settings, batches: int, stages: dict[str, Samples]) -> Look:
     )
     with connect(settings) as conn:
         rows = conn.execute(query, (list(_CATALOGS), list(_OPS))).fetchall()
-    return Look(
+    return Observation(
         batches,
         {name: (int(table), int(indexes)) for name, table, indexes, _ in rows},
         {name: int(dead) for name, _, _, dead in rows},

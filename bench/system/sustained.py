@@ -40,7 +40,7 @@ _STAGES = (
 
 
 @dataclass
-class Look:
+class Observation:
     """The pipeline at one moment: messages and seconds behind."""
 
     seconds: float
@@ -68,32 +68,33 @@ class Sustained:
     sent: int = 0
     seconds: float = 0
     catching_up: float = 0
-    looks: list[Look] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     stages: list[StageWork] = field(default_factory=list)
 
     @property
-    def under_load(self) -> list[Look]:
+    def under_load(self) -> list[Observation]:
         """Return what was seen while messages were sent."""
-        return [look for look in self.looks if look.seconds <= self.seconds]
+        return [one for one in self.observations if one.seconds <= self.seconds]
 
     @property
     def is_kept(self) -> bool:
         """Return whether the marts always met the freshness target."""
-        return all(look.behind <= PROMISE_SECONDS for look in self.looks)
+        return all(one.behind <= PROMISE_SECONDS for one in self.observations)
 
     @property
     def is_bounded(self) -> bool:
         """Return whether the lag stopped growing in the last third."""
         _, second, last = (
-            Samples([float(look.lag) for look in looks]) for looks in self.thirds()
+            Samples([float(one.lag) for one in observations])
+            for observations in self.thirds()
         )
         return last.median <= max(1.2 * second.median, 10 * self.rate)
 
-    def thirds(self) -> list[list[Look]]:
+    def thirds(self) -> list[list[Observation]]:
         """Return the observations of each third of the sending time."""
-        looks = self.under_load
-        ends = [len(looks) * number // 3 for number in range(4)]
-        return [looks[start:end] for start, end in pairwise(ends)]
+        observations = self.under_load
+        ends = [len(observations) * number // 3 for number in range(4)]
+        return [observations[start:end] for start, end in pairwise(ends)]
 
 
 def measure(services: Services, *, rate: float, minutes: float) -> Sustained:
@@ -126,12 +127,16 @@ def measure(services: Services, *, rate: float, minutes: float) -> Sustained:
             if sender.exitcode:
                 raise RuntimeError("The producer has failed; its error stands above.")
             end = now()
-            while result.looks[-1].lag:
-                progress.update(task, completed=max(count - result.looks[-1].lag, 0))
+            while result.observations[-1].lag:
+                progress.update(
+                    task, completed=max(count - result.observations[-1].lag, 0)
+                )
                 _watch(settings, result, start, _once())
                 result.catching_up = time.monotonic() - start - result.seconds
                 if result.catching_up > _SECONDS_TO_CATCH_UP:
-                    raise RuntimeError(f"Not counted: {result.looks[-1].lag} messages.")
+                    raise RuntimeError(
+                        f"Not counted: {result.observations[-1].lag} messages."
+                    )
         finally:
             sender.kill()
             sender.join()
@@ -149,9 +154,9 @@ def show(found: Sustained) -> None:
         f"the last one was counted {found.catching_up:.0f} s later"
     )
     print("third   lag: median, most   seconds behind: median, most")
-    for number, looks in enumerate(found.thirds(), 1):
-        lag = Samples([float(look.lag) for look in looks])
-        behind = Samples([look.behind for look in looks])
+    for number, observations in enumerate(found.thirds(), 1):
+        lag = Samples([float(one.lag) for one in observations])
+        behind = Samples([one.behind for one in observations])
         print(
             f"{number:>5}   {lag.median:>10,.0f} {max(lag.values):>10,.0f}"
             f"   {behind.median:>12.1f} {max(behind.values):>8.1f}"
@@ -177,7 +182,9 @@ def _watch(
         logs = [one for one in status(settings).logs if one.topic == RAW_TOPIC]
         ages = [one.oldest_waiting_seconds or 0 for one in logs]
         lag = sum(one.lag for one in logs)
-        result.looks.append(Look(time.monotonic() - start, lag, max(ages)))
+        result.observations.append(
+            Observation(time.monotonic() - start, lag, max(ages))
+        )
         time.sleep(_LOOK_SECONDS)
 
 

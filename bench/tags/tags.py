@@ -51,7 +51,7 @@ def measure(
 
 def show(done: list[tuple[str, Outcome, float]]) -> None:
     """Print the seconds of each run, and per evaluated guest."""
-    table = Table("before the run", "seconds", "judged", "us each", "gained", "lost")
+    table = Table("before the run", "seconds", "evaluated", "us each", "gained", "lost")
     for name, outcome, seconds in done:
         counts = outcome.counts
         each = seconds / counts["judged"] * 1e6 if counts["judged"] else 0

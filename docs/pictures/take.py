@@ -82,9 +82,9 @@ def _backfill(page: Page) -> None:
 def _assets(page: Page) -> None:
     found = _ask(page, "/assets", name_pattern="stg.order_events")["assets"]
     page.set_viewport_size({"width": 2000, "height": 1000})
-    with _told(page, "dependency_type=scheduling"):
+    with _response(page, "dependency_type=scheduling"):
         page.goto(f"/assets/{found[0]['id']}")
-    with _told(page, "dependency_type=data"):
+    with _response(page, "dependency_type=data"):
         page.get_by_text("Task Dependencies").click()
     # What is out of sight is not drawn: there is nothing else to wait for.
     page.wait_for_timeout(5_000)
@@ -93,7 +93,7 @@ def _assets(page: Page) -> None:
 
 
 def _report(page: Page) -> None:
-    """Look at the last week, and at what `report` says of it."""
+    """Reload the last week, and open what `report` says of it."""
     run = _trigger(page, {})
     path = f"/dags/{_RELOAD}/dagRuns/{run}"
     while _ask(page, path)["state"] not in ("success", "failed"):
@@ -114,7 +114,7 @@ def _approval(page: Page) -> None:
     while _ask(page, task)["state"] != "awaiting_input":
         page.wait_for_timeout(500)
     _open(page, f"/dags/{_RELOAD}/runs/{run}/tasks/approve/required_actions")
-    page.get_by_text("Let the rebuilt").first.wait_for()
+    page.get_by_text("Replace the live").first.wait_for()
 
 
 def _trigger(page: Page, conf: dict[str, Any]) -> str:
@@ -125,7 +125,7 @@ def _trigger(page: Page, conf: dict[str, Any]) -> str:
     return str(found.json()["dag_run_id"])
 
 
-def _told(page: Page, part: str) -> Any:
+def _response(page: Page, part: str) -> Any:
     return page.expect_response(lambda response: part in response.url)
 
 

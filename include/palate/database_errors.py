@@ -57,7 +57,7 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
         parts = conninfo_to_dict(dsn)
     except psycopg.Error:
         if dsn.startswith(("postgresql://", "postgres://")):
-            problem = "its parts can't be told from each other"
+            problem = "its parts can't be distinguished"
         elif "://" in dsn:
             problem = "it does not begin with postgresql://"
         else:
@@ -213,7 +213,7 @@ def _lost(who: str, cause: str) -> ServiceUnavailableError:
 
 _ENDED = {
     "25P03": "it was idle in a transaction for longer than "
-    "idle_in_transaction_session_timeout: this process stood still",
+    "idle_in_transaction_session_timeout: this process hung",
     "57P05": "it was idle for longer than idle_session_timeout: this process stood "
     "still",
     "57P01": "the server was stopped, or somebody has ended the session",

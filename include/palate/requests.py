@@ -75,7 +75,7 @@ def check_rebuild(form: Mapping[str, Any]) -> None:
     if given:
         message = (
             "A rebuild builds all that STG has; it can't be narrowed by "
-            f"{', '.join(given)}. Leave these as they were, or choose to look."
+            f"{', '.join(given)}. Leave these as they were, or choose a reload."
         )
         raise RequestError(message)
 

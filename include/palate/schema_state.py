@@ -133,7 +133,7 @@ def _hidden(conn: AnyConnection | None) -> str:
     if row is None or not row[0]:
         return ""
     return (
-        f"{row[1]} may not look into the schema {row[0]}: "
+        f"{row[1]} may not use the schema {row[0]}: "
         f"GRANT USAGE ON SCHEMA {row[0]} TO {row[1]}."
     )
 

@@ -60,7 +60,7 @@ def test_differences_are_swapped_once_approved_and_dropped_once_rejected(
     assert _states(of_reload, run_id)["swap"] == "success"
     assert guest.counted(dwh, 2)
     assert set(before["dds.s_order_cost"]) <= set(actual(dwh)["dds.s_order_cost"])
-    assert "have taken the living ones' place" in of_reload.log(run_id, "swap")
+    assert "have replaced the live ones" in of_reload.log(run_id, "swap")
 
 
 def test_equal_tables_are_swapped_without_a_question(

@@ -190,14 +190,14 @@ def _tags_that_nobody_loses() -> None:
 
 def _outbox_in_its_own_transaction() -> None:
     """Commit the tags, then what is to be published of them."""
-    judge, enter = tags._judge_waiting, tag_states.enter_tags
+    evaluate, enter = tags._evaluate_waiting, tag_states.enter_tags
     changed: list[tuple[Any]] = []
 
     def note_changed(conn: Any, batch: Batch) -> None:
         changed[:] = conn.execute("SELECT user_id FROM changed_guests").fetchall()
 
-    def judge_waiting(attempt: StageRun, limit: int) -> bool:
-        has_more = judge(attempt, limit)
+    def evaluate_waiting(attempt: StageRun, limit: int) -> bool:
+        has_more = evaluate(attempt, limit)
         with attempt.batch([], has_ranges=False) as batch:
             conn = attempt.conn
             conn.execute("CREATE TEMP TABLE changed_guests (user_id uuid)")
@@ -208,7 +208,7 @@ def _outbox_in_its_own_transaction() -> None:
         changed.clear()
         return has_more
 
-    tags._judge_waiting, tag_states.enter_tags = judge_waiting, note_changed
+    tags._evaluate_waiting, tag_states.enter_tags = evaluate_waiting, note_changed
 
 
 def _marked_before_sent() -> None:

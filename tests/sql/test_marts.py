@@ -490,7 +490,7 @@ def test_what_others_read_is_not_dropped(loaded: Checkout, connection: Conn) -> 
         assert (done.returncode, said in done.stderr) == (23, True), done.stderr
         path.write_text(text)
     done = loaded.palate("drop", "user_product_counters", "--yes")
-    assert (done.returncode, "tags look at it" in done.stderr) == (23, True)
+    assert (done.returncode, "tags read it" in done.stderr) == (23, True)
     shutil.rmtree(loaded.root / "sql" / "areas" / "food" / "cdm" / MART)
     _ok(loaded, "drop", MART, "--yes")
     assert _schema(connection) == before

@@ -111,7 +111,7 @@ class CheckReport:
         if failed:
             names = ", ".join(f"{one.check} {one.subject}" for one in failed)
             message = (
-                f"Rows break what must hold: {names}. Some of them stand above and in "
+                f"Rows break what must hold: {names}. Some of them are above and in "
                 "ops.check_results; see docs/operations.md, 'A check found rows'."
             )
             raise CheckFailedError(message)

@@ -173,7 +173,7 @@ def _print_status(found: status.Status) -> None:
         out.print(replays.describe_own(own))
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     if found.waiting_tags:
-        out.print(f"Tags of guests to look at: {found.waiting_tags}.")
+        out.print(f"Tags of guests to evaluate: {found.waiting_tags}.")
     waits = ", ".join(f"{what} {n}" for what, n in found.unpublished.items() if n)
     out.print(f"Waiting to be published: {waits or 'nothing'}.")
     print_table(

@@ -22,7 +22,7 @@ def check(
         typer.Argument(help="Which, such as marts/equal_the_vault. Without: all."),
     ] = None,
     list_them: Annotated[
-        bool, typer.Option("--list", help="Only tell which there are.")
+        bool, typer.Option("--list", help="Only list the checks.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -82,7 +82,7 @@ def list_positions(as_json: AsJson = False) -> None:
                 f"accepted {gap.accepted_dt:%F %T} by {gap.accepted_by}:"
                 f" {gap.accepted_why}"
                 if gap.accepted_dt
-                else "open: the drain stands before it",
+                else "open: the drain stops at it",
             ]
             for gap in found
         ],

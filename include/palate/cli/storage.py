@@ -52,7 +52,7 @@ def show(as_json: AsJson = False) -> None:
 @app.command()
 def retain(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be done.")
+        bool, typer.Option("--dry-run", help="Only show what would be done.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -62,18 +62,19 @@ class Unreadable:
         return f"offsets {self.start} to {self.end - 1}"
 
     def _way_on(self, topic: str, partition: int) -> str:
-        stands = "Nothing was skipped: this partition stands there, the others go on."
+        skipped = "Nothing was skipped: this partition stops there, the others go on."
         if issubclass(self.error, CodecMissingError):
             return (
-                f"{stands} Install lz4, zstandard or python-snappy (they stand in "
+                f"{skipped} Install lz4, zstandard or python-snappy (see "
                 "requirements.txt); the next run reads it again."
             )
         if issubclass(self.error, UnreadableRecordError):
             end = "..." if self.end is None else self.end
             return (
-                f"{stands} Every run tries again. If these bytes can't be mended on the"
-                f" broker: `palate positions accept-gap {topic} {partition} --to {end} "
-                "--reason ...`; see docs/operations.md, 'A record can't be read'."
+                f"{skipped} Every run tries again. If these bytes can't be mended on "
+                f"the broker: `palate positions accept-gap {topic} {partition} --to"
+                f" {end} --reason ...`; see docs/operations.md, 'A record can't be"
+                " read'."
             )
         if issubclass(self.error, PositionGapError):
             return (
@@ -256,7 +257,7 @@ def _next_batch(records: Any) -> Any:
     try:
         return records.next_batch()
     except Exception as error:
-        raise UnparsableError(f"its batch can't be told: {error}") from error
+        raise UnparsableError(f"its batch can't be identified: {error}") from error
 
 
 def _consumed(

@@ -96,7 +96,7 @@ def explained(settings: Settings) -> Iterator[None]:
     except kafka_errors.UnsupportedCodecError as error:
         message = (
             f"A message is compressed by a codec that is not installed: {error}. "
-            "Install lz4, zstandard or python-snappy (they stand in requirements.txt); "
+            "Install lz4, zstandard or python-snappy (see requirements.txt); "
             "nothing was taken, the next run reads it again."
         )
         raise CodecMissingError(message) from error

@@ -162,7 +162,7 @@ def _problem(url: str) -> str | None:
             return "it names no host"
         _ = parts.port
     except ValueError:
-        return "its host or port can't be read; a password stands before an @"
+        return "its host or port can't be read; a password comes before an @"
     if parts.fragment:
         return "it has a #. In a password write %23"
     number = parts.path.strip("/")

@@ -170,7 +170,7 @@ def _no_answer(address: RedisAddress, error: Exception) -> str | None:
         return (
             f"is a node of a cluster that can't be used: {_first_sentence(error)}. "
             "The nodes must be reachable from here by the addresses that CLUSTER SLOTS "
-            "tells (cluster-announce-ip, cluster-announce-hostname)"
+            "announces (cluster-announce-ip, cluster-announce-hostname)"
         )
     if not _is_away(error):
         return None

@@ -139,7 +139,7 @@ class StageRun:
         if self.caller.on_batch:
             self.caller.on_batch(self.stage, batch)
 
-    def tell_who_took(self) -> None:
+    def note_who_took(self) -> None:
         """Add to the outcome of a cleared task that takes nothing which run took it."""
         is_again = self.caller.try_number > 1 and self.tables is TableSet.LIVE
         if is_again and not self.outcome.batches:
@@ -235,7 +235,7 @@ def open_run(
             with suppress(psycopg.Error):
                 run.finish("failed", str(error))
             raise
-        run.tell_who_took()
+        run.note_who_took()
         run.finish("done" if run.outcome.batches else "nothing")
         log.info("%s", run.outcome)
 

@@ -25,7 +25,7 @@ class TableFound:
 
     name: str
     is_redefined: bool
-    living: int
+    live: int
     rebuilt: int
     missing: int
     extra: int
@@ -36,7 +36,7 @@ class TableFound:
     def differing(self) -> int:
         """Return how many rows differ; of a redefined table all do."""
         if self.is_redefined:
-            return max(self.living, self.rebuilt, 1)
+            return max(self.live, self.rebuilt, 1)
         return self.missing + self.extra + self.changed
 
 
@@ -67,7 +67,7 @@ def _compared(conn: Connection, table: str) -> TableFound:
     lacking = {side: f"{side}.{keys[0]} IS NULL" for side in "lr"}
     both = f"FROM {table} AS l FULL JOIN {rebuilt} AS r ON {on}"
     differing = f"{lacking['l']} OR {lacking['r']} OR {other}"
-    living, new, missing, extra, differing_rows = conn.execute(
+    live, new, missing, extra, differing_rows = conn.execute(
         f"SELECT count(l.{keys[0]}), count(r.{keys[0]}),"
         f" count(*) FILTER (WHERE {lacking['l']}),"
         f" count(*) FILTER (WHERE {lacking['r']}),"
@@ -90,7 +90,7 @@ def _compared(conn: Connection, table: str) -> TableFound:
             shown = columns if wrong == "other values" else []
             examples.append({"what": wrong, "key": row_key, "columns": shown})
     changed = differing_rows - missing - extra
-    return TableFound(table, False, living, new, missing, extra, changed, examples)
+    return TableFound(table, False, live, new, missing, extra, changed, examples)
 
 
 def _counted(conn: Connection, table: str) -> TableFound:

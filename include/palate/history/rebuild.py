@@ -84,7 +84,7 @@ def compare(settings: Settings, caller: Caller) -> RebuildReport:
 def _compare(settings: Settings, caller: Caller) -> list[TableFound]:
     _catch_up(settings, caller)
     with ExitStack() as stack:
-        with _standing_still(settings, caller) as running:
+        with _holding_stages(settings, caller) as running:
             conn = stack.enter_context(connect(settings))
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             stack.enter_context(conn.transaction())
@@ -137,7 +137,7 @@ def swap(
             raise ApprovalNeededError(message)
     _catch_up(settings, caller)
     with (
-        _standing_still(settings, caller) as running,
+        _holding_stages(settings, caller) as running,
         connect(settings) as conn,
         _explained_refusals(),
         conn.transaction(),
@@ -229,7 +229,7 @@ def _areas() -> list[Area]:
 
 
 @contextmanager
-def _standing_still(settings: Settings, caller: Caller) -> Iterator[list[StageRun]]:
+def _holding_stages(settings: Settings, caller: Caller) -> Iterator[list[StageRun]]:
     """Hold all stages that write the vault or a mart, all at the same positions.
 
     This is short if the new tables have caught up just before.
@@ -264,9 +264,9 @@ def _explained_refusals() -> Iterator[None]:
     ) as error:
         detail = error.diag.message_detail or ""
         message = (
-            f"The rebuilt tables can't take the place of the living ones: "
+            f"The rebuilt tables can't replace the live ones: "
             f"{error.diag.message_primary}. {detail} Nothing was changed. Drop what "
-            "stands in the way, or let the owner of the warehouse do it; then again."
+            "is in the way, or let the owner of the warehouse do it; then repeat."
         )
         raise RebuildRefusedError(message) from None
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):

@@ -44,11 +44,11 @@ class RebuildReport:
     def sentence(self) -> str:
         """Return the one sentence for a person who has to decide."""
         if not self.differs:
-            return "The rebuilt tables say what the living ones say."
+            return "The rebuilt tables equal the live ones."
         names = ", ".join(table.name for table in self.tables if table.differing)
         return (
-            f"{self.differing:,} rows differ between the rebuilt tables and the living "
-            f"ones, in {names}. They take the living ones' place once approved."
+            f"{self.differing:,} rows differ between the rebuilt tables and the live "
+            f"ones, in {names}. Once approved, they replace the live ones."
         )
 
     def exceeded_by(self, tables: Iterable[TableFound]) -> list[str]:
@@ -73,8 +73,8 @@ class RebuildReport:
     def markdown(self) -> str:
         """Return the report as markdown."""
         verdict = {
-            "swapped": "The rebuilt tables have taken the living ones' place. ",
-            "discarded": "The rebuilt tables were dropped; the living ones stay. ",
+            "swapped": "The rebuilt tables have replaced the live ones. ",
+            "discarded": "The rebuilt tables were dropped; the live ones stay. ",
             None: "",
         }[self.outcome]
         lines = [
@@ -82,15 +82,15 @@ class RebuildReport:
             "",
             f"{verdict}{self.sentence if not self.outcome else ''}".strip(),
             "",
-            "| table | rows living | rows rebuilt | missing | extra | other values |",
+            "| table | rows live | rows rebuilt | missing | extra | other values |",
             "|---|---:|---:|---:|---:|---:|",
             *(
-                f"| {one.name} | {one.living:,} | {one.rebuilt:,} | {one.missing:,} |"
+                f"| {one.name} | {one.live:,} | {one.rebuilt:,} | {one.missing:,} |"
                 f" {one.extra:,} | {one.changed:,} |"
                 for one in self.tables
             ),
             "",
-            "*missing*: the living table lacks it. *extra*: it has it, and nothing in "
+            "*missing*: the live table lacks it. *extra*: it has it, and nothing in "
             "STG says so. Values are not shown: look at the row in the table and, while"
             " the rebuild is under way, in the schema of that name and `_rebuild`.",
         ]
@@ -120,7 +120,7 @@ def enter(
                     rebuild_id,
                     table.name,
                     table.is_redefined,
-                    table.living,
+                    table.live,
                     table.rebuilt,
                     table.missing,
                     table.extra,

@@ -101,11 +101,11 @@ class ReloadReport:
                 for one in self.layers
             ),
             "",
-            f"{self.positions:,} positions; {self.not_on_broker:,} of them are not on "
-            "the broker any more, and STG stands for them.",
+            f"{self.positions:,} positions; {self.not_on_broker:,} of them are no "
+            "longer on the broker, so that STG's copy counts.",
         ]
         for layer in self.layers:
-            healed = {k: n for k, n in _told(layer) if n}
+            healed = {k: n for k, n in _corrected(layer) if n}
             if healed:
                 parts = ", ".join(f"{name} {n:,}" for name, n in healed.items())
                 lines.append(f"- {layer.name}: {parts}")
@@ -180,7 +180,7 @@ def run_all(
     Layers that this caller has done before are not done again.
     """
 
-    def look(layer: str) -> None:
+    def reload_layer(layer: str) -> None:
         with connect(settings) as conn:
             plan = plans.planned(conn, caller)
             is_done = plan and progress.is_finished(conn, plan, stage_of(area, layer))
@@ -188,9 +188,9 @@ def run_all(
             run(settings, area, replace(caller, task_id=layer), layer, request)
 
     for layer in (MESSAGES, VAULT):
-        look(layer)
+        reload_layer(layer)
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(look, name) for name in layers(area)[2:]]:
+        for done in [pool.submit(reload_layer, name) for name in layers(area)[2:]]:
             done.result()
     return report(settings, area, caller)
 
@@ -336,7 +336,7 @@ def _plan(conn: Connection, caller: Caller) -> plans.Plan:
     plan = plans.planned(conn, caller)
     if plan is None:
         message = (
-            f"Run {caller.run_id} has not looked at the messages yet, and so does not "
+            f"Run {caller.run_id} has not compared the messages yet, and so does not "
             "know which positions it is about. Clear its task `messages` with all that "
             "follow."
         )
@@ -363,7 +363,7 @@ def _refused(conn: Connection, plan: plans.Plan) -> int:
     return number
 
 
-def _told(layer: Layer) -> Iterable[tuple[str, int]]:
+def _corrected(layer: Layer) -> Iterable[tuple[str, int]]:
     tables = load_vault().tables if layer.name == VAULT else {}
     for name, number in layer.counts.items():
         if name in tables or name.startswith(("corrected", "healed")):

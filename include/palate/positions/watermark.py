@@ -107,7 +107,7 @@ def advance(
     for item in ranges:
         if item.log not in moved:
             message = (
-                f"Stage {stage}: the watermark of {item.log} no longer stands at "
+                f"Stage {stage}: the watermark of {item.log} is no longer at "
                 f"{item.start}; another run took this range. Nothing was written "
                 "twice: this run rolls back, and the next one goes on from there."
             )

@@ -50,7 +50,7 @@ class Plan:
         if self.is_mart:
             lines.append(
                 f"Its task {self.name} has gone from every DAG with its folder. No "
-                "tag rule and nothing that is published looks at it. Nothing of the "
+                "tag rule and nothing that is published reads it. Nothing of the "
                 "vault goes: a mart of the same definition counts it all again."
             )
         elif self.lost:
@@ -110,7 +110,7 @@ def _find(conn: Connection, name: str) -> removal.Made:
     if name in counters.PUBLISHED_MARTS:
         rules = conn.execute("SELECT count(*) FROM cdm.tag_rules").fetchone() or (0,)
         message = (
-            f"{name} stays: tags look at it ({rules[0]} rules) and what is published "
+            f"{name} stays: tags read it ({rules[0]} rules) and what is published "
             "of guests is read from it (sql/areas/food: tags, publish)."
         )
         raise DefinitionInUseError(message)

@@ -140,13 +140,13 @@ def compare(dsn: str, journal: Journal) -> Comparison:
 
 def _compare(connection: psycopg.Connection[Any], journal: Journal) -> Comparison:
     truth, result = Truth(), Comparison()
-    told = _OfEntries(truth, set(connection.execute(_ENTRIES)))
-    if cut_off := journal.replay(told):
+    entries = _OfEntries(truth, set(connection.execute(_ENTRIES)))
+    if cut_off := journal.replay(entries):
         result.notes.append(
             f"{', '.join(path.name for path in cut_off)}: this run goes on or was cut "
             "off, so the last messages may not be known here"
         )
-    result.notes += told.notes()
+    result.notes += entries.notes()
     sent = truth.sent()
     topics = sorted({topic for topic, _ in sent})
     staged, dropped = connection.execute(_STAGED, {"topics": topics}).fetchone() or (

@@ -93,7 +93,7 @@ def statements() -> dict[str, str]:
     names = (
         *("changed_rules", "drop_conditions", "add_conditions"),
         *("enqueue_guests", "enqueued_done", "forget_dropped"),
-        *("look_again", "take", "lost", "gained"),
+        *("enqueue_differing", "take", "lost", "gained"),
     )
     return {
         name: render(
@@ -155,7 +155,7 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         with attempt.batch(ranges, is_repeat=True) as batch:
             _enqueue_again(attempt.conn, batch)
     _follow_rules(attempt)
-    while _judge_waiting(attempt, settings.palate_chunk_positions):
+    while _evaluate_waiting(attempt, settings.palate_chunk_positions):
         pass
 
 
@@ -198,7 +198,7 @@ def _follow_rules(attempt: StageRun) -> None:
             _run(conn, "forget_dropped")
 
 
-def _judge_waiting(attempt: StageRun, limit: int) -> bool:
+def _evaluate_waiting(attempt: StageRun, limit: int) -> bool:
     """Evaluate a piece of the queue; return whether there may be more."""
     conn = attempt.conn
     with attempt.batch([], has_ranges=False) as batch:
@@ -214,11 +214,11 @@ def _judge_waiting(attempt: StageRun, limit: int) -> bool:
             batch.ranges = counted
         if taken:
             batch.counts["judged"] += taken
-            _judge(conn, batch)
+            _evaluate(conn, batch)
     return taken == limit
 
 
-def _judge(conn: Connection, batch: Batch) -> None:
+def _evaluate(conn: Connection, batch: Batch) -> None:
     conn.execute("ANALYZE concerned")
     conn.execute("CREATE TEMP TABLE changed_guests (user_id uuid) ON COMMIT DROP")
     values = {"load_dt": batch.load_dt}
@@ -233,7 +233,7 @@ def _judge(conn: Connection, batch: Batch) -> None:
 def _enqueue_again(conn: Connection, batch: Batch) -> None:
     conn.execute("SET LOCAL enable_seqscan = off")
     make_ranges(conn, batch.ranges)
-    batch.counts["waiting"] += _run(conn, "look_again").rowcount
+    batch.counts["waiting"] += _run(conn, "enqueue_differing").rowcount
 
 
 def _counted_ranges(conn: Connection) -> list[Range]:

@@ -38,8 +38,8 @@ def rebuild_form() -> dict[str, Param]:
             type="string",
             enum=["look", _REBUILD],
             values_display={
-                "look": "Look at a time again: heal and compare",
-                _REBUILD: "Build the vault and the marts anew, beside the living ones",
+                "look": "Reload a time span: compare and correct",
+                _REBUILD: "Rebuild the vault and the marts beside the live ones",
             },
             title="What to do",
         ),
@@ -107,7 +107,7 @@ def approval() -> ApprovalOperator:
     """Return the task that asks a person; no answer counts as Reject."""
     return ApprovalOperator(
         task_id="approve",
-        subject="Let the rebuilt vault and marts take the place of the living ones?",
+        subject="Replace the live vault and marts by the rebuilt ones?",
         body="{{ ti.xcom_pull(task_ids='compare', key='report') }}",
         defaults=ApprovalOperator.REJECT,
         response_timeout=_ANSWER,

@@ -1,4 +1,4 @@
--- The watch, which raises all alarms, has looked lately, if it ever has.
+-- The watch, which raises all alarms, has run lately, if it ever has.
 {#- #fail #}
 SELECT w.looked_dt
 FROM ops.watch AS w

@@ -1,4 +1,4 @@
-"""Vault and marts built anew beside the living ones, compared, and swapped in."""
+"""Vault and marts built anew beside the live ones, compared, and swapped in."""
 
 from dataclasses import replace
 from typing import Any
@@ -201,7 +201,7 @@ def test_live_runs_go_on_between_all_steps(shop: Settings, connection: Conn) -> 
 
     def on_batch(stage: str, _: Batch) -> None:
         nonlocal is_first
-        if is_first and stage == rebuild.VAULT:
+        if is_first and stage == "rebuild:vault":
             is_first = False
             live()
 

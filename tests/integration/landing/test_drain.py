@@ -599,7 +599,7 @@ def test_watermark_that_moved_meanwhile_rolls_the_batch_back(
     with pytest.raises(WatermarkMovedError) as error:
         sleep_too_long()
 
-    assert f"{broker.raw}[0] no longer stands at 0" in str(error.value)
+    assert f"{broker.raw}[0] is no longer at 0" in str(error.value)
     assert error.value.exit_code == 8
     assert connection.execute("SELECT * FROM stg.rejected_messages").fetchall() == []
     assert connection.execute("SELECT * FROM ops.batches").fetchall() == []

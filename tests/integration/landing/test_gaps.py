@@ -33,7 +33,7 @@ def gap(broker: Broker, connection: Connection) -> FeedPartition:
     return FeedPartition(broker.raw, 0, 0)
 
 
-def test_drain_notes_the_gap_once_and_stands_before_it(
+def test_drain_records_the_gap_once_and_stops_at_it(
     gap: FeedPartition, broker: Broker, connection: Connection
 ) -> None:
     broker.delete_records(before=6)  # retention goes on
@@ -100,7 +100,7 @@ def test_log_without_a_gap_is_left_alone(
 def test_command_lists_and_accepts(gap: FeedPartition, broker: Broker) -> None:
     words = ["accept-gap", gap.topic, "0", "--to", "5", "--by", "ada", "--reason"]
 
-    assert "open: the drain stands before it" in _call(broker, "list").output
+    assert "open: the drain stops at it" in _call(broker, "list").output
     assert _call(broker, *words, "").exit_code == 2
     assert "3 offsets are given up" in _call(broker, *words, "no backup").output
     assert _call(broker, *words, "no backup").exit_code == 11
