@@ -9,13 +9,15 @@ STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
 # Two processes, each with services of its own; what shares a fixture stays together.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
+# Measures the library in the processes that run the tests (tests/measured.py).
+MEASURED := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml
 # What reads the code and the SQL instead of running it.
 LINT_TESTS := tests/layout tests/sql/test_lint.py
 PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,10 +54,15 @@ lint: install-dev  ## check style and types
 	.venv/bin/yamllint --strict .
 	$(if $(wildcard $(LINT_TESTS)),$(PYTHON) -m pytest -q -n 2 $(LINT_TESTS))
 
-test: lint  ## everything that CI runs
-	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
+test: lint  ## everything that CI runs; shows at its end which branches it ran
+	rm -rf var/coverage
+	$(MEASURED) $(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
 		--ignore=tests/upgrade $(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
+	@$(PYTHON) -m tests.coverage_report
+
+coverage: install-dev  ## which branches the last `make test` did not run
+	@$(PYTHON) -m tests.coverage_report --missing
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine
 	$(PYTHON) -m tests.compose.docker_compose

@@ -6,7 +6,7 @@ next session; ``PALATE_VAR=<folder> make down`` ends them.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rich.console import Console
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from palate.settings import Settings
-from tests import profiles  # noqa: F401 - says how much hypothesis tries
+from tests import measured, profiles  # noqa: F401 - says how much hypothesis tries
 from tests.faults.table import Tables
 from tests.sharing import BySharing
 from tests.warehouses import MakeWarehouse, Warehouses, spare_the_disk
@@ -28,6 +28,18 @@ from tests.warehouses import MakeWarehouse, Warehouses, spare_the_disk
 # A process that xdist starts has a width, which the command would take for a person's.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure the processes that run tests, where that is asked for."""
+    measured.only_tests(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Measure tests of the library only."""
+    with measured.paused_elsewhere(item):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

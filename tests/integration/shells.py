@@ -8,6 +8,7 @@ from pathlib import Path
 
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from tests import measured
 from tests.warehouses import environment_of
 
 
@@ -21,7 +22,7 @@ class Shell:
         """Run the command; it must never show a traceback."""
         done = subprocess.run(
             [str(Path(sys.executable).parent / "palate"), *arguments],
-            env={**self.env, **env},
+            env={**self.env, **measured.environment_of_child(), **env},
             capture_output=True,
             text=True,
             check=False,
