@@ -137,9 +137,9 @@ def count_rows(
         {"examples": examples} | (values or {}),
     )
     names = [column.name for column in cursor.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    numbers = [row.pop("number") for row in rows]
-    return (numbers[0] if numbers else 0), rows
+    found = cursor.fetchall()
+    rows = [dict(zip(names[1:], row[1:], strict=True)) for row in found]
+    return (found[0][0] if found else 0), rows
 
 
 def step(

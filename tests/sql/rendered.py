@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from palate.check_definitions import load_checks
 from palate.checks.subjects import query, subjects
-from palate.marts import recount, refresh
-from palate.marts.definitions import load_marts
-from palate.marts.mart_sql import MartSql
+from palate.marts import kinds, recount, refresh
+from palate.marts.by_key_sql import ByKeySql
+from palate.marts.compare import comparison
+from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.schema import migrate
 from palate.sources import catalog
@@ -15,6 +16,7 @@ from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import compare, load, parse
 from palate.vault.definitions import Hub, load_vault
+from tests import guide_mart
 
 AREAS = [catalog.load_area(name) for name in catalog.area_names()]
 
@@ -63,7 +65,7 @@ def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
         for number, step in enumerate(parse.parse_steps(source, tables), start=1):
             yield f"parse {source.name} {number}", step.statement
     for name in load_marts():
-        for one in refresh.refresh_statements(name, tables):
+        for one in kinds.of(name).refresh_statements(tables):
             yield f"refresh {name} {one.name}", one.statement
     views = sorted(AREAS_FOLDER.glob("*/dds/views/*.sql"))
     for path, statement in zip(views, migrate.view_statements(tables), strict=True):
@@ -85,13 +87,31 @@ def _of_sources() -> Iterator[Statement]:
 
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
-        steps = refresh.refresh_statements(name)
-        for part, parts in recount.recount_statements(mart, steps).items():
-            for one in parts:
-                if one not in steps:
-                    yield f"recount {name} {part} {one.name}", one.statement
-        yield f"recompute {name}", MartSql(mart).recomputed()
-        yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
+        yield f"recompute {name}", kinds.of(name).recomputed()
+        if isinstance(mart, CountedMart):
+            yield from _of_recounts(mart)
+            yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
+    with guide_mart.added() as mart:  # no area has one yet
+        yield from _by_key(mart)
+
+
+def _by_key(mart: ByKeyMart) -> Iterator[Statement]:
+    sql = ByKeySql(mart)
+    for one in (*sql.find_keys(), *sql.of_keys()):
+        yield f"by key {one.name}", one.statement
+    for one in sql.of_all():
+        if one.name != "emptied":
+            yield f"by key, all of it: {one.name}", one.statement
+    yield "by key recompute", sql.recomputed()
+    yield "by key compare", comparison(mart.name, is_behind=True)
+
+
+def _of_recounts(mart: CountedMart) -> Iterator[Statement]:
+    steps = refresh.refresh_statements(mart.name)
+    for part, parts in recount.recount_statements(mart, steps).items():
+        for one in parts:
+            if one not in steps:
+                yield f"recount {mart.name} {part} {one.name}", one.statement
 
 
 def _of_publishing() -> Iterator[Statement]:

@@ -101,6 +101,7 @@ def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
 
 
 MART = "description: What a test adds.\n"
+BY_KEY = MART + "kind: by_key\nkeys: {a: uuid}\n"
 WRONG_MARTS = {
     "unknown_field": ("colour: red\n", "colour: Extra inputs"),
     "no_yaml": ("keys: [", "no mapping in YAML"),
@@ -119,6 +120,32 @@ WRONG_MARTS = {
     "tags_without_a_name": (
         MART + "keys: [user_id, product_id]\ntag_kind: product\n",
         "tag_kind needs a label",
+    ),
+    "unknown_kind": (
+        MART + "kind: by_day\n",
+        "kind: by_day is none of contributions, ",
+    ),
+    "no_columns_by_key": (BY_KEY, "columns: Field required"),
+    "column_twice": (BY_KEY + "columns: {a: date}\n", "a is a column twice"),
+    "column_of_comparisons": (
+        BY_KEY + "columns: {what: text}\n",
+        "what is a column of",
+    ),
+    "nullable_that_is_no_column": (
+        BY_KEY + "columns: {b: date}\nnullable: [a]\n",
+        "nullable names a, but columns has b",
+    ),
+    "index_on_nothing": (
+        BY_KEY + "columns: {b: date}\nindex: [c]\n",
+        "index names c, which is no column",
+    ),
+    "tags_of_a_mart_by_key": (
+        BY_KEY + "columns: {b: date}\ntag_kind: product\n",
+        "tag_kind: Input should be None",
+    ),
+    "field_of_the_other_kind": (
+        BY_KEY + "columns: {b: date}\norder_columns: [cost]\n",
+        "order_columns: Extra inputs",
     ),
 }
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from palate.marts.definitions import Label, Mart, Reference
+from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
 from palate.names import SQL_FOLDER
 from palate.vault.definitions import Hub, Link, PayloadColumn, Satellite
 
@@ -27,11 +27,18 @@ def _fields(model: type[BaseModel], *left_out: str, within: str = "") -> set[str
     }
 
 
-def test_each_field_of_a_mart_is_listed() -> None:
-    fields = _fields(Mart, "name", "area", "contributions")
-    fields |= _fields(Label, within="label.")
-    fields |= _fields(Reference, within="reference.")
-    assert set(_listed("field of `mart.yaml`")) == fields
+@pytest.mark.parametrize(
+    ("model", "kind"), [(CountedMart, "contributions"), (ByKeyMart, "by_key")]
+)
+def test_each_field_of_a_mart_is_listed(model: type[BaseModel], kind: str) -> None:
+    fields = _fields(model, "name", "area", "contributions")
+    if model is CountedMart:
+        fields |= _fields(Label, within="label.")
+        fields |= _fields(Reference, within="reference.")
+    else:
+        fields -= {"tag_kind"}  # it may only be left out
+    listed = _listed("field of `mart.yaml`")
+    assert _mine(listed, ("both", kind)) == fields
 
 
 @pytest.mark.parametrize(
@@ -43,10 +50,8 @@ def test_each_field_of_a_vault_table_is_listed(
     fields = _fields(model, "kind", "table", "area")
     if model is Satellite:
         fields |= _fields(PayloadColumn, within="payload.<name>.")
-    listed = _listed("field of a vault table")
-    mine = {
-        name
-        for name, rest in listed.items()
-        if rest.partition(" | ")[0] in ("all", kind)
-    }
-    assert mine == fields
+    assert _mine(_listed("field of a vault table"), ("all", kind)) == fields
+
+
+def _mine(listed: dict[str, str], kinds: tuple[str, str]) -> set[str]:
+    return {name for name, rest in listed.items() if rest.partition(" | ")[0] in kinds}

@@ -5,11 +5,13 @@ from itertools import chain
 
 import pytest
 
-from palate.marts import recount, refresh
-from palate.marts.definitions import load_marts
+from palate.marts import kinds, recount, refresh
+from palate.marts.by_key_sql import ByKeySql
+from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
 from palate.publish import messages
 from palate.sql import Step
 from palate.vault import parse
+from tests import guide_mart
 from tests.food import FOOD
 
 PARSE = [
@@ -20,6 +22,7 @@ STEPS = [
     *(
         step
         for name, mart in load_marts().items()
+        if isinstance(mart, CountedMart)
         for step in (
             *refresh.refresh_statements(name),
             *chain.from_iterable(
@@ -30,6 +33,16 @@ STEPS = [
             *refresh.rebuild_statements(name),
         )
     ),
+]
+
+
+with guide_mart.added() as by_key:
+    STEPS += [*ByKeySql(by_key).find_keys(), *ByKeySql(by_key).of_keys()]
+STEPS += [
+    step
+    for name, mart in load_marts().items()
+    if isinstance(mart, ByKeyMart)
+    for step in kinds.of(name).refresh_statements()
 ]
 
 

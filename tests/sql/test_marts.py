@@ -1,6 +1,5 @@
 """A mart's life: added by CONTRIBUTING, tried, counted, corrected, and dropped."""
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from kafka import KafkaProducer
 
 from palate.names import SQL_FOLDER
 from palate.settings import Settings
+from tests import guide_mart
 from tests.checkout import Checkout
 from tests.integration.staged import load, stage_messages, with_topics
 from tests.model.history import Form, Message
@@ -20,17 +20,19 @@ from tests.model.orders import CLOSED, Version, read_message
 from tests.unit.model.stories import line, raw
 
 Conn = psycopg.Connection[Any]
-GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MART = "user_restaurant_counters"
+BY_KEY = guide_mart.NAME
 
 
-def _folder_of_the_guide() -> dict[str, str]:
-    """Return the files of the mart that CONTRIBUTING shows, by their paths."""
-    found = re.findall(
-        rf"`sql/(areas/food/cdm/{MART}/\S+)`:\n\n```\w+\n(.*?)```", GUIDE, re.DOTALL
+def _folder_of_the_guide(name: str = MART) -> dict[str, str]:
+    """Return the files of a mart that CONTRIBUTING shows, by their paths."""
+    found = guide_mart.files(name)
+    assert {Path(path).name for path in found} == (
+        {"mart.yaml", "contributions.sql"}
+        if name == MART
+        else {"mart.yaml", "touched.sql", "rows.sql"}
     )
-    assert [Path(path).name for path, _ in found] == ["mart.yaml", "contributions.sql"]
-    return dict(found)
+    return found
 
 
 @pytest.fixture
@@ -77,8 +79,9 @@ def _send(checkout: Checkout, producer: KafkaProducer, messages: list[Message]) 
 
 def _add(checkout: Checkout, name: str = MART, **changed: str) -> None:
     """Add the mart of CONTRIBUTING, with other texts of some files."""
-    for path, text in _folder_of_the_guide().items():
-        file = checkout.root / "sql" / path.replace(MART, name)
+    guide = BY_KEY if name == BY_KEY else MART
+    for path, text in _folder_of_the_guide(guide).items():
+        file = checkout.root / "sql" / path.replace(guide, name)
         file.parent.mkdir(exist_ok=True)
         file.write_text(changed.get(file.stem, text), encoding="utf-8")
 
@@ -448,6 +451,163 @@ def test_satellite_and_link_are_dropped_and_can_be_had_again(
 
     assert _schema(connection) == before
     assert _ok(checkout, "migrate") == "The warehouse is up to date.\n"
+
+
+def _restaurants(conn: Conn) -> list[tuple[Any, ...]]:
+    """Return what the model says of restaurants."""
+    rows: dict[Any, list[Version]] = {}
+    for version in newest_versions(_versions(conn)):
+        if version.status == CLOSED:
+            rows.setdefault(key(version.restaurant_id), []).append(version)
+    return sorted(
+        (restaurant, len(orders), len({one.user_id for one in orders}))
+        for restaurant, orders in rows.items()
+    )
+
+
+def _by_key(conn: Conn) -> list[tuple[Any, ...]]:
+    return conn.execute(
+        f"SELECT restaurant_id, order_cnt, guest_cnt FROM cdm.{BY_KEY} ORDER BY 1"
+    ).fetchall()
+
+
+def test_mart_by_key_of_the_guide_is_kept_healed_rebuilt_and_dropped(
+    checkout: Checkout, connection: Conn, producer: KafkaProducer
+) -> None:
+    before = _schema(connection)
+    _add(checkout, BY_KEY)
+    assert _ok(checkout, "migrate") == f"Made {BY_KEY}.\n"
+    assert f"{BY_KEY} has all of the history now" in _ok(checkout, "run")
+    expected = _restaurants(connection)
+    assert _by_key(connection) == expected
+    _send(checkout, producer, SECOND)
+    _ok(checkout, "run")
+    again = _restaurants(connection)
+    assert again != expected
+    assert _by_key(connection) == again
+    assert f"{BY_KEY}: 0 rows differ" in _ok(checkout, "reconcile")
+
+    connection.execute(f"UPDATE cdm.{BY_KEY} SET order_cnt = 7, last_order_dt = NULL")
+    connection.execute(f"DELETE FROM cdm.{BY_KEY} WHERE guest_cnt > 1")
+    assert checkout.palate("reconcile").returncode == 9
+    report = _ok(checkout, *_reload_of_all(connection))
+    assert "other values" in report
+    assert _by_key(connection) == again
+    connection.execute(f"UPDATE cdm.{BY_KEY} SET order_cnt = 7")
+    _ok(checkout, "rebuild", BY_KEY)
+    assert _by_key(connection) == again
+    connection.execute(f"UPDATE cdm.{BY_KEY} SET order_cnt = 7")
+    _ok(checkout, "rebuild", "vault", "--yes")
+    assert connection.execute(
+        "SELECT living, rebuilt, missing, extra, changed FROM ops.rebuild_tables"
+        " WHERE table_name = %s",
+        (f"cdm.{BY_KEY}",),
+    ).fetchall() == [(len(again), len(again), 0, 0, len(again))]
+    assert _by_key(connection) == again
+    _ok(checkout, "check", "marts/equal_the_vault")
+
+    shutil.rmtree(checkout.root / "sql" / "areas" / "food" / "cdm" / BY_KEY)
+    assert f"cdm.{BY_KEY} ({len(again)} rows)" in _ok(checkout, "drop", BY_KEY, "--yes")
+    assert _schema(connection) == before
+
+
+def test_file_of_a_mart_by_key_that_it_means_is_refused_and_others_are_taken(
+    checkout: Checkout, connection: Conn
+) -> None:
+    _add(checkout, BY_KEY)
+    _ok(checkout, "migrate")
+    _ok(checkout, "run")
+    folder = f"areas/food/cdm/{BY_KEY}"
+    checkout.change(f"{folder}/touched.sql", "SELECT v.", "SELECT DISTINCT v.")
+    checkout.change(f"{folder}/mart.yaml", "[last_order_dt]\n", "[order_cnt]\n")
+    checkout.change(
+        f"{folder}/mart.yaml", "nullable: [order_cnt]", "nullable: [last_order_dt]"
+    )
+    assert _ok(checkout, "migrate") == f"Made an index on {BY_KEY} (order_cnt).\n"
+    _ok(checkout, "run")
+
+    checkout.change(f"{folder}/rows.sql", "'CLOSED'", "'CANCELLED'")
+    for command in ("migrate", "run"):
+        done = checkout.palate(command)
+        told = f"sql/{folder} differs from what {BY_KEY} was made from (its queries"
+        assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert _by_key(connection) == _restaurants(connection)
+
+
+_TWICE = (
+    "SELECT\n    v.h_restaurant_pk AS restaurant_id,\n    1 AS order_cnt,\n"
+    "    1 AS guest_cnt,\n    NULL::timestamp AS last_order_dt\n"
+    "FROM {{ dds }}.s_order_version AS v\n"
+)
+# (files of the mart that are other ones, what the message must say)
+UNUSABLE_BY_KEY = {
+    "two_rows_of_a_key": (
+        {"rows": _TWICE}, "rows.sql gives more than one row for restaurant_id ",
+    ),
+    "column_that_rows_lacks": (
+        {"rows": _TWICE.replace("AS guest_cnt", "AS guests")},
+        "rows.sql: PostgreSQL can't run the statement `computed`: column "
+        "r.guest_cnt does not exist",
+    ),
+    "value_of_another_type": (
+        {"rows": _TWICE.replace("1 AS guest_cnt", "'some'::text AS guest_cnt")},
+        'rows.sql: PostgreSQL can\'t run the statement `computed`: column "guest_cnt" '
+        "is of type bigint but expression is of type text",
+    ),
+    "null_where_none_may_be": (
+        {"rows": _TWICE.replace("1 AS guest_cnt", "NULL::bigint AS guest_cnt")},
+        'null value in column "guest_cnt"',
+    ),
+    "key_of_another_type": (
+        {"touched": "SELECT 'r'::text AS restaurant_id FROM batch_ranges\n"},
+        "touched.sql: PostgreSQL can't run the statement `touched_keys`",
+    ),
+    "live_table_that_a_rebuild_would_read": (
+        {"touched": "SELECT v.h_restaurant_pk AS restaurant_id\n"
+                    "FROM dds.s_order_version AS v\n"},
+        "touched.sql:2: dds.s_order_version is always the live table",
+    ),
+    "unknown_name": (
+        {"rows": "SELECT 1 FROM {{ orders }}\n"}, "rows.sql: 'orders' is undefined",
+    ),
+    "type_without_equality": (
+        {"mart": "kind: by_key\ndescription: What a test adds.\n"
+                 "keys: {restaurant_id: uuid}\ncolumns: {order_cnt: json}\n",
+         "rows": _TWICE.replace("1 AS order_cnt", "'{}'::json AS order_cnt")
+                       .replace("SELECT\n", "SELECT DISTINCT ON (1)\n")},
+        "mart.yaml: PostgreSQL can't run the statement `differing`: operator does "
+        "not exist: json = json",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSABLE_BY_KEY)
+def test_mart_by_key_that_can_not_be_kept_is_refused_before_it_is_made(
+    loaded: Checkout, connection: Conn, name: str
+) -> None:
+    before = _schema(connection)
+    files, message = UNUSABLE_BY_KEY[name]
+    _add(loaded, BY_KEY, **files)
+
+    done = loaded.palate("migrate")
+
+    assert done.returncode == 2, done.stdout
+    assert f"areas/food/cdm/{BY_KEY}/" in done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _schema(connection) == before
+
+
+def test_mart_by_key_that_lacks_a_file_is_refused(
+    loaded: Checkout, connection: Conn
+) -> None:
+    before = _schema(connection)
+    _add(loaded, BY_KEY)
+    (loaded.root / "sql" / "areas" / "food" / "cdm" / BY_KEY / "touched.sql").unlink()
+    done = loaded.palate("migrate")
+    told = f"sql/areas/food/cdm/{BY_KEY}/touched.sql is not there"
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert _schema(connection) == before
 
 
 def test_rebuild_refuses_a_mart_that_names_a_live_table(

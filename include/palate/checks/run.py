@@ -27,7 +27,7 @@ from palate.engine import Caller
 from palate.errors import CheckFailedError, NotFoundError
 from palate.incidents import Kind
 from palate.landing import retention
-from palate.marts import compare, doubled, load_marts
+from palate.marts import compare, load_marts
 from palate.monitoring import freshness
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import (
@@ -157,7 +157,7 @@ def run_checks(
 def reconcile(settings: Settings) -> list[Result]:
     """Compare each mart with the vault, and the tags with both; record nothing.
 
-    :raises DefinitionError: if an order was added to a row of a mart twice
+    :raises DefinitionError: if a mart has something twice
     """
     results = []
     with connect(settings) as conn:
@@ -166,9 +166,9 @@ def reconcile(settings: Settings) -> list[Result]:
                 continue
             for subject in subjects(check.group, _areas_on(settings)):
                 result = _check(conn, settings, check, subject)
-                mart = load_marts().get(subject.partition(".")[2])
-                if mart:
-                    doubled.refuse_found(mart, result.examples)
+                name = subject.partition(".")[2]
+                if name in load_marts():
+                    compare.refuse_found(name, result.examples)
                 results.append(result)
     return results
 

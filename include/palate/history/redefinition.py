@@ -9,7 +9,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import RebuildRefusedError
-from palate.marts import Mart, load_marts, refresh, tables
+from palate.marts import Mart, kinds, load_marts, tables
 from palate.schema import meanings, migrate, roles
 from palate.settings import Settings
 from palate.sources import catalog
@@ -44,7 +44,7 @@ def check_files(conn: Connection) -> None:
             message = f"{', '.join(sorted(names))} {what}."
             raise RebuildRefusedError(message)
     for name in load_marts():
-        refresh.refresh_statements(name, _NEW)
+        kinds.of(name).refresh_statements(_NEW)
 
 
 def statements_hash(settings: Settings) -> str:
@@ -62,7 +62,7 @@ def statements_hash(settings: Settings) -> str:
         *(
             one.statement
             for name in load_marts()
-            for one in refresh.refresh_statements(name)
+            for one in kinds.of(name).refresh_statements()
         ),
         *(json.dumps(one.fields, sort_keys=True) for one in meanings.all_meanings()),
         *migrate.view_statements(),

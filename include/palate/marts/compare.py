@@ -1,13 +1,12 @@
 """A mart compared with the vault."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from palate.database import Connection, connect
-from palate.marts import doubled
+from palate.marts import kinds
 from palate.marts.definitions import load_marts
-from palate.marts.mart_sql import MartSql
-from palate.marts.refresh import batch_steps
 from palate.positions import Range, make_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute_step, render
@@ -18,33 +17,33 @@ def differences(
 ) -> tuple[int, list[dict[str, Any]]]:
     """Compare a mart with the vault; return how many rows differ, and some of them.
 
-    What the mart has not counted yet shows as a difference: run the stage first.
+    What the mart has not taken yet shows as a difference: run the stage first.
 
-    :raises DefinitionError: if an order was added to a row twice
+    :raises DefinitionError: if something is there twice
     """
     with connect(settings) as conn, conn.transaction():
         query = comparison(name, is_behind=False)
         number, rows = count_rows(conn, query, examples=examples)
-    doubled.refuse_found(load_marts()[name], rows)
+    refuse_found(name, rows)
     return number, rows
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def comparison(name: str, *, is_behind: bool) -> str:
     """Return the query for the rows of a mart that differ from the vault.
 
-    :param is_behind: leave out what the orders that ``gather`` has found may change
+    :param is_behind: leave out what ``gather`` has found
     """
-    mart = load_marts()[name]
-    sql = MartSql(mart)
+    mart, kind = load_marts()[name], kinds.of(name)
     return render(
         "checks/marts/equal_the_vault.sql",
         mart=name,
         keys=list(mart.keys),
-        columns=mart.columns,
-        recomputed=sql.recomputed(),
-        doubled=doubled.FOUND,
-        left_out=sql.shared("left_out") if is_behind else "",
+        columns=mart.all_columns,
+        recomputed=kind.recomputed(),
+        doubled=kind.doubled,
+        doubled_rows=kind.doubled_rows(),
+        left_out=kind.left_out() if is_behind else "",
     )
 
 
@@ -52,11 +51,16 @@ def gather(
     conn: Connection, settings: Settings, name: str, ranges: list[Range]
 ) -> None:
     """Find what ranges may change, for a comparison that leaves it out."""
-    mart = load_marts()[name]
     make_ranges(conn, ranges)
-    sql = MartSql(mart)
-    steps = [sql.step("batch_orders")]
-    if mart.reference:
-        steps = [*batch_steps(sql), sql.step("recount_products")]
-    for one in steps:
+    kind = kinds.of(name)
+    for one in kind.gathered():
         execute_step(conn, one)
+        kind.check_after(conn, one)
+
+
+def refuse_found(name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Check the rows of a comparison for what is there twice.
+
+    :raises DefinitionError: names the file and the key
+    """
+    kinds.of(name).refuse_found(rows)

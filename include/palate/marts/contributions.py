@@ -46,6 +46,7 @@ class Contributions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    area: str
     versions: Name
     of_version: dict[Name, str]
     of_order: dict[Name, str]
@@ -62,7 +63,7 @@ class Contributions(BaseModel):
             if name not in self.of_version | self.of_order:
                 message = f"neither of_version nor of_order has {name}"
                 raise ValueError(message)
-        versions = load_vault().tables.get(self.versions)
+        versions = load_vault(self.area).tables.get(self.versions)
         if versions is None or versions.kind != "satellites":
             message = f"versions names {self.versions}, which is no satellite"
             raise ValueError(message)
@@ -71,7 +72,7 @@ class Contributions(BaseModel):
     @property
     def further(self) -> dict[str, str]:
         """Return the other columns of a version that a mart may use, with types."""
-        vault = load_vault()
+        vault = load_vault(self.area)
         context = vault.context(vault.tables[self.versions])
         left_out = {*self.of_version, context["parent_key"], LOAD_DT, LOAD_SRC}
         types: dict[str, str] = context["typed_columns"]
@@ -96,4 +97,4 @@ def load_contributions(area: Path) -> Contributions:
             "contributions: it says what they count (CONTRIBUTING.md, 'Add a mart')."
         )
         raise DefinitionError(message)
-    return files.read(path, Contributions)
+    return files.valid(path, Contributions, files.mapping(path) | {"area": area.name})

@@ -2,10 +2,17 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
+from palate.errors import DefinitionError
 from palate.marts import files
 from palate.marts.contributions import Change, Contributions, load_contributions
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
@@ -13,8 +20,19 @@ from palate.sources import catalog
 
 Name = Annotated[str, Identifier]
 
-# What every mart counts.
+# What every mart of contributions counts.
 COUNTERS = ("order_cnt", "pieces_cnt", "amount")
+
+# Of a comparison's rows: what is wrong with them.
+WHAT = "what"
+
+
+def _one_or_more(value: Any) -> Any:
+    is_one = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return [value] if is_one and value else value
+
+
+Indexes = Annotated[tuple[tuple[Name, ...], ...], BeforeValidator(_one_or_more)]
 
 
 class Label(BaseModel):
@@ -42,7 +60,7 @@ class Reference(BaseModel):
 
 
 class Mart(BaseModel):
-    """A mart, from its folder."""
+    """A mart, from its folder: what all kinds have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,48 +68,10 @@ class Mart(BaseModel):
     name: Name = Field(max_length=55)
     # The folder below sql/areas: no part of what the mart means.
     area: str = Field(exclude=True)
-    contributions: Contributions = Field(exclude=True)
-    description: str = Field(min_length=10)
+    kind: str
+    description: str = Field(min_length=10, exclude=True)
     keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
-    label: Label | None = None
-    reference: Reference | None = None
-    order_columns: tuple[Name, ...] = ()
-    fillfactor: int = Field(default=80, ge=50, le=100)
-    tag_kind: Literal["product", "category"] | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        columns = [*self.keys, *([self.label.column] if self.label else []), *COUNTERS]
-        for name in {name for name in columns if columns.count(name) > 1}:
-            message = f"{name} is a column twice"
-            raise ValueError(message)
-        known = self.contributions.further
-        unknown = [name for name in self.order_columns if name not in known]
-        if unknown:
-            message = (
-                f"order_columns names {', '.join(unknown)}, but the newest version of "
-                f"an order has {', '.join(known)}"
-            )
-            raise ValueError(message)
-        self._check_reference()
-        if self.tag_kind and not (self.label and len(self.keys) == 2 and self.guest):
-            guest = self.contributions.guest.key
-            message = f"tag_kind needs a label, and two keys, {guest} the first"
-            raise ValueError(message)
-        return self
-
-    def _check_reference(self) -> None:
-        found = self.reference
-        if found is None:
-            return
-        needed = self.contributions.reference.columns.get(found.changes, ())
-        for name in (*needed, *found.key):
-            if name not in found.columns:
-                message = (
-                    f"reference: columns lacks {name}, which `changes: {found.changes}`"
-                    " needs"
-                )
-                raise ValueError(message)
+    tag_kind: str | None = Field(default=None, exclude=True)
 
     @property
     def folder(self) -> str:
@@ -121,14 +101,82 @@ class Mart(BaseModel):
         return dict.fromkeys(self.keys, "uuid")
 
     @property
+    def all_columns(self) -> list[str]:
+        """Return the mart's columns, keys first."""
+        return list(self.keys)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Return the mart's tables, that of its rows first."""
+        return (self.name,)
+
+    @property
+    def indexes(self) -> tuple[tuple[str, ...], ...]:
+        """Return the columns of each further index."""
+        return ()
+
+    def has(self, file: str) -> bool:
+        """Return whether the mart's own folder has a query."""
+        return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
+
+    def _refuse_doubled_columns(self) -> None:
+        for name in self.all_columns:
+            if self.all_columns.count(name) > 1:
+                message = f"{name} is a column twice"
+                raise ValueError(message)
+
+
+class CountedMart(Mart):
+    """A mart whose counters are sums of what each order adds (ADR 0005)."""
+
+    kind: Literal["contributions"] = "contributions"
+    contributions: Contributions = Field(exclude=True)
+    label: Label | None = None
+    reference: Reference | None = None
+    order_columns: tuple[Name, ...] = ()
+    fillfactor: int = Field(default=80, ge=50, le=100, exclude=True)
+    tag_kind: Literal["product", "category"] | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._refuse_doubled_columns()
+        known = self.contributions.further
+        unknown = [name for name in self.order_columns if name not in known]
+        if unknown:
+            message = (
+                f"order_columns names {', '.join(unknown)}, but the newest version of "
+                f"an order has {', '.join(known)}"
+            )
+            raise ValueError(message)
+        self._check_reference()
+        if self.tag_kind and not (self.label and len(self.keys) == 2 and self.guest):
+            guest = self.contributions.guest.key
+            message = f"tag_kind needs a label, and two keys, {guest} the first"
+            raise ValueError(message)
+        return self
+
+    def _check_reference(self) -> None:
+        found = self.reference
+        if found is None:
+            return
+        needed = self.contributions.reference.columns.get(found.changes, ())
+        for name in (*needed, *found.key):
+            if name not in found.columns:
+                message = (
+                    f"reference: columns lacks {name}, which `changes: {found.changes}`"
+                    " needs"
+                )
+                raise ValueError(message)
+
+    @property
     def guest(self) -> str | None:
         """Return the key of a row's guest; None if rows belong to no guest."""
         key = self.contributions.guest.key
         return key if key in self.keys else None
 
     @property
-    def columns(self) -> list[str]:
-        """Return the mart's columns."""
+    def all_columns(self) -> list[str]:
+        """Return the mart's columns, keys first."""
         return [*self.keys, *([self.label.column] if self.label else []), *COUNTERS]
 
     @property
@@ -137,13 +185,8 @@ class Mart(BaseModel):
         return self.contributions.counted(self.order_columns)
 
     @property
-    def versions(self) -> str:
-        """Return the table in whose rows its batches are cut."""
-        return f"dds.{self.contributions.versions}"
-
-    @property
     def nullable(self) -> set[str]:
-        """Return those of them that may be NULL."""
+        """Return those of what was counted that may be NULL."""
         return {*self.contributions.nullable, *self.order_columns}
 
     @property
@@ -161,25 +204,83 @@ class Mart(BaseModel):
             and self.label.column in self.reference.columns
         )
 
-    def has(self, file: str) -> bool:
-        """Return whether the mart's own folder has a query."""
-        return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
+
+class ByKeyMart(Mart):
+    """A mart whose rows are a function of their keys (ADR 0029)."""
+
+    kind: Literal["by_key"]
+    columns: dict[Name, str] = Field(min_length=1)
+    nullable: tuple[Name, ...] = ()
+    # One index's columns, or a list of several indexes'; no part of what it means.
+    index: Indexes = Field(default=(), exclude=True)
+    tag_kind: None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._refuse_doubled_columns()
+        if WHAT in self.all_columns:
+            message = f"{WHAT} is a column of comparisons: give it another name"
+            raise ValueError(message)
+        for name in self.nullable:
+            if name not in self.columns:
+                message = (
+                    f"nullable names {name}, but columns has {', '.join(self.columns)}"
+                )
+                raise ValueError(message)
+        for name in {name for columns in self.index for name in columns}:
+            if name not in self.all_columns:
+                message = f"index names {name}, which is no column of the mart"
+                raise ValueError(message)
+        return self
+
+    @property
+    def all_columns(self) -> list[str]:
+        """Return the mart's columns, keys first."""
+        return [*self.keys, *self.columns]
+
+    @property
+    def indexes(self) -> tuple[tuple[str, ...], ...]:
+        """Return the columns of each further index."""
+        return self.index
+
+
+_KINDS: dict[str, type[CountedMart | ByKeyMart]] = {
+    "contributions": CountedMart,
+    "by_key": ByKeyMart,
+}
 
 
 @lru_cache(maxsize=2)
-def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, Mart]:
+def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, CountedMart | ByKeyMart]:
     """Read the definition of every mart.
 
     :raises DefinitionError: names the file, the field and what to do
     """
-    found = {}
-    for path in sorted(folder.glob("*/cdm/*/mart.yaml")):
-        area = path.parents[2]
-        found[path.parent.name] = files.read(
-            path,
-            Mart,
-            name=path.parent.name,
-            area=area.name,
-            contributions=load_contributions(area),
-        )
-    return found
+    return {
+        path.parent.name: _read(path)
+        for path in sorted(folder.glob("*/cdm/*/mart.yaml"))
+    }
+
+
+def counted_mart(name: str) -> CountedMart:
+    """Return a mart that counts contributions.
+
+    :raises TypeError: if it is of another kind
+    """
+    mart = load_marts()[name]
+    if not isinstance(mart, CountedMart):
+        raise TypeError(name)
+    return mart
+
+
+def _read(path: Path) -> CountedMart | ByKeyMart:
+    values = files.mapping(path)
+    kind = values.get("kind", "contributions")
+    if kind not in _KINDS:
+        message = f"{path}: kind: {kind} is none of {', '.join(_KINDS)}."
+        raise DefinitionError(message)
+    area = path.parents[2]
+    values |= {"name": path.parent.name, "area": area.name}
+    if kind == "contributions":
+        values["contributions"] = load_contributions(area)
+    return files.valid(path, _KINDS[kind], values)

@@ -7,14 +7,17 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.marts.definitions import Mart
+from palate.marts.definitions import CountedMart
 from palate.sql import execute
 
 # How a comparison of a mart with the vault marks such a row, before the order's id.
 FOUND = "counted more than once: order "
 
+# The statements whose temporary tables, of their names, mark it as well.
+CHECKED = ("deltas", "recounted", "recomputed")
 
-def refuse(conn: Connection, mart: Mart, relation: str) -> None:
+
+def refuse(conn: Connection, mart: CountedMart, relation: str) -> None:
     """Check that each order has added to each row of a mart once.
 
     :param relation: the temporary table that has the contributions
@@ -31,7 +34,7 @@ def refuse(conn: Connection, mart: Mart, relation: str) -> None:
         raise _error(mart, str(order), row)
 
 
-def refuse_found(mart: Mart, rows: Iterable[dict[str, Any]]) -> None:
+def refuse_found(mart: CountedMart, rows: Iterable[dict[str, Any]]) -> None:
     """Check the same in the result of a comparison with the vault.
 
     :raises DefinitionError: names the mart, an order, and the keys
@@ -41,7 +44,7 @@ def refuse_found(mart: Mart, rows: Iterable[dict[str, Any]]) -> None:
             raise _error(mart, str(row["what"]).removeprefix(FOUND), row)
 
 
-def _error(mart: Mart, order: str, row: dict[str, Any]) -> DefinitionError:
+def _error(mart: CountedMart, order: str, row: dict[str, Any]) -> DefinitionError:
     keys = ", ".join(f"{key} {row[key]}" for key in mart.keys)
     return DefinitionError(
         f"sql/{mart.folder}/contributions.sql gives more than one row for order "

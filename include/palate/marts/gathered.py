@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from palate.database import Connection
-from palate.marts.definitions import Mart
+from palate.marts.definitions import CountedMart
 from palate.positions import FeedPartition, Range, make_ranges, range_sets
 from palate.sql import Step, execute_step
 
@@ -49,7 +49,7 @@ class Work:
 
 def gather(
     conn: Connection,
-    mart: Mart,
+    mart: CountedMart,
     ranges: list[Range],
     statements: dict[str, list[Step]],
     done: UUID | None,
@@ -86,7 +86,7 @@ def gather(
 
 
 def add_since(
-    conn: Connection, mart: Mart, work: Work, steps: list[Step], chunk: int
+    conn: Connection, mart: CountedMart, work: Work, steps: list[Step], chunk: int
 ) -> None:
     """Add the orders whose versions were loaded after they were gathered.
 
@@ -113,7 +113,7 @@ def add_since(
             execute_step(conn, one, {"chunk": chunk})
 
 
-def versions_table(conn: Connection, mart: Mart) -> int:
+def versions_table(conn: Connection, mart: CountedMart) -> int:
     """Return the id of the table that has the versions' name now."""
     table = f"dds.{mart.contributions.versions}"
     row = conn.execute("SELECT %s::regclass::oid::bigint", (table,)).fetchone()

@@ -1,14 +1,11 @@
-"""The SQL of one mart for one table set: its own files, and those that all share."""
+"""The SQL of a mart of contributions: its own files, and those that all share."""
 
 from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
-import jinja2
-
-from palate.errors import DefinitionError
-from palate.marts.definitions import Mart
-from palate.marts.files import template
+from palate.marts.definitions import CountedMart
+from palate.marts.files import query, template
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
 
@@ -17,7 +14,7 @@ from palate.table_set import TableSet
 class MartSql:
     """The queries and statements of a mart, for the tables of one set."""
 
-    mart: Mart
+    mart: CountedMart
     tables: TableSet = TableSet.LIVE
 
     def query(self, file: str, **values: Any) -> str:
@@ -25,15 +22,7 @@ class MartSql:
 
         :raises DefinitionError: if the file is missing, or is no template
         """
-        path = f"{self.mart.folder}/{file}.sql"
-        try:
-            return render(path, self.tables, **values)
-        except jinja2.TemplateNotFound:
-            message = f"sql/{path} is not there. See CONTRIBUTING.md, 'Add a mart'."
-            raise DefinitionError(message) from None
-        except jinja2.TemplateError as error:
-            message = f"sql/{path}: {error}. See CONTRIBUTING.md, 'Add a mart'."
-            raise DefinitionError(message) from None
+        return query(f"{self.mart.folder}/{file}.sql", self.tables, **values)
 
     def shared(self, file: str, **values: Any) -> str:
         """Return a query that all marts share, for this one."""

@@ -2,20 +2,16 @@
 
 from functools import lru_cache
 
+from palate.marts import kinds
 from palate.marts.definitions import load_marts
-from palate.marts.mart_sql import MartSql
 from palate.tables import registry
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def of_mart(name: str) -> registry.Meaning:
     """Return what a mart means, including its queries."""
     mart = load_marts()[name]
-    fields = mart.model_dump(
-        mode="json",
-        exclude={"description", "fillfactor", "tag_kind"},
-        # Absent fields are left out: old warehouses have none for them.
-        exclude_defaults=True,
-    )
-    meaning = fields | {"query": registry.fingerprint(MartSql(mart).meaning())}
+    # Absent fields are left out: old warehouses have none for them.
+    fields = mart.model_dump(mode="json", exclude_defaults=True)
+    meaning = fields | {"query": registry.fingerprint(kinds.of(name).meaning())}
     return registry.Meaning("mart", name, meaning, f"sql/{mart.folder}", mart.area)

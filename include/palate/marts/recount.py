@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from palate.database import Connection
 from palate.engine import Batch, StageRun, progress
 from palate.marts import doubled
-from palate.marts.definitions import Mart
+from palate.marts.definitions import CountedMart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.marts.mart_sql import MartSql
 from palate.names import EXAMPLES
@@ -47,7 +47,7 @@ TRIED_WITH = {
 def recount(
     attempt: StageRun,
     settings: Settings,
-    mart: Mart,
+    mart: CountedMart,
     ranges: Iterable[Range],
     steps: Steps,
     catch_up: Callable[[], None],
@@ -87,7 +87,7 @@ def recount(
     return examples
 
 
-def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
+def recount_statements(mart: CountedMart, steps: Steps) -> dict[str, list[Step]]:
     """Return the statements of each part of a recount, in order."""
     sql = MartSql(mart)
     by_name = {one.name: one for one in steps}
@@ -99,7 +99,7 @@ def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
             "recounted_rows",
             query=sql.recomputed_of("guest_orders", sql.kept_reference),
         ),
-        sql.step("recount_deltas"),
+        sql.step("recount_deltas", "corrections"),
         by_name["applied"],
         *([sql.step("recount_labels", "relabelled")] if mart.label else []),
         *(by_name[name] for name in ("old_orders", "unchanged_orders")),
@@ -138,7 +138,7 @@ def recount_statements(mart: Mart, steps: Steps) -> dict[str, list[Step]]:
     return found
 
 
-def tried_statements(mart: Mart, steps: Steps) -> tuple[Step, ...]:
+def tried_statements(mart: CountedMart, steps: Steps) -> tuple[Step, ...]:
     """Return the statements of a recount that one transaction can try, in order.
 
     They expect the parameters ``TRIED_WITH``, and ``batch_ranges``.
@@ -151,7 +151,7 @@ def tried_statements(mart: Mart, steps: Steps) -> tuple[Step, ...]:
 def _recount_part(
     attempt: StageRun,
     settings: Settings,
-    mart: Mart,
+    mart: CountedMart,
     work: Work,
     statements: dict[str, list[Step]],
     examples: list[dict[str, Any]],
@@ -191,7 +191,7 @@ def _recount_dishes(
     statements: dict[str, list[Step]],
     batch: Batch,
     examples: list[dict[str, Any]],
-    mart: Mart,
+    mart: CountedMart,
 ) -> None:
     """Look up the dishes of the plan again; recount guests with a changed one."""
     changed = _run(conn, mart, statements["dishes"])["changed_products"]
@@ -201,7 +201,10 @@ def _recount_dishes(
 
 
 def _run(
-    conn: Connection, mart: Mart, steps: Steps, values: dict[str, Any] | None = None
+    conn: Connection,
+    mart: CountedMart,
+    steps: Steps,
+    values: dict[str, Any] | None = None,
 ) -> Counter[str]:
     made: Counter[str] = Counter()
     for one in steps:
@@ -216,21 +219,21 @@ def _run(
 
 def _count(
     conn: Connection,
-    mart: Mart,
+    mart: CountedMart,
     batch: Batch,
     made: Counter[str],
     examples: list[dict[str, Any]],
 ) -> None:
     """Add up what a part found, and keep some of the wrong counters."""
     batch.counts["compared"] = made["recounted"]
-    batch.counts["corrected"] = made["deltas"] + made["relabelled"]
+    batch.counts["corrected"] = made["corrections"] + made["relabelled"]
     # Left here are orders that were counted wrongly.
     (orders,) = conn.execute(
         "SELECT count(*) FROM (SELECT order_id FROM new_orders"
         " UNION SELECT order_id FROM old_orders) AS changed"
     ).fetchone() or (0,)
     batch.counts["corrected_orders"] = orders
-    if made["deltas"] and len(examples) < EXAMPLES:
+    if made["corrections"] and len(examples) < EXAMPLES:
         cursor = execute(
             conn,
             f"SELECT {', '.join(mart.keys)}, order_cnt, pieces_cnt, amount FROM deltas"

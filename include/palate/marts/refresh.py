@@ -5,7 +5,7 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.engine import Batch
 from palate.marts import doubled
-from palate.marts.definitions import Mart, load_marts
+from palate.marts.definitions import CountedMart, counted_mart
 from palate.marts.mart_sql import MartSql
 from palate.outbox import counters, tags_waiting
 from palate.positions import make_ranges
@@ -19,7 +19,7 @@ _FOR_TAGS = ("conditions_kept", "waiting_for_tags")
 def refresh(
     conn: Connection,
     settings: Settings,
-    mart: Mart,
+    mart: CountedMart,
     batch: Batch,
     tables: TableSet = TableSet.LIVE,
     *,
@@ -50,7 +50,7 @@ def refresh(
 @lru_cache(maxsize=16)
 def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements of a refresh, in order."""
-    mart = load_marts()[name]
+    mart = counted_mart(name)
     sql = MartSql(mart, tables)
     reference = sql.kept_reference
     orders = [
@@ -118,10 +118,10 @@ def let_all_be_published(conn: Connection, settings: Settings, name: str) -> Non
 
 def rebuild_statements(name: str) -> list[Step]:
     """Return the statements of a rebuild, in order."""
-    mart = load_marts()[name]
+    mart = counted_mart(name)
     sql = MartSql(mart)
     cdm = sql.tables.cdm
-    columns, counted = ", ".join(mart.columns), ", ".join(mart.counted)
+    columns, counted = ", ".join(mart.all_columns), ", ".join(mart.counted)
     tables = ", ".join(f"{cdm}.{table}" for table in mart.tables)
     steps = [
         sql.step("recomputed_rows", query=sql.recomputed()),

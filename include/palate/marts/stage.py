@@ -1,9 +1,4 @@
-"""The marts: counters kept by contributions (ADR 0005).
-
-A mart's ``contributions.sql`` has what a set of orders adds. The refresh (take out what
-the touched orders had added, put in what they add now), the rebuild and the
-reconciliation follow from it. The cost of a refresh depends on the batch.
-"""
+"""The stage of a mart, of whatever kind: take what the vault has, in chunks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,28 +7,19 @@ import psycopg
 
 from palate.engine import Caller, Outcome, StageRun, open_run, progress
 from palate.errors import DefinitionError
-from palate.marts import doubled
+from palate.marts import kinds
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.meaning import of_mart
-from palate.marts.recount import recount
-from palate.marts.refresh import (
-    let_all_be_published,
-    rebuild_statements,
-    refresh,
-    refresh_statements,
-)
-from palate.outbox import tags_waiting
 from palate.positions import Range, open_ranges, row_chunks, watermarks
 from palate.settings import Settings
-from palate.sql import execute_step
 from palate.table_set import TableSet
 from palate.tables import initial_load, registry
 
 
 def run(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Count what the vault has and the mart has not counted yet, in chunks.
+    """Take what the vault has and the mart has not taken yet, in chunks.
 
-    A cleared task, and a backfill, recount the guests of their own ranges; right rows
+    A cleared task, and a backfill, correct what their own ranges concern; right rows
     stay as they are.
 
     :raises DefinitionError: if its folder means something else than the mart
@@ -46,14 +32,14 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
         if initial_load.pending_of(attempt.conn, [name]):
             _fill(settings, attempt, mart)
         elif attempt.was_finished():
-            _recount(settings, attempt, mart, progress.to_repeat(attempt))
+            _repeat(settings, attempt, mart, progress.to_repeat(attempt))
         else:
             catch_up(settings, attempt, mart)
         return attempt.outcome
 
 
 def reload(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Recount the guests of the positions that the caller's run has planned.
+    """Correct what the positions concern that the caller's run has planned.
 
     What a killed attempt has done is not repeated.
     """
@@ -91,15 +77,16 @@ def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:
     plan = progress.begin(attempt)
     if plan:
         done = watermarks(attempt.conn, mart.stage)
-        _recount(settings, attempt, mart, plan.below(done))
+        _repeat(settings, attempt, mart, plan.below(done))
 
 
 def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
-    """Count some chunks of the history into a new mart.
+    """Take some chunks of the history into a new mart.
 
     Its counters are neither published nor used for tags before it has all of the
     history; then all guests are enqueued.
     """
+    kind = kinds.of(mart.name)
     for _ in range(initial_load.CHUNKS):
         ranges = row_chunks.first(
             attempt.conn,
@@ -110,36 +97,30 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
         if not ranges:
             break
         with attempt.batch(ranges) as batch:
-            refresh(attempt.conn, settings, mart, batch, is_shown=False)
+            kind.refresh(attempt.conn, settings, batch, is_shown=False)
     if open_ranges(attempt.conn, mart.stage, [mart.upstream]):
         found = initial_load.pending_of(attempt.conn, [mart.name])
         attempt.outcome.note = " ".join(str(item) for item in found)
         return
     with attempt.transaction():
         initial_load.finish(attempt.conn, mart.name)
-        let_all_be_published(attempt.conn, settings, mart.name)
-        if mart.tag_kind:
-            attempt.conn.execute(tags_waiting.ALL_GUESTS)
+        kind.complete(attempt.conn, settings)
     attempt.outcome.note = f"{mart.name} has all of the history now."
 
 
-def _recount(
+def _repeat(
     settings: Settings, attempt: StageRun, mart: Mart, ranges: list[Range]
 ) -> None:
-    attempt.outcome.examples += recount(
-        attempt,
-        settings,
-        mart,
-        ranges,
-        refresh_statements(mart.name),
-        lambda: catch_up(settings, attempt, mart),
+    attempt.outcome.examples += kinds.of(mart.name).repeat(
+        attempt, settings, ranges, lambda: catch_up(settings, attempt, mart)
     )
 
 
 def catch_up(
     settings: Settings, attempt: StageRun, mart: Mart, upstream: str | None = None
 ) -> None:
-    """Count what the vault has and the mart has not counted yet, in chunks."""
+    """Take what the vault has and the mart has not taken yet, in chunks."""
+    kind, is_shown = kinds.of(mart.name), attempt.tables is TableSet.LIVE
     while ranges := row_chunks.first(
         attempt.conn,
         open_ranges(attempt.conn, attempt.stage, [upstream or mart.upstream]),
@@ -148,19 +129,18 @@ def catch_up(
         attempt.tables,
     ):
         with attempt.batch(ranges) as batch:
-            is_shown = attempt.tables is TableSet.LIVE
-            refresh(
-                attempt.conn, settings, mart, batch, attempt.tables, is_shown=is_shown
+            kind.refresh(
+                attempt.conn, settings, batch, attempt.tables, is_shown=is_shown
             )
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
-    """Count everything in the vault anew, in one transaction.
+    """Make the whole mart anew from the vault, in one transaction.
 
     Readers see the old mart until it commits; they wait while it is written.
     """
     with _open_run(settings, name, caller) as (attempt, mart):
-        # Watermarks and the counted rows must come from one snapshot.
+        # Watermarks and the rows must come from one snapshot.
         attempt.conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with attempt.batch([]) as batch:
             batch.ranges = [
@@ -171,10 +151,5 @@ def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:
             attempt.conn.execute(
                 "DELETE FROM ops.watermarks WHERE stage = %s", (mart.stage,)
             )
-            let_all_be_published(attempt.conn, settings, name)  # also leavers
-            for one in rebuild_statements(name):
-                batch.counts[one.name] += execute_step(attempt.conn, one)
-                if one.makes == "recomputed":
-                    doubled.refuse(attempt.conn, mart, "recomputed")
-            let_all_be_published(attempt.conn, settings, name)
+            kinds.of(name).rebuild(attempt.conn, settings, batch)
         return attempt.outcome

@@ -7,9 +7,9 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.marts import compare, doubled, refresh
+from palate.marts import compare, kinds
 from palate.marts.definitions import Mart, load_marts
-from palate.marts.recount import TRIED_WITH, tried_statements
+from palate.marts.recount import TRIED_WITH
 from palate.positions import make_ranges, open_ranges, row_chunks
 from palate.settings import Settings
 from palate.sql import Step, execute, execute_step
@@ -17,17 +17,6 @@ from palate.table_set import TableSet
 
 # How much of the history a new mart is tried with.
 _POSITIONS = 200
-
-# The origins of statements that a person writes.
-_FILES = {
-    "affected_products": "/affected.sql",
-    "reference_now": "/reference.sql",
-    "reference": "/reference.sql",
-    "old_contributions": "/contributions.sql",
-    "deltas": "/contributions.sql",
-    "recounted": "/contributions.sql",
-    "recomputed": "/contributions.sql",
-}
 
 
 def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -> None:
@@ -38,20 +27,16 @@ def try_marts(conn: Connection, settings: Settings, new: Collection[str] = ()) -
     :raises DefinitionError: names the file, the statement and the cause
     """
     for mart in load_marts().values():
+        kind = kinds.of(mart.name)
         # A rebuild's statements are only rendered: their tables come with the rebuild.
-        refresh.refresh_statements(mart.name, TableSet.SHADOW)
-        steps = refresh.refresh_statements(mart.name)
-        recounted = tried_statements(mart, steps)
-        for tried, noted in ((steps, "deltas"), (recounted, "recounted")):
-            _try(conn, settings, mart, tried, noted, is_new=mart.name in new)
+        kind.refresh_statements(TableSet.SHADOW)
+        for steps in kind.tried():
+            _try(conn, settings, mart, steps, is_new=mart.name in new)
         with conn.transaction(force_rollback=True):
-            for step in refresh.rebuild_statements(mart.name):
-                if step.name in ("recomputed", "reference", "counted_orders"):
-                    with _blamed(mart, step.name):
-                        execute(conn, f"EXPLAIN {step.statement}")
-            with _blamed(mart, "comparison"):
-                query = compare.comparison(mart.name, is_behind=False)
-                execute(conn, f"EXPLAIN {query}")
+            comparison = compare.comparison(mart.name, is_behind=False)
+            for name, query in (*kind.explained(), ("comparison", comparison)):
+                with _blamed(mart, name):
+                    execute(conn, f"EXPLAIN {query}")
 
 
 def _try(
@@ -59,10 +44,10 @@ def _try(
     settings: Settings,
     mart: Mart,
     steps: tuple[Step, ...],
-    noted: str,
     *,
     is_new: bool,
 ) -> None:
+    kind = kinds.of(mart.name)
     with conn.transaction(force_rollback=True):
         ranges = open_ranges(conn, mart.stage, [mart.upstream]) if is_new else []
         ranges = row_chunks.first(conn, ranges, _POSITIONS, mart.rows_table)
@@ -70,8 +55,7 @@ def _try(
         for step in steps:
             with _blamed(mart, step.name):
                 execute_step(conn, step, TRIED_WITH)
-            if step.makes == noted:
-                doubled.refuse(conn, mart, noted)
+            kind.check_after(conn, step)
 
 
 @contextmanager
@@ -85,10 +69,11 @@ def _blamed(mart: Mart, statement: str) -> Iterator[None]:
         psycopg.NotSupportedError,
     ) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
+        file, hint = kinds.of(mart.name).blamed(statement)
+        path = f"sql/{mart.folder}/{file}".rstrip("/")
         message = (
-            f"sql/{mart.folder}{_FILES.get(statement, '')}: PostgreSQL can't run the "
-            f"statement `{statement}`: {reason}. Nothing was made or changed. Correct "
-            f"it; {{{{ orders }}}} has {', '.join(mart.counted)}, and what "
-            "`order_columns` adds (CONTRIBUTING.md, 'Add a mart')."
+            f"{path}: PostgreSQL can't run the statement `{statement}`: {reason}. "
+            f"Nothing was made or changed. Correct it; {hint} (CONTRIBUTING.md, 'Add "
+            "a mart')."
         )
         raise DefinitionError(message) from None

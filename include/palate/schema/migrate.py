@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from palate.database import Connection, connect, open_session
 from palate.database_errors import note_statement
 from palate.engine import locks
 from palate.errors import DefinitionError
+from palate.marts import load_marts, trial
 from palate.marts import tables as mart_tables
-from palate.marts import trial
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.positions import make_ranges
 from palate.schema import roles
@@ -119,25 +119,31 @@ def _make_indexes(conn: Connection) -> list[str]:
     made = []
     for item in definitions.in_load_order:
         for columns in definitions.context(item)["indexes"]:
-            made += _make_index(conn, item, ", ".join(columns))
+            with _blamed(item):
+                made += _make_index(conn, "dds", item.table, columns)
+    for mart in load_marts().values():
+        for columns in mart.indexes:
+            made += _make_index(conn, "cdm", mart.name, columns)
     return made
 
 
-def _make_index(conn: Connection, item: Definition, columns: str) -> list[str]:
+def _make_index(
+    conn: Connection, schema: str, table: str, columns: Sequence[str]
+) -> list[str]:
+    listed = ", ".join(columns)
     query = (
         "SELECT i.indexrelid::regclass::text, i.indisvalid FROM pg_index AS i"
         " WHERE i.indrelid = %s::regclass AND i.indpred IS NULL AND"
         " (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY"
         " k) FROM generate_series(1, i.indnkeyatts) AS k) = %s"
     )
-    found = conn.execute(query, (f"dds.{item.table}", columns)).fetchall()
+    found = conn.execute(query, (f"{schema}.{table}", listed)).fetchall()
     if any(is_valid for _, is_valid in found):
         return []
     for name, _ in found:  # left by a killed attempt
         conn.execute(f"DROP INDEX CONCURRENTLY {name}")
-    with _blamed(item):
-        conn.execute(f"CREATE INDEX CONCURRENTLY ON dds.{item.table} ({columns})")
-    return [f"an index on {item.table} ({columns})"]
+    conn.execute(f"CREATE INDEX CONCURRENTLY ON {schema}.{table} ({listed})")
+    return [f"an index on {table} ({listed})"]
 
 
 def comment(context: dict[str, Any], tables: TableSet = TableSet.LIVE) -> str:

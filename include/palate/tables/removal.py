@@ -39,6 +39,8 @@ class Made:
         """Return its tables with their schema; a mart has up to three."""
         if not self.is_mart:
             return [f"dds.{self.name}"]
+        if self.definition.get("kind") == "by_key":
+            return [f"cdm.{self.name}"]
         looked_up = (self.definition.get("reference") or {}).get("table")
         names = (self.name, f"{self.name}_counted", looked_up)
         return [f"cdm.{name}" for name in names if name]

@@ -35,11 +35,7 @@ found AS (
         {{ columns | join(",\n        ") }}
     FROM wrong
     UNION ALL
-    SELECT
-        '{{ doubled }}' || doubled_order AS what,
-        {{ columns | join(",\n        ") }}
-    FROM should
-    WHERE doubled_order IS NOT NULL
+    {{ doubled_rows | indent }}
 )
 
 SELECT
@@ -47,7 +43,7 @@ SELECT
     f.{{ columns | join(",\n    f.") }}
 FROM found AS f
 {%- if left_out %}
--- What the mart has not counted yet is no difference: batch_orders has those orders.
+-- What the mart has not taken yet is no difference.
 WHERE
     starts_with(f.what, '{{ doubled }}')
     OR (

@@ -42,11 +42,11 @@ def test_file_that_can_not_be_meant_is_refused_by_its_name(
 ) -> None:
     text = (AREAS_FOLDER / "food" / FILE).read_text(encoding="utf-8")
     assert was in text
-    file = tmp_path / FILE
-    file.parent.mkdir()
+    file = tmp_path / "food" / FILE
+    file.parent.mkdir(parents=True)
     file.write_text(text.replace(was, becomes), encoding="utf-8")
     with pytest.raises(DefinitionError) as found:
-        load_contributions(tmp_path)
+        load_contributions(tmp_path / "food")
     assert str(file) in str(found.value)
     assert told in str(found.value)
 
