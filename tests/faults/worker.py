@@ -119,7 +119,7 @@ def work(job: Job) -> None:
     if job.bug:
         planted.plant(job.bug)
     if job.worth_a_lane is not None:
-        vault._WORTH_A_LANE = job.worth_a_lane
+        vault._LEAST_PER_LOADER = job.worth_a_lane
     if job.recount_chunk is not None:
         gathered._CHUNK = job.recount_chunk
     settings = load_settings(**job.values)

@@ -41,7 +41,7 @@ STEPS = st.sampled_from(
 def lanes_for_small_batches() -> Iterator[None]:
     """Let a few messages be loaded side by side, as only a backlog is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vault, "_WORTH_A_LANE", 1)
+        patch.setattr(vault, "_LEAST_PER_LOADER", 1)
         yield
 
 

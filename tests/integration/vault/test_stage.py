@@ -103,7 +103,7 @@ def test_lanes_side_by_side_load_what_one_lane_loads(
     emptied: Emptied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every partition names the same guests, dishes and orders at once."""
-    monkeypatch.setattr(vault, "_WORTH_A_LANE", 20)
+    monkeypatch.setattr(vault, "_LEAST_PER_LOADER", 20)
     messages = [
         raw(
             offset % 40,
@@ -130,7 +130,7 @@ def test_failing_lane_fails_the_run_and_the_next_one_goes_on(
     emptied: Emptied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emptied.empty()
-    monkeypatch.setattr(vault, "_WORTH_A_LANE", 10)
+    monkeypatch.setattr(vault, "_LEAST_PER_LOADER", 10)
     messages = [
         raw(100 * partition + offset, partition=partition, offset=offset)
         for partition in range(3)
