@@ -33,9 +33,9 @@ def dictionaries_sync():
 
         return run_as_task(pipelines.look_up_all)
 
-    counted, _ = after_vault(assets.AREAS["food"])
+    counted, _ = after_vault(assets.areas()["food"])
     dictionaries() >> counted
 
 
-if "food" in assets.AREAS:
+if "food" in assets.areas():
     dictionaries_sync()

@@ -30,7 +30,7 @@ from palate_airflow.tasks import DAG_DEFAULTS
     **DAG_DEFAULTS | {"dagrun_timeout": rebuild.WEEK},
 )
 def orders_history_reload():
-    area = assets.AREAS["food"]
+    area = assets.areas()["food"]
     mode = task.branch(rebuild.choose_mode)()
     messages, *layers = history_layers(area)
     found = history_report(area)
@@ -41,5 +41,5 @@ def orders_history_reload():
     compared >> [swapped, dropped]
 
 
-if "food" in assets.AREAS:
+if "food" in assets.areas():
     orders_history_reload()

@@ -40,7 +40,7 @@ def rejected_replay():
         return run_stage(stage)
 
     queued = replay()
-    for area in assets.AREAS.values():
+    for area in assets.areas().values():
         # The tasks of the first area have bare names; they are older than areas.
         group = TaskGroup(area.name) if area.prefix else nullcontext()
         with group:

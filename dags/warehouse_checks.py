@@ -30,13 +30,13 @@ from palate_airflow.tasks import DAG_DEFAULTS, run_as_task
     **DAG_DEFAULTS,
 )
 def warehouse_checks():
-    @task(inlets=list(assets.marts().values()))
+    @task(inlets=list(assets.marts(assets.areas()).values()))
     def check(name: str):
         """Find rows that break a rule."""
         from palate import checks
 
         return run_as_task(
-            lambda settings, caller: checks.run(settings, caller, [name])
+            lambda settings, caller: checks.check_warehouse(settings, caller, [name])
         )
 
     @task
@@ -46,7 +46,7 @@ def warehouse_checks():
 
         return run_as_task(retention.retain)
 
-    on = [one for one in load_checks() if one.area in (None, *assets.AREAS)]
+    on = [one for one in load_checks() if one.area in (None, *assets.areas())]
     for group, files in groupby(on, lambda one: one.group):
         with TaskGroup(group):
             for one in files:

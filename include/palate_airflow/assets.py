@@ -16,7 +16,15 @@ from palate.sources import Area, catalog
 from palate_airflow.bell import KafkaBell
 
 _SETTINGS = Settings(dwh_dsn=SecretStr(""))
-AREAS = {area.name: area for area in catalog.areas(_SETTINGS)}
+
+
+def areas() -> dict[str, Area]:
+    """Return the areas that are on, by their names.
+
+    Not cached: this module is loaded once, as long as Airflow runs, and a new area must
+    get its DAG without a restart; so must a new mart its task.
+    """
+    return {area.name: area for area in catalog.areas(_SETTINGS)}
 
 
 def topic(name: str) -> Asset:
@@ -64,15 +72,11 @@ def vault(area: Area) -> Asset:
     return table(f"dds.{area.asset}")
 
 
-def marts(areas: Iterable[str] = tuple(AREAS)) -> dict[str, Asset]:
-    """Return the assets of the marts of some areas by their names.
-
-    Not cached: this module is loaded once, as long as Airflow runs, and a new mart must
-    get its task without a restart.
-    """
+def marts(names: Iterable[str]) -> dict[str, Asset]:
+    """Return the assets of the marts of some areas by the marts' names."""
     return {
         path.parent.name: table(f"cdm.{path.parent.name}")
-        for area in areas
+        for area in names
         for path in sorted(AREAS_FOLDER.glob(f"{area}/cdm/*/mart.yaml"))
     }
 

@@ -38,7 +38,7 @@ def area_dag(name: str, *, doc: str) -> DAG | None:
 
     :return: None if the area is off (``PALATE_AREAS``)
     """
-    area = assets.AREAS.get(name)
+    area = assets.areas().get(name)
     if area is None:
         return None
     if area.prefix:

@@ -1,5 +1,5 @@
 """What must hold in the whole warehouse, checked every night."""
 
-from palate.checks.run import Result, reconcile, run, run_checks
+from palate.checks.run import Result, check_warehouse, reconcile, run_checks
 
-__all__ = ["Result", "reconcile", "run", "run_checks"]
+__all__ = ["Result", "check_warehouse", "reconcile", "run_checks"]

@@ -117,7 +117,9 @@ class CheckReport:
             raise CheckFailedError(message)
 
 
-def run(settings: Settings, caller: Caller, names: Iterable[str] = ()) -> CheckReport:
+def check_warehouse(
+    settings: Settings, caller: Caller, names: Iterable[str] = ()
+) -> CheckReport:
     """Run the checks of these names, or all; fail if a rule that must hold is broken.
 
     The rows stay in the log and in ``ops.check_results``, which is pruned: Airflow

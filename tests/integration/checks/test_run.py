@@ -333,7 +333,7 @@ def test_planted_fault_is_found(shop: Settings, name: str) -> None:
             assert (f"{check} {subject}" in told) == is_failure
             if is_failure:
                 with pytest.raises(CheckFailedError, match=subject):
-                    run.run(shop, Caller.in_shell("check"), [check])
+                    run.check_warehouse(shop, Caller.in_shell("check"), [check])
         assert _found(shop, check) == {}
         assert open_incidents(conn) == []
 
