@@ -310,6 +310,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
     (now,) = conn.execute("SELECT clock_timestamp()").fetchone() or (None,)
     return tags.VALUES | {
         "now": now,
+        "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
         "promised_dts": Jsonb(_promised(settings, now)),
         "asleep_dt": now - timedelta(seconds=freshness.ASLEEP_SECONDS),
         "day_dt": now - timedelta(days=1),

@@ -7,5 +7,7 @@ SELECT
     e.end_offset,
     e.seen_dt
 FROM ops.log_ends AS e
-WHERE e.seen_dt < (%(promised_dts)s::jsonb ->> e.topic)::timestamptz
+WHERE
+    e.seen_dt
+    < coalesce((%(promised_dts)s::jsonb ->> e.topic)::timestamptz, %(promised_dt)s)
 ORDER BY e.seen_dt
