@@ -67,7 +67,7 @@ def after_vault(
     """
 
     @task(inlets=assets.counted_from(area), trigger_rule=trigger_rule)
-    def mart(stage: str) -> dict[str, Any]:
+    def mart(stage: str) -> Any:
         """Count what has changed, and only that."""
         return run_stage(stage)
 
@@ -75,13 +75,13 @@ def after_vault(
         inlets=[*assets.marts([area.name]).values(), assets.TAG_RULES],
         outlets=[assets.TAGS],
     )
-    def tags() -> dict[str, Any]:
+    def tags() -> Any:
         """Add and remove the tags that changed counters and rules call for."""
         return run_stage("tags")
 
     # The next run sends it: more retries would only delay the end of this one.
     @task(inlets=assets.published_from(area), outlets=assets.published(), retries=1)
-    def publish() -> dict[str, Any]:
+    def publish() -> Any:
         """Send changes to the app and other consumers; what can't be sent waits."""
         return run_stage("publish")
 
@@ -99,7 +99,7 @@ def _stream(area: Area) -> None:
         inlets=[assets.topic(name) for name in assets.topics_of(area)],
         outlets=[assets.MESSAGES],
     )
-    def drain() -> dict[str, Any]:
+    def drain() -> Any:
         """Stage the messages that wait, byte by byte, with their positions."""
         return run_drain(area.name)
 
@@ -109,13 +109,13 @@ def _stream(area: Area) -> None:
         outlets=[assets.vault(area)],
         trigger_rule="all_done",
     )
-    def vault() -> dict[str, Any]:
+    def vault() -> Any:
         """Parse what is staged, load the vault, and refuse invalid messages."""
         return run_stage(area.vault)
 
     # The next run tries again: more retries would only delay the marts.
     @task(inlets=[assets.DICTIONARIES], outlets=[assets.DICTIONARY_ENTRIES], retries=1)
-    def dictionaries() -> dict[str, Any]:
+    def dictionaries() -> Any:
         """Ask Redis for unknown guests and restaurants; load them."""
         return run_stage("dictionaries")
 
@@ -151,13 +151,13 @@ def history_layers(area: Area) -> list[Any]:
     topics = [assets.topic(name) for name in assets.topics_of(area)]
 
     @task(inlets=topics, max_active_tis_per_dag=1, **rebuild.PATIENT)
-    def messages() -> dict[str, Any]:
+    def messages() -> Any:
         """Compare what is staged with the broker; put back what is lost."""
         return reload_layer(area.name, "messages")
 
     # A backfill's runs wait here, and not in a lock.
     @task(max_active_tis_per_dag=1, **rebuild.PATIENT)
-    def layer(name: str) -> dict[str, Any]:
+    def layer(name: str) -> Any:
         """Heal and compare a layer: the vault's rows, or a mart's."""
         return reload_layer(area.name, name)
 
@@ -169,7 +169,7 @@ def history_report(area: Area) -> Any:
     """Create the task that ends a reload."""
 
     @task(trigger_rule="all_done")
-    def report() -> dict[str, Any]:
+    def report() -> Any:
         """Report what was found; red if something differs that is left as it is."""
         return write_report(area.name)
 
