@@ -14,6 +14,7 @@ from palate.settings import Settings
 from palate.sources import load_reasons
 from palate.times import moment
 from tests.corpus.case import BROKER_DT
+from tests.food import FOOD
 from tests.integration.staged import stage_messages
 from tests.model.history import Message
 
@@ -73,9 +74,9 @@ def test_limits_are_those_of_the_form(warehouse: Settings) -> None:
     topic = next(iter(warehouse.palate_topics))
     form = {"topics": [topic], "partitions": "0, 2", "messages": 5, "minutes": 0.5}
 
-    assert requests.limits(form, warehouse) == Limits((topic,), (0, 2), 5, 30)
+    assert requests.limits(form, warehouse, FOOD) == Limits((topic,), (0, 2), 5, 30)
     with pytest.raises(RequestError, match=r"There is no topic x\. There are: "):
-        requests.limits(form | {"topics": ["x"]}, warehouse)
+        requests.limits(form | {"topics": ["x"]}, warehouse, FOOD)
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ GIVEN_UP = 500_000_000
 
 
 def lookup(settings: Settings) -> None:
-    dictionaries._name_unknown(settings, caller("dictionaries"))
+    dictionaries._name_unknown(settings, FOOD, caller("dictionaries"))
 
 
 def give_up(emptied: Emptied, start: int) -> None:
