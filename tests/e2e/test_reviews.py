@@ -87,8 +87,8 @@ class Reviews:
         """Take rows out of each layer, and falsify the mart."""
         for statement in (
             "DELETE FROM stg.order_events WHERE topic = %(topic)s"
-            " AND kafka_offset % 3 = 0",
-            "DELETE FROM dds.s_review_revision WHERE kafka_offset % 2 = 0",
+            " AND mod(kafka_offset, 3) = 0",
+            "DELETE FROM dds.s_review_revision WHERE mod(kafka_offset, 2) = 0",
             "DELETE FROM dds.l_review_user",
             "UPDATE cdm.restaurant_months SET reviews_cnt = reviews_cnt + 1",
         ):
