@@ -105,7 +105,9 @@ def reviews(stack: Stack, airflow: AirflowApi, checkout: Path) -> Iterator[Revie
     shutil.copytree(AREA / "area", checkout / "sql" / "areas" / "reviews")
     shutil.copy(AREA / "dags" / f"{DAG}.py", checkout / "dags")
     admin = KafkaAdminClient(bootstrap_servers=env["KAFKA_BOOTSTRAP"])
-    admin.create_topics([NewTopic(TOPIC, 2, 1)])
+    # All that is sent is old.
+    forever = {"retention.ms": "-1"}
+    admin.create_topics([NewTopic(TOPIC, 2, 1, topic_configs=forever)])
     producer = KafkaProducer(bootstrap_servers=env["KAFKA_BOOTSTRAP"])
     with _connected(env["DWH_DSN"]) as dwh:
         made = deployed.palate("migrate")
