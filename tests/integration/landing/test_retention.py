@@ -657,7 +657,7 @@ def _stage(
 
 def _name(settings: Settings) -> None:
     """Run the stage that notes unknown ids, without asking a Redis for them."""
-    dictionaries._name_unknown(settings, caller("dictionaries"))
+    dictionaries._name_unknown(settings, FOOD, caller("dictionaries"))
 
 
 def _make_new(conn: Connection, table: str) -> None:
