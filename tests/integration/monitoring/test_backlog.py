@@ -171,7 +171,7 @@ def test_mart_that_is_being_filled_makes_no_message_wait(
     )
 
     with connect(warehouse) as conn, open_reader(warehouse) as reader:
-        assert backlog.counting_marts(conn).keys() == {"user_product_counters"}
+        assert backlog.counting_marts(conn, FOOD).keys() == {"user_product_counters"}
         freshness.observe(conn, reader, warehouse)
-        assert freshness.assess(conn, warehouse).waiting_seconds == 0
+        assert freshness.assess(conn, warehouse, FOOD).waiting_seconds == 0
     assert [log.lag for log in status(warehouse).logs if log.lag] == []
