@@ -72,12 +72,15 @@ class Warehouses:
         self._admin.close()
 
     @contextmanager
-    def make(self, partitions: int = 2, **settings: object) -> Iterator[Settings]:
+    def make(
+        self, partitions: int = 2, template: str | None = None, **settings: object
+    ) -> Iterator[Settings]:
         """Make a database and two topics, one of each form, and empty Redis.
 
         All warehouses of a stack share its Redis.
 
         :param partitions: of each topic
+        :param template: the database to copy; default: a migrated one without rows
         :param settings: more settings of Palate, such as ``palate_drain_messages=10``
         """
         name = f"test_{_unique()}"
@@ -85,7 +88,7 @@ class Warehouses:
         forms = {f"{name}_raw": Form.RAW, f"{name}_enriched": Form.ENRICHED}
         with redis.Redis.from_url(env["REDIS_URL"]) as dictionaries:
             dictionaries.flushdb()
-        self._create(name, self._template)
+        self._create(name, template or self._template)
         try:
             self._admin.create_topics(
                 {

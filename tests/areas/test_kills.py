@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.areas.test_reviews import ROOT, Town, town  # noqa: F401
 
+from palate.names import SQL_FOLDER
 from tests.areas.reviews.messages import later
+from tests.areas.town import Town
 from tests.model.history import Message
 from tests.warehouses import environment_of
 
@@ -20,8 +21,7 @@ _OF_A_STAGE = 4
 
 @pytest.mark.timeout(600)
 def test_killed_in_each_stage_nothing_is_lost_or_doubled(
-    town: Town,  # noqa: F811
-    tmp_path: Path,
+    town: Town, tmp_path: Path
 ) -> None:
     sent: list[Message] = []
 
@@ -49,7 +49,7 @@ def test_killed_in_each_stage_nothing_is_lost_or_doubled(
 
 
 def _run(town: Town, trace: Path, *point: str) -> "subprocess.CompletedProcess[str]":
-    paths = (str(town.checkout.root / "include"), str(ROOT))
+    paths = (str(town.checkout.root / "include"), str(SQL_FOLDER.parent))
     return subprocess.run(
         [sys.executable, "-m", "tests.areas.victim", str(trace), *point],
         env={
