@@ -32,10 +32,12 @@ def test_killed_in_each_stage_nothing_is_lost_or_doubled(
         sent.extend(new)
         town.order(seed)
 
-    come(0)
     trace = tmp_path / "points"
-    assert _run(town, trace).returncode == 0
-    for seed, point in enumerate(_chosen(trace), start=1):
+    for seed in range(2):  # the first run does what no later one does
+        come(seed)
+        trace.unlink(missing_ok=True)
+        assert _run(town, trace).returncode == 0
+    for seed, point in enumerate(_chosen(trace), start=2):
         come(seed)
         died = _run(town, tmp_path / "more", point)
         assert died.returncode == -signal.SIGKILL, (point, died.stderr)
