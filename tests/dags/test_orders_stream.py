@@ -194,7 +194,7 @@ def test_backfill_that_another_one_holds_up_is_tried_again(
         open_run(warehouse, "vault:reload", Caller.in_shell("vault")),
         pytest.raises(StageFailedError, match="another run has held") as failure,
     ):
-        run_stage("vault.stage")
+        run_stage("vault")
 
     assert not isinstance(failure.value, StageStuckError)
 
