@@ -16,7 +16,8 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     for name, value in variables(settings).items():
         monkeypatch.setenv(name, value)
     # Another test's topics would be in it: the next DAG file makes it anew.
-    sys.modules.pop("palate_airflow.assets", None)
+    for name in ("assets", "dag_factory"):
+        sys.modules.pop(f"palate_airflow.{name}", None)
     vars(palate_airflow).pop("assets", None)
 
 
