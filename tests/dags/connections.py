@@ -18,7 +18,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     # Another test's topics would be in it: the next DAG file makes it anew.
     for name in ("assets", "dag_factory"):
         sys.modules.pop(f"palate_airflow.{name}", None)
-    vars(palate_airflow).pop("assets", None)
+        vars(palate_airflow).pop(name, None)
 
 
 def variables(settings: Settings) -> dict[str, str]:
