@@ -311,6 +311,7 @@ def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
     return tags.VALUES | {
         "now": now,
         "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
+        "drains": [area.drain for area in catalog.areas(settings)],
         "promised_dts": Jsonb(_promised(settings, now)),
         "asleep_dt": now - timedelta(seconds=freshness.ASLEEP_SECONDS),
         "day_dt": now - timedelta(days=1),

@@ -40,11 +40,7 @@ WHERE
             AND (r.topic, r.epoch, r.kafka_partition)
             < (lowest.topic, lowest.epoch, lowest.kafka_partition)
     )
-    AND b.stage IN (
-        SELECT s.stage
-        FROM ops.stages AS s
-        WHERE s.upstream = '{}'
-    )
+    AND b.stage = any(%(drains)s)
     AND NOT b.is_repeat
     AND (b.counts ->> 'messages')::bigint <> found.there
     -- What retention has dropped is not missing.

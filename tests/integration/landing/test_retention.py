@@ -516,7 +516,12 @@ def test_indexes_of_an_older_warehouse_take_long_names(
         " CREATE INDEX ON cdm.user_product_counters_names (product_name);"
         " CREATE INDEX ON dds.h_category (category_name);"
         " ALTER TABLE cdm.tag_rules DROP CONSTRAINT tag_rules_tag_is_short;"
-        " DROP TABLE ops.stages;"
+        " DROP TABLE ops.stages CASCADE;"
+        " DROP FUNCTION ops.area_of, ops.rebuilt_stage;"
+        " ALTER TABLE ops.definitions DROP COLUMN area;"
+        " ALTER TABLE ops.replays DROP COLUMN feed, ADD PRIMARY KEY (replay_offset);"
+        " ALTER TABLE ops.refused_judged DROP COLUMN stage;"
+        " CREATE UNIQUE INDEX refused_judged_one_row ON ops.refused_judged ((TRUE));"
         " UPDATE ops.migrations SET version_num = '0016'"
     )
 

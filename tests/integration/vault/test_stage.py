@@ -92,7 +92,7 @@ def test_defaults_of_the_database_change_nothing(
     assert migrate(settings) == []
     with connect(settings) as conn, conn.transaction():
         entry = guest("u", DAY_1, name="a \\ b")
-        dictionaries.judge(conn, [entry.id], [entry.value])
+        dictionaries.check_entries(conn, [entry.id], [entry.value])
         problems = conn.execute("SELECT problem FROM judged_entries").fetchall()
     assert problems == [(None,)]
     assert outcomes["vault"].repeated > 0
