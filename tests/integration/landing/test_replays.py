@@ -137,7 +137,7 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
     assert _pieces(conn) == 6
 
 
-def test_repeated_task_does_not_judge_again(
+def test_repeated_task_does_not_evaluate_again(
     mended: Settings, mistaken: Settings, conn: Connection
 ) -> None:
     """Else the vault would have what the marts of that time never hear of."""
