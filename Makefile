@@ -10,6 +10,7 @@ PYTEST ?=
 # Two processes, each with services of its own; what shares a fixture stays together.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 # Measures the library in the processes that run the tests (tests/measured.py).
+OF_AREAS := tests/e2e/test_reviews.py
 MEASURED := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml
 # What reads the code and the SQL instead of running it.
 LINT_TESTS := tests/layout tests/sql/test_lint.py
@@ -17,7 +18,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,14 +55,17 @@ lint: install-dev  ## check style and types
 	.venv/bin/yamllint --strict .
 	$(if $(wildcard $(LINT_TESTS)),$(PYTHON) -m pytest -q -n 2 $(LINT_TESTS))
 
-test: lint  ## everything that CI runs; shows at its end which branches it ran
-	rm -rf var/coverage
-	$(MEASURED) $(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/upgrade $(LINT_TESTS:%=--ignore=%) $(PYTEST)
+test: lint  ## all tests but those of the targets below
+	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
+		--ignore=tests/upgrade --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
-	@$(PYTHON) -m tests.coverage_report
 
-coverage: install-dev  ## which branches the last `make test` did not run
+test-areas: install-dev  ## a second area, deployed into a running Airflow
+	$(PYTHON) -m pytest $(OF_AREAS) $(PYTEST)
+
+coverage: install-dev  ## which branches of the library the tests of the library run
+	rm -rf var/coverage
+	$(MEASURED) $(PYTHON) -m pytest $(PARALLEL) tests/unit tests/integration tests/dags $(PYTEST)
 	@$(PYTHON) -m tests.coverage_report --missing
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine

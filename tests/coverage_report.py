@@ -42,7 +42,7 @@ def main() -> None:
             coverage.report(show_missing=True, skip_covered=True)
         modules = _modules(coverage)
     except NoDataError:
-        sys.exit("Nothing was measured: `make test` does it.")
+        sys.exit("Nothing was measured: `make coverage` does it.")
     wings: dict[str, list[Run]] = defaultdict(list)
     for path, found in modules.items():
         wings[_wing(path)].append(found)

@@ -1,4 +1,4 @@
-"""How much of the library is run by tests, where `make test` asks for it.
+"""How much of the library is run by tests, where `make coverage` asks for it.
 
 Tracing costs Python a third of its time or more, and before 3.12 there is no cheaper
 way. So it is on only in tests of the library: not where Airflow or a fault takes time.

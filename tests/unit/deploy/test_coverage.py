@@ -1,4 +1,4 @@
-"""What `make test` shows of the library's branches."""
+"""What `make coverage` shows of the library's branches."""
 
 import os
 import subprocess
