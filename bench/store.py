@@ -5,17 +5,17 @@ from collections.abc import Callable
 from bench import orders
 from bench.services import RAW_TOPIC, now
 from palate.database import connect
-from palate.landing.drain import STAGE
 from palate.landing.partitions import ensure_partitions
 from palate.positions.ranges import FeedPartition, Range
 from palate.positions.watermark import advance, watermarks
 from palate.settings import Settings
+from tests.food import FOOD
 
 
 def staged(settings: Settings) -> int:
     """Return how many messages are staged: the number of the next one."""
     with connect(settings) as conn:
-        return sum(watermarks(conn, STAGE).values())
+        return sum(watermarks(conn, FOOD.drain).values())
 
 
 def stage(
@@ -26,7 +26,7 @@ def stage(
     :param message: returns the bytes of the message of a number
     """
     with connect(settings) as conn, conn.transaction():
-        done = {log.partition: end for log, end in watermarks(conn, STAGE).items()}
+        done = {log.partition: end for log, end in watermarks(conn, FOOD.drain).items()}
         start = sum(done.values())
         ranges = [
             Range(FeedPartition(RAW_TOPIC, 0, partition), done.get(partition, 0), end)
@@ -53,4 +53,4 @@ def stage(
                         staged_dt,
                     )
                 )
-        advance(conn, STAGE, ranges, staged_dt)
+        advance(conn, FOOD.drain, ranges, staged_dt)
