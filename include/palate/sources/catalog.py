@@ -1,7 +1,7 @@
 """The areas and their sources, read from the folders below ``sql/areas``.
 
-What runs for one area reads that area's files only: a file that is wrong in another one
-stops nothing here.
+Whatever asks which areas are on reads ``area.yaml`` and ``source.yaml`` of each: one that
+is wrong is refused everywhere, and by ``palate migrate`` first.
 """
 
 import re
