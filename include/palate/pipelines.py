@@ -14,9 +14,6 @@ from palate.sources import Area, catalog
 
 log = logging.getLogger(__name__)
 
-# What a run of a stage needs beside its area.
-Run = Callable[[Settings, Caller], Outcome]
-
 
 def pipeline(area: Area) -> Pipeline:
     """Return the stages that an area's ``area.yaml`` names.

@@ -15,7 +15,8 @@ from palate.sql import render
 from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import compare, load, parse
-from palate.vault.definitions import Hub, load_vault
+from palate.vault.definitions import load_vault
+from palate.vault.kinds import Hub
 from tests import guide_mart
 
 AREAS = [catalog.load_area(name) for name in catalog.area_names()]

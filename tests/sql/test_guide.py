@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
 from palate.names import SQL_FOLDER
-from palate.vault.definitions import Hub, Link, PayloadColumn, Satellite
+from palate.vault.kinds import Hub, Link, PayloadColumn, Satellite
 
 GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

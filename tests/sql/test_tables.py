@@ -12,7 +12,8 @@ from psycopg import Connection, sql
 from palate.marts.definitions import load_marts
 from palate.names import HUB_KEY_NAMESPACE
 from palate.settings import Settings
-from palate.vault.definitions import Hub, Link, Satellite, load_vault
+from palate.vault.definitions import load_vault
+from palate.vault.kinds import Hub, Link, Satellite
 from tests.integration.staged import load, stage_entries, stage_messages, with_topics
 from tests.integration.ties import STORIES
 from tests.model.history import Entry, Message

@@ -1,7 +1,8 @@
 import pytest
 
 from palate.names import hashdiff, hub_key, link_key
-from palate.vault.definitions import Hub, Link, Satellite, load_vault
+from palate.vault.definitions import load_vault
+from palate.vault.kinds import Hub, Link, Satellite
 
 
 @pytest.mark.parametrize("noun", ["user", "h_user"])

@@ -1,7 +1,8 @@
 """From STG into the Data Vault (DDS)."""
 
 from palate.vault import load, meaning, parse, stage
-from palate.vault.definitions import Definition, Hub, load_vault
+from palate.vault.definitions import load_vault
+from palate.vault.kinds import Definition, Hub
 from palate.vault.stage import run
 
 __all__ = [

@@ -12,7 +12,8 @@ from palate.database import Connection
 from palate.names import EXAMPLES, LOAD_DT, LOAD_SRC
 from palate.sql import execute, render
 from palate.text import escape_controls
-from palate.vault.definitions import Hub, Link, load_vault
+from palate.vault.definitions import load_vault
+from palate.vault.kinds import Hub, Link
 
 log = logging.getLogger(__name__)
 

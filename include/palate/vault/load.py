@@ -12,7 +12,8 @@ from palate.sources import Area, catalog
 from palate.sql import execute, render
 from palate.table_set import TableSet
 from palate.vault.compare import count_differing
-from palate.vault.definitions import Hub, Link, Satellite, Vault, load_vault
+from palate.vault.definitions import Vault, load_vault
+from palate.vault.kinds import Hub, Link, Satellite
 from palate.vault.parse import documents_of, parse
 from palate.vault.refused_share import count_refused
 

@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 from palate.tables import registry
-from palate.vault.definitions import Hub, Link, Satellite, Vault, load_vault
+from palate.vault.definitions import Vault, load_vault
+from palate.vault.kinds import Hub, Link, Satellite
 
 
 @lru_cache(maxsize=16)
