@@ -1,7 +1,7 @@
 """The areas and their sources, read from the folders below ``sql/areas``.
 
-Whatever asks which areas are on reads ``area.yaml`` and ``source.yaml`` of each: one that
-is wrong is refused everywhere, and by ``palate migrate`` first.
+Whatever asks which areas are on reads the ``area.yaml`` and ``source.yaml`` of each: a
+wrong one is refused everywhere, and by ``palate migrate`` first.
 """
 
 import re
