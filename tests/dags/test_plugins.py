@@ -56,7 +56,7 @@ def test_airflow_loads_every_file_of_the_folder() -> None:
 
 def test_no_file_of_the_folder_hides_a_package() -> None:
     packages = {path.parent.name for path in INCLUDE.glob("*/__init__.py")}
-    assert packages == {"palate", "palate_airflow"}
+    assert packages == {"palate", "palate_airflow", "palate_cockpit"}
     assert packages & {path.stem for path in PLUGINS.rglob("*.py")} == set()
 
 

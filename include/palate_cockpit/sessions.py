@@ -1,0 +1,135 @@
+"""Sessions that pages read through: kept open, read-only, ended after two seconds.
+
+A pool of psycopg's hides why a session can't be opened, in a log of its own; here the
+page says it, by the sentence of ``palate.database``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, LifoQueue
+from threading import BoundedSemaphore
+from time import monotonic
+from typing import Annotated
+
+import psycopg
+from fastapi import Depends, Request
+
+from palate.database import Connection, explained, idle_seconds, open_session
+from palate.errors import PalateError, ServiceUnavailableError
+from palate.settings import Settings
+
+# The api-server serves all of Airflow: a page must never keep its threads for long.
+_SESSIONS = 4
+_STATEMENT_TIMEOUT = "2s"
+_SECONDS_TO_WAIT = 5.0
+
+
+class Sessions:
+    """The sessions of one process; each is opened by the first request that needs it.
+
+    Thread-safe.
+    """
+
+    def __init__(self, load_settings: Callable[[], Settings]) -> None:
+        """Keep where the settings come from; nothing is opened yet."""
+        self._load_settings = load_settings
+        self._settings: Settings | None = None
+        self._free = BoundedSemaphore(_SESSIONS)
+        self._idle: LifoQueue[tuple[Connection, float]] = LifoQueue()
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings; they are read anew after a session was refused."""
+        if self._settings is None:
+            self._settings = self._load_settings()
+        return self._settings
+
+    def read(self) -> Iterator[Connection]:
+        """Yield a session in a transaction that sees one moment.
+
+        :raises ServiceUnavailableError: if PostgreSQL does not answer, or all are busy
+        """
+        if not self._free.acquire(timeout=_SECONDS_TO_WAIT):
+            message = (
+                "Too many pages are being read at once. Try again; what is shown takes "
+                "at most two seconds."
+            )
+            raise ServiceUnavailableError(message)
+        try:
+            conn = self._take()
+            try:
+                with explained(conn, "This page"), _in_time(), conn.transaction():
+                    yield conn
+            finally:
+                self._give_back(conn)
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """Close the sessions that are not in use."""
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait()[0].close()
+
+    def _take(self) -> Connection:
+        with suppress(Empty):
+            while True:
+                conn, since = self._idle.get_nowait()
+                # The server ends those that are idle for longer.
+                if monotonic() - since < idle_seconds() / 2 and _answers(conn):
+                    return conn
+                conn.close()
+        try:
+            conn = open_session(self.settings)
+        except PalateError:
+            self._settings = None  # somebody may correct the Connection
+            raise
+        conn.execute(
+            "SELECT set_config('default_transaction_read_only', 'on', false),"
+            " set_config('statement_timeout', %s, false)",
+            (_STATEMENT_TIMEOUT,),
+        )
+        conn.read_only = True
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return conn
+
+    def _give_back(self, conn: Connection) -> None:
+        if conn.closed or conn.info.transaction_status:  # IDLE is 0
+            conn.close()
+        else:
+            self._idle.put((conn, monotonic()))
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.QueryCanceled:
+        message = (
+            f"A statement of this page took longer than {_STATEMENT_TIMEOUT} and was "
+            "ended. Narrow down what the page is to show, or try again when PostgreSQL "
+            "has less to do."
+        )
+        raise ServiceUnavailableError(message) from None
+
+
+def _answers(conn: Connection) -> bool:
+    try:
+        conn.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _session(request: Request) -> Iterator[Connection]:
+    yield from request.app.state.sessions.read()
+
+
+def _settings(request: Request) -> Settings:
+    found: Settings = request.app.state.sessions.settings
+    return found
+
+
+# What a page's function asks for.
+Session = Annotated[Connection, Depends(_session)]
+Configured = Annotated[Settings, Depends(_settings)]

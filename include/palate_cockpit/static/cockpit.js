@@ -1,0 +1,174 @@
+// Links to Airflow, times in the person's zone, refreshing, and acts.
+(() => {
+  const SECONDS_BETWEEN_REFRESHES = 5;
+  const outer = parent !== window ? parent : null;
+  const api = (path) => new URL(path, outer ? outer.document.baseURI : document.baseURI);
+
+  // Times: in the zone that the person has chosen in Airflow, else the browser's.
+  const zone = () => {
+    try {
+      return JSON.parse(localStorage.getItem("timezone")) || undefined;
+    } catch {
+      return localStorage.getItem("timezone") || undefined;
+    }
+  };
+  const localTime = (text) => {
+    const form = { dateStyle: "medium", timeStyle: "medium" };
+    try {
+      return new Intl.DateTimeFormat(undefined, { ...form, timeZone: zone() }).format(new Date(text));
+    } catch {
+      return new Intl.DateTimeFormat(undefined, form).format(new Date(text));
+    }
+  };
+  const showTimes = (within) => {
+    for (const one of within.querySelectorAll("time[datetime]")) {
+      one.textContent = localTime(one.getAttribute("datetime"));
+    }
+  };
+
+  // A page of Airflow is opened in the outer window, without loading Airflow again.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-airflow]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const url = api(link.dataset.airflow);
+    if (!outer || link.dataset.airflow.startsWith("auth/")) {
+      (outer || window).location.assign(url);
+      return;
+    }
+    outer.history.pushState(null, "", url);
+    outer.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+  });
+  const prepare = () => {
+    showTimes(document);
+    for (const link of document.querySelectorAll("a[data-airflow]")) {
+      link.href = api(link.dataset.airflow);
+    }
+  };
+
+  // What was done, or why it wasn't.
+  const said = (text, isError) => {
+    const place = document.getElementById("said");
+    place.textContent = text;
+    place.className = isError ? "bad" : "good";
+    place.hidden = false;
+  };
+
+  // Refresh while somebody looks, and nobody is amid a dialog, a form or a selection.
+  const isBusy = () =>
+    document.visibilityState !== "visible" ||
+    document.querySelector("dialog[open]") ||
+    document.querySelector("form[data-edited]") ||
+    document.querySelector("#main input[type=checkbox]:checked") ||
+    !getSelection().isCollapsed;
+  setInterval(() => {
+    const main = document.getElementById("main");
+    if (main.hasAttribute("hx-get") && !isBusy()) htmx.trigger(main, "palate:refresh");
+  }, SECONDS_BETWEEN_REFRESHES * 1000);
+  document.addEventListener("htmx:afterSettle", prepare);
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    said(
+      status === 401 || status === 403
+        ? "Your session is over. Log in again, and this page goes on."
+        : "This page can't be refreshed now. It tries again by itself.",
+      true,
+    );
+  });
+  document.addEventListener("htmx:sendError", () =>
+    said("The server does not answer. This page tries again by itself.", true),
+  );
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) document.getElementById("said").hidden = true;
+  });
+
+  // Choosing in a filter shows it at once; the button is for those without a script.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+    else if (event.target.closest("form[data-act]")) event.target.form.dataset.edited = "";
+  });
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-act]");
+    if (form) form.dataset.edited = "";
+  });
+
+  // A button opens its dialog; Escape and the button "Cancel" close it.
+  document.addEventListener("click", (event) => {
+    const opens = event.target.closest("[data-opens]");
+    if (opens) document.getElementById(opens.dataset.opens).showModal();
+    const closes = event.target.closest("[data-closes]");
+    if (closes) closes.closest("dialog").close();
+  });
+
+  // An act: its form is sent as JSON, by the cockpit's own function or by Airflow's API.
+  // A field of several values, or one marked so, is a list; a number is a number.
+  const filled = (form) => {
+    const values = {};
+    for (const field of form.elements) {
+      if (!field.name || field.disabled) continue;
+      if (field.type === "checkbox" && field.dataset.list !== undefined) {
+        values[field.name] ??= [];
+        if (field.checked) values[field.name].push(field.value);
+      } else if (field.type === "checkbox") values[field.name] = field.checked;
+      else if (field.type === "radio") {
+        if (field.checked) values[field.name] = field.value;
+      } else if (field.dataset.json !== undefined) values[field.name] = JSON.parse(field.value);
+      else if (field.type === "number") values[field.name] = field.value === "" ? null : Number(field.value);
+      else values[field.name] = field.value;
+    }
+    return values;
+  };
+  const sentence = (answer) => {
+    if (answer.error) return answer.error;
+    if (typeof answer.detail === "string") return answer.detail;
+    return "It was refused.";
+  };
+  const send = async (path, values) => {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(values),
+    });
+    const answer = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(sentence(answer));
+    return answer;
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-act], form[data-starts]");
+    if (!form) return;
+    event.preventDefault();
+    const button = event.submitter;
+    if (button) button.disabled = true;
+    try {
+      if (form.dataset.starts) {
+        const dag = form.dataset.starts;
+        const run = await send(api(`api/v2/dags/${encodeURIComponent(dag)}/dagRuns`), {
+          logical_date: null,
+          conf: filled(form),
+        });
+        said(`The run ${run.dag_run_id} of ${dag} has begun.`, false);
+        const link = document.createElement("a");
+        link.dataset.airflow = `dags/${encodeURIComponent(dag)}/runs/${encodeURIComponent(run.dag_run_id)}`;
+        link.href = api(link.dataset.airflow);
+        link.textContent = "Open it";
+        document.getElementById("said").append(" ", link);
+      } else {
+        said((await send(form.action, filled(form))).done, false);
+      }
+      delete form.dataset.edited;
+      form.closest("dialog")?.close();
+      for (const box of document.querySelectorAll("#main input[type=checkbox]:checked")) {
+        box.checked = false;
+      }
+      htmx.trigger(document.getElementById("main"), "palate:refresh");
+    } catch (error) {
+      const place = form.querySelector("[role=alert]");
+      if (place) place.textContent = error.message;
+      else said(error.message, true);
+    } finally {
+      if (button) button.disabled = false;
+    }
+  });
+
+  prepare();
+})();

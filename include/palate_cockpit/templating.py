@@ -1,0 +1,120 @@
+"""The templates' environment, and what every template may say."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from palate.text import escape_controls
+
+# The pages that every page leads to.
+NAVIGATION = (("/batches", "Batches"),)
+STATIC = resources.files("palate_cockpit") / "static"
+
+
+def make_templates() -> Jinja2Templates:
+    """Return the templates; whatever they are given is escaped."""
+    environment = Environment(
+        loader=PackageLoader("palate_cockpit"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_inert,
+    )
+    environment.globals |= {
+        "NAVIGATION": NAVIGATION,
+        "now": lambda: datetime.now(UTC),
+        "page": page_path,
+    }
+    environment.filters |= {
+        "number": number,
+        "duration": duration,
+        "utc": utc,
+        "dag_path": dag_path,
+        "lines": lines,
+        "points": points,
+        "run_path": run_path,
+    }
+    return Jinja2Templates(env=environment)
+
+
+@pass_context
+def page_path(context: Context, path: str, **query: Any) -> str:
+    """Return the path of a page of the cockpit, below wherever it is mounted.
+
+    Parameters that are None are left out.
+    """
+    given = {name: value for name, value in query.items() if value is not None}
+    root = context["request"].scope.get("root_path", "")
+    asked = f"?{urlencode(given, doseq=True)}" if given else ""
+    return f"{root}{path}{asked}"
+
+
+def number(value: float) -> Markup:
+    """Return a number with its thousands apart, such as ``12 300``."""
+    return Markup(f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person says them: ``4.2 s``, ``3 min 20 s``, ``2 d 4 h``."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
+
+
+def utc(value: datetime) -> str:
+    """Return a time in UTC; without a zone it is in UTC already."""
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return f"{aware.astimezone(UTC):%F %T} UTC"
+
+
+def dag_path(dag_id: str) -> str:
+    """Return the path of a DAG in the Airflow UI."""
+    return f"dags/{quote(dag_id, safe='')}"
+
+
+def run_path(run_id: str, dag_id: str) -> str:
+    """Return the path of a run in the Airflow UI."""
+    return f"{dag_path(dag_id)}/runs/{quote(run_id, safe='')}"
+
+
+def lines(text: str) -> Markup:
+    """Return text for ``pre``: its lines stay, all else that can't be seen doesn't."""
+    return Markup("\n").join(escape(escape_controls(one)) for one in text.split("\n"))
+
+
+def points(values: Sequence[float | None]) -> list[str]:
+    """Return the lines through values, as points of a picture of 100 by 20.
+
+    Where a value is not known there is no line.
+    """
+    most = max([value for value in values if value is not None], default=0) or 1
+    step = 100 / max(len(values) - 1, 1)
+    lines: list[list[str]] = [[]]
+    for index, value in enumerate(values):
+        if value is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{index * step:.2f},{19 - 18 * value / most:.2f}")
+    # One point is no line: it is drawn as a short one.
+    return [" ".join(line if len(line) > 1 else line * 2) for line in lines if line]
+
+
+def _inert(value: Any) -> Any:
+    """Escape what can't be seen: text may come from anybody."""
+    return escape_controls(value) if type(value) is str else value
