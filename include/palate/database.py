@@ -108,15 +108,25 @@ def connect(
     """
     connection = open_session(settings)
     try:
-        yield connection
+        with explained(connection, who, is_owners=is_owners):
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def explained(
+    connection: Connection, who: str = "", *, is_owners: bool = False
+) -> Iterator[None]:
+    """Let every error of PostgreSQL leave a session as a sentence; see ``connect``."""
+    try:
+        yield
     except psycopg.Error as error:
         _schemas.clear()  # somebody may have moved the extension
         found = explain(error, connection, who, is_owners=is_owners)
         if found is None:  # not PostgreSQL's refusal but our bug
             raise
         raise found from error
-    finally:
-        connection.close()
 
 
 def idle_seconds() -> float:
