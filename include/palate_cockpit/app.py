@@ -22,7 +22,7 @@ from palate.settings import Settings
 from palate_cockpit.guards import Guards
 from palate_cockpit.pages import ALL
 from palate_cockpit.routes import API, in_json, render
-from palate_cockpit.sessions import Sessions
+from palate_cockpit.sessions import Sessions, current_user
 from palate_cockpit.templating import STATIC, make_templates
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def create_app(guards: Guards, load_settings: Callable[[], Settings]) -> FastAPI
     app = FastAPI(title="Palate", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.sessions = Sessions(load_settings)
     app.state.templates = make_templates()
+    app.dependency_overrides[current_user] = guards.user
     router = APIRouter()
     for pages in ALL:
         pages.add_to(router, guards)

@@ -125,6 +125,11 @@ def _session(request: Request) -> Iterator[Connection]:
     yield from request.app.state.sessions.read()
 
 
+def current_user() -> str:
+    """Return the name of who asks; ``create_app`` puts the guards' own in its place."""
+    raise NotImplementedError
+
+
 def _settings(request: Request) -> Settings:
     found: Settings = request.app.state.sessions.settings
     return found
@@ -133,3 +138,4 @@ def _settings(request: Request) -> Settings:
 # What a page's function asks for.
 Session = Annotated[Connection, Depends(_session)]
 Configured = Annotated[Settings, Depends(_settings)]
+User = Annotated[str, Depends(current_user)]
