@@ -11,12 +11,13 @@ ENV PYTHONPATH=/opt/airflow/include:/opt/airflow/plugins:/opt/airflow \
     PALATE_SECRETS=/opt/airflow/secrets \
     PALATE_VAR=/opt/airflow/var
 
-# DAGs, plugins, library and SQL are one version: none of them is mounted.
+# DAGs, plugins, library, SQL and docs are one version: none of them is mounted.
 COPY deploy deploy
 COPY sql sql
 COPY include include
 COPY plugins plugins
 COPY dags dags
+COPY docs docs
 # Volumes take over the owner that their folder has here.
 RUN printf '#!/bin/sh\nexec python -m palate "$@"\n' > /home/airflow/.local/bin/palate \
     && chmod +x /home/airflow/.local/bin/palate \

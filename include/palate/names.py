@@ -9,6 +9,8 @@ from pydantic import Field
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 # One folder per area: its sources, tables, views, marts, checks.
 AREAS_FOLDER = SQL_FOLDER / "areas"
+# What people read; the pages show it too.
+DOCS_FOLDER = SQL_FOLDER.parent / "docs"
 
 # Contract, section 4: the namespace of every hub key in this family of systems.
 HUB_KEY_NAMESPACE = UUID("7f288a2e-0ad0-4039-8e59-6c9838d87307")

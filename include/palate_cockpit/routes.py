@@ -42,10 +42,16 @@ class Pages:
         def add(function: _Function) -> _Function:
             def to(router: APIRouter, guards: Guards) -> None:
                 guarded = [Depends(guards[self._guard])]
-                router.get(path, dependencies=guarded, response_class=HTMLResponse)(
-                    _as_html(function, template)
+                # What a function returns is shown, not checked by FastAPI.
+                router.get(
+                    path,
+                    dependencies=guarded,
+                    response_class=HTMLResponse,
+                    response_model=None,
+                )(_as_html(function, template))
+                router.get(API + path, dependencies=guarded, response_model=None)(
+                    _as_json(function)
                 )
-                router.get(API + path, dependencies=guarded)(_as_json(function))
 
             self._adding.append(to)
             return function

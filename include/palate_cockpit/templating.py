@@ -12,9 +12,10 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from palate.text import escape_controls
+from palate_cockpit import documents
 
 # The pages that every page leads to.
-NAVIGATION = (("/batches", "Batches"),)
+NAVIGATION = (("/batches", "Batches"), (documents.PATH, "Help"))
 STATIC = resources.files("palate_cockpit") / "static"
 
 
@@ -40,6 +41,7 @@ def make_templates() -> Jinja2Templates:
         "dag_path": dag_path,
         "lines": lines,
         "points": points,
+        "runbook": runbook,
         "run_path": run_path,
     }
     return Jinja2Templates(env=environment)
@@ -55,6 +57,13 @@ def page_path(context: Context, path: str, **query: Any) -> str:
     root = context["request"].scope.get("root_path", "")
     asked = f"?{urlencode(given, doseq=True)}" if given else ""
     return f"{root}{path}{asked}"
+
+
+@pass_context
+def runbook(context: Context, sentence: str) -> Markup:
+    """Return a sentence; where it names a document, and a heading, is a link."""
+    root = context["request"].scope.get("root_path", "")
+    return documents.with_links(sentence, root)
 
 
 def number(value: float) -> Markup:
