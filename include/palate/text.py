@@ -24,7 +24,9 @@ _UNSEEN = re.compile(
 # Begins a tag, a mention in a chat, or a quote of code.
 _ELSEWHERE = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'"})
 _SHOWN_CHARACTERS = 200
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|"', re.DOTALL)
+# A text that isn't closed goes to the end: to look for its end from each quote in it
+# would take a long message hours.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
 def pretty(message: bytes | None) -> str:

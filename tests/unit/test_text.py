@@ -52,6 +52,7 @@ def test_escapes_that_mean_something_in_json_stay() -> None:
 def test_deep_or_broken_json_is_shown_in_time() -> None:
     assert pretty(b"[" * 100_000).count("[") == 100_000
     assert pretty(b'{"a" 1,, ]]').startswith("{")
+    assert pretty(b"{" + b'"\\' * 100_000).count("\\") == 100_000
     assert pretty(b"") == ""
     assert pretty(None) == "(no value)"
 
