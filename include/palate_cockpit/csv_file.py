@@ -19,7 +19,7 @@ _FORMULA += "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 def csv_file(
     name: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> Response:
-    """Return a CSV file for download, in UTF-8 with the mark that spreadsheets look for.
+    """Return a CSV file for download, in UTF-8 with the mark that spreadsheets need.
 
     Text is made inert: what can't be seen is escaped, and what a spreadsheet would take
     for a formula has an apostrophe before it. Numbers stay numbers; None is empty.
