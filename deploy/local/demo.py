@@ -143,7 +143,8 @@ def _show_marts(settings: Settings) -> None:
 
 
 def _add_rules(settings: Settings) -> None:
-    there = {one.rule for one in rules.list_rules(settings)}
+    with connect(settings) as conn:
+        there = {one.rule for one in rules.list_rules(conn)}
     for tag, option, name, threshold in _RULES:
         kind = "product" if option == "--dish" else "category"
         if rules.Rule(kind, name, threshold, tag) not in there:

@@ -180,3 +180,10 @@ class BrokerRefusedError(PalateError):
 
     exit_code = 24
     is_worth_retrying = False
+
+
+class ChangedMeanwhileError(PalateError):
+    """Raised when what a person changes is no more what the person has seen."""
+
+    exit_code = 25
+    is_worth_retrying = False

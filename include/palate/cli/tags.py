@@ -5,8 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
+from palate.cli.output import (
+    AsJson,
+    DecidedBy,
+    exit_on_error,
+    out,
+    print_json,
+    print_table,
+)
 from palate.counted import counted
+from palate.database import connect
+from palate.decisions import current_user
 from palate.errors import RequestError
 from palate.settings import load_settings
 from palate.tags import rules
@@ -32,7 +41,8 @@ Category = Annotated[
 def list_rules(as_json: AsJson = False) -> None:
     """List the rules, with how many guests hold the tag of each."""
     with exit_on_error():
-        found = rules.list_rules(load_settings())
+        with connect(load_settings()) as conn:
+            found = rules.list_rules(conn)
         if as_json:
             print_json([asdict(rule) for rule in found])
             return
@@ -70,6 +80,7 @@ def add(
     ],
     dish: Dish = None,
     category: Category = None,
+    by: DecidedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a rule: a tag from so many orders of a dish or a category on."""
@@ -79,7 +90,9 @@ def add(
             message = "Say what has to be ordered: --dish or --category."
             raise RequestError(message)
         rule = rules.Rule(threshold=threshold, tag=tag, **names)
-        _print_change("Added", rules.add(load_settings(), rule), as_json)
+        _print_change(
+            "Added", rules.add(load_settings(), rule, by or current_user()), as_json
+        )
 
 
 @app.command("set")
@@ -94,6 +107,7 @@ def set_rule(
     active: Annotated[
         bool | None, typer.Option("--on/--off", help="Switch it on or off.")
     ] = None,
+    by: DecidedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a rule, or switch it on or off."""
@@ -107,15 +121,16 @@ def set_rule(
                 "Nothing is to be changed. `palate tags set --help` shows what can."
             )
             raise RequestError(message)
-        changed = rules.change(load_settings(), rule_id, **values)
+        changed = rules.change(load_settings(), rule_id, by or current_user(), **values)
         _print_change("Changed", changed, as_json)
 
 
 @app.command()
-def remove(rule_id: RuleId, as_json: AsJson = False) -> None:
+def remove(rule_id: RuleId, by: DecidedBy = None, as_json: AsJson = False) -> None:
     """Delete a rule; guests lose its tag unless another rule gives it."""
     with exit_on_error():
-        _print_change("Removed", rules.remove(load_settings(), rule_id), as_json)
+        removed = rules.remove(load_settings(), rule_id, by or current_user())
+        _print_change("Removed", removed, as_json)
 
 
 @app.command()
@@ -126,7 +141,8 @@ def who(
 ) -> None:
     """Show who has a tag, by the guests' own ids."""
     with exit_on_error():
-        number, holders = rules.guests_with(load_settings(), tag, limit)
+        with connect(load_settings()) as conn:
+            number, holders = rules.guests_with(conn, tag, limit)
         if as_json:
             guests = [asdict(one) for one in holders]
             print_json({"tag": tag, "guests": number, "holders": guests})
@@ -145,7 +161,8 @@ def of(
 ) -> None:
     """Show which tags a guest has, and which rules and counts give them."""
     with exit_on_error():
-        found = rules.tags_of(load_settings(), user_id)
+        with connect(load_settings()) as conn:
+            found = rules.tags_of(conn, user_id)
         if as_json:
             print_json([asdict(one) for one in found])
             return
@@ -182,6 +199,7 @@ def _print_change(done: str, known: rules.KnownRule, as_json: bool) -> None:
             f"{done} rule {known.rule_id}: {escape_controls(str(known.rule))}. "
             "It takes effect with the next run."
         )
-    gone = done == "Removed"
-    for warning in [] if gone else rules.lookalikes(load_settings(), known.rule):
-        typer.echo(f"Note: {escape_controls(warning)}", err=True)
+    if done != "Removed":
+        with connect(load_settings()) as conn:
+            for warning in rules.lookalikes(conn, known.rule):
+                typer.echo(f"Note: {escape_controls(warning)}", err=True)

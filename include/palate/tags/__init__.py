@@ -1,6 +1,6 @@
 """From the counters to the guests' tags."""
 
-from palate.tags import rules
+from palate.tags import rule_effects, rules
 from palate.tags.stage import (
     STAGE,
     VALUES,
@@ -17,6 +17,7 @@ __all__ = [
     "comparison",
     "has_pending",
     "rebuild",
+    "rule_effects",
     "rules",
     "rules_pending",
     "run",

@@ -4,6 +4,8 @@ A rule is a row of ``cdm.tag_rules``: whoever may write there may do the same by
 The stage ``tags`` finds changes by itself.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -14,7 +16,12 @@ from psycopg.rows import class_row
 
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.errors import AlreadyThereError, NotFoundError, SettingsError
+from palate.errors import (
+    AlreadyThereError,
+    ChangedMeanwhileError,
+    NotFoundError,
+    SettingsError,
+)
 from palate.settings import Settings
 from palate.sql import execute, render
 from palate.tags import stage as tags
@@ -104,37 +111,41 @@ class Held:
     reasons: list[Reason]
 
 
-def list_rules(settings: Settings) -> list[KnownRule]:
-    """Return all rules, by tag."""
-    with connect(settings) as conn:
-        return _rules(conn)
-
-
-def add(settings: Settings, rule: Rule) -> KnownRule:
+def add(settings: Settings, rule: Rule, by: str) -> KnownRule:
     """Add a rule.
 
+    :param by: who does it, for ``ops.tag_rule_changes``
     :raises NotFoundError: if nothing has the name that it names
     :raises AlreadyThereError: if a rule says the same already
     """
-    with connect(settings) as conn, conn.transaction():
+    with connect(settings) as conn, _changing(conn, by):
         _check(conn, rule)
         (rule_id,) = conn.execute(
             "INSERT INTO cdm.tag_rules (kind, name, threshold, tag, active)"
             " VALUES (%s, %s, %s, %s, %s) RETURNING rule_id",
             astuple(rule),
         ).fetchone() or (0,)
-        return _rule(conn, rule_id)
+        return find(conn, rule_id)
 
 
-def change(settings: Settings, rule_id: int, **values: Any) -> KnownRule:
+def change(
+    settings: Settings,
+    rule_id: int,
+    by: str,
+    seen: Rule | None = None,
+    **values: Any,
+) -> KnownRule:
     """Change a rule.
 
+    :param by: who does it, for ``ops.tag_rule_changes``
+    :param seen: the rule as the person saw it; None: whatever it is now
     :param values: the fields of ``Rule`` that change
     :raises NotFoundError: if there is no such rule, or nothing has its new name
     :raises AlreadyThereError: if another rule says the same already
+    :raises ChangedMeanwhileError: if the rule is no more what the person saw
     """
-    with connect(settings) as conn, conn.transaction():
-        known = _rule(conn, rule_id)
+    with connect(settings) as conn, _changing(conn, by):
+        known = _locked(conn, rule_id, seen)
         rule = replace(known.rule, **values)
         renamed = (rule.kind, rule.name) != (known.kind, known.name)
         _check(conn, rule, rule_id, is_named_anew=renamed)
@@ -143,56 +154,57 @@ def change(settings: Settings, rule_id: int, **values: Any) -> KnownRule:
             " = (%s, %s, %s, %s, %s) WHERE rule_id = %s",
             (*astuple(rule), rule_id),
         )
-        return _rule(conn, rule_id)
+        return find(conn, rule_id)
 
 
-def remove(settings: Settings, rule_id: int) -> KnownRule:
+def remove(
+    settings: Settings, rule_id: int, by: str, seen: Rule | None = None
+) -> KnownRule:
     """Delete a rule; return it.
 
+    :param by: who does it, for ``ops.tag_rule_changes``
+    :param seen: the rule as the person saw it; None: whatever it is now
     :raises NotFoundError: if there is no such rule
+    :raises ChangedMeanwhileError: if the rule is no more what the person saw
     """
-    with connect(settings) as conn, conn.transaction():
-        known = _rule(conn, rule_id)
+    with connect(settings) as conn, _changing(conn, by):
+        known = _locked(conn, rule_id, seen)
         conn.execute("DELETE FROM cdm.tag_rules WHERE rule_id = %s", (rule_id,))
         return known
 
 
-def guests_with(settings: Settings, tag: str, limit: int) -> tuple[int, list[Holder]]:
+def guests_with(conn: Connection, tag: str, limit: int) -> tuple[int, list[Holder]]:
     """Return how many guests hold a tag, and the first of them by their ids.
 
     :raises NotFoundError: if no rule gives the tag and nobody holds it
     """
-    with connect(settings) as conn:
-        values = {"tag": tag, "limit": limit}
-        rows = execute(conn, render(f"{_SQL}/who.sql"), values).fetchall()
-        if not rows:
-            given = sorted({rule.tag for rule in _rules(conn)})
-            if tag not in given:
-                message = f"No rule gives the tag {tag!r}.{_near(tag, given)}"
-                raise NotFoundError(message)
+    values = {"tag": tag, "limit": limit}
+    rows = execute(conn, render(f"{_SQL}/who.sql"), values).fetchall()
+    if not rows:
+        given = sorted({rule.tag for rule in list_rules(conn)})
+        if tag not in given:
+            message = f"No rule gives the tag {tag!r}.{_near(tag, given)}"
+            raise NotFoundError(message)
     return (rows[0][2] if rows else 0), [Holder(*row[:2]) for row in rows]
 
 
-def tags_of(settings: Settings, user_id: str) -> list[Held]:
+def tags_of(conn: Connection, user_id: str) -> list[Held]:
     """Return the tags that a guest holds, and why.
 
     :param user_id: the guest's own id
     :raises NotFoundError: if no order and no dictionary entry has named the guest
     """
-    with connect(settings) as conn:
-        row = conn.execute(
-            "SELECT h_user_pk FROM dds.h_user WHERE user_id = %s", (user_id,)
-        ).fetchone()
-        if row is None:
-            message = (
-                f"There is no guest {user_id!r}: no order and no dictionary entry has "
-                "named this id. It is the guest's own id, not a key of the warehouse."
-            )
-            raise NotFoundError(message)
-        statement = render(
-            f"{_SQL}/of.sql", applied_conditions=tags.applied_conditions()
+    row = conn.execute(
+        "SELECT h_user_pk FROM dds.h_user WHERE user_id = %s", (user_id,)
+    ).fetchone()
+    if row is None:
+        message = (
+            f"There is no guest {user_id!r}: no order and no dictionary entry has "
+            "named this id. It is the guest's own id, not a key of the warehouse."
         )
-        rows = execute(conn, statement, {"user_id": row[0]}).fetchall()
+        raise NotFoundError(message)
+    statement = render(f"{_SQL}/of.sql", applied_conditions=tags.applied_conditions())
+    rows = execute(conn, statement, {"user_id": row[0]}).fetchall()
     found: dict[str, Held] = {}
     for tag, since_dt, *reason in rows:
         held = found.setdefault(tag, Held(tag, since_dt, []))
@@ -201,7 +213,7 @@ def tags_of(settings: Settings, user_id: str) -> list[Held]:
     return list(found.values())
 
 
-def lookalikes(settings: Settings, rule: Rule) -> list[str]:
+def lookalikes(conn: Connection, rule: Rule) -> list[str]:
     """Return a warning about tags that a reader takes for this one."""
     found = []
     if rule.tag != rule.tag.strip():
@@ -209,8 +221,7 @@ def lookalikes(settings: Settings, rule: Rule) -> list[str]:
             f"the tag {rule.tag!r} has blanks at an end; they belong to it, and the "
             "app gets them too."
         )
-    with connect(settings) as conn:
-        tags = {known.tag for known in _rules(conn)} - {rule.tag}
+    tags = {known.tag for known in list_rules(conn)} - {rule.tag}
     found += [
         f"{rule.tag!r} and {tag!r} are two tags, though they look alike."
         for tag in sorted(tags)
@@ -224,17 +235,43 @@ def _looks(tag: str) -> str:
     return " ".join(normalize("NFKC", seen).split())
 
 
-def _rules(conn: Connection) -> list[KnownRule]:
+def list_rules(conn: Connection) -> list[KnownRule]:
+    """Return all rules, by tag."""
     with conn.cursor(row_factory=class_row(KnownRule)) as cursor:
         return cursor.execute(render(f"{_SQL}/rules.sql")).fetchall()
 
 
-def _rule(conn: Connection, rule_id: int) -> KnownRule:
-    for rule in _rules(conn):
+def find(conn: Connection, rule_id: int) -> KnownRule:
+    """Return a rule.
+
+    :raises NotFoundError: if there is no such rule
+    """
+    for rule in list_rules(conn):
         if rule.rule_id == rule_id:
             return rule
     message = f"There is no rule {rule_id}. `palate tags list` shows those there are."
     raise NotFoundError(message)
+
+
+@contextmanager
+def _changing(conn: Connection, by: str) -> Iterator[None]:
+    """Open a transaction whose changes of rules are noted as a person's."""
+    with conn.transaction():
+        conn.execute("SELECT set_config('palate.changed_by', %s, true)", (by,))
+        yield
+
+
+def _locked(conn: Connection, rule_id: int, seen: Rule | None) -> KnownRule:
+    """Return a rule that nobody else can change until the commit."""
+    conn.execute("SELECT FROM cdm.tag_rules WHERE rule_id = %s FOR UPDATE", (rule_id,))
+    known = find(conn, rule_id)
+    if seen is not None and seen != known.rule:
+        message = (
+            f"Rule {rule_id} was changed meanwhile: you saw {seen}, and now it is "
+            f"{known.rule}. Look at it again."
+        )
+        raise ChangedMeanwhileError(message)
+    return known
 
 
 def _check(
@@ -253,7 +290,7 @@ def _check(
             "Give it a shorter name."
         )
         raise SettingsError(message)
-    for known in _rules(conn):
+    for known in list_rules(conn):
         same = replace(known.rule, active=rule.active) == rule
         if same and known.rule_id != rule_id:
             message = (
