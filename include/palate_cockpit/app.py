@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from palate.errors import (
     AlreadyThereError,
+    ChangedMeanwhileError,
     NotFoundError,
     PalateError,
     RequestError,
@@ -38,6 +39,7 @@ _HEADERS = {
 }
 _STATUS = {
     AlreadyThereError: 409,
+    ChangedMeanwhileError: 409,
     NotFoundError: 404,
     RequestError: 400,
     ServiceUnavailableError: 503,

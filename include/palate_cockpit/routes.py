@@ -132,18 +132,18 @@ def _as_html(function: _Function, template: str) -> _Function:
     """Add the request to the function's own parameters, and render what it returns."""
 
     @wraps(function)
-    def show(asked: Request, **given: Any) -> Response:
+    def show(page_request: Request, **given: Any) -> Response:
         found = function(**given)
         if isinstance(found, Response):
             return found
-        return render(asked, template, shown=found)
+        return render(page_request, template, shown=found)
 
     own = inspect.signature(function, eval_str=True).parameters.values()
-    asked = inspect.Parameter(
-        "asked", inspect.Parameter.KEYWORD_ONLY, annotation=Request
+    request = inspect.Parameter(
+        "page_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request
     )
     parameters = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, asked)
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, request)
     ]
     show.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return show

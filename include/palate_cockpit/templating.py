@@ -15,7 +15,12 @@ from palate.text import escape_controls
 from palate_cockpit import documents
 
 # The pages that every page leads to.
-NAVIGATION = (("/batches", "Batches"), (documents.PATH, "Help"))
+NAVIGATION = (
+    ("/batches", "Batches"),
+    ("/guests", "Guests"),
+    ("/tags", "Tags"),
+    (documents.PATH, "Help"),
+)
 STATIC = resources.files("palate_cockpit") / "static"
 
 

@@ -1,6 +1,17 @@
 """The pages, a module for each topic."""
 
-from palate_cockpit.pages import batches, help
+from palate_cockpit.pages import (
+    batches,
+    guests,
+    help,
+    tags,
+)
 
-ALL = (batches.pages, help.pages)
+ALL = (
+    batches.pages,
+    guests.pages,
+    help.pages,
+    tags.pages,
+    tags.holders,
+)
 __all__ = ["ALL"]

@@ -67,6 +67,10 @@
   }, SECONDS_BETWEEN_REFRESHES * 1000);
   document.addEventListener("htmx:afterSettle", prepare);
   document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.target.id !== "main") {
+      event.detail.target.textContent = "Not known yet: complete the form.";
+      return;
+    }
     const status = event.detail.xhr.status;
     said(
       status === 401 || status === 403
@@ -95,7 +99,11 @@
   // A button opens its dialog; Escape and the button "Cancel" close it.
   document.addEventListener("click", (event) => {
     const opens = event.target.closest("[data-opens]");
-    if (opens) document.getElementById(opens.dataset.opens).showModal();
+    if (opens) {
+      const dialog = document.getElementById(opens.dataset.opens);
+      dialog.showModal();
+      dialog.dispatchEvent(new Event("palate:opened"));
+    }
     const closes = event.target.closest("[data-closes]");
     if (closes) closes.closest("dialog").close();
   });
