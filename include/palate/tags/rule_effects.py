@@ -86,8 +86,7 @@ def changes(
         {"rule_id": rule_id, "before": before, "limit": limit},
     )
     return [
-        Change(*(*known, _rule(before), _rule(after)))
-        for *known, before, after in rows
+        Change(*(*known, _rule(before), _rule(after))) for *known, before, after in rows
     ]
 
 
