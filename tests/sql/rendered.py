@@ -35,6 +35,8 @@ def all_statements() -> Iterator[Statement]:
     for name in ("of", "who", "rules", "names"):
         path = f"areas/food/tags/{name}.sql"
         yield f"tags {name}", render(path, applied_conditions=tags.applied_conditions())
+    for path in sorted(AREAS_FOLDER.glob("*/charts/*.sql")):
+        yield f"charts {path.stem}", render(str(path.relative_to(SQL_FOLDER)))
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()

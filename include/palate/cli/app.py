@@ -8,6 +8,7 @@ import typer
 from rich.logging import RichHandler
 
 from palate import marts, publish, tags
+from palate.cli.charts import app as charts_app
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
@@ -52,6 +53,7 @@ app.add_typer(tags_app, name="tags")
 app.add_typer(positions_app, name="positions")
 app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
+app.add_typer(charts_app, name="charts")
 app.command("reload")(reload)
 app.command("check")(check)
 app.command("reconcile")(reconcile)

@@ -1,5 +1,5 @@
 """What people see: read models, which write nothing."""
 
-from palate.reads import entry, guests, ledger, refused, status, storage
+from palate.reads import charts, entry, guests, ledger, refused, status, storage
 
-__all__ = ["entry", "guests", "ledger", "refused", "status", "storage"]
+__all__ = ["charts", "entry", "guests", "ledger", "refused", "status", "storage"]
