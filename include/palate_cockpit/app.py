@@ -51,7 +51,7 @@ def create_app(guards: Guards, load_settings: Callable[[], Settings]) -> FastAPI
     """Return the app, to be mounted; nothing is opened before the first request.
 
     :param guards: who may do what
-    :param load_settings: returns the settings; asked again after a refused session
+    :param load_settings: returns the settings; asked whenever a session is opened
     """
     app = FastAPI(title="Palate", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.sessions = Sessions(load_settings)

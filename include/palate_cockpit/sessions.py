@@ -14,14 +14,17 @@ from typing import Annotated
 import psycopg
 from fastapi import Depends, Request
 
-from palate.database import Connection, explained, idle_seconds, open_session
-from palate.errors import PalateError, ServiceUnavailableError
+from palate.database import Connection, explained, open_session
+from palate.errors import ServiceUnavailableError
 from palate.settings import Settings
 
 # The api-server serves all of Airflow: a page must never keep its threads for long.
 _SESSIONS = 4
 _STATEMENT_TIMEOUT = "2s"
 _SECONDS_TO_WAIT = 5.0
+# A Connection that somebody has changed is used from then on; the server would end a
+# session that is idle for much longer.
+_SECONDS_TO_LIVE = 60.0
 
 
 class Sessions:
@@ -32,17 +35,9 @@ class Sessions:
 
     def __init__(self, load_settings: Callable[[], Settings]) -> None:
         """Keep where the settings come from; nothing is opened yet."""
-        self._load_settings = load_settings
-        self._settings: Settings | None = None
+        self.load_settings = load_settings
         self._free = BoundedSemaphore(_SESSIONS)
         self._idle: LifoQueue[tuple[Connection, float]] = LifoQueue()
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings; they are read anew after a session was refused."""
-        if self._settings is None:
-            self._settings = self._load_settings()
-        return self._settings
 
     def read(self) -> Iterator[Connection]:
         """Yield a session in a transaction that sees one moment.
@@ -56,12 +51,12 @@ class Sessions:
             )
             raise ServiceUnavailableError(message)
         try:
-            conn = self._take()
+            conn, opened = self._take()
             try:
                 with explained(conn, "This page"), _in_time(), conn.transaction():
                     yield conn
             finally:
-                self._give_back(conn)
+                self._give_back(conn, opened)
         finally:
             self._free.release()
 
@@ -71,19 +66,14 @@ class Sessions:
             while True:
                 self._idle.get_nowait()[0].close()
 
-    def _take(self) -> Connection:
+    def _take(self) -> tuple[Connection, float]:
         with suppress(Empty):
             while True:
-                conn, since = self._idle.get_nowait()
-                # The server ends those that are idle for longer.
-                if monotonic() - since < idle_seconds() / 2 and _answers(conn):
-                    return conn
+                conn, opened = self._idle.get_nowait()
+                if monotonic() - opened < _SECONDS_TO_LIVE and _answers(conn):
+                    return conn, opened
                 conn.close()
-        try:
-            conn = open_session(self.settings)
-        except PalateError:
-            self._settings = None  # somebody may correct the Connection
-            raise
+        conn = open_session(self.load_settings())
         conn.execute(
             "SELECT set_config('default_transaction_read_only', 'on', false),"
             " set_config('statement_timeout', %s, false)",
@@ -91,13 +81,13 @@ class Sessions:
         )
         conn.read_only = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        return conn
+        return conn, monotonic()
 
-    def _give_back(self, conn: Connection) -> None:
+    def _give_back(self, conn: Connection, opened: float) -> None:
         if conn.closed or conn.info.transaction_status:  # IDLE is 0
             conn.close()
         else:
-            self._idle.put((conn, monotonic()))
+            self._idle.put((conn, opened))
 
 
 @contextmanager
@@ -131,7 +121,7 @@ def current_user() -> str:
 
 
 def _settings(request: Request) -> Settings:
-    found: Settings = request.app.state.sessions.settings
+    found: Settings = request.app.state.sessions.load_settings()
     return found
 
 

@@ -1,20 +1,29 @@
 """The cockpit in a real Airflow: its login, roles, audit log and Connection."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from palate.engine.outcome import Caller
+from palate.engine.stage import open_run
+from palate.positions.ranges import FeedPartition, Range
 from palate.settings import Settings
+from palate_airflow import cockpit
 from palate_cockpit.pages import ALL
 from palate_cockpit.routes import Pages
 from palate_cockpit.sessions import User
 from tests.cockpit import conftest as fakes
 from tests.cockpit.test_app import ROUTES
 from tests.dags.connections import connect
+from tests.warehouses import MakeWarehouse
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = ("viewer", "user", "op", "admin")
 _AWAY = Settings(
     dwh_dsn="postgresql://nobody:secret-word@127.0.0.1:1/nothing",
@@ -29,15 +38,19 @@ def server(metadata_database: None) -> Iterator[Any]:
     """Give Airflow's own app, as the api-server runs it, without a socket."""
     from airflow.api_fastapi.app import cached_app, purge_cached_app
 
-    from palate_airflow import cockpit
-
     with pytest.MonkeyPatch.context() as patch:
         # So does the api-server: Connections are then looked for in its database too.
         patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
         purge_cached_app()
         yield cached_app(apps="core")
         purge_cached_app()
-        cockpit._build.cache_clear()
+        _build_anew()
+
+
+def _build_anew() -> None:
+    """Let the next request build the cockpit's app, as after a restart."""
+    cockpit._build().state.sessions.close()
+    cockpit._build.cache_clear()
 
 
 def _as_role(server: Any, role: str | None, *, by_cookie: bool = False) -> TestClient:
@@ -94,8 +107,6 @@ def test_role_of_airflow_may_do_what_the_pages_say(
 @pytest.fixture
 def page(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Let there be an act that changes nothing; give a user's page."""
-    from palate_airflow import cockpit
-
     probe = Pages("operations")
 
     @probe.act("/probe/{what}", "palate_probe", guard="dismiss")
@@ -103,11 +114,11 @@ def page(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
         return f"{user} has done {what}."
 
     monkeypatch.setattr("palate_cockpit.app.ALL", (*ALL, probe))
-    cockpit._build.cache_clear()
+    _build_anew()
     client = _as_role(server, "user", by_cookie=True)
     client.headers["Sec-Fetch-Site"] = "same-origin"
     yield client
-    cockpit._build.cache_clear()
+    _build_anew()
 
 
 def test_act_is_in_airflows_audit_log_with_the_person(
@@ -136,6 +147,48 @@ def test_act_of_another_site_or_role_is_neither_done_nor_noted(
     viewer = _as_role(server, "viewer")
     assert viewer.post("/palate/api/v1/probe/nothing", json={}).status_code == 403
     assert len(_events(server)) == before
+
+
+def test_changed_connection_is_used_without_a_restart(
+    server: Any, make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("palate_cockpit.sessions._SECONDS_TO_LIVE", 0)
+    viewer = _as_role(server, "viewer")
+
+    def dags() -> list[str]:
+        answer = viewer.get("/palate/api/v1/batches")
+        assert answer.status_code == 200, answer.text
+        return [one["dag_id"] for one in answer.json()["batches"]]
+
+    with make_warehouse() as first, make_warehouse() as second:
+        for name, settings in (("first", first), ("second", second)):
+            taken = [Range(FeedPartition("orders", 0, 0), 0, 1)]
+            caller = Caller(name, "run", "drain")
+            with open_run(settings, "drain", caller) as run, run.batch(taken):
+                pass
+        connect(monkeypatch, _AWAY)
+        assert viewer.get("/palate/batches").status_code == 503
+        connect(monkeypatch, first)
+        assert dags() == ["first"]
+        connect(monkeypatch, second)
+        assert dags() == ["second"]
+        _build_anew()
+
+
+def test_plugin_brings_no_web_server_into_other_parts_of_airflow() -> None:
+    code = (
+        "import sys; before = set(sys.modules); from palate_airflow import cockpit;"
+        "print(sorted({one.split('.')[0] for one in set(sys.modules) - before}"
+        " - set(sys.stdlib_module_names)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(REPOSITORY / "include")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "['palate_airflow']"
 
 
 def _events(server: Any) -> list[dict[str, Any]]:
