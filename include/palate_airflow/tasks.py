@@ -158,7 +158,19 @@ def run_as_task(run: Callable[[Settings, Caller], Report]) -> dict[str, Any]:
             outcome |= {"outcome": "busy", "note": str(error)}
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = outcome
+    _show_positions(context["task"], outcome)
     return outcome
+
+
+def _show_positions(task: Any, outcome: dict[str, Any]) -> None:
+    """Let the task's *Rendered Templates* show what it took.
+
+    Airflow writes them again after it has reported the task's end: nobody waits. The
+    DAG as it is stored stays the same, since only this attempt has the field.
+    """
+    task.positions = "\n".join(outcome.get("ranges", ())) or "none"
+    task.template_fields = (*task.template_fields, "positions")
+    task.overwrite_rtif_after_execution = True
 
 
 def caller(context: Context) -> Caller:

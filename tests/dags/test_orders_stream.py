@@ -13,6 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from kafka import KafkaProducer
@@ -114,6 +115,25 @@ def test_ranges_and_counts_are_in_xcom_and_in_asset_events(
         "kafka://kafka:9092/cdm-user-tags": outcomes["publish"],
         "redis://redis:6379/0/tags": outcomes["publish"],
     }
+
+
+def test_rendered_templates_show_the_positions(
+    topic: str, producer: KafkaProducer
+) -> None:
+    producer.send(topic, b"connection test", partition=0).get(10)
+
+    tasks = _run().get_task_instances()
+
+    with create_session() as session:
+        shown = {
+            task.task_id: RenderedTaskInstanceFields.get_templated_fields(
+                task, session=session
+            )["positions"]
+            for task in tasks
+            if task.task_id in STAGES
+        }
+    assert shown["vault"] == f"{topic}[0] 0..0"
+    assert shown["publish"] == "none"
 
 
 def test_what_one_topic_can_not_give_holds_up_no_other(
