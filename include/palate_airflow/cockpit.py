@@ -68,7 +68,17 @@ def _view(destination: str, href: str, route: str, **more: Any) -> dict[str, Any
     } | more
 
 
+_DAG, _RUN, _TASK = "dag_id={DAG_ID}", "run_id={RUN_ID}", "task_id={TASK_ID}"
 FASTAPI_APPS = [{"name": "palate", "url_prefix": f"/{_PAGES}", "app": app}]
 EXTERNAL_VIEWS = [
     _view("nav", "", "palate", nav_top_level=True),
+    # Airflow shows these tabs for every DAG; the pages say if it is none of Palate's.
+    _view("dag", f"dag?{_DAG}", "palate-dag"),
+    _view("dag_run", f"run?{_DAG}&{_RUN}", "palate-run"),
+    _view("task", f"dag?{_DAG}&{_TASK}", "palate-task"),
+    _view(
+        "task_instance",
+        f"task?{_DAG}&{_RUN}&{_TASK}&map_index={{MAP_INDEX}}",
+        "palate-task-instance",
+    ),
 ]

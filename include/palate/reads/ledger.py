@@ -1,10 +1,25 @@
-"""The ledger: what each batch took, and by which run."""
+"""The ledger: what each batch took, and what each run did."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from palate.database import Connection
+from palate.reads.ledger_runs import Dag, Run, TakenRange, dag, run
+
+__all__ = [
+    "PAGE",
+    "Batch",
+    "Batches",
+    "Dag",
+    "Filter",
+    "Run",
+    "TakenRange",
+    "batches",
+    "dag",
+    "run",
+    "with_ranges",
+]
 
 PAGE = 50
 
@@ -13,17 +28,18 @@ _COLUMNS = (
     " s.map_index, s.try_number, b.counts"
 )
 _FROM = "FROM ops.batches AS b INNER JOIN ops.stage_runs AS s USING (stage_run_id)"
-
-
-@dataclass(frozen=True)
-class TakenRange:
-    """Positions that a batch took: ``end`` is the first that it did not take."""
-
-    topic: str
-    epoch: int
-    partition: int
-    start: int
-    end: int
+# The DAGs in the ledger: a step along the index for each.
+_DAGS = """
+WITH RECURSIVE dags (dag_id) AS (
+    (SELECT dag_id FROM ops.stage_runs ORDER BY dag_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT s.dag_id FROM ops.stage_runs AS s WHERE s.dag_id > d.dag_id
+        ORDER BY s.dag_id LIMIT 1
+    ) FROM dags AS d WHERE d.dag_id IS NOT NULL
+)
+SELECT dag_id FROM dags WHERE dag_id IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -47,42 +63,65 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Filter:
+    """Which batches to show; None means all.
+
+    ``again`` tells what was done again, to heal it, from what was done first.
+    """
+
+    stage: str | None = None
+    area: str | None = None
+    dag_id: str | None = None
+    again: bool | None = None
+
+
+@dataclass(frozen=True)
 class Batches:
     """A page of batches, the newest first.
 
-    ``stages`` are all that the ledger may have; ``older`` is the id that the next page
-    begins before, or None.
+    ``stages``, ``areas`` and ``dags`` are all that the ledger may have; ``older`` is
+    the id that the next page begins before, or None.
     """
 
-    stage: str | None
+    filter: Filter
     stages: list[str]
+    areas: list[str]
+    dags: list[str]
     batches: list[Batch]
     older: int | None
 
 
 def batches(
     conn: Connection,
+    wanted: Filter = Filter(),
     *,
-    stage: str | None = None,
     before: int | None = None,
     limit: int = PAGE,
 ) -> Batches:
-    """Return a page of batches, of one stage or of all.
+    """Return a page of batches.
 
     :param before: only those with a smaller id
     """
     rows = conn.execute(
         f"SELECT {_COLUMNS} {_FROM}"
         " WHERE (%(stage)s::text IS NULL OR b.stage = %(stage)s)"
+        " AND (%(area)s::text IS NULL OR b.stage IN"
+        " (SELECT stage FROM ops.stages WHERE area = %(area)s))"
+        " AND (%(dag_id)s::text IS NULL OR s.dag_id = %(dag_id)s)"
+        " AND (%(again)s::boolean IS NULL OR b.is_repeat = %(again)s)"
         " AND (%(before)s::bigint IS NULL OR b.batch_id < %(before)s)"
         " ORDER BY b.batch_id DESC LIMIT %(limit)s",
-        {"stage": stage, "before": before, "limit": limit + 1},
+        {**vars(wanted), "before": before, "limit": limit + 1},
     ).fetchall()
     found = with_ranges(conn, [Batch(*row) for row in rows[:limit]])
-    stages = conn.execute("SELECT stage FROM ops.stages ORDER BY stage").fetchall()
+    areas: dict[str, str] = dict(
+        conn.execute("SELECT stage, area FROM ops.stages ORDER BY stage").fetchall()
+    )
     return Batches(
-        stage=stage,
-        stages=[name for (name,) in stages],
+        filter=wanted,
+        stages=list(areas),
+        areas=sorted(set(areas.values())),
+        dags=[name for (name,) in conn.execute(_DAGS)],
         batches=found,
         older=found[-1].batch_id if len(rows) > limit else None,
     )

@@ -4,6 +4,7 @@ from palate_cockpit.pages import (
     batches,
     guests,
     help,
+    runs,
     tags,
 )
 
@@ -11,6 +12,7 @@ ALL = (
     batches.pages,
     guests.pages,
     help.pages,
+    runs.pages,
     tags.pages,
     tags.holders,
 )
