@@ -21,6 +21,7 @@ from bench.results import Report
 from bench.services import Services, console, now, running
 from bench.store import stage, staged
 from bench.system import beside as backfilling
+from bench.system import cockpit as cockpits
 from bench.system import growth, latency
 from bench.system import idle as idling
 from bench.system import replica as replicating
@@ -263,6 +264,27 @@ def tags(
     """Print what a changed rule costs that affects very many guests."""
     with _measuring(var, keep) as services:
         tagging.show(tagging.measure(services, guests=guests, things=things))
+
+
+@app.command()
+def cockpit(
+    orders: Annotated[int, typer.Option(min=1, help="Orders in store.")] = _MORE,
+    batches: Annotated[int, typer.Option(min=1, help="In the ledger.")] = 700_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each page.")] = 10,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Measure the cockpit's pages, each as the server answers it. Writes a table."""
+    with _explained(), running(var, keep=keep) as services:
+        report = _report(services)
+        others = machine.OtherLoad(services)
+        report.figures += cockpits.figures(
+            cockpits.measure(
+                services, orders=orders, batches=batches, repetitions=repetitions
+            )
+        )
+        report.about["other load"]["cockpit"] = _load(others.share())
+        _write(report)
 
 
 @app.command()
