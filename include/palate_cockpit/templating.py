@@ -19,6 +19,7 @@ NAVIGATION = (
     ("/batches", "Batches"),
     ("/guests", "Guests"),
     ("/tags", "Tags"),
+    ("/charts", "Charts"),
     (documents.PATH, "Help"),
 )
 STATIC = resources.files("palate_cockpit") / "static"

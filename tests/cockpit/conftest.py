@@ -8,7 +8,7 @@ from fastapi import FastAPI, Header, HTTPException
 from fastapi.testclient import TestClient
 
 from palate.settings import Settings
-from palate_cockpit import Guards, create_app
+from palate_cockpit import Guards, create_app, sessions
 
 # What each role may do beside what the one before it may, as in Airflow.
 ROLES = ("viewer", "user", "editor")
@@ -61,6 +61,12 @@ def as_role(app: FastAPI, role: str | None, user: str = "anna") -> TestClient:
     if role:
         headers["X-Role"] = role
     return TestClient(app, headers=headers, raise_server_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a statement take its time: a test's machine may have much else to do."""
+    monkeypatch.setattr(sessions, "_STATEMENT_TIMEOUT", "30s")
 
 
 @pytest.fixture

@@ -92,7 +92,10 @@ def test_unknown_page_and_wrong_number_are_errors_in_words(viewer: TestClient) -
     assert "before" in answer.text
 
 
-def test_session_reads_only_and_not_for_long(app: FastAPI) -> None:
+def test_session_reads_only_and_not_for_long(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the tests' patience
     for conn in app.state.sessions.read():
         settings = conn.execute(
             "SELECT current_setting('transaction_read_only'),"

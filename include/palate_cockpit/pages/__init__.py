@@ -2,6 +2,7 @@
 
 from palate_cockpit.pages import (
     batches,
+    charts,
     guests,
     help,
     runs,
@@ -10,6 +11,7 @@ from palate_cockpit.pages import (
 
 ALL = (
     batches.pages,
+    charts.pages,
     guests.pages,
     help.pages,
     runs.pages,
