@@ -24,7 +24,7 @@ GRANT INSERT, DELETE ON ops.order_waits, ops.counters_waiting TO palate_loader;
 GRANT UPDATE (filled_dt) ON ops.definitions TO palate_loader;
 GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
 GRANT INSERT ON ops.check_results TO palate_loader;
-GRANT INSERT, UPDATE ON ops.incidents, ops.watch TO palate_loader;
+GRANT INSERT, UPDATE ON ops.incidents, ops.watch, ops.log_minutes TO palate_loader;
 GRANT INSERT, DELETE ON ops.log_ends TO palate_loader;
 GRANT INSERT, UPDATE ON ops.refused_judged TO palate_loader;
 -- These check what they are asked for, and do it with the rights of the owner.

@@ -28,6 +28,7 @@ from palate.cli.rejected import app as rejected_app
 from palate.cli.reload import reload
 from palate.cli.storage import app as storage_app
 from palate.cli.tags import app as tags_app
+from palate.cli.trends import show_trends
 from palate.engine import Caller
 from palate.errors import SettingsError
 from palate.landing import replays
@@ -58,6 +59,7 @@ app.command("reload")(reload)
 app.command("check")(check)
 app.command("reconcile")(reconcile)
 app.command("drop")(drop)
+app.command("trends")(show_trends)
 
 
 @app.callback()

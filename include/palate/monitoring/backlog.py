@@ -50,6 +50,33 @@ class Seen:
     unseen: dict[str, PalateError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LogBacklog:
+    """How far one log is, by the offset of the next message of each.
+
+    ``first`` is where reading began, ``end`` where the broker's log ends, or None where
+    it was not seen; ``in_marts`` is the mart that is furthest behind, without those
+    that are being filled from the history.
+    """
+
+    log: FeedPartition
+    first: int
+    end: int | None
+    staged: int
+    loaded: int
+    in_marts: int
+
+    @property
+    def newest(self) -> int:
+        """Return the broker's end, or what is staged where that is further."""
+        return max(self.staged, self.end or 0)
+
+    @property
+    def lag(self) -> int:
+        """Return how many offsets the marts are behind."""
+        return self.newest - self.in_marts
+
+
 def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
     """Ask the broker for topics, without writing.
 
@@ -91,6 +118,34 @@ def counting_marts(conn: Connection, area: Area) -> dict[str, dict[FeedPartition
         if mart.area == area.name and name not in new
     }
     return found or {area.vault: watermarks(conn, area.vault)}
+
+
+def logs_of(conn: Connection, area: Area, seen: Seen) -> list[LogBacklog]:
+    """Return how far an area's logs are: those it has staged, and those seen.
+
+    :param seen: what was seen of its topics, before: otherwise messages counted
+        meanwhile would seem to wait
+    """
+    staged: dict[FeedPartition, int] = {}
+    for stage in area.upstream:
+        staged |= watermarks(conn, stage)
+    loaded = watermarks(conn, area.vault)
+    marts = counting_marts(conn, area).values()
+    found = []
+    for log in sorted(staged.keys() | seen.logs.keys()):
+        ends = seen.logs.get(log)
+        first = ends.first if ends else 0
+        found.append(
+            LogBacklog(
+                log=log,
+                first=first,
+                end=ends.high if ends else None,
+                staged=staged.get(log, first),
+                loaded=loaded.get(log, 0),
+                in_marts=min(mart.get(log, first) for mart in marts),
+            )
+        )
+    return found
 
 
 def stopped_logs(conn: Connection) -> dict[str, str]:

@@ -13,8 +13,8 @@ from palate.database import Connection
 from palate.errors import PalateError
 from palate.incidents import Kind
 from palate.marts import load_marts
-from palate.monitoring import backlog
-from palate.monitoring.backlog import Seen
+from palate.monitoring import backlog, log_minutes
+from palate.monitoring.backlog import LogBacklog, Seen
 from palate.positions import FeedPartition, watermarks
 from palate.settings import Settings
 from palate.sources import Area, catalog
@@ -50,39 +50,45 @@ class Freshness:
         )
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What the watch saw: how far the logs of each area are, by its name.
+
+    ``unseen`` says of topics, or partitions, why they were not seen: what waits there
+    is unknown.
+    """
+
+    logs: dict[str, list[LogBacklog]]
+    unseen: dict[str, PalateError]
+
+
 def promised(settings: Settings, area: Area) -> float:
     """Return within how many seconds an area's messages are to be in its marts."""
     return area.freshness_seconds or settings.palate_freshness_seconds
 
 
-def observe(
-    conn: Connection, reader: Reader, settings: Settings
-) -> dict[str, PalateError]:
-    """Record where the logs end; open or end each area's incident.
-
-    Return why topics, or partitions, were not seen: what waits there is unknown.
+def observe(conn: Connection, reader: Reader, settings: Settings) -> Observed:
+    """Record where the logs end and how far they are; keep each area's incident.
 
     :raises PalateError: if the broker does not answer
     """
-    logs: list[tuple[FeedPartition, int, int]] = []
-    all_seen = {}
+    logs: dict[str, list[LogBacklog]] = {}
+    all_seen: dict[Area, Seen] = {}
+    unseen: dict[str, PalateError] = {}
     for area in catalog.areas(settings):
-        # The broker first: otherwise messages counted meanwhile would seem to wait.
         seen = backlog.measure(conn, reader, catalog.topics(settings, area))
-        marts = backlog.counting_marts(conn, area).values()
-        logs += [
-            (log, ends.high, min(marks.get(log, ends.first) for marks in marts))
-            for log, ends in seen.logs.items()
+        logs[area.name] = [
+            one for one in backlog.logs_of(conn, area, seen) if one.end is not None
         ]
         all_seen[area] = seen
-    unseen = {
-        name: error for seen in all_seen.values() for name, error in seen.unseen.items()
-    }
+        unseen |= seen.unseen
+    flat = [one for found in logs.values() for one in found]
     with conn.transaction():
-        _note(conn, logs, {name.partition("[")[0] for name in unseen})
+        _note(conn, flat, {name.partition("[")[0] for name in unseen})
+        log_minutes.keep(conn, flat)
         for area, seen in all_seen.items():
             _keep_incident(conn, settings, area, seen)
-    return unseen
+    return Observed(logs, unseen)
 
 
 def _keep_incident(
@@ -128,16 +134,14 @@ def assess(conn: Connection, settings: Settings, area: Area) -> Freshness:
     )
 
 
-def _note(
-    conn: Connection, logs: list[tuple[FeedPartition, int, int]], unseen: set[str]
-) -> None:
+def _note(conn: Connection, logs: list[LogBacklog], unseen: set[str]) -> None:
     columns = {
         "unseen": sorted(unseen),
-        "topics": [log.topic for log, _, _ in logs],
-        "epochs": [log.epoch for log, _, _ in logs],
-        "partitions": [log.partition for log, _, _ in logs],
-        "ends": [end for _, end, _ in logs],
-        "reached": [reached for _, _, reached in logs],
+        "topics": [one.log.topic for one in logs],
+        "epochs": [one.log.epoch for one in logs],
+        "partitions": [one.log.partition for one in logs],
+        "ends": [one.end for one in logs],
+        "reached": [one.in_marts for one in logs],
     }
     now = (
         "unnest(%(topics)s::text[], %(epochs)s::integer[], %(partitions)s::integer[],"

@@ -75,7 +75,7 @@ class Watch:
                 self._reader = self._opened.enter_context(
                     kafka_reader.open_reader(self._settings)
                 )
-            unseen = freshness.observe(conn, self._reader, self._settings)
+            seen = freshness.observe(conn, self._reader, self._settings)
         except PalateError as error:
             self._opened.close()
             self._reader = None
@@ -83,7 +83,7 @@ class Watch:
                 incidents.begin(conn, Kind.WATCH, _KAFKA, _not_seen(error))
         else:
             self._blind_since.pop(_KAFKA, None)
-            self._note_unseen(conn, unseen)
+            self._note_unseen(conn, seen.unseen)
 
     def _note_unseen(self, conn: Connection, unseen: dict[str, PalateError]) -> None:
         names = {_KAFKA, *catalog.all_topics(self._settings), *self._unseen}

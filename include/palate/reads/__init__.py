@@ -1,5 +1,14 @@
 """What people see: read models, which write nothing."""
 
-from palate.reads import charts, entry, guests, ledger, refused, status, storage
+from palate.reads import charts, entry, guests, ledger, refused, status, storage, trends
 
-__all__ = ["charts", "entry", "guests", "ledger", "refused", "status", "storage"]
+__all__ = [
+    "charts",
+    "entry",
+    "guests",
+    "ledger",
+    "refused",
+    "status",
+    "storage",
+    "trends",
+]

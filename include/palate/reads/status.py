@@ -278,30 +278,22 @@ def _logs_of(
     seen: backlog.Seen,
     is_watched: bool,
 ) -> Iterator[LogStatus]:
-    staged: dict[FeedPartition, int] = {}
-    for stage in area.upstream:
-        staged |= watermarks(conn, stage)
-    loaded = watermarks(conn, area.vault)
     marts = {
         name: watermarks(conn, mart.stage)
         for name, mart in load_marts().items()
         if mart.area == area.name
     }
-    counting = backlog.counting_marts(conn, area).values()
     stopped = backlog.stopped_logs(conn)
     topics = catalog.topics(settings, area)
     read = {log: ends for log, ends in seen.logs.items() if log.topic in topics}
-    for log in sorted(staged.keys() | read.keys()):
-        ends = read.get(log)
-        first = ends.first if ends else 0
-        done = staged.get(log, first)
-        behind = min(mart.get(log, first) for mart in counting)
-        lag = max(done, ends.high if ends else 0) - behind
+    for found in backlog.logs_of(conn, area, backlog.Seen(read)):
+        log, ends = found.log, read.get(found.log)
         age = None
-        if lag:
-            since = _since(conn, log, behind, done, is_watched)
+        if found.lag:
+            since = _since(conn, found, is_watched)
             if since is None and reader and ends:
-                since = _sent(reader, log, max(done, behind), ends.end)
+                start = max(found.staged, found.in_marts)
+                since = _sent(reader, log, start, ends.end)
             if since:
                 age = round((datetime.now(UTC) - since).total_seconds(), 1)
         yield LogStatus(
@@ -309,14 +301,14 @@ def _logs_of(
             topic=log.topic,
             epoch=log.epoch,
             partition=log.partition,
-            end_offset=ends.high if ends else None,
-            staged=done,
-            loaded=loaded.get(log, 0),
+            end_offset=found.end,
+            staged=found.staged,
+            loaded=found.loaded,
             marts={name: mart.get(log, 0) for name, mart in marts.items()},
-            lag=lag,
+            lag=found.lag,
             oldest_waiting_seconds=age,
             open_transaction=ends.open_transaction if ends else None,
-            why_stopped=stopped.get(str(log)) or _gap(log, done, ends),
+            why_stopped=stopped.get(str(log)) or _gap(log, found.staged, ends),
         )
 
 
@@ -335,13 +327,14 @@ def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | N
 
 
 def _since(
-    conn: Connection, log: FeedPartition, behind: int, done: int, is_watched: bool
+    conn: Connection, found: backlog.LogBacklog, is_watched: bool
 ) -> datetime | None:
     """Return since when a log is known to have something waiting.
 
     The watch saw it arrive; otherwise it was staged then. What is waiting on the broker
     has only its senders' times.
     """
+    log, behind = found.log, found.in_marts
     place = (log.topic, log.epoch, log.partition, behind)
     seen = None
     if is_watched:
@@ -350,7 +343,9 @@ def _since(
             " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s",
             place,
         ).fetchone() or (None,)
-    (staged,) = messages.oldest(conn, "staged_dt", Range(log, behind, done)) or (None,)
+    (staged,) = messages.oldest(
+        conn, "staged_dt", Range(log, behind, found.staged)
+    ) or (None,)
     return min((dt for dt in (seen, staged) if dt), default=None)
 
 

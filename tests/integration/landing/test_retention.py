@@ -582,6 +582,7 @@ class TestPrune:
             "ops.check_results": 0,
             "ops.rebuilds": 0,
             "ops.incidents": 0,
+            "ops.log_minutes": 0,
         }
         marks = watermarks(conn, FOOD.vault)
         assert marks == {LOG: 5, FeedPartition("replays", 0, 0): 1}
@@ -609,6 +610,21 @@ class TestPrune:
         outcome = load(settings, "old")["vault"]
         assert (outcome.batches, outcome.ranges) == (0, {})
         assert _everything(conn) == before
+
+    def test_keeps_minutes_of_logs_for_eight_days(
+        self, settings: Settings, conn: Connection
+    ) -> None:
+        conn.execute(
+            "INSERT INTO ops.log_minutes SELECT now() - n * interval '1 day', 't', 0,"
+            " 0, now(), 0, 0, 0, 0, 0 FROM generate_series(6, 10) AS n"
+        )
+
+        done = retention.retain(settings, caller("retain"))
+
+        # At eight days sharp the row is gone by the time of the query.
+        assert done.pruned["ops.log_minutes"] == 3
+        (left,) = conn.execute("SELECT count(*) FROM ops.log_minutes").fetchone() or ()
+        assert left == 2
 
     def test_is_not_for_the_last_week(self, conn: Connection) -> None:
         with pytest.raises(InvalidParameterValue):

@@ -20,6 +20,7 @@ from palate.landing.refusals import Selection
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
+from palate.monitoring.watch import Watch
 from palate.pipelines import look_up_all, run_pipeline
 from palate.positions.ranges import FeedPartition, Range
 from palate.reads.status import status
@@ -87,6 +88,9 @@ def test_tasks_do_all_their_work(
     connection.execute("DELETE FROM dds.s_user_names")
     assert rebuild.compare(tasks, caller("rebuild")).differing == 1
     rebuild.swap(tasks, caller("rebuild"), is_approved=True)
+
+    Watch(tasks, lambda _: None).once()
+    assert connection.execute("SELECT sum(mart_offset) FROM ops.log_minutes").fetchone()
 
     found = status(tasks)
     assert (found.refused, found.dismissed, found.problems) == ({}, 1, [])
@@ -197,6 +201,7 @@ def test_reader_changes_nothing_by_a_function(
         "dds.h_user",
         "stg.rejected_messages",
         "ops.batches",
+        "ops.log_minutes",
     ],
 )
 def test_reader_reads_and_writes_nothing(reader: Connection, table: str) -> None:
