@@ -32,8 +32,12 @@ class Checkout:
 
     def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the copy's command."""
+        return self.python("from palate.cli.app import app; app()", *arguments)
+
+    def python(self, code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run code that imports the copy."""
         return subprocess.run(
-            [sys.executable, "-c", "from palate.cli.app import app; app()", *arguments],
+            [sys.executable, "-c", code, *arguments],
             env={
                 **os.environ,
                 **environment_of(self.settings),

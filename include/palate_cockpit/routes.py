@@ -49,6 +49,18 @@ class Pages:
                     response_class=HTMLResponse,
                     response_model=None,
                 )(_as_html(function, template))
+
+            self._adding.append(to)
+            return self.facts(path)(function)
+
+        return add
+
+    def facts(self, path: str) -> Callable[[_Function], _Function]:
+        """Give what the function returns as JSON, without a page."""
+
+        def add(function: _Function) -> _Function:
+            def to(router: APIRouter, guards: Guards) -> None:
+                guarded = [Depends(guards[self._guard])]
                 router.get(API + path, dependencies=guarded, response_model=None)(
                     _as_json(function)
                 )

@@ -11,11 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from palate.counted import duration
 from palate.text import escape_controls
 from palate_cockpit import documents
 
 # The pages that every page leads to.
 NAVIGATION = (
+    ("/", "Overview"),
     ("/batches", "Batches"),
     ("/guests", "Guests"),
     ("/tags", "Tags"),
@@ -75,21 +77,6 @@ def runbook(context: Context, sentence: str) -> Markup:
 def number(value: float) -> Markup:
     """Return a number with its thousands apart, such as ``12 300``."""
     return Markup(f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as a person says them: ``4.2 s``, ``3 min 20 s``, ``2 d 4 h``."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    left = round(seconds)
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {unit}")
-    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
 
 
 def utc(value: datetime) -> str:

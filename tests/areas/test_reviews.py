@@ -13,6 +13,21 @@ from tests.areas.reviews import corpus, messages, truth, warehouse
 from tests.areas.town import Town
 from tests.model.history import Message
 
+# One look of the watch; and what the overview shows.
+_WATCH = """
+from palate.monitoring.watch import Watch
+from palate.settings import load_settings
+Watch(load_settings(), print).once()
+"""
+_OVERVIEW = """
+from fastapi.testclient import TestClient
+from palate.settings import load_settings
+from palate_cockpit import Guards, create_app
+def anybody(): pass
+guards = Guards(*[anybody] * 5, lambda event: anybody)
+print(TestClient(create_app(guards, load_settings)).get("/api/v1/").text)
+"""
+
 
 def test_area_is_loaded_beside_the_other_one(town: Town) -> None:
     town.order(1, 2)
@@ -215,6 +230,27 @@ def test_area_that_is_left_out_is_not_read(
 
     town.palate("run")
     town.assert_true(sent)
+
+
+def test_overview_has_a_row_for_each_area_that_is_on(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.order(1)
+    sent = town.told(seed=15)
+    town.send(sent)
+    town.python(_WATCH)
+    food, reviews = json.loads(town.python(_OVERVIEW))["areas"]
+    assert (food["area"], food["dag"]) == ("food", "orders_stream")
+    assert (reviews["area"], reviews["dag"]) == ("reviews", "reviews_stream")
+    assert [one["name"] for one in reviews["steps"]] == ["STG", "Vault", "Marts"]
+    assert [one["waits"][0]["number"] for one in food["steps"][:2]] == [1, 0]
+    assert reviews["steps"][0]["waits"][0]["number"] == len(sent)
+    assert reviews["steps"][0]["stages"] == ["reviews/drain"]
+    assert [one["topic"] for one in reviews["topics"]] == [town.reviews]
+
+    monkeypatch.setenv("PALATE_AREAS", "food")
+    (alone,) = json.loads(town.python(_OVERVIEW))["areas"]
+    assert alone["area"] == "food"
 
 
 def test_area_has_a_dag_of_its_own(town: Town) -> None:

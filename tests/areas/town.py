@@ -64,6 +64,12 @@ class Town:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def python(self, code: str) -> str:
+        """Run code that imports the program; return what it printed."""
+        done = self.checkout.python(code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what the warehouse answers."""
         return self.conn.execute(query).fetchall()

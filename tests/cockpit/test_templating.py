@@ -2,29 +2,12 @@
 
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
 from palate_cockpit import templating
 
 _TEMPLATES = templating.make_templates().env
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0, "0.0 s"),
-        (4.24, "4.2 s"),
-        (59.6, "1 min"),
-        (200, "3 min 20 s"),
-        (3_600, "1 h"),
-        (187_200, "2 d 4 h"),
-        (None, "unknown"),
-    ],
-)
-def test_duration_is_said_as_a_person_does(seconds: float | None, said: str) -> None:
-    assert templating.duration(seconds) == said
 
 
 def test_time_is_said_in_utc_whatever_its_zone() -> None:

@@ -105,6 +105,22 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
     return seen
 
 
+def noted(conn: Connection, topics: Iterable[str]) -> Seen:
+    """Return where the logs of topics end that are ahead, as the watch noted it.
+
+    Nobody is asked: what has come since, what is gone, and what a transaction hides is
+    unknown.
+    """
+    rows = conn.execute(
+        "SELECT topic, epoch, kafka_partition, max(end_offset) FROM ops.log_ends"
+        " WHERE topic = ANY(%s) GROUP BY topic, epoch, kafka_partition",
+        (list(topics),),
+    )
+    return Seen(
+        {FeedPartition(*log): LogEnds(0, 0, end, end) for *log, end in rows.fetchall()}
+    )
+
+
 def counting_marts(conn: Connection, area: Area) -> dict[str, dict[FeedPartition, int]]:
     """Return the watermarks of each mart that a message of an area has to reach.
 

@@ -1,12 +1,23 @@
 """What people see: read models, which write nothing."""
 
-from palate.reads import charts, entry, guests, ledger, refused, status, storage, trends
+from palate.reads import (
+    charts,
+    entry,
+    guests,
+    ledger,
+    overview,
+    refused,
+    status,
+    storage,
+    trends,
+)
 
 __all__ = [
     "charts",
     "entry",
     "guests",
     "ledger",
+    "overview",
     "refused",
     "status",
     "storage",

@@ -14,11 +14,13 @@ from palate.landing import gaps
 from palate.marts import load_marts
 from palate.monitoring import Freshness, alarms, backlog, freshness
 from palate.positions import FeedPartition, Range, messages, watermarks
+from palate.reads.queues import queues
 from palate.settings import Settings
 from palate.sources import Area, catalog
 from palate.tables import initial_load, removal
 from palate.vault import load_vault
 
+_OUTLETS = ("tags", "orders", "counters")
 # Kafka keeps messages this long by default: an older time is hardly the arrival.
 _LONGEST_BELIEVED = timedelta(days=7)
 
@@ -55,13 +57,14 @@ class Status:
     ``refused`` counts by reason, without dismissed messages; ``waiting_tags`` the pairs
     of guest and tag to be evaluated; ``unpublished`` the guests and orders that wait to
     be published, by outlet; ``filling`` the new tables without the whole history;
-    ``promises`` the freshness of each area that is on.
+    ``promises`` the freshness of each area that is on. ``cut`` and ``dismissed`` are
+    those of ``queues``.
     """
 
     at: datetime
     logs: list[LogStatus]
     refused: dict[str, int]
-    dismissed: int
+    dismissed: int | None
     waiting_ids: int
     waiting_tags: int
     unpublished: dict[str, int]
@@ -69,6 +72,7 @@ class Status:
     last_batches: list[dict[str, Any]]
     filling: list[initial_load.InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    cut: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; times are ISO 8601 in UTC."""
@@ -109,72 +113,63 @@ def status(settings: Settings) -> Status:
     """
     problems = kafka_reader.missing_codecs()
     with connect(settings) as conn:
-        areas = catalog.areas(settings)
-        promises = [freshness.assess(conn, settings, area) for area in areas]
-        is_watched = promises[0].is_watched
-        problems += [str(incident) for incident in open_incidents(conn)]
-        problems += _alarms_held_up(conn, promises[0])
-        if found := _rebuild_under_way(conn):
-            problems.append(found)
-        defined = {*load_marts(), *load_vault().tables}
-        problems += map(removal.sentence, removal.without_definition(conn, defined))
-        new_tables = [
-            item for item in initial_load.pending(conn) if item.name in defined
-        ]
+        found = known(conn, settings)
+        problems += found.problems
         try:
             with kafka_reader.open_reader(settings) as reader:
                 seen = backlog.measure(conn, reader, catalog.all_topics(settings))
+                is_watched = freshness.is_watched(conn)
                 logs = _logs(conn, settings, reader, seen, is_watched)
         except PalateError as error:
-            problems.append(str(error))
-            seen = backlog.Seen()
-            logs = _logs(conn, settings, None, seen, is_watched)
+            return replace(found, problems=[*problems, str(error)])
         problems += _blocking(seen, logs, problems)
-        refused = conn.execute(
-            "SELECT reason, count(*) FROM stg.rejected_messages"
-            " WHERE dismissed_dt IS NULL GROUP BY reason ORDER BY reason"
-        ).fetchall()
-        dismissed = conn.execute(
-            "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
-        ).fetchone()
-        waiting = conn.execute("SELECT count(*) FROM ops.dictionary_lookups").fetchone()
-        waiting_tags = conn.execute("SELECT count(*) FROM ops.tags_waiting").fetchone()
-        unpublished = conn.execute(
-            "SELECT 'tags', count(*) FROM ops.tag_outbox"
-            " UNION ALL SELECT 'orders', count(DISTINCT order_id) FROM ops.order_waits"
-            " UNION ALL SELECT 'counters', count(DISTINCT user_id)"
-            " FROM ops.counters_waiting"
-        ).fetchall()
-        batches = conn.execute(
-            "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id,"
-            " s.run_id, b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
-            " USING (stage_run_id) ORDER BY b.batch_id DESC LIMIT 8"
-        ).fetchall()
-    names = (
-        "batch_id",
-        "stage",
-        "committed_dt",
-        "is_repeat",
-        "dag_id",
-        "run_id",
-        "counts",
-    )
+        promises = _promises(conn, settings, logs)
+    return replace(found, logs=logs, promises=promises, problems=problems)
+
+
+def known(conn: Connection, settings: Settings, most: int | None = None) -> Status:
+    """Return what PostgreSQL knows; a log ends where the watch saw it end last.
+
+    :param most: count the queues no further
+    """
+    seen = backlog.noted(conn, catalog.all_topics(settings))
+    logs = _logs(conn, settings, None, seen, freshness.is_watched(conn))
+    promises = _promises(conn, settings, logs)
+    problems = [str(incident) for incident in open_incidents(conn)]
+    problems += _alarms_held_up(conn, promises[0])
+    if found := _rebuild_under_way(conn):
+        problems.append(found)
+    defined = {*load_marts(), *load_vault().tables}
+    problems += map(removal.sentence, removal.without_definition(conn, defined))
+    waits = queues(conn, most)
     return Status(
         at=datetime.now(UTC),
         logs=logs,
-        refused=dict(refused),
-        dismissed=dismissed[0] if dismissed else 0,
-        waiting_ids=waiting[0] if waiting else 0,
-        waiting_tags=waiting_tags[0] if waiting_tags else 0,
-        unpublished=dict(unpublished),
-        promises=[_freshness(promise, logs) for promise in promises],
-        last_batches=[
-            dict(zip(names, row, strict=True)) | {"committed_dt": row[2].isoformat()}
-            for row in batches
-        ],
-        filling=new_tables,
+        refused=waits.refused,
+        dismissed=waits.dismissed,
+        waiting_ids=waits.waiting["ids"],
+        waiting_tags=waits.waiting["evaluations"],
+        unpublished={name: waits.waiting[name] for name in _OUTLETS},
+        promises=promises,
+        last_batches=_last_batches(conn),
+        filling=[item for item in initial_load.pending(conn) if item.name in defined],
         problems=problems,
+        cut=waits.cut,
     )
+
+
+def _last_batches(conn: Connection) -> list[dict[str, Any]]:
+    names = ("batch_id", "stage", "committed_dt", "is_repeat", "dag_id", "run_id")
+    rows = conn.execute(
+        "SELECT b.batch_id, b.stage, b.committed_dt, b.is_repeat, s.dag_id,"
+        " s.run_id, b.counts FROM ops.batches AS b INNER JOIN ops.stage_runs AS s"
+        " USING (stage_run_id) ORDER BY b.batch_id DESC LIMIT 8"
+    ).fetchall()
+    return [
+        dict(zip((*names, "counts"), row, strict=True))
+        | {"committed_dt": row[2].isoformat()}
+        for row in rows
+    ]
 
 
 def _rebuild_under_way(conn: Connection) -> str | None:
@@ -226,6 +221,16 @@ def _badness(promise: Freshness) -> tuple[bool, float]:
     return not promise.is_kept, (
         promise.waiting_seconds or 0
     ) / promise.promised_seconds
+
+
+def _promises(
+    conn: Connection, settings: Settings, logs: list[LogStatus]
+) -> list[Freshness]:
+    """Return the promise of each area that is on, in their order."""
+    return [
+        _freshness(freshness.assess(conn, settings, area), logs)
+        for area in catalog.areas(settings)
+    ]
 
 
 def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
@@ -308,7 +313,8 @@ def _logs_of(
             lag=found.lag,
             oldest_waiting_seconds=age,
             open_transaction=ends.open_transaction if ends else None,
-            why_stopped=stopped.get(str(log)) or _gap(log, found.staged, ends),
+            why_stopped=stopped.get(str(log))
+            or (_gap(log, found.staged, ends) if reader else None),
         )
 
 

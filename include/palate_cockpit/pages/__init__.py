@@ -5,11 +5,13 @@ from palate_cockpit.pages import (
     charts,
     guests,
     help,
+    overview,
     runs,
     tags,
 )
 
 ALL = (
+    overview.pages,
     batches.pages,
     charts.pages,
     guests.pages,
