@@ -6,10 +6,11 @@ form is a mapping with all its fields, an empty one as None.
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from palate.database import connect
+from palate.database import Connection, connect
 from palate.decisions import check_known
 from palate.engine import plans
 from palate.errors import RequestError
@@ -23,6 +24,9 @@ WEEK = timedelta(days=7)
 
 _MOST_NUMBER = 2**31 - 1
 _MOST_OFFSET = 2**63 - 2
+_POSITIONS = re.compile(
+    r"([A-Za-z0-9._-]{1,249})/([0-9]{1,10})/([0-9]{1,10})\s*:\s*(.+)", re.DOTALL
+)
 _OFFSETS = re.compile(r"([0-9]{1,19})(?:\s*\.\.\s*([0-9]{1,19}))?")
 
 
@@ -82,12 +86,14 @@ def check_rebuild(form: Mapping[str, Any]) -> None:
 
 def selection(
     settings: Settings,
+    conn: Connection | None = None,
     *,
     reasons: Iterable[str] = (),
     topic: str | None = None,
     epoch: int | None = None,
     partition: int | None = None,
     offset: str | int | None = None,
+    positions: str | None = None,
     start: str | None = None,
     end: str | None = None,
     time: refusals.Time = refusals.Time.BROKER,
@@ -96,7 +102,10 @@ def selection(
 ) -> refusals.Selection:
     """Return which refused messages are meant.
 
+    :param conn: a session that is open; by default one is opened where it is needed
     :param offset: ``160``, or ``160, 170..180``
+    :param positions: ``orders/0/2: 160, 170..180; orders/0/3: 7``, which are topic,
+        epoch and partition before the offsets
     :param names: the names of start and end in the request
     :raises RequestError: if there is no such reason or log, or the times make no sense
     """
@@ -106,7 +115,12 @@ def selection(
         if number is not None and not 0 <= number <= _MOST_NUMBER:
             message = f"There is no {what} {number}."
             raise RequestError(message)
-    _check_log(settings, topic, epoch, partition)
+    found = _positions(positions or "")
+    if found or topic or epoch is not None or partition is not None:
+        logs = _known_logs(settings, conn)
+        _check_log(logs, settings, topic, epoch, partition)
+        for log in found:
+            check_known("log", _name(log), map(_name, logs))
     since = moment(start, names[0]) if start else None
     to = moment(end, names[1]) if end else None
     if since and to:
@@ -117,6 +131,7 @@ def selection(
         epoch=epoch,
         partition=partition,
         offsets=() if offset is None or offset == "" else _offsets(str(offset)),
+        positions=tuple(found.items()),
         start=since,
         end=to,
         time=time,
@@ -132,21 +147,27 @@ def _check_order(start: datetime, end: datetime, names: tuple[str, str]) -> None
         raise RequestError(message)
 
 
-def _check_log(
-    settings: Settings, topic: str | None, epoch: int | None, partition: int | None
-) -> None:
-    """Refuse a log that no message ever came from; those of former topics are known."""
-    if not topic and epoch is None and partition is None:
-        return
-    with connect(settings) as conn:
-        logs = [
+def _known_logs(settings: Settings, conn: Connection | None) -> list[FeedPartition]:
+    """Return the logs that messages came from, those of former topics too."""
+    with nullcontext(conn) if conn else connect(settings) as session:
+        return [
             FeedPartition(*row)
-            for row in conn.execute(
+            for row in session.execute(
                 "SELECT topic, epoch, kafka_partition FROM ops.watermarks"
                 " WHERE stage = ANY(%s) ORDER BY topic, epoch, kafka_partition",
                 ([area.drain for area in catalog.areas(settings)],),
             )
         ]
+
+
+def _check_log(
+    logs: list[FeedPartition],
+    settings: Settings,
+    topic: str | None,
+    epoch: int | None,
+    partition: int | None,
+) -> None:
+    """Refuse a log that no message ever came from."""
     if topic:
         known = {*catalog.all_topics(settings), *(log.topic for log in logs)}
         check_known("topic", topic, sorted(known))
@@ -158,7 +179,31 @@ def _check_log(
         check_known("partition", partition, sorted({log.partition for log in logs}))
 
 
-def _offsets(text: str) -> tuple[tuple[int, int], ...]:
+def _positions(text: str) -> dict[FeedPartition, refusals.Offsets]:
+    """Return the offsets of each log in a text; a log may stand there several times."""
+    found: dict[FeedPartition, refusals.Offsets] = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        match = _POSITIONS.fullmatch(part)
+        if not match or max(int(match[2]), int(match[3])) > _MOST_NUMBER:
+            message = (
+                f"{part!r} is no position. Write topic/epoch/partition and the offsets "
+                "there, such as orders/0/2: 160, 170..180; several are parted by"
+                " semicolons."
+            )
+            raise RequestError(message)
+        log = FeedPartition(match[1], int(match[2]), int(match[3]))
+        found[log] = (*found.get(log, ()), *_offsets(match[4]))
+    if text.strip() and not found:
+        message = f"{text!r} names no position."
+        raise RequestError(message)
+    return found
+
+
+def _name(log: FeedPartition) -> str:
+    return f"{log.topic}/{log.epoch}/{log.partition}"
+
+
+def _offsets(text: str) -> refusals.Offsets:
     found = []
     for part in text.split(","):
         match = _OFFSETS.fullmatch(part.strip())

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_HEX_WIDTH = 16
 _INDENT = "  "
 # A JSON escape: the pair of a character beyond 16 bits, any other \u, any other.
 _ESCAPE = re.compile(
@@ -37,6 +38,16 @@ def pretty(message: bytes | None) -> str:
     if text.lstrip()[:1] in ("{", "["):
         return _indented(text)
     return escape_controls(text)
+
+
+def hex_lines(message: bytes) -> str:
+    """Return bytes as lines of 16: position, the bytes in hex, and what is ASCII."""
+    lines = []
+    for start in range(0, len(message), _HEX_WIDTH):
+        part = message[start : start + _HEX_WIDTH]
+        shown = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in part)
+        lines.append(f"{start:06x}  {part.hex(' '):<{3 * _HEX_WIDTH - 1}}  {shown}")
+    return "\n".join(lines)
 
 
 def escape_controls(text: str) -> str:

@@ -32,6 +32,7 @@ pytestmark = [
         ("dictionaries_sync", "dictionaries", {"all": True}, "'all'. It has none."),
         ("rejected_replay", "replay", {"reasons": ["x"]}, "no reason x. There are: "),
         ("rejected_replay", "replay", {"offset": 160}, "at offset 160: none"),
+        ("rejected_replay", "replay", {"positions": "x/0/0: 5"}, "no log x/0/0. There"),
         ("orders_history_reload", "choose_mode", {"to": "2026-13-45"}, "To is '2026-"),
         (
             "orders_history_reload",

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from psycopg import Connection
 
 from palate.landing.refusals import Selection
+from palate.positions import FeedPartition
 from palate.reads import refused
 from palate.settings import Settings
 from palate_airflow.forms.replay import selected
@@ -53,6 +54,7 @@ def test_filled_form_narrows(
         "topic": "orders",
         "partition": 2,
         "offset": "160, 170..180",
+        "positions": "orders/0/2: 160, 170..180; orders/0/2: 7",
         "from": "2023-08-12T03:00:00+03:00",
         "to": "2023-08-13T00:00:00",
         "limit": 5,
@@ -63,6 +65,7 @@ def test_filled_form_narrows(
         topic="orders",
         partition=2,
         offsets=((160, 160), (170, 180)),
+        positions=((FeedPartition("orders", 0, 2), ((160, 160), (170, 180), (7, 7))),),
         start=datetime(2023, 8, 12, tzinfo=UTC),
         end=datetime(2023, 8, 13, tzinfo=UTC),
         limit=5,
@@ -87,7 +90,7 @@ def test_run_loads_what_a_mended_setting_accepts(
     run = dag.test(run_conf={"reasons": ["wrong_shape"], "topic": topic, "limit": 2})
 
     assert run.state == "success"
-    assert refused.count(warehouse, Selection()) == {"wrong_shape": 1}
+    assert refused.count(connection, Selection()) == {"wrong_shape": 1}
     assert connection.execute(
         "SELECT sum(order_cnt) FROM cdm.user_product_counters"
     ).fetchone() == (4,)  # two dishes in each of two orders

@@ -1,7 +1,6 @@
 """The command ``palate rejected``: refused messages, and their replay."""
 
 import inspect
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import wraps
@@ -20,6 +19,7 @@ from palate.cli.output import (
     print_table,
 )
 from palate.counted import counted
+from palate.database import connect
 from palate.decisions import current_user, required_text
 from palate.engine import Caller
 from palate.errors import NotFoundError, RequestError
@@ -55,6 +55,10 @@ def _asked(
     epoch: Annotated[
         int | None, typer.Option(help="Only this epoch of the topic.")
     ] = None,
+    positions: Annotated[
+        str | None,
+        typer.Option(help="Only these, such as 'orders/0/2: 160, 170..180'."),
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--from", help="From then on, such as 2026-01-31.")
     ] = None,
@@ -71,6 +75,7 @@ def _asked(
         topic=topic,
         partition=partition,
         offset=offset,
+        positions=positions,
         epoch=epoch,
         start=start,
         end=end,
@@ -107,18 +112,19 @@ def list_messages(
     as_json: AsJson = False,
 ) -> None:
     """List refused messages, with the counts by reason of all that match."""
-    selection = replace(selection, with_dismissed=dismissed, limit=limit)
-    settings = load_settings()
-    counts = refused.count(settings, selection)
-    found = refused.find(settings, selection)
+    selection = replace(selection, with_dismissed=dismissed)
+    with connect(load_settings()) as conn:
+        found = refused.page(conn, selection, limit=limit)
     if as_json:
-        print_json({"counts": counts, "messages": [asdict(item) for item in found]})
+        print_json(asdict(found))
         return
     rows_shown = []
-    for item in found:
+    for item in found.messages:
         detail = item.detail
         if item.dismissed_dt:
             detail += f" (dismissed by {item.dismissed_by}: {item.dismissed_why})"
+        if item.is_queued:
+            detail += " (a replay of it waits)"
         epoch_text = f" epoch {item.epoch}" if item.epoch else ""
         rows_shown.append(
             [
@@ -130,13 +136,13 @@ def list_messages(
                 detail,
             ]
         )
-    if found:
+    if found.messages:
         heads = ("topic", "partition", "offset", "broker time", "reason", "detail")
         print_table(heads, rows_shown)
-    total = sum(counts.values())
-    shown = f", {len(found)} of them shown" if len(found) < total else ""
-    out.print(f"{total} refused{shown}: {_listed(counts)}.")
-    if own := counts.get("own_message"):
+    total, listed = found.total.number, len(found.messages)
+    shown = f", {listed} of them shown" if listed < total else ""
+    out.print(f"{total} refused{shown}: {_listed(found.counts)}.")
+    if own := found.counts.get("own_message"):
         out.print(replays.describe_own(own))
 
 
@@ -152,9 +158,10 @@ def show(
     """Show one refused message: why, and its original bytes."""
     with exit_on_error():
         log = FeedPartition(topic, epoch, partition)
-        content = refused.show(load_settings(), log, offset)
+        with connect(load_settings()) as conn:
+            content = refused.show(conn, log, offset)
         if as_json:
-            print_json(_plain_content(content))
+            print_json(content.as_dict())
             return
         item = content.rejected
         broker = f"{item.broker_dt:%F %T} UTC" if item.broker_dt else "unknown"
@@ -167,6 +174,7 @@ def show(
                 f"dismissed {item.dismissed_dt:%F %T} UTC by {item.dismissed_by}:"
                 f" {item.dismissed_why}"
             )
+        lines += [_replayed(one) for one in content.replays]
         if content.key is not None:
             lines.append(f"key: {pretty(content.key)}")
         if content.headers is not None:
@@ -206,7 +214,8 @@ def replay(
     for outcome in follow_replays(settings):
         print_outcome(outcome, as_json)
     if queued.counts["queued"] and not as_json:
-        left = refused.still_refused(settings, queued.as_ranges())
+        with connect(settings) as conn:
+            left = refused.still_refused(conn, queued.as_ranges())
         loaded = queued.counts["queued"] - sum(left.values())
         out.print(f"Accepted now: {loaded}. Refused: {_listed(left)}.")
 
@@ -223,17 +232,17 @@ def dismiss(
 ) -> None:
     """Dismiss refused messages; they stay, and are counted apart."""
     _check_meant(selection, everything)
-    number = replays.dismiss(
+    done = replays.dismiss(
         load_settings(),
         replace(selection, limit=limit),
         who or current_user(),
         required_text(why, "--why"),
     )
     if as_json:
-        print_json({"dismissed": number})
+        print_json({"dismissed": done.number})
     else:
-        out.print(f"Dismissed {counted(number, 'refused message')}.")
-    if not number:
+        out.print(f"Dismissed {counted(done.number, 'refused message')}.")
+    if not done.number:
         message = (
             "No refused message matches, or they are dismissed already. `palate "
             "rejected list` shows what there is."
@@ -254,17 +263,14 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "none"
 
 
-def _plain_content(content: refused.Content) -> dict[str, Any]:
-    raw = {
-        "message": content.message,
-        "key": content.key,
-        "headers": content.headers,
-    }
-    return (
-        asdict(content.rejected)
-        | {
-            f"{name}_base64": None if value is None else b64encode(value).decode()
-            for name, value in raw.items()
-        }
-        | {"is_gone": content.is_gone}
+def _replayed(one: refused.Replay) -> str:
+    whose = (
+        f" by the run {one.run_id or 'of a shell'}" if one.dag_id is not None else ""
     )
+    if one.is_waiting:
+        became = "waits to be judged"
+    elif one.judged_dt:
+        became = f"refused again {one.judged_dt:%F %T} UTC"
+    else:
+        became = "refused again"
+    return f"replayed {one.asked_dt:%F %T} UTC{whose}: {became}"

@@ -5,7 +5,8 @@ other log, under their own locks and watermarks: whatever run comes next finishe
 replay that died.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from palate.counted import counted
 from palate.database import Connection, connect
@@ -108,16 +109,36 @@ def _queue(
         return attempt.outcome
 
 
-def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int:
-    """Mark the selected messages as dismissed; return how many were marked.
+@dataclass(frozen=True)
+class Dismissal:
+    """What became of the messages that somebody wanted to dismiss.
+
+    ``earlier`` counts by name those that others, or the same person, had dismissed
+    since the time in question.
+    """
+
+    number: int
+    earlier: dict[str, int]
+
+
+def dismiss(
+    settings: Settings,
+    selection: Selection,
+    who: str,
+    why: str,
+    since: datetime | None = None,
+) -> Dismissal:
+    """Mark the selected messages as dismissed.
 
     They are kept, and only counted apart. Who dismissed a message first stays.
 
+    :param since: from when on dismissals count as ``earlier`` ones; by default ever
     :raises NotFoundError: if a single offset was requested that isn't among them
     """
     with connect(settings) as conn, conn.transaction():
         _check_there(conn, selection)
-        return conn.execute(
+        values = values_of(selection) | {"who": who, "why": why, "since": since}
+        number = conn.execute(
             "UPDATE stg.rejected_messages AS r SET dismissed_dt = now(),"
             " dismissed_by = %(who)s, dismissed_why = %(why)s"
             f" FROM (SELECT {POSITION} {CHOSEN} ORDER BY {POSITION}"
@@ -126,25 +147,51 @@ def dismiss(settings: Settings, selection: Selection, who: str, why: str) -> int
             " AND (r.topic, r.epoch, r.kafka_partition, r.kafka_offset) ="
             " (chosen.topic, chosen.epoch, chosen.kafka_partition,"
             " chosen.kafka_offset)",
-            values_of(selection) | {"who": who, "why": why},
+            values,
         ).rowcount
+        # After the update, which has waited for whoever was doing the same.
+        earlier = conn.execute(
+            f"SELECT m.dismissed_by, count(*) {CHOSEN}"
+            " AND (%(since)s::timestamptz IS NULL OR m.dismissed_dt >= %(since)s)"
+            " AND (m.dismissed_by, m.dismissed_dt) <> (%(who)s, now())"
+            " GROUP BY m.dismissed_by ORDER BY m.dismissed_by",
+            values | {"with_dismissed": True},
+        ).fetchall()
+        return Dismissal(number, dict(earlier))
 
 
 def _check_there(conn: Connection, selection: Selection) -> None:
     """Refuse single offsets at which nothing is selected."""
-    single = {low for low, high in selection.offsets if low == high}
-    if not single:
+    anywhere = {low for low, high in selection.offsets if low == high}
+    somewhere = {
+        (log, low)
+        for log, offsets in selection.positions
+        for low, high in offsets
+        if low == high
+    }
+    if not anywhere and not somewhere:
         return
-    found = conn.execute(
-        f"SELECT DISTINCT kafka_offset {CHOSEN} AND kafka_offset = ANY(%(single)s)",
-        values_of(selection) | {"single": list(single)},
-    ).fetchall()
-    missing = sorted(single - {offset for (offset,) in found})
-    if missing:
+    single = {*anywhere, *(offset for _, offset in somewhere)}
+    found = {
+        (FeedPartition(*log), offset)
+        for *log, offset in conn.execute(
+            f"SELECT {POSITION} {CHOSEN} AND kafka_offset = ANY(%(single)s)",
+            values_of(selection) | {"single": list(single)},
+        )
+    }
+    missing = sorted(anywhere - {offset for _, offset in found})
+    names = list(map(str, missing))
+    option = f"--offset {missing[0]}" if missing else ""
+    for log, offset in sorted(somewhere - found):
+        names.append(f"{offset} of {log}")
+        option = option or (
+            f"--topic {log.topic} --partition {log.partition} --offset {offset}"
+        )
+    if names:
         message = (
-            f"There is no refused message that fits the request at offset "
-            f"{', '.join(map(str, missing))}: none was refused there, or it was "
-            "accepted since, or it is dismissed. `palate rejected list --offset "
-            f"{missing[0]} --dismissed` shows what there is."
+            "There is no refused message that fits the request at offset "
+            f"{', '.join(names)}: none was refused there, or it was "
+            f"accepted since, or it is dismissed. `palate rejected list {option} "
+            "--dismissed` shows what there is."
         )
         raise NotFoundError(message)

@@ -56,6 +56,12 @@ def replay_form(topics: list[str]) -> dict[str, Param]:
             "Offsets",
             "Only these, such as 160 or 160, 170..180.",
         ),
+        "positions": optional(
+            "string",
+            "Positions",
+            "Only these: topic/epoch/partition and its offsets, such as"
+            " orders/0/2: 160, 170..180; orders/0/3: 7.",
+        ),
         **times(
             "Only messages that the broker got then or later.",
             "Only messages that the broker got before then.",
@@ -96,6 +102,7 @@ def selected(form: Mapping[str, Any], settings: Settings) -> refusals.Selection:
         epoch=form["epoch"],
         partition=form["partition"],
         offset=form["offset"],
+        positions=form["positions"],
         start=form["from"],
         end=form["to"],
         limit=form["limit"],

@@ -60,12 +60,12 @@ def test_replayed_message_loads_like_any_other(
 ) -> None:
     stage_messages(conn, _messages(_order(1), _order(2), NOT_JSON))
     load(mistaken)
-    assert refused.count(mended, EVERYTHING) == {"not_json": 1, "wrong_shape": 2}
+    assert refused.count(conn, EVERYTHING) == {"not_json": 1, "wrong_shape": 2}
 
     outcome = _replay(mended)
 
     assert outcome == {"queued": 3}
-    assert refused.count(mended, EVERYTHING) == {"not_json": 1}
+    assert refused.count(conn, EVERYTHING) == {"not_json": 1}
     assert _loaded(conn) == [0, 1]
     assert _differences(mended) == 0
     assert _pieces(conn) == 2 * 6  # the example's two lines have 5 and 1
@@ -130,10 +130,10 @@ def test_replay_that_is_killed_in_the_vault_leaves_nothing_half_done(
     with pytest.raises(KeyboardInterrupt):
         die_in_the_batch()
 
-    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(conn, EVERYTHING) == {"wrong_shape": 1}
     assert _loaded(conn) == []
     load(mended, run_id="an ordinary run")
-    assert refused.count(mended, EVERYTHING) == {}
+    assert refused.count(conn, EVERYTHING) == {}
     assert _pieces(conn) == 6
 
 
@@ -146,7 +146,7 @@ def test_repeated_task_does_not_evaluate_again(
 
     load(mended)  # the same caller: a cleared run
 
-    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(conn, EVERYTHING) == {"wrong_shape": 1}
     assert _loaded(conn) == []
 
 
@@ -156,11 +156,11 @@ def test_repeated_replay_judges_again_what_it_queued(
     stage_messages(conn, _messages(_order(1)))
     load(mistaken)
     _replay(mistaken)
-    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(conn, EVERYTHING) == {"wrong_shape": 1}
 
     assert _replay(mended) == {}  # cleared: it queues nothing twice
 
-    assert refused.count(mended, EVERYTHING) == {}
+    assert refused.count(conn, EVERYTHING) == {}
     assert _differences(mended) == 0
 
 
@@ -177,7 +177,7 @@ def test_new_table_is_not_filled_with_what_is_refused(
     vault.run(mended, FOOD, caller("vault", "fill"))
 
     assert conn.execute("SELECT count(*) FROM dds.s_order_cost").fetchone() == (0,)
-    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(conn, EVERYTHING) == {"wrong_shape": 1}
 
 
 def test_message_that_is_refused_again_tells_todays_reason(
@@ -185,11 +185,11 @@ def test_message_that_is_refused_again_tells_todays_reason(
 ) -> None:
     stage_messages(conn, _messages(_order(1, {"payload.cost": -1})))
     load(mistaken)
-    assert refused.count(mended, EVERYTHING) == {"wrong_shape": 1}
+    assert refused.count(conn, EVERYTHING) == {"wrong_shape": 1}
 
     _replay(mended)
 
-    assert refused.count(mended, EVERYTHING) == {"value_out_of_range": 1}
+    assert refused.count(conn, EVERYTHING) == {"value_out_of_range": 1}
 
 
 def test_selection_narrows_a_replay(
@@ -205,10 +205,31 @@ def test_selection_narrows_a_replay(
         limit=2,
     )
 
-    assert [item.offset for item in refused.find(mended, moments)] == [1, 2]
-    assert refused.count(mended, moments) == {"wrong_shape": 4}
+    assert [item.offset for item in refused.find(conn, moments)] == [1, 2]
+    assert refused.count(conn, moments) == {"wrong_shape": 4}
     assert _replay(mended, moments) == {"queued": 2}
     assert _loaded(conn) == [1, 2]
+
+
+def test_positions_narrow_a_replay_log_by_log(
+    mended: Settings, mistaken: Settings, conn: Connection
+) -> None:
+    stage_messages(conn, _messages(*[_order(n) for n in range(4)]))
+    others = [_order(n) for n in range(4, 8)]
+    stage_messages(conn, _messages(*others, partition=1))
+    load(mistaken)
+    chosen = Selection(
+        positions=(
+            (FeedPartition(TOPIC, 0, 0), ((0, 0), (2, 9))),
+            (FeedPartition(TOPIC, 0, 1), ((1, 1),)),
+        )
+    )
+
+    found = [(one.partition, one.offset) for one in refused.find(conn, chosen)]
+    assert found == [(0, 0), (0, 2), (0, 3), (1, 1)]
+    assert _replay(mended, chosen) == {"queued": 4}
+    with pytest.raises(NotFoundError, match=r"offset 0 of orders\[0\], 1 of orders"):
+        replays.run(mended, caller("replays", "again"), chosen)
 
 
 def test_what_waits_in_the_queue_is_not_queued_twice(
@@ -233,20 +254,21 @@ def test_dismissed_messages_stay_and_are_counted_apart(
     number = replays.dismiss(mended, Selection(reasons=("not_json",)), "ada", "a test")
 
     found = status(mended)
-    assert number == 2
+    assert number == replays.Dismissal(2, {})
     assert (found.refused, found.dismissed) == ({"not_an_order": 1}, 2)
-    assert refused.count(mended, EVERYTHING) == {"not_an_order": 1}
+    assert refused.count(conn, EVERYTHING) == {"not_an_order": 1}
     everything = Selection(with_dismissed=True)
     assert [
         (item.offset, item.dismissed_by, item.dismissed_why)
-        for item in refused.find(mended, everything)
+        for item in refused.find(conn, everything)
     ] == [(0, "ada", "a test"), (1, "ada", "a test"), (2, None, None)]
-    assert replays.dismiss(mended, everything, "bob", "the rest") == 1
+    rest = replays.dismiss(mended, everything, "bob", "the rest")
+    assert rest == replays.Dismissal(1, {"ada": 2})
 
 
-def test_position_without_a_refused_message_is_named(mended: Settings) -> None:
+def test_position_without_a_refused_message_is_named(conn: Connection) -> None:
     with pytest.raises(NotFoundError, match=r"orders\[0\] offset 7"):
-        refused.show(mended, FeedPartition(TOPIC, 0, 0), 7)
+        refused.show(conn, FeedPartition(TOPIC, 0, 0), 7)
 
 
 def test_many_refused_messages_are_an_alarm_once(
@@ -271,7 +293,7 @@ def test_few_refused_messages_are_no_alarm(mended: Settings, conn: Connection) -
     stage_messages(conn, _messages(*[_order(n) for n in range(41)], *[NOT_JSON] * 9))
     load(mended)
 
-    assert refused.count(mended, EVERYTHING) == {"not_json": 9}
+    assert refused.count(conn, EVERYTHING) == {"not_json": 9}
 
 
 def test_first_messages_of_all_are_too_few_for_an_alarm(
@@ -378,6 +400,22 @@ class TestCommand:
         ]
         assert "2 refused" in _call(mended, "list").output
 
+    def test_takes_positions_of_several_logs(
+        self, mended: Settings, conn: Connection
+    ) -> None:
+        stage_messages(conn, _messages(NOT_JSON, NOT_JSON))
+        stage_messages(conn, _messages(NOT_JSON, partition=1))
+        load(mended)
+        words = ["--positions", "orders/0/0: 1; orders/0/1: 0..5"]
+
+        found = json.loads(_call(mended, "list", "--json", *words).output)
+        assert [(m["partition"], m["offset"]) for m in found["messages"]] == [
+            *[(0, 1), (1, 0)]
+        ]
+        assert _call(mended, "list", "--positions", "orders: 1").exit_code == 2
+        assert _call(mended, "dismiss", "--why", "a test", *words).exit_code == 0
+        assert refused.count(conn, EVERYTHING) == {"not_json": 1}
+
     def test_replays_and_tells_what_became_of_it(
         self, mended: Settings, mistaken: Settings, conn: Connection
     ) -> None:
@@ -415,9 +453,9 @@ def _call(settings: Settings, *arguments: str) -> Any:
     return CliRunner().invoke(app, ["rejected", *arguments], env=environment)
 
 
-def _messages(*values: bytes, first: int = 0) -> list[Message]:
+def _messages(*values: bytes, first: int = 0, partition: int = 0) -> list[Message]:
     return [
-        Message(TOPIC, 0, 0, at, BROKER_DT + timedelta(seconds=at), value)
+        Message(TOPIC, 0, partition, at, BROKER_DT + timedelta(seconds=at), value)
         for at, value in enumerate(values, start=first)
     ]
 

@@ -460,11 +460,11 @@ class TestAfterADrop:
         assert _everything(conn) == before
 
     def test_refused_message_says_that_its_bytes_are_gone(
-        self, settings: Settings
+        self, settings: Settings, conn: Connection
     ) -> None:
-        content = refused.show(settings, LOG, 3)
+        content = refused.show(conn, LOG, 3)
         assert (content.is_gone, content.message) == (True, None)
-        assert not refused.show(settings, LOG, 23).is_gone
+        assert not refused.show(conn, LOG, 23).is_gone
         shown = _call(settings, "rejected", "show", TOPIC, "0", "3")
         assert "Its bytes are gone: retention has dropped them" in shown.output
 
