@@ -115,8 +115,15 @@ class Pages:
 
 
 def in_json(value: Any) -> Response:
-    """Return a read model, or plain values, as JSON; times by ISO 8601."""
-    plain = asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+    """Return a read model, or plain values, as JSON; times by ISO 8601.
+
+    A model that has ``as_dict`` says itself what its values are.
+    """
+    plain = value
+    if hasattr(value, "as_dict"):
+        plain = value.as_dict()
+    elif is_dataclass(value):
+        plain = asdict(value)  # type: ignore[arg-type]
     return Response(json.dumps(plain, default=_plain), media_type="application/json")
 
 

@@ -1,5 +1,6 @@
 """The templates' environment, and what every template may say."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import resources
@@ -13,12 +14,13 @@ from markupsafe import Markup, escape
 
 from palate.counted import duration
 from palate.text import escape_controls
-from palate_cockpit import documents
+from palate_cockpit import documents, octets
 
 # The pages that every page leads to.
 NAVIGATION = (
     ("/", "Overview"),
     ("/batches", "Batches"),
+    ("/refused", "Refused"),
     ("/guests", "Guests"),
     ("/tags", "Tags"),
     ("/charts", "Charts"),
@@ -40,6 +42,8 @@ def make_templates() -> Jinja2Templates:
     environment.globals |= {
         "NAVIGATION": NAVIGATION,
         "now": lambda: datetime.now(UTC),
+        "MOST_BYTES": octets.MOST,
+        "MOST_HEADERS": octets.MOST_HEADERS,
         "page": page_path,
     }
     environment.filters |= {
@@ -47,7 +51,10 @@ def make_templates() -> Jinja2Templates:
         "duration": duration,
         "utc": utc,
         "dag_path": dag_path,
+        "json": in_attribute,
         "lines": lines,
+        "octets": octets.Octets,
+        "in_short": octets.in_short,
         "points": points,
         "runbook": runbook,
         "run_path": run_path,
@@ -77,6 +84,11 @@ def runbook(context: Context, sentence: str) -> Markup:
 def number(value: float) -> Markup:
     """Return a number with its thousands apart, such as ``12 300``."""
     return Markup(f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
+
+
+def in_attribute(value: Any) -> str:
+    """Return a value as JSON, for an attribute; times by ISO 8601."""
+    return json.dumps(value, default=lambda time: time.isoformat())
 
 
 def utc(value: datetime) -> str:

@@ -1,6 +1,6 @@
 """The form of a replay: what it offers, and what the library is asked for."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from palate.positions import FeedPartition
 from palate.reads import refused
 from palate.settings import Settings
 from palate_airflow.forms.replay import selected
+from tests.cockpit.conftest import as_role, make_app
+from tests.cockpit.forms import Forms
 from tests.corpus.case import BROKER_DT, example
 from tests.dags.connections import connect
 from tests.integration.staged import load, stage_messages, with_topics
@@ -113,3 +115,43 @@ def test_run_for_one_offset_replays_just_that(
     assert connection.execute(
         "SELECT array_agg(kafka_offset) FROM ops.replays"
     ).fetchone() == ([1],)
+
+
+@pytest.mark.parametrize(
+    ("path", "dialog", "checked", "chosen"),
+    [
+        ("/refused?reason=not_json", "replay-all", "", [0, 1, 2]),
+        ("/refused?partition=0&to=2023-08-12T06:08", "replay-all", "", [0]),
+        ("/refused", "replay-some", "{topic}/0/0: 0; {topic}/0/0: 2", [0, 2]),
+        ("/refused/{topic}/0/0/1", "replay-this", "", [1]),
+    ],
+)
+def test_page_sends_every_field_of_the_form(
+    warehouse: Settings,
+    connection: Connection,
+    path: str,
+    dialog: str,
+    checked: str,
+    chosen: list[int],
+) -> None:
+    """Airflow takes a conf with other fields, and would replay everything."""
+    topic = next(iter(warehouse.palate_topics))
+    messages = [
+        Message(topic, 0, 0, at, BROKER_DT + timedelta(minutes=at), b"no order")
+        for at in range(3)
+    ]
+    stage_messages(connection, messages)
+    load(warehouse)
+    app = make_app(warehouse)
+    text = as_role(app, "user").get(path.format(topic=topic)).text
+    app.state.sessions.close()
+    page = Forms(text, checked.format(topic=topic))
+
+    params = DagBag(str(PATH)).dags["rejected_replay"].params
+    sent = page.sent[dialog]
+    assert page.starts[dialog] == "rejected_replay"
+    assert sent.keys() == params.keys()
+    params.update(sent)
+    params.validate()  # as Airflow does before it begins a run
+    asked = selected(params.dump(), warehouse)
+    assert [one.offset for one in refused.find(connection, asked)] == chosen

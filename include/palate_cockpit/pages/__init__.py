@@ -6,6 +6,7 @@ from palate_cockpit.pages import (
     guests,
     help,
     overview,
+    refused,
     runs,
     tags,
 )
@@ -16,6 +17,8 @@ ALL = (
     charts.pages,
     guests.pages,
     help.pages,
+    refused.pages,
+    refused.contents,
     runs.pages,
     tags.pages,
     tags.holders,

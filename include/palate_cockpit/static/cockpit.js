@@ -26,6 +26,31 @@
     }
   };
 
+  // Boxes of a list, by their name: how many are checked, and what needs one to be.
+  const checked = (name) => [...document.querySelectorAll(`#main input[name="${name}"]:checked`)];
+  const showChecked = () => {
+    for (const one of document.querySelectorAll("[data-count]")) {
+      one.textContent = checked(one.dataset.count).length;
+    }
+    for (const one of document.querySelectorAll("[data-needs]")) {
+      one.disabled = !checked(one.dataset.needs).length;
+    }
+    for (const all of document.querySelectorAll("[data-checks]")) {
+      const boxes = document.querySelectorAll(`#main input[name="${all.dataset.checks}"]`);
+      const number = checked(all.dataset.checks).length;
+      all.disabled = !boxes.length;
+      all.checked = number > 0 && number === boxes.length;
+      all.indeterminate = number > 0 && !all.checked;
+    }
+  };
+  document.addEventListener("change", (event) => {
+    const all = event.target.dataset.checks;
+    if (all) {
+      for (const box of document.querySelectorAll(`#main input[name="${all}"]`)) box.checked = event.target.checked;
+    }
+    if (event.target.type === "checkbox") showChecked();
+  });
+
   // A page of Airflow is opened in the outer window, without loading Airflow again.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-airflow]");
@@ -41,6 +66,7 @@
   });
   const prepare = () => {
     showTimes(document);
+    showChecked();
     for (const link of document.querySelectorAll("a[data-airflow]")) {
       link.href = api(link.dataset.airflow);
     }
@@ -83,7 +109,9 @@
     said("The server does not answer. This page tries again by itself.", true),
   );
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) document.getElementById("said").hidden = true;
+    // What an act has done stays to be read.
+    const place = document.getElementById("said");
+    if (event.detail.successful && place.className === "bad") place.hidden = true;
   });
 
   // Choosing in a filter shows it at once; the button is for those without a script.
@@ -109,7 +137,8 @@
   });
 
   // An act: its form is sent as JSON, by the cockpit's own function or by Airflow's API.
-  // A field of several values, or one marked so, is a list; a number is a number.
+  // A field of several values, or one marked so, is a list; a number is a number. One
+  // with data-checked has the values of the boxes of that name.
   const filled = (form) => {
     const values = {};
     for (const field of form.elements) {
@@ -120,6 +149,10 @@
       } else if (field.type === "checkbox") values[field.name] = field.checked;
       else if (field.type === "radio") {
         if (field.checked) values[field.name] = field.value;
+      } else if (field.dataset.checked) {
+        const boxes = checked(field.dataset.checked);
+        if (!boxes.length) throw new Error("Nothing is selected.");
+        values[field.name] = boxes.map((box) => box.value).join("; ");
       } else if (field.dataset.json !== undefined) values[field.name] = JSON.parse(field.value);
       else if (field.type === "number") values[field.name] = field.value === "" ? null : Number(field.value);
       else values[field.name] = field.value;
