@@ -108,8 +108,7 @@ def test_error_links_to_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         message = "Refused; see docs/operations.md, 'What PostgreSQL refuses'."
         raise SettingsError(message)
 
-    monkeypatch.setattr(_APP.state.sessions, "_load_settings", refuse)
-    monkeypatch.setattr(_APP.state.sessions, "_settings", None)
+    monkeypatch.setattr(_APP.state.sessions, "load_settings", refuse)
     shown = as_role(_APP, "viewer").get("/batches")
     assert shown.status_code == 400
     assert '<a href="/help#what-postgresql-refuses">' in shown.text
