@@ -131,7 +131,7 @@ def _stream(area: Area) -> None:
 
 def _history_dag(area: Area) -> None:
     with DAG(
-        f"{area.label}_history_reload",
+        area.history_dag,
         schedule=CronTriggerTimetable(
             "0 3 * * 1", timezone="UTC", interval=rebuild.WEEK
         ),

@@ -1,5 +1,6 @@
 """What must hold in the whole warehouse, checked every night."""
 
 from palate.checks.run import Result, check_warehouse, reconcile, run_checks
+from palate.checks.subjects import planned
 
-__all__ = ["Result", "check_warehouse", "reconcile", "run_checks"]
+__all__ = ["Result", "check_warehouse", "planned", "reconcile", "run_checks"]

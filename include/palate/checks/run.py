@@ -19,12 +19,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from palate import incidents, tags
-from palate.check_definitions import Check, Severity, load_checks
-from palate.checks.subjects import query, subjects
+from palate.check_definitions import Check, Severity
+from palate.checks.subjects import planned, query
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller
-from palate.errors import CheckFailedError, NotFoundError
+from palate.errors import CheckFailedError
 from palate.incidents import Kind
 from palate.landing import retention
 from palate.marts import compare, load_marts
@@ -142,17 +142,16 @@ def run_checks(
     results = []
     with connect(settings) as conn:
         being_filled = _being_filled(conn)
-        for check in _chosen(settings, names):
-            for subject in subjects(check.group, _areas_on(settings)):
-                if subject in being_filled:
-                    note = "It is being filled from the history."
-                    result = _result(check, subject, 0.0, note=note, is_skipped=True)
-                else:
-                    result = _check(conn, settings, check, subject)
-                _log(result)
-                with conn.transaction():
-                    _keep(conn, caller, result)
-                results.append(result)
+        for check, subject in planned(settings, names):
+            if subject in being_filled:
+                note = "It is being filled from the history."
+                result = _result(check, subject, 0.0, note=note, is_skipped=True)
+            else:
+                result = _check(conn, settings, check, subject)
+            _log(result)
+            with conn.transaction():
+                _keep(conn, caller, result)
+            results.append(result)
     return CheckReport(results)
 
 
@@ -163,31 +162,15 @@ def reconcile(settings: Settings) -> list[Result]:
     """
     results = []
     with connect(settings) as conn:
-        for check in _chosen(settings, ()):
+        for check, subject in planned(settings):
             if check.group not in _COMPARED:
                 continue
-            for subject in subjects(check.group, _areas_on(settings)):
-                result = _check(conn, settings, check, subject)
-                name = subject.partition(".")[2]
-                if name in load_marts():
-                    compare.refuse_found(name, result.examples)
-                results.append(result)
+            result = _check(conn, settings, check, subject)
+            name = subject.partition(".")[2]
+            if name in load_marts():
+                compare.refuse_found(name, result.examples)
+            results.append(result)
     return results
-
-
-def _areas_on(settings: Settings) -> set[str]:
-    return {area.name for area in catalog.areas(settings)}
-
-
-def _chosen(settings: Settings, names: Iterable[str]) -> list[Check]:
-    on = {None, *_areas_on(settings)}
-    checks = {check.full_name: check for check in load_checks() if check.area in on}
-    wanted = list(names) or list(checks)
-    for name in wanted:
-        if name not in checks:
-            message = f"There is no check {name}. There are: {', '.join(checks)}."
-            raise NotFoundError(message)
-    return [checks[name] for name in wanted]
 
 
 def _being_filled(conn: Connection) -> set[str]:

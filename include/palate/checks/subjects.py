@@ -1,11 +1,39 @@
 """What a check is rendered for: each table or mart of its kind, or once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from palate import tags
+from palate.check_definitions import Check, load_checks
+from palate.errors import NotFoundError
 from palate.marts import compare, load_marts
+from palate.settings import Settings
+from palate.sources import catalog
 from palate.sql import render
 from palate.vault import load_vault
+
+
+def planned(settings: Settings, names: Iterable[str] = ()) -> list[tuple[Check, str]]:
+    """Return the checks of these names, or all, each with every subject it has.
+
+    :raises NotFoundError: if there is no such check
+    """
+    on = {area.name for area in catalog.areas(settings)}
+    return [
+        (check, subject)
+        for check in _chosen(on, names)
+        for subject in subjects(check.group, on)
+    ]
+
+
+def _chosen(areas: Collection[str], names: Iterable[str]) -> list[Check]:
+    on = {None, *areas}
+    checks = {check.full_name: check for check in load_checks() if check.area in on}
+    wanted = list(names) or list(checks)
+    for name in wanted:
+        if name not in checks:
+            message = f"There is no check {name}. There are: {', '.join(checks)}."
+            raise NotFoundError(message)
+    return [checks[name] for name in wanted]
 
 
 def subjects(group: str, areas: Collection[str]) -> list[str]:

@@ -12,6 +12,7 @@ from palate.cli.charts import app as charts_app
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
+from palate.cli.incidents import incidents
 from palate.cli.output import (
     AsJson,
     InertFormatter,
@@ -58,6 +59,7 @@ app.add_typer(charts_app, name="charts")
 app.command("reload")(reload)
 app.command("check")(check)
 app.command("reconcile")(reconcile)
+app.command("incidents")(incidents)
 app.command("drop")(drop)
 app.command("trends")(show_trends)
 

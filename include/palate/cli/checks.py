@@ -1,5 +1,6 @@
 """The commands ``palate check`` and ``palate reconcile``."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,9 +10,11 @@ from palate.check_definitions import load_checks
 from palate.checks import Result
 from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
 from palate.counted import counted
+from palate.database import connect
 from palate.engine import Caller
 from palate.errors import MartDifferenceError, StageBusyError
 from palate.marts import load_marts
+from palate.reads import reports
 from palate.settings import load_settings
 from palate.text import row_as_text
 
@@ -24,6 +27,9 @@ def check(
     list_them: Annotated[
         bool, typer.Option("--list", help="Only list the checks.")
     ] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="Only show what each found last.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the warehouse: keys, marts, tags, positions, freshness, growth.
@@ -33,6 +39,9 @@ def check(
     with exit_on_error():
         if list_them:
             _print_rules()
+            return
+        if last:
+            _print_last(names or [], as_json)
             return
         report = checks.run_checks(
             load_settings(), Caller.in_shell("check"), names or []
@@ -102,6 +111,30 @@ def _print_rules() -> None:
         ("check", "severity", "what must hold"),
         [(one.full_name, one.severity, one.rule) for one in load_checks()],
     )
+
+
+def _print_last(names: list[str], as_json: bool) -> None:
+    settings = load_settings()
+    with connect(settings) as conn:
+        found = reports.checked(conn, settings, names)
+    if as_json:
+        print_json(asdict(found))
+        return
+    print_table(
+        ("check", "about", "found", "checked", "by", "note"),
+        [
+            (one.name, about.subject, *_last(about.last))
+            for one in found.checks
+            for about in one.subjects
+        ],
+    )
+
+
+def _last(result: reports.CheckResult | None) -> tuple[str, ...]:
+    if result is None:
+        return ("not checked yet", "-", "-", "")
+    found = str(result.found) if result.found else result.outcome
+    return (found, f"{result.checked_dt:%F %T}", result.run_id, result.note)
 
 
 def _print_results(results: list[Result]) -> None:

@@ -174,15 +174,20 @@ def read(
     ).fetchone()
     if row is None:
         return None
-    tables = conn.execute(
+    rebuild_id, compared_dt, is_approved, ended = row
+    found = compared(conn, rebuild_id)
+    return RebuildReport(rebuild_id, compared_dt, is_approved, ended, found)
+
+
+def compared(conn: Connection, rebuild_id: int) -> list[TableFound]:
+    """Return what a rebuild has found in each table, those of the vault first."""
+    rows = conn.execute(
         "SELECT table_name, is_redefined, living, rebuilt, missing, extra, changed,"
         " examples FROM ops.rebuild_tables WHERE rebuild_id = %s"
         " ORDER BY split_part(table_name, '.', 1) DESC, table_name",
-        (row[0],),
+        (rebuild_id,),
     ).fetchall()
-    rebuild_id, compared_dt, is_approved, ended = row
-    found = [TableFound(*table) for table in tables]
-    return RebuildReport(rebuild_id, compared_dt, is_approved, ended, found)
+    return [TableFound(*row) for row in rows]
 
 
 def _in_markdown(example: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ of that time against the vault (ADR 0015). Repeats and live runs do no harm.
 
 import json
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -49,6 +48,16 @@ class Layer:
     seconds: float
     counts: dict[str, int]
     examples: list[dict[str, Any]]
+
+    @property
+    def corrected(self) -> dict[str, int]:
+        """Return how many rows were put right, by table or kind."""
+        tables = load_vault().tables if self.name == VAULT else {}
+        return {
+            name: number
+            for name, number in self.counts.items()
+            if number and (name in tables or name.startswith(("corrected", "healed")))
+        }
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,7 @@ class ReloadReport:
             "longer on the broker, so that STG's copy counts.",
         ]
         for layer in self.layers:
-            healed = {k: n for k, n in _corrected(layer) if n}
-            if healed:
+            if healed := layer.corrected:
                 parts = ", ".join(f"{name} {n:,}" for name, n in healed.items())
                 lines.append(f"- {layer.name}: {parts}")
             lines += [
@@ -297,13 +305,7 @@ def _report(conn: Connection, area: Area, plan: plans.Plan) -> ReloadReport:
         "SELECT from_dt, to_dt, source FROM ops.reloads WHERE reload_id = %s",
         (plan.reload_id,),
     ).fetchone() or (datetime.min, datetime.min, "auto")
-    rows = conn.execute(
-        "SELECT layer, compared, healed, differing, refused,"
-        " seconds::float8, counts, examples"
-        " FROM ops.reload_layers WHERE reload_id = %s",
-        (plan.reload_id,),
-    ).fetchall()
-    found = {row[0]: Layer(*row) for row in rows}
+    found = recorded(conn, plan.reload_id)
     names = layers(area)
     positions = _size(plan)
     return ReloadReport(
@@ -313,6 +315,17 @@ def _report(conn: Connection, area: Area, plan: plans.Plan) -> ReloadReport:
         layers=[found[name] for name in names if name in found],
         missing=[name for name in names if name not in found],
     )
+
+
+def recorded(conn: Connection, reload_id: int) -> dict[str, Layer]:
+    """Return what a reload has found so far, by layer."""
+    rows = conn.execute(
+        "SELECT layer, compared, healed, differing, refused,"
+        " seconds::float8, counts, examples"
+        " FROM ops.reload_layers WHERE reload_id = %s",
+        (reload_id,),
+    ).fetchall()
+    return {row[0]: Layer(*row) for row in rows}
 
 
 def layers(area: Area) -> list[str]:
@@ -361,10 +374,3 @@ def _refused(conn: Connection, plan: plans.Plan) -> int:
         ).fetchone() or (0,)
         number += count
     return number
-
-
-def _corrected(layer: Layer) -> Iterable[tuple[str, int]]:
-    tables = load_vault().tables if layer.name == VAULT else {}
-    for name, number in layer.counts.items():
-        if name in tables or name.startswith(("corrected", "healed")):
-            yield name, number

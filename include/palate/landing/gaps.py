@@ -3,6 +3,7 @@
 The drain records it, reads all other logs, and fails at its end.
 """
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +22,12 @@ class Gap:
     accepted_dt: datetime | None
     accepted_by: str | None
     accepted_why: str | None
+
+
+def accepting(topic: str, partition: int, end: int) -> str:
+    """Return the command that gives up the offsets below ``end``, but its reason."""
+    topic = shlex.quote(topic)
+    return f"palate positions accept-gap {topic} {partition} --to {end} --reason"
 
 
 def note(conn: Connection, log: FeedPartition, start: int, end: int) -> None:
@@ -64,9 +71,9 @@ def gone(item: FeedPartition, start: int, begin: int) -> str:
     return (
         f"{item}: offsets {start} to {begin - 1} are gone from the broker before "
         "they were read; its retention took them. Nothing of this partition is skipped "
-        "or read until that is settled. If nobody has them any more: `palate "
-        f"positions accept-gap {item.topic} {item.partition} --to {begin} --reason "
-        "...`; see docs/operations.md, 'Offsets are gone'."
+        "or read until that is settled. If nobody has them any more: "
+        f"`{accepting(item.topic, item.partition, begin)} ...`; see "
+        "docs/operations.md, 'Offsets are gone'."
     )
 
 

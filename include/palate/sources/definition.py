@@ -96,6 +96,11 @@ class Area(BaseModel):
         return self.dag.removesuffix("_stream")
 
     @property
+    def history_dag(self) -> str:
+        """Return the name of the DAG that reloads its history."""
+        return f"{self.label}_history_reload"
+
+    @property
     def drain(self) -> str:
         """Return the name of the stage that reads its topics."""
         return self.stage("drain")
