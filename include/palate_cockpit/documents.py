@@ -33,6 +33,7 @@ _MARKDOWN.add_render_rule(
 )
 _MARKDOWN.add_render_rule("table_close", lambda *_: "</table></div>")
 _MENTION = re.compile(r"docs/((?:[a-z0-9-]+/)*[a-z0-9-]+\.md)(?:, ')?")
+_CODE = re.compile("`([^`]+)`")
 _NO_PART_OF_AN_ANCHOR = re.compile(r"[^\w\- ]")
 
 
@@ -78,10 +79,8 @@ def document(name: str, root: str = "") -> Document:
             f"which belongs to Palate; {DOCS_FOLDER} has {len(names())} files of it."
         )
         raise NotFoundError(message)
-    tokens = _MARKDOWN.parse((DOCS_FOLDER / name).read_text(encoding="utf-8"))
+    tokens = _parsed(name, root)
     headings = list(_headings(tokens))
-    for token in _flat(tokens):
-        _adapt(token, name, root)
     title = next((one.text for one in headings if one.level == 1), name)
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
     return Document(
@@ -90,6 +89,26 @@ def document(name: str, root: str = "") -> Document:
         headings=[one for one in headings if one.level in (2, 3)],
         html=Markup(_MARKDOWN.renderer.render(body, _MARKDOWN.options, {})),
     )
+
+
+@cache
+def advice(subject: str, root: str = "") -> tuple[Markup, ...]:
+    """Return what the runbook's table says about something, such as a check.
+
+    :return: the cells after the one that names it; none if no table does
+    """
+    cells: list[Token] = []
+    for token in _parsed(RUNBOOK, root):
+        if token.type == "tr_open":
+            cells = []
+        elif token.type == "inline":
+            cells.append(token)
+        elif token.type == "tr_close" and _names(cells[0], subject):
+            return tuple(
+                Markup(_MARKDOWN.renderer.render([cell], _MARKDOWN.options, {}))
+                for cell in cells[1:]
+            )
+    return ()
 
 
 def address(name: str, heading: str = "", root: str = "") -> str:
@@ -106,7 +125,8 @@ def anchor(heading: str) -> str:
 def with_links(sentence: str, root: str = "") -> Markup:
     """Return a sentence whose mention of a document, and a heading, is a link.
 
-    ``docs/operations.md, 'A check found rows'`` is one. All else is escaped.
+    ``docs/operations.md, 'A check found rows'`` is one. What stands between backticks,
+    such as a command, is shown as code. All else is escaped.
     """
     parts, done = [], 0
     for match in _MENTION.finditer(sentence):
@@ -121,9 +141,27 @@ def with_links(sentence: str, root: str = "") -> Markup:
         link = Markup('<a href="{}">{}</a>').format(
             address(match[1], heading, root), escape_controls(text)
         )
-        parts += [escape(escape_controls(sentence[done : match.start()])), link]
+        parts += [_with_code(sentence[done : match.start()]), link]
         done = end
-    return Markup("").join([*parts, escape(escape_controls(sentence[done:]))])
+    return Markup("").join([*parts, _with_code(sentence[done:])])
+
+
+def _with_code(text: str) -> Markup:
+    shown = str(escape(escape_controls(text)))
+    return Markup(_CODE.sub(r"<code>\1</code>", shown))
+
+
+@cache
+def _parsed(name: str, root: str) -> list[Token]:
+    tokens = _MARKDOWN.parse((DOCS_FOLDER / name).read_text(encoding="utf-8"))
+    for token in _flat(tokens):
+        _adapt(token, name, root)
+    return tokens
+
+
+def _names(cell: Token, subject: str) -> bool:
+    parts = cell.children or []
+    return any(one.type == "code_inline" and one.content == subject for one in parts)
 
 
 def _named(name: str, text: str) -> str:
@@ -162,7 +200,9 @@ def _adapt(token: Token, name: str, root: str) -> None:
 def _target(link: str, name: str, root: str) -> str:
     """Return where a link of a document leads; empty if nothing here shows that."""
     path, hash, heading = link.partition("#")
-    if not path or "//" in path:
+    if "//" in path:
         return link
-    found = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+    found = name
+    if path:
+        found = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
     return address(found, root=root) + hash + heading if found in names() else ""

@@ -1,7 +1,7 @@
 """The templates' environment, and what every template may say."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -21,6 +21,9 @@ NAVIGATION = (
     ("/", "Overview"),
     ("/batches", "Batches"),
     ("/refused", "Refused"),
+    ("/checks", "Checks"),
+    ("/reloads", "Reloads"),
+    ("/incidents", "Incidents"),
     ("/guests", "Guests"),
     ("/tags", "Tags"),
     ("/charts", "Charts"),
@@ -47,6 +50,8 @@ def make_templates() -> Jinja2Templates:
         "page": page_path,
     }
     environment.filters |= {
+        "advice": advice,
+        "columns": columns,
         "number": number,
         "duration": duration,
         "utc": utc,
@@ -79,6 +84,17 @@ def runbook(context: Context, sentence: str) -> Markup:
     """Return a sentence; where it names a document, and a heading, is a link."""
     root = context["request"].scope.get("root_path", "")
     return documents.with_links(sentence, root)
+
+
+@pass_context
+def advice(context: Context, subject: str) -> tuple[Markup, ...]:
+    """Return what a table of the operator's guide says about something."""
+    return documents.advice(subject, context["request"].scope.get("root_path", ""))
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the columns that any row has, in their order."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def number(value: float) -> Markup:

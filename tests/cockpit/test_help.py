@@ -60,12 +60,12 @@ def test_each_link_of_a_document_leads_somewhere(reader: TestClient, name: str) 
 def test_html_in_a_document_is_shown_as_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "operations.md").write_text(
+    (tmp_path / "hostile.md").write_text(
         "# Title\n\n<script>x()</script> [here](javascript:x())\n"
     )
     monkeypatch.setattr(documents, "DOCS_FOLDER", tmp_path)
-    monkeypatch.setattr(documents, "names", lambda: frozenset({"operations.md"}))
-    html = documents.document.__wrapped__("operations.md").html
+    monkeypatch.setattr(documents, "names", lambda: frozenset({"hostile.md"}))
+    html = documents.document("hostile.md").html
     assert html == ("<p>&lt;script&gt;x()&lt;/script&gt; [here](javascript:x())</p>\n")
 
 
@@ -93,6 +93,9 @@ def test_mention_of_a_heading_becomes_a_link_to_it() -> None:
         '<a href="/palate/help/scale.md">docs/scale.md</a>.'
     )
     assert _linked("docs/nothing.md") == "docs/nothing.md"
+    assert _linked("Run `palate status <x>`.") == (
+        "Run <code>palate status &lt;x&gt;</code>."
+    )
 
 
 def test_foreign_text_around_a_mention_stays_inert() -> None:
