@@ -33,6 +33,16 @@ LEFT JOIN ops.batches AS b ON l.finished_dt IS NULL AND b.batch_id = (
     SELECT max(d.batch_id) FROM ops.reload_batches AS d WHERE d.reload_id = l.reload_id
 )
 """
+# Each once, by the index, however many rows one has.
+_DAGS = """
+WITH RECURSIVE found (dag_id) AS (
+    SELECT min(dag_id) FROM ops.reloads
+    UNION ALL
+    SELECT (SELECT min(l.dag_id) FROM ops.reloads AS l WHERE l.dag_id > f.dag_id)
+    FROM found AS f WHERE f.dag_id IS NOT NULL
+)
+SELECT dag_id FROM found WHERE dag_id IS NOT NULL
+"""
 _REBUILDS = (
     "SELECT rebuild_id, dag_id, run_id, begun_dt, compared_dt, differing,"
     " coalesce(approved_dt >= compared_dt, FALSE), finished_dt, outcome"
@@ -212,13 +222,17 @@ def reloads(
 
     :param before: only those with a smaller id
     """
+    streams = _streams()
+    dags = [
+        dag_id for (dag_id,) in conn.execute(_DAGS) if (dag_id in streams) is backfills
+    ]
     rows = conn.execute(
-        f"{_RELOADS} WHERE (l.dag_id = ANY(%(streams)s)) = %(backfills)s"
+        f"{_RELOADS} WHERE l.dag_id = ANY(%(dags)s)"
         " AND (%(before)s::bigint IS NULL OR l.reload_id < %(before)s)"
         " ORDER BY l.reload_id DESC LIMIT %(limit)s",
         {
-            "streams": _streams(),
-            "backfills": backfills,
+            "streams": streams,
+            "dags": dags,
             "before": before,
             "limit": limit + 1,
         },
