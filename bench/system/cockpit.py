@@ -19,11 +19,12 @@ from bench.results import Figure, Limits
 from bench.samples import Samples
 from bench.services import RAW_TOPIC, Services, console
 from bench.system import growth
-from palate import tags
+from palate import checks, tags
 from palate.check_definitions import load_checks
 from palate.database import Connection, connect
 from palate.engine import Caller
 from palate.schema.migrate import migrate
+from palate.settings import Settings
 from palate_cockpit import Guards, create_app
 from palate_cockpit.routes import API
 
@@ -62,10 +63,25 @@ _LEDGER = (
 _CHECKED = (
     "INSERT INTO ops.check_results (dag_id, run_id, check_name, subject, severity,"
     " outcome, found, examples, note, seconds, checked_dt)"
-    " SELECT 'warehouse_checks', 'bench__' || day, c.name, 'dds.t' || s, 'fail',"
+    " SELECT 'warehouse_checks', 'bench__' || day, c.name, c.subject, 'fail',"
     " 'passed', 0, '[]', '', 0.1, now() - day * interval '1 day'"
-    " FROM unnest(%(names)s::text[]) AS c (name), generate_series(1, %(days)s) AS day,"
-    " generate_series(1, 8) AS s"
+    " FROM unnest(%(names)s::text[], %(subjects)s::text[]) AS c (name, subject),"
+    " generate_series(1, %(days)s) AS day"
+)
+# A month of a backfill's ticks beside one reload, which a hundredth of the ledger did.
+_RELOADED = (
+    "INSERT INTO ops.reloads (dag_id, run_id, from_dt, to_dt, source)"
+    " SELECT 'orders_stream', 'backfill__' || n, now(), now() + interval '5 min',"
+    " 'auto' FROM generate_series(1, %(days)s * 288) AS n",
+    "INSERT INTO ops.reloads (dag_id, run_id, from_dt, to_dt, source)"
+    " VALUES ('orders_history_reload', 'bench', now(), now() + interval '7 d', 'auto')",
+    "INSERT INTO ops.reload_stages (reload_id, stage)"
+    " SELECT max(reload_id), 'vault:reload' FROM ops.reloads",
+    "INSERT INTO ops.reload_batches (batch_id, reload_id)"
+    " SELECT batch_id, (SELECT max(reload_id) FROM ops.reloads) FROM ops.batches"
+    " WHERE batch_id %% 100 = 0",
+    "INSERT INTO ops.rebuilds (dag_id, run_id, made_from)"
+    " VALUES ('orders_history_reload', 'bench', '')",
 )
 # A rule that very many guests come under.
 _RULE = (
@@ -101,7 +117,7 @@ def measure(
     migrate(settings)
     console.print("Filling the ledger ...")
     with connect(settings) as conn:
-        _fill(conn, batches)
+        _fill(conn, settings, batches)
         conn.execute(_RULE)
         tags.run(settings, Caller.in_shell(tags.STAGE))
         services.vacuum(_DATABASE)
@@ -132,15 +148,17 @@ def figures(found: dict[str, Samples]) -> list[Figure]:
     return lines
 
 
-def _fill(conn: Connection, batches: int) -> None:
+def _fill(conn: Connection, settings: Settings, batches: int) -> None:
+    planned = checks.planned(settings)
     values = {
         "batches": batches,
         "topic": RAW_TOPIC,
-        "names": [check.full_name for check in load_checks()],
+        "names": [check.full_name for check, _ in planned],
+        "subjects": [subject for _, subject in planned],
         "days": _DAYS,
         "refused": _REFUSED,
     }
-    for statement in (*_LEDGER, _CHECKED, _REFUSE):
+    for statement in (*_LEDGER, _CHECKED, *_RELOADED, _REFUSE):
         conn.execute(statement, values)
 
 
@@ -156,8 +174,15 @@ def _examples(conn: Connection) -> dict[str, Any]:
     ).fetchone() or ("",)
     row = conn.execute("SELECT name, tag FROM cdm.tag_rules").fetchone()
     category, tag = row or ("", "")
+    ids = conn.execute(
+        "SELECT (SELECT max(check_result_id) FROM ops.check_results),"
+        " (SELECT max(reload_id) FROM ops.reloads),"
+        " (SELECT max(rebuild_id) FROM ops.rebuilds)"
+    ).fetchone() or (0, 0, 0)
+    numbers = ("check_result_id", "reload_id", "rebuild_id")
     names = ("topic", "epoch", "partition", "offset")
-    return dict(zip(names, refused, strict=True)) | {
+    found = zip((*names, *numbers), (*refused, *ids), strict=True)
+    return dict(found) | {
         "user_id": guest,
         "name": category,
         "dag_id": "orders_stream",
