@@ -98,8 +98,8 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def number(value: float) -> Markup:
-    """Return a number with its thousands apart, such as ``12 300``."""
-    return Markup(f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
+    """Return a number with its thousands apart, such as ``12,300``."""
+    return Markup(f"{value:,}")
 
 
 def in_attribute(value: Any) -> str:

@@ -31,7 +31,7 @@ _SAME = (
     *("refused", "waiting_ids", "waiting_tags", "unpublished"),
     *("last_batches", "filling"),
 )
-_SAME_OF_A_LOG = ("lag", "staged", "loaded", "marts", "why_stopped")
+_SAME_OF_A_LOG = ("end_offset", "lag", "staged", "loaded", "marts", "why_stopped")
 _SECONDS = 10.0  # between the two looks, at the very most
 
 
@@ -93,25 +93,22 @@ class Both:
             assert status[name] == self.shell[name], name
         logs = {(one["topic"], one["partition"]): one for one in status["logs"]}
         for one in self.shell["logs"]:
-            own = logs.pop((one["topic"], one["partition"]), None)
-            if own is None:  # the watch has seen nothing there to note
-                assert one["lag"] == 0
-                continue
+            own = logs.pop((one["topic"], one["partition"]))
             assert [own[name] for name in _SAME_OF_A_LOG] == [
                 one[name] for name in _SAME_OF_A_LOG
             ]
             _assert_near(own["oldest_waiting_seconds"], one["oldest_waiting_seconds"])
             assert f" {one['lag']} " in self.row(one["topic"], one["partition"])
         assert logs == {}
+        assert status["unseen"] == self.shell["unseen"]
         for own, one in zip(status["promises"], self.shell["promises"], strict=True):
             _assert_near(own.pop("waiting_seconds"), one.pop("waiting_seconds"))
             assert own == one
         assert status["problems"] == self.shell["problems"]
-        # Without spaces: a link in a sentence adds some.
-        shown = _text(self.html).replace(" ", "")
+        shown = _plain(_text(self.html))
         sentence = self.line["sentence"].split(", the oldest")[0]
         said = [*self.shell["problems"], sentence]
-        assert [one for one in said if one.replace(" ", "") not in shown] == []
+        assert [one for one in said if _plain(one) not in shown] == []
         assert self.page["line"]["sentence"].startswith(sentence)
         assert self.page["line"]["state"] == self.line["state"]
 
@@ -119,6 +116,11 @@ class Both:
 def _text(html: str) -> str:
     words = unescape(re.sub(r"<[^>]*>", " ", html)).split()
     return f" {' '.join(words)} "
+
+
+def _plain(text: str) -> str:
+    """Return text without spaces and quotes: links and code in it stand for some."""
+    return text.replace(" ", "").replace("`", "")
 
 
 def _assert_near(one: float | None, other: float | None) -> None:
@@ -191,7 +193,7 @@ def test_refused_messages_wait_for_somebody(
     assert both.tiles["refused"] == ("warn", "2")
     assert "not_json 2" in both.html
     assert both.line["state"] == "warn"
-    assert "2 refused and not dismissed" in both.line["sentence"]
+    assert "2 refused messages are not dismissed" in both.line["sentence"]
 
 
 def test_incident_is_open(
@@ -280,6 +282,43 @@ def test_silent_watch_is_never_green(
     assert f"{broker.raw} is at least 3 messages behind" in both.line["sentence"]
     assert "The watch has not run since" in both.line["sentence"]
     assert both.page["status"]["problems"] == both.shell["problems"]
+
+
+def test_topic_that_is_not_seen_is_never_green(
+    warehouse: Settings, broker: Broker
+) -> None:
+    topics = {"no-such-topic": "raw", **warehouse.palate_topics}
+    settings = warehouse.model_copy(update={"palate_topics": topics})
+    broker.send(ORDERS)
+    Watch(settings, lambda _: None).once()
+    both = Both(settings)
+    for name in ("promise", "lag"):
+        assert both.tiles[name][0] == "warn"
+    assert "The watch does not see no-such-topic" in both.line["sentence"]
+    assert "no-such-topic nothing was read of it" in _text(both.html)
+    assert both.shell["unseen"] == both.page["status"]["unseen"] == ["no-such-topic"]
+    assert both.tiles["lag"][1] == "At least 3 behind"
+
+
+def test_log_shows_where_it_is_going(
+    warehouse: Settings, watch: Watch, broker: Broker, connection: Connection
+) -> None:
+    broker.send(ORDERS)
+    watch.once()
+    # As if the watch had looked a minute ago too, when nothing had come.
+    connection.execute(
+        "INSERT INTO ops.log_minutes SELECT minute_dt - interval '1 min', topic, epoch,"
+        " kafka_partition, looked_dt - interval '1 min', 0, 0, 0, 0, 0"
+        " FROM ops.log_minutes WHERE topic = %s",
+        (broker.raw,),
+    )
+    both = Both(warehouse)
+    both.agree()
+    row = both.row(broker.raw)
+    assert "behind in the last hour, at most 3" in row
+    assert "behind in the last day, at most 3" in row
+    assert " 0.1 0.0 it grows " in row  # 3 a minute have come, and none was loaded
+    assert '<polyline vector-effect="non-scaling-stroke"' in both.html
 
 
 def test_broker_is_away(warehouse: Settings, watch: Watch, broker: Broker) -> None:

@@ -167,8 +167,8 @@ def discard(settings: Settings, caller: Caller | None = None) -> bool:
 def progress(conn: Connection) -> tuple[int, int]:
     """Return how many positions the new vault has, and how many the live one."""
     return conn.execute(
-        "SELECT coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0),"
-        " coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0)"
+        "SELECT coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0)::bigint,"
+        " coalesce(sum(taken) FILTER (WHERE stage = ANY(%s)), 0)::bigint"
         " FROM (SELECT stage, next_offset - first_offset AS taken"
         " FROM ops.watermarks) AS w",
         (

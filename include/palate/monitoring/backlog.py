@@ -106,18 +106,26 @@ def measure(conn: Connection, reader: Reader, topics: Iterable[str]) -> Seen:
 
 
 def noted(conn: Connection, topics: Iterable[str]) -> Seen:
-    """Return where the logs of topics end that are ahead, as the watch noted it.
+    """Return where the logs of topics ended at the last look of the watch.
 
     Nobody is asked: what has come since, what is gone, and what a transaction hides is
-    unknown.
+    unknown. A log that the watch did not see then is missing.
     """
     rows = conn.execute(
-        "SELECT topic, epoch, kafka_partition, max(end_offset) FROM ops.log_ends"
-        " WHERE topic = ANY(%s) GROUP BY topic, epoch, kafka_partition",
+        "SELECT DISTINCT ON (m.topic, m.epoch, m.kafka_partition) m.topic, m.epoch,"
+        " m.kafka_partition, m.mart_offset, m.end_offset"
+        " FROM ops.watch AS w INNER JOIN ops.log_minutes AS m"
+        " ON m.minute_dt >= date_trunc('minute', w.looked_dt)"
+        " AND m.looked_dt >= w.looked_dt WHERE m.topic = ANY(%s)"
+        " ORDER BY m.topic, m.epoch, m.kafka_partition, m.minute_dt DESC",
         (list(topics),),
     )
     return Seen(
-        {FeedPartition(*log): LogEnds(0, 0, end, end) for *log, end in rows.fetchall()}
+        {
+            # A log that no mart has begun counts from where reading it begins.
+            FeedPartition(*log): LogEnds(in_marts, 0, end, end)
+            for *log, in_marts, end in rows.fetchall()
+        }
     )
 
 

@@ -1,6 +1,6 @@
 """What waits at each step from Kafka to what is published, area by area."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from palate.pipelines import pipeline
 from palate.positions import FeedPartition
 from palate.reads import verdict
 from palate.reads.status import LogStatus, Status
+from palate.reads.trends import LogTrend, trends
 from palate.reads.verdict import State
 from palate.settings import Settings
 from palate.sources import Area, catalog
@@ -47,11 +48,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Log:
-    """One partition of a topic or feed, and where its messages wait, by stage."""
+    """One partition of a topic or feed, and where its messages wait, by stage.
+
+    Of a feed, and of a log that the watch has not seen within a day, there is no trend.
+    """
 
     log: LogStatus
     state: State
     waits: dict[str, Wait]
+    trend: LogTrend | None
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,12 @@ class AreaFlow:
 
 def flow(conn: Connection, settings: Settings, found: Status) -> tuple[AreaFlow, ...]:
     """Return the flow of each area that is on."""
+    going = {
+        FeedPartition(one.topic, one.epoch, one.partition): one
+        for one in trends(conn, settings)
+    }
     return tuple(
-        _area(conn, settings, area, promise, found)
+        _area(conn, settings, area, promise, found, going)
         for area, promise in zip(catalog.areas(settings), found.promises, strict=True)
     )
 
@@ -89,15 +98,17 @@ def _area(
     area: Area,
     promise: Freshness,
     found: Status,
+    going: dict[FeedPartition, LogTrend],
 ) -> AreaFlow:
     begins = _begins(conn, area)
     read = catalog.topics(settings, area)
-    is_silent = verdict.silence(found) is not None
+    new = {item.name for item in found.filling}
     logs = [
         Log(
             log=log,
-            state=verdict.of_log(log, found),
-            waits=dict(_waits(area, log, begins, is_silent and log.topic in read)),
+            state=verdict.of_log(log, found, log.topic not in read),
+            waits=dict(_waits(area, log, begins, new, _is_unseen(log, read, found))),
+            trend=going.get(FeedPartition(log.topic, log.epoch, log.partition)),
         )
         for log in found.logs
         if log.area == area.name
@@ -111,6 +122,10 @@ def _area(
     )
 
 
+def _is_unseen(log: LogStatus, read: Iterable[str], found: Status) -> bool:
+    return log.topic in read and not verdict.is_seen(log, found)
+
+
 def _begins(conn: Connection, area: Area) -> dict[FeedPartition, int]:
     """Return where each log of an area begins in the ledger."""
     rows = conn.execute(
@@ -122,9 +137,13 @@ def _begins(conn: Connection, area: Area) -> dict[FeedPartition, int]:
 
 
 def _waits(
-    area: Area, log: LogStatus, begins: dict[FeedPartition, int], is_more: bool
+    area: Area,
+    log: LogStatus,
+    begins: dict[FeedPartition, int],
+    new: set[str],
+    is_more: bool,
 ) -> Iterator[tuple[str, Wait]]:
-    """Yield what of a log waits for the stages of drain, vault and marts."""
+    """Yield what of a log waits for drain, vault, and marts that have the history."""
     key = FeedPartition(log.topic, log.epoch, log.partition)
     begin = begins.get(key, log.staged)
     loaded = max(log.loaded, begin)
@@ -132,10 +151,8 @@ def _waits(
     yield area.drain, _wait(unread, _STEPS["drain"][1], is_more)
     yield area.vault, _wait(log.staged - loaded, _STEPS["vault"][1])
     for name, offset in log.marts.items():
-        yield (
-            f"{_MART}{name}",
-            _wait(loaded - max(offset, begin), f"{_STEPS['marts'][1]} in {name}"),
-        )
+        uncounted = 0 if name in new else loaded - max(offset, begin)
+        yield _MART + name, _wait(uncounted, f"{_STEPS['marts'][1]} in {name}")
 
 
 def _wait(number: int, text: str, is_more: bool = False) -> Wait:
@@ -148,22 +165,20 @@ def _steps(area: Area, logs: list[Log], found: Status) -> Iterator[Step]:
     for name, layer in zip(area.stages, pipeline(area).layers, strict=True):
         label, text = _STEPS.get(name, (name, ""))
         stages = tuple(stage.name for stage in layer)
+        is_more = name == "drain" and verdict.silence(found) is not None
         waits = queues.get(name) or tuple(
-            _sum(stage, text if len(stages) == 1 else _counted_in(stage, text), logs)
+            _sum(stage, text if len(stages) == 1 else _in(stage, text), logs, is_more)
             for stage in stages
         )
         yield Step(label, stages, waits)
 
 
-def _counted_in(stage: str, text: str) -> str:
+def _in(stage: str, text: str) -> str:
     return f"{text} in {stage.removeprefix(_MART)}"
 
 
-def _sum(stage: str, text: str, logs: list[Log]) -> Wait:
-    waits = [log.waits[stage] for log in logs]
-    return _wait(
-        sum(one.number for one in waits), text, any(one.is_more for one in waits)
-    )
+def _sum(stage: str, text: str, logs: list[Log], is_more: bool) -> Wait:
+    return _wait(sum(log.waits[stage].number for log in logs), text, is_more)
 
 
 def _queues(found: Status) -> dict[str, tuple[Wait, ...]]:

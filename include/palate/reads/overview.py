@@ -5,7 +5,7 @@ from datetime import datetime
 
 from palate.database import Connection
 from palate.incidents import open_incidents
-from palate.reads import ledger, status, verdict
+from palate.reads import ledger, reports, status, verdict
 from palate.reads.flow import AreaFlow, flow
 from palate.reads.status import Status
 from palate.reads.verdict import State, Tile
@@ -15,19 +15,6 @@ from palate.sources import catalog
 # Queues are counted so far: a change of a rule may enter a million guests.
 MOST = 10_000
 _BATCHES = 20
-
-
-@dataclass(frozen=True)
-class Rebuild:
-    """The rebuild of vault and marts that is under way, in positions of all logs."""
-
-    dag_id: str
-    run_id: str
-    begun_dt: datetime
-    compared_dt: datetime | None
-    differing: int | None
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class Overview:
     line: Line
     tiles: tuple[Tile, ...]
     areas: tuple[AreaFlow, ...]
-    rebuild: Rebuild | None
+    rebuild: reports.RebuildSeen | None
     batches: list[ledger.Batch]
     status: Status
 
@@ -87,16 +74,9 @@ def _judged(
     return found, tiles, said
 
 
-def _rebuild(conn: Connection) -> Rebuild | None:
-    row = conn.execute(
-        "SELECT r.dag_id, r.run_id, r.begun_dt, r.compared_dt, r.differing,"
-        " coalesce(sum(own.next_offset - own.first_offset), 0)::bigint,"
-        " coalesce(sum(w.next_offset - w.first_offset), 0)::bigint"
-        " FROM ops.rebuilds AS r CROSS JOIN ops.stages AS s"
-        " LEFT JOIN ops.watermarks AS w ON s.stage = w.stage"
-        " LEFT JOIN ops.watermarks AS own ON own.stage = ops.rebuilt_stage(s.stage)"
-        " AND (own.topic, own.epoch, own.kafka_partition)"
-        " = (w.topic, w.epoch, w.kafka_partition)"
-        " WHERE r.finished_dt IS NULL AND s.reads_staging GROUP BY r.rebuild_id"
-    ).fetchone()
-    return Rebuild(*row) if row else None
+def _rebuild(conn: Connection) -> reports.RebuildSeen | None:
+    """Return the rebuild that is under way, if there is one."""
+    for last in reports.rebuilds(conn, limit=1).rebuilds:
+        if last.outcome is None:
+            return reports.rebuild(conn, last.rebuild_id)
+    return None

@@ -1,6 +1,6 @@
 """How far each stage is behind the broker, what was refused, what ran last."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,8 +57,9 @@ class Status:
     ``refused`` counts by reason, without dismissed messages; ``waiting_tags`` the pairs
     of guest and tag to be evaluated; ``unpublished`` the guests and orders that wait to
     be published, by outlet; ``filling`` the new tables without the whole history;
-    ``promises`` the freshness of each area that is on. ``cut`` and ``dismissed`` are
-    those of ``queues``.
+    ``promises`` the freshness of each area that is on. ``unseen`` names the topics and
+    partitions of which nobody knows what waits there, while the rest is known. ``cut``
+    and ``dismissed`` are those of ``queues``.
     """
 
     at: datetime
@@ -72,6 +73,7 @@ class Status:
     last_batches: list[dict[str, Any]]
     filling: list[initial_load.InitialLoad] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unseen: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,7 +126,13 @@ def status(settings: Settings) -> Status:
             return replace(found, problems=[*problems, str(error)])
         problems += _blocking(seen, logs, problems)
         promises = _promises(conn, settings, logs)
-    return replace(found, logs=logs, promises=promises, problems=problems)
+    return replace(
+        found,
+        logs=logs,
+        promises=promises,
+        problems=problems,
+        unseen=tuple(sorted(seen.unseen)),
+    )
 
 
 def known(conn: Connection, settings: Settings, most: int | None = None) -> Status:
@@ -132,8 +140,10 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
 
     :param most: count the queues no further
     """
-    seen = backlog.noted(conn, catalog.all_topics(settings))
-    logs = _logs(conn, settings, None, seen, freshness.is_watched(conn))
+    topics = catalog.all_topics(settings)
+    seen = backlog.noted(conn, topics)
+    is_watched = freshness.is_watched(conn)
+    logs = _logs(conn, settings, None, seen, is_watched)
     promises = _promises(conn, settings, logs)
     problems = [str(incident) for incident in open_incidents(conn)]
     problems += _alarms_held_up(conn, promises[0])
@@ -154,8 +164,24 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
         last_batches=_last_batches(conn),
         filling=[item for item in initial_load.pending(conn) if item.name in defined],
         problems=problems,
+        unseen=tuple(_unseen(seen, topics, logs)) if is_watched else (),
         cut=waits.cut,
     )
+
+
+def _unseen(
+    seen: backlog.Seen, topics: Iterable[str], logs: list[LogStatus]
+) -> Iterator[str]:
+    """Yield the topics and partitions that a look did not see."""
+    there = {log.topic for log in seen.logs}
+    places = {(log.topic, log.partition) for log in seen.logs}
+    for topic in topics:
+        if topic not in there:
+            yield topic
+            continue
+        for number in sorted({log.partition for log in logs if log.topic == topic}):
+            if (topic, number) not in places:
+                yield f"{topic}[{number}]"
 
 
 def _last_batches(conn: Connection) -> list[dict[str, Any]]:

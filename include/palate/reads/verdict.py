@@ -76,25 +76,34 @@ def sentence(
     elif not silent:
         said.append("All messages are in the marts")
     if silent:
-        said.append(silent[0].upper() + silent[1:])
+        said.append(_begun(silent))
     broken = [one.area for one in found.promises if not one.is_kept]
     if broken:
         said.append(f"The promise of {', '.join(broken)} is broken")
     if incidents:
         said.append(counted(len(incidents), "incident is open", "incidents are open"))
     if number := _refusals(found):
-        said.append(f"{_number('refused', number, found)} refused and not dismissed")
+        is_one = number == 1 and "refused" not in found.cut
+        what = "refused message is" if is_one else "refused messages are"
+        said.append(_begun(f"{_number('refused', number, found)} {what} not dismissed"))
     if found.filling:
         new = counted(len(found.filling), "new table is", "new tables are")
         said.append(f"{new} being filled from the history")
     return ". ".join(said) + "."
 
 
+def _begun(text: str) -> str:
+    """Return text as a sentence begins."""
+    return text[0].upper() + text[1:]
+
+
 def silence(found: Status) -> str | None:
-    """Return why nobody knows what waits on the broker; None if the watch runs."""
+    """Return why nobody knows all that waits on the broker; None if it is known."""
     promise = found.promises[0]
     if promise.is_watched:
-        return None
+        names = ", ".join(found.unseen)
+        there = "so nobody knows what waits there"
+        return f"the watch does not see {names}, {there}" if names else None
     if promise.watched_dt is None:
         return "the watch has never run, so nobody sees what waits on the broker"
     return (
@@ -103,16 +112,27 @@ def silence(found: Status) -> str | None:
     )
 
 
-def of_log(log: LogStatus, found: Status) -> State:
-    """Return how well a log is, by how long its oldest message has waited."""
+def of_log(log: LogStatus, found: Status, is_feed: bool = False) -> State:
+    """Return how well a log is, by how long its oldest message has waited.
+
+    :param is_feed: it is Palate's own: the stages that take it take messages too
+    """
     if log.why_stopped:
         return State.BAD
+    if is_feed:
+        return State.GOOD
     if log.lag:
         (promised,) = (
             one.promised_seconds for one in found.promises if one.area == log.area
         )
         return _of_age(log.oldest_waiting_seconds, promised)
-    return State.WARN if silence(found) else State.GOOD
+    return State.GOOD if is_seen(log, found) else State.WARN
+
+
+def is_seen(log: LogStatus, found: Status) -> bool:
+    """Return whether it is known where a log of Kafka ends."""
+    names = {log.topic, f"{log.topic}[{log.partition}]"}
+    return found.promises[0].is_watched and names.isdisjoint(found.unseen)
 
 
 def _of_age(seconds: float | None, promised: float) -> State:
@@ -193,7 +213,7 @@ def _refused(found: Status, incidents: Sequence[Incident]) -> Tile:
     reasons = sorted(found.refused.items(), key=lambda one: (-one[1], one[0]))
     more = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
     if "refused" in found.cut:
-        more = "see the page for the reasons"
+        more = ", ".join(reason for reason, _ in reasons)
     elif own:
         more += f". {replays.describe_own(own)}"
     value = _number("refused", number, found) if number else "None"
@@ -201,7 +221,7 @@ def _refused(found: Status, incidents: Sequence[Incident]) -> Tile:
         "refused",
         "Refused, not dismissed",
         state,
-        value[0].upper() + value[1:],
+        _begun(value),
         more or "every message was an order or is settled",
         "/refused",
     )
@@ -213,17 +233,16 @@ def _refusals(found: Status) -> int:
 
 def _number(name: str, number: int, found: Status) -> str:
     if name in found.cut:
-        return f"more than {number - 1:,}"
+        return f"more than {number:,}"
     return f"{number:,}"
 
 
 def _open(found: Status, incidents: Sequence[Incident]) -> Tile:
     listed = "; ".join(
-        f"{one.kind} {one.subject}, since {one.began_dt:%F %T} UTC"
-        for one in incidents[:_SHOWN_INCIDENTS]
+        f"{one.kind} {one.subject}" for one in incidents[:_SHOWN_INCIDENTS]
     )
-    if more := len(incidents) - _SHOWN_INCIDENTS:
-        listed += f"; and {more:,} more" if more > 0 else ""
+    if len(incidents) > _SHOWN_INCIDENTS:
+        listed += f"; {len(incidents) - _SHOWN_INCIDENTS:,} more"
     state = State.BAD if incidents else State.GOOD
     if silent := silence(found):
         state, listed = worst((state, State.WARN)), listed or silent
