@@ -48,7 +48,9 @@ class Selection:
 
 
 # Every value is a parameter; NULL selects all.
-_BY_ITSELF = """
+CHOSEN = """
+FROM stg.rejected_messages AS m
+WHERE
     (%(reasons)s::text[] IS NULL OR m.reason = ANY(%(reasons)s::text[]))
     AND (%(topic)s::text IS NULL OR m.topic = %(topic)s::text)
     AND (%(epoch)s::integer IS NULL OR m.epoch = %(epoch)s::integer)
@@ -74,30 +76,18 @@ _BY_ITSELF = """
         )
     )
     AND (%(with_dismissed)s OR m.dismissed_dt IS NULL)
-"""
-_IN_TIME = """(
-    (%(start)s::timestamptz IS NULL OR {time} >= %(start)s::timestamptz)
-    AND (%(end)s::timestamptz IS NULL OR {time} < %(end)s::timestamptz)
-)"""
-CHOSEN = f"""
-FROM stg.rejected_messages AS m
-WHERE
-    {_BY_ITSELF}
     AND CASE
         WHEN %(start)s::timestamptz IS NULL AND %(end)s::timestamptz IS NULL THEN TRUE
-        WHEN NOT %(by_broker)s THEN {_IN_TIME.format(time="m.rejected_dt")}
+        WHEN NOT %(by_broker)s THEN (
+            (%(start)s::timestamptz IS NULL OR m.rejected_dt >= %(start)s::timestamptz)
+            AND (%(end)s::timestamptz IS NULL OR m.rejected_dt < %(end)s::timestamptz)
+        )
         ELSE (m.topic, m.epoch, m.kafka_partition, m.kafka_offset) IN (
             SELECT s.topic, s.epoch, s.kafka_partition, s.kafka_offset
-            FROM (
-                SELECT topic, epoch, kafka_partition, array_agg(kafka_offset) AS offsets
-                FROM stg.rejected_messages AS m
-                WHERE {_BY_ITSELF}
-                GROUP BY topic, epoch, kafka_partition
-            ) AS r
-            CROSS JOIN LATERAL stg.messages_at(
-                r.topic, r.epoch, r.kafka_partition, r.offsets
+            FROM stg.refused_between(
+                %(topic)s::text, %(epoch)s::integer, %(partition)s::integer,
+                %(start)s::timestamptz, %(end)s::timestamptz
             ) AS s
-            WHERE {_IN_TIME.format(time="s.broker_dt")}
         )
     END
 """
