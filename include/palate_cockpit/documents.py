@@ -24,14 +24,19 @@ RUNBOOK = "operations.md"
 PATH = "/help"
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-# A wide table scrolls by itself on a small screen.
+# What is wide scrolls by itself on a small screen, also by the keyboard.
+_SCROLLING = 'tabindex="0" role="region" aria-label="{}"'
 _MARKDOWN.add_render_rule(
     "table_open",
-    lambda *_: (
-        '<div class="scrolling" tabindex="0" role="region" aria-label="Table"><table>'
-    ),
+    lambda *_: f'<div class="scrolling" {_SCROLLING.format("Table")}><table>',
 )
 _MARKDOWN.add_render_rule("table_close", lambda *_: "</table></div>")
+_MARKDOWN.add_render_rule(
+    "fence",
+    lambda _, tokens, index, *__: (
+        f"<pre {_SCROLLING.format('Example')}>{escape(tokens[index].content)}</pre>"
+    ),
+)
 _MENTION = re.compile(r"docs/((?:[a-z0-9-]+/)*[a-z0-9-]+\.md)(?:, ')?")
 _CODE = re.compile("`([^`]+)`")
 _NO_PART_OF_AN_ANCHOR = re.compile(r"[^\w\- ]")

@@ -126,7 +126,7 @@ def test_backfills_are_listed_apart(viewer: TestClient, connection: Conn) -> Non
     shown = viewer.get("/reloads").text
     assert "backfill__1" not in shown
     assert "not finished" in shown
-    assert "<td>shell__1</td>" in shown  # no run of Airflow's
+    assert ">shell__1</td>" in shown  # no run of Airflow's
     shown = viewer.get("/reloads", params={"backfills": "true"}).text
     assert "backfill__1" in shown
     assert "not finished" not in shown
