@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from palate.incidents import Incident, Kind
 from palate.monitoring.alarms import Alarm
-from palate.text import escape_controls, in_any_medium, in_markdown, pretty, row_as_text
+from palate.text import (
+    escape_controls,
+    hex_lines,
+    in_any_medium,
+    in_markdown,
+    pretty,
+    row_as_text,
+)
 
 
 def test_json_is_indented_and_its_escapes_are_read() -> None:
@@ -55,6 +62,14 @@ def test_deep_or_broken_json_is_shown_in_time() -> None:
     assert pretty(b"{" + b'"\\' * 100_000).count("\\") == 100_000
     assert pretty(b"") == ""
     assert pretty(None) == "(no value)"
+
+
+def test_bytes_are_shown_in_hex() -> None:
+    assert hex_lines(b"") == ""
+    assert hex_lines(b"0123456789abcdef\x00\x7f\xff<") == (
+        "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef\n"
+        "000010  00 7f ff 3c                                      ...<"
+    )
 
 
 def test_text_without_a_shape_stays_on_its_line() -> None:
