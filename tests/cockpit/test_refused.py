@@ -257,7 +257,7 @@ class TestMessage:
             assert all(one.startswith('<script src="/static/') for one in scripts)
             assert "<img" not in page
             assert "49{" not in page
-            assert all(char.isprintable() or char in "\n\u202f" for char in page)
+            assert all(char.isprintable() or char == "\n" for char in page)
         answer = user.get("/refused/orders/0/0/0/bytes")
         assert answer.content == value
         assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -273,7 +273,7 @@ class TestMessage:
         value = b"a" * 65_536 + b"THE END"
         _refuse(warehouse, connection, _message(0, value))
         page = user.get("/refused/orders/0/0/0").text
-        assert "is cut after 65\N{NARROW NO-BREAK SPACE}536" in page
+        assert "is cut after 65,536" in page
         assert "THE END" not in page
         assert user.get("/refused/orders/0/0/0/bytes").content == value
 
