@@ -5,6 +5,7 @@ import io
 import json
 import re
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ Connection = psycopg.Connection[Any]
 
 TOPIC = "orders"
 NOT_JSON = b"connection test"
+_WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 HOSTILE = (
     b"<script>alert(1)</script><img src=x onerror=alert(1)>",
     b'{"a": "</pre><script>alert(1)</script>", "b": "\xe2\x80\xae\xd8\x9c"}',
@@ -409,6 +411,25 @@ class TestDismissing:
             "Dismissed 0 refused messages. 3 were dismissed already, by anna, by bert."
         )
         assert [by for *_, by, _ in _decided(connection)] == ["anna", "bert", "bert"]
+
+    def test_two_at_the_same_time_do_not_wait_for_each_other_for_ever(
+        self, three: Settings, app: FastAPI, connection: Connection
+    ) -> None:
+        anna = as_role(app, "user", "anna")
+        form = Forms(anna.get("/refused").text).sent["dismiss-all"] | {"why": "late"}
+        dsn = three.dwh_dsn.get_secret_value()
+        with ThreadPoolExecutor() as pool, psycopg.connect(dsn) as bert:
+            bert.execute(
+                "UPDATE stg.rejected_messages SET dismissed_dt = clock_timestamp(),"
+                " dismissed_by = 'bert', dismissed_why = 'x' WHERE kafka_partition = 1"
+            )
+            hers = pool.submit(_dismissed, anna, form)
+            while not connection.execute(_WAITING).fetchone() and not hers.done():
+                pass
+            bert.commit()
+            assert hers.result() == (
+                "Dismissed 2 refused messages. 1 was dismissed already, by bert."
+            )
 
     def test_what_came_meanwhile_is_told(
         self, three: Settings, user: TestClient, connection: Connection

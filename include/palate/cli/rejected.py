@@ -264,9 +264,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _replayed(one: refused.Replay) -> str:
-    whose = (
-        f" by the run {one.run_id or 'of a shell'}" if one.dag_id is not None else ""
-    )
+    whose = f" by {one.run_id} of {one.dag_id}" if one.run_id else ""
     if one.is_waiting:
         became = "waits to be judged"
     elif one.judged_dt:

@@ -141,8 +141,9 @@ def dismiss(
         number = conn.execute(
             "UPDATE stg.rejected_messages AS r SET dismissed_dt = now(),"
             " dismissed_by = %(who)s, dismissed_why = %(why)s"
+            # Locked in one order: two people may mean the same messages.
             f" FROM (SELECT {POSITION} {CHOSEN} ORDER BY {POSITION}"
-            " LIMIT %(limit)s) AS chosen"
+            " LIMIT %(limit)s FOR UPDATE OF m) AS chosen"
             " WHERE r.dismissed_dt IS NULL"
             " AND (r.topic, r.epoch, r.kafka_partition, r.kafka_offset) ="
             " (chosen.topic, chosen.epoch, chosen.kafka_partition,"

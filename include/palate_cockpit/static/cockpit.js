@@ -98,6 +98,14 @@
       return;
     }
     const status = event.detail.xhr.status;
+    if (status === 404) {
+      // What is shown is there no more; the answer says why.
+      const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+      const why = page.querySelector("main [role=alert]");
+      event.detail.target.removeAttribute("hx-get");
+      said(why ? why.textContent : "What this page shows is there no more.", true);
+      return;
+    }
     said(
       status === 401 || status === 403
         ? "Your session is over. Log in again, and this page goes on."
@@ -161,6 +169,7 @@
   };
   const sentence = (answer) => {
     if (answer.error) return answer.error;
+    if (answer.detail === "Forbidden") return "Your role doesn't allow this.";
     if (typeof answer.detail === "string") return answer.detail;
     return "It was refused.";
   };

@@ -1,6 +1,7 @@
 """Refused messages: their way back, their dismissal, and the alarm for many of them."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -426,6 +427,8 @@ class TestCommand:
 
         assert done.exit_code == 0
         assert "Accepted now: 1. Refused: not_json 1." in done.output
+        shown = _call(mended, "show", TOPIC, "0", "1").output
+        assert re.search(r"replayed .* of shell: refused again", shown)
         assert _differences(mended) == 0
 
     @pytest.mark.parametrize("command", [["replay"], ["dismiss", "--why", "x"]])
