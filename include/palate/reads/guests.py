@@ -98,6 +98,8 @@ def find(
 
     :param after: only guests with a greater id
     """
+    if not asked:  # any name begins so
+        return Found(asked, [], None)
     values = {"asked": asked, "after": after, "limit": limit + 1}
     with conn.cursor(row_factory=class_row(Guest)) as cursor:
         rows = cursor.execute(render(f"{_SQL}/find.sql"), values).fetchall()

@@ -6,17 +6,16 @@ WITH found AS (
     UNION
     SELECT n.h_user_pk
     FROM dds.s_user_names AS n
-    WHERE
-        %(asked)s <> ''
-        -- The index has no more than this of a name.
-        AND left(n.username, 64) ^@ left(%(asked)s, 64)
+    -- The index has no more than this of a name.
+    WHERE starts_with(left(n.username, 64), left(%(asked)s, 64))
 )
+
 SELECT
     v.user_id,
     v.username,
     v.userlogin
 FROM found AS f
 INNER JOIN dds.v_user_name AS v ON f.h_user_pk = v.h_user_pk
-WHERE %(after)s::text IS NULL OR v.user_id > %(after)s
+WHERE %(after)s::text IS NULL OR v.user_id > %(after)s::text
 ORDER BY v.user_id
 LIMIT %(limit)s
