@@ -34,23 +34,16 @@ class Pages:
         self._adding: list[Callable[[APIRouter, Guards], None]] = []
 
     def page(self, path: str, template: str) -> Callable[[_Function], _Function]:
-        """Show what the function returns, by a template, and as JSON.
-
-        A function that returns a ``Response`` is shown as that, and has no JSON.
-        """
+        """Show what the function returns, by a template, and as JSON."""
 
         def add(function: _Function) -> _Function:
-            def to(router: APIRouter, guards: Guards) -> None:
-                guarded = [Depends(guards[self._guard])]
-                # What a function returns is shown, not checked by FastAPI.
-                router.get(
-                    path,
-                    dependencies=guarded,
-                    response_class=HTMLResponse,
-                    response_model=None,
-                )(_as_html(function, template))
-
-            self._adding.append(to)
+            # What a function returns is shown, not checked by FastAPI.
+            self._get(
+                path,
+                _as_html(function, template),
+                response_class=HTMLResponse,
+                response_model=None,
+            )
             return self.facts(path)(function)
 
         return add
@@ -59,13 +52,7 @@ class Pages:
         """Give what the function returns as JSON, without a page."""
 
         def add(function: _Function) -> _Function:
-            def to(router: APIRouter, guards: Guards) -> None:
-                guarded = [Depends(guards[self._guard])]
-                router.get(API + path, dependencies=guarded, response_model=None)(
-                    _as_json(function)
-                )
-
-            self._adding.append(to)
+            self._get(API + path, _as_json(function), response_model=None)
             return function
 
         return add
@@ -74,11 +61,7 @@ class Pages:
         """Let the function's ``Response`` be downloaded."""
 
         def add(function: _Function) -> _Function:
-            def to(router: APIRouter, guards: Guards) -> None:
-                guarded = [Depends(guards[self._guard])]
-                router.get(path, dependencies=guarded)(function)
-
-            self._adding.append(to)
+            self._get(path, function)
             return function
 
         return add
@@ -107,6 +90,15 @@ class Pages:
             return function
 
         return add
+
+    def _get(self, path: str, answer: _Function, **options: Any) -> None:
+        """Answer a GET of a path, to whom the guard of these pages lets in."""
+
+        def to(router: APIRouter, guards: Guards) -> None:
+            guarded = [Depends(guards[self._guard])]
+            router.get(path, dependencies=guarded, **options)(answer)
+
+        self._adding.append(to)
 
     def add_to(self, router: APIRouter, guards: Guards) -> None:
         """Add all of them to a router."""
@@ -152,10 +144,7 @@ def _as_html(function: _Function, template: str) -> _Function:
 
     @wraps(function)
     def show(page_request: Request, **given: Any) -> Response:
-        found = function(**given)
-        if isinstance(found, Response):
-            return found
-        return render(page_request, template, shown=found)
+        return render(page_request, template, shown=function(**given))
 
     own = inspect.signature(function, eval_str=True).parameters.values()
     request = inspect.Parameter(
