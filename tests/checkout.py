@@ -58,3 +58,6 @@ class Checkout:
                 f"areas/food/cdm/{name}/{path.name}", "user_product_", f"{name}_"
             )
         self.change(f"areas/food/cdm/{name}/mart.yaml", "tag_kind: product\n", "")
+        self.change(
+            f"areas/food/cdm/{name}/mart.yaml", "- table: ", f"- table: {name}_"
+        )

@@ -21,7 +21,7 @@ GRANT INSERT ON ops.batch_guests TO palate_loader;
 GRANT INSERT, UPDATE, DELETE ON ops.tag_outbox TO palate_loader;
 GRANT UPDATE ON ops.tag_versions TO palate_loader;
 GRANT INSERT, DELETE ON ops.order_waits, ops.counters_waiting TO palate_loader;
-GRANT UPDATE (filled_dt) ON ops.definitions TO palate_loader;
+GRANT UPDATE (filled_dt) ON ops.definitions, ops.totals TO palate_loader;
 GRANT UPDATE, DELETE ON stg.rejected_messages TO palate_loader;
 GRANT INSERT ON ops.check_results TO palate_loader;
 GRANT INSERT, UPDATE ON ops.incidents, ops.watch, ops.log_minutes TO palate_loader;

@@ -8,6 +8,7 @@ from palate.marts import compare
 from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
+from palate.sql import count_rows
 from palate.tags import stage as tags
 from tests.faults.app import check_published
 from tests.faults.verdict import Verdict
@@ -38,6 +39,9 @@ def check(
         number, rows = compare.differences(settings, name)
         verdict.wrong += number
         verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
+        number, rows = count_rows(conn, compare.totals_comparison(name))
+        verdict.wrong += number
+        verdict.notes += [f"totals of {name} differ from it: {row}" for row in rows[:5]]
     number, rows = tags.differences(settings)
     verdict.wrong += number
     verdict.notes += [f"the tags differ from the counters: {row}" for row in rows[:5]]

@@ -6,7 +6,10 @@ from psycopg import Connection
 
 from palate.settings import Settings
 
-_KEPT = ("ops.definitions", "ops.event_partitions", "ops.migrations")
+_KEPT = (
+    *("ops.definitions", "ops.totals"),
+    *("ops.event_partitions", "ops.migrations"),
+)
 _REFERRED_TO = ("ops.batches", "ops.stage_runs")
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from palate.checks.run import reconcile
 from palate.marts import compare
 from palate.marts import stage as marts
 from palate.marts.definitions import load_marts
@@ -108,4 +109,6 @@ def test_tables_follow_from_the_history(emptied: Emptied, data: st.DataObject) -
     assert {name: compare.differences(settings, name) for name in MARTS} == {
         name: (0, []) for name in MARTS
     }
+    totals = [result for result in reconcile(settings) if "totals" in result.check]
+    assert [(one.found, one.examples) for one in totals] == [(0, [])] * len(MARTS)
     assert tags.differences(settings) == (0, [])

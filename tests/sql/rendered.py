@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from palate.check_definitions import load_checks
 from palate.checks.subjects import query, subjects
-from palate.marts import kinds, recount, refresh
+from palate.marts import kept_totals, kinds, recount, refresh
 from palate.marts.by_key_sql import ByKeySql
 from palate.marts.compare import comparison
 from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
+from palate.marts.mart_sql import MartSql
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.schema import migrate
 from palate.sources import catalog
@@ -99,6 +100,7 @@ def _of_marts() -> Iterator[Statement]:
         if isinstance(mart, CountedMart):
             yield from _of_recounts(mart)
             yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
+            yield from _of_totals(mart)
     with guide_mart.added() as mart:  # no area has one yet
         yield from _by_key(mart)
 
@@ -120,6 +122,13 @@ def _of_recounts(mart: CountedMart) -> Iterator[Statement]:
         for one in parts:
             if one not in steps:
                 yield f"recount {mart.name} {part} {one.name}", one.statement
+
+
+def _of_totals(mart: CountedMart) -> Iterator[Statement]:
+    if mart.keeps_contributions:
+        yield f"totals {mart.name}", kept_totals.fill_statements(mart)[0].statement
+        kept = MartSql(mart).step("keep_columns", lacking=mart.kept_columns)
+        yield f"totals {mart.name} keep", kept.statement
 
 
 def _of_publishing() -> Iterator[Statement]:

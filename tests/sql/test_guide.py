@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
+from palate.marts.totals import Totals
 from palate.names import SQL_FOLDER
 from palate.vault.kinds import Hub, Link, PayloadColumn, Satellite
 
@@ -35,6 +36,7 @@ def test_each_field_of_a_mart_is_listed(model: type[BaseModel], kind: str) -> No
     if model is CountedMart:
         fields |= _fields(Label, within="label.")
         fields |= _fields(Reference, within="reference.")
+        fields |= _fields(Totals, within="totals.")
     else:
         fields -= {"tag_kind"}  # it may only be left out
     listed = _listed("field of `mart.yaml`")

@@ -41,9 +41,11 @@ def subjects(group: str, areas: Collection[str]) -> list[str]:
     tables = [one for one in load_vault().tables.values() if one.area in areas]
     if found := [f"dds.{item.table}" for item in tables if item.kind == group]:
         return found
+    marts = [mart for mart in load_marts().values() if mart.area in areas]
     if group == "marts":
-        marts = load_marts().items()
-        return [f"cdm.{name}" for name, mart in marts if mart.area in areas]
+        return [f"cdm.{mart.name}" for mart in marts]
+    if group == "totals":
+        return [f"cdm.{mart.name}" for mart in marts if mart.has_totals]
     return ["cdm.user_tags" if group == "tags" else group]
 
 
@@ -56,6 +58,8 @@ def query(path: str, subject: str, *, is_behind: bool = False) -> str:
     name = subject.partition(".")[2]
     if subject == "cdm.user_tags":
         return tags.comparison(is_behind=is_behind)
+    if name in load_marts() and "/totals/" in path:
+        return compare.totals_comparison(name)
     if name in load_marts():
         return compare.comparison(name, is_behind=is_behind)
     vault = load_vault()

@@ -54,6 +54,7 @@ def build(settings: Settings, caller: Caller) -> Outcome:
     with connect(settings) as conn, _explained_refusals():
         redefinition.check_files(conn)
         with conn.transaction():
+            redefinition.bring_totals_along(conn)
             is_new = conn.execute(
                 "SELECT ops.begin_rebuild(%s, %s, %s)",
                 (caller.dag_id, caller.run_id, redefinition.statements_hash(settings)),

@@ -9,7 +9,7 @@ import psycopg
 
 from palate.database import Connection
 from palate.errors import RebuildRefusedError
-from palate.marts import Mart, kinds, load_marts, tables
+from palate.marts import Mart, kept_totals, kinds, load_marts, tables
 from palate.schema import meanings, migrate, roles
 from palate.settings import Settings
 from palate.sources import catalog
@@ -45,6 +45,16 @@ def check_files(conn: Connection) -> None:
             raise RebuildRefusedError(message)
     for name in load_marts():
         kinds.of(name).refresh_statements(_NEW)
+
+
+def bring_totals_along(conn: Connection) -> None:
+    """Let the live tables have the totals that the files say: a rebuild copies those.
+
+    Those of a changed mart stay empty until its new tables are swapped in.
+    """
+    changed = {one.name for one in registry.changed(conn, meanings.all_meanings())}
+    for mart in load_marts().values():
+        kept_totals.bring_along(conn, mart, is_filled=mart.name not in changed)
 
 
 def statements_hash(settings: Settings) -> str:
@@ -116,6 +126,8 @@ def accept(conn: Connection) -> None:
         return
     for one in changed:
         registry.accept(conn, one)
+        if one.kind == "mart":
+            kept_totals.enter(conn, load_marts()[one.name])
     for statement in migrate.view_statements():
         conn.execute(statement)
     roles.grant(conn)

@@ -117,6 +117,9 @@ class ByKey:
             if one.name == "rows":
                 batch.counts["rows"] = number
 
+    def settle(self, attempt: StageRun) -> None:
+        """Do what the end of a run owes: nothing."""
+
     def recomputed(self) -> str:
         """Return the query for the whole mart as it follows from the vault."""
         return ByKeySql(self.mart).recomputed()

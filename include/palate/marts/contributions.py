@@ -1,5 +1,6 @@
 """What an area's marts count, from the area's ``contributions/`` (ADR 0005)."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from palate.errors import DefinitionError
 from palate.marts import files
+from palate.marts.totals import OrderKey
 from palate.names import LOAD_DT, LOAD_SRC, Identifier
 from palate.vault import load_vault
 
@@ -53,6 +55,7 @@ class Contributions(BaseModel):
     nullable: tuple[Name, ...] = ()
     guest: Guest
     reference: LookedUp
+    by: dict[Name, OrderKey] = {}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -67,6 +70,10 @@ class Contributions(BaseModel):
         if versions is None or versions.kind != "satellites":
             message = f"versions names {self.versions}, which is no satellite"
             raise ValueError(message)
+        for key in self.by.values():
+            if key.column not in self.of_version | self.of_order | self.further:
+                message = f"by: an order has no {key.column}"
+                raise ValueError(message)
         return self
 
     @property
@@ -78,7 +85,7 @@ class Contributions(BaseModel):
         types: dict[str, str] = context["typed_columns"]
         return {name: type for name, type in types.items() if name not in left_out}
 
-    def counted(self, further: tuple[str, ...]) -> dict[str, str]:
+    def counted(self, further: Iterable[str]) -> dict[str, str]:
         """Return the columns of what is kept of an order, with their types."""
         known = self.further
         return self.of_version | {name: known[name] for name in further} | self.of_order

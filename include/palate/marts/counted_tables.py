@@ -3,7 +3,9 @@
 from palate.marts.definitions import CountedMart
 from palate.marts.files import declared
 from palate.marts.mart_sql import MartSql
+from palate.marts.totals import Totals
 from palate.table_set import TableSet
+from palate.tables import removal
 
 
 def table_statements(mart: CountedMart, tables: TableSet) -> list[str]:
@@ -30,7 +32,38 @@ def table_statements(mart: CountedMart, tables: TableSet) -> list[str]:
         f"COMMENT ON TABLE {table}_counted IS"
         f" 'Which version of each order {mart.name} has counted.'",
         *_reference_statements(MartSql(mart, tables)),
+        *(one for totals in mart.totals for one in of_totals(mart, totals, tables)),
     ]
+
+
+def of_totals(
+    mart: CountedMart, totals: Totals, tables: TableSet = TableSet.LIVE
+) -> list[str]:
+    """Return the statements that create one table of a mart's totals."""
+    table, keys = f"{tables.cdm}.{totals.table}", mart.key_columns(totals)
+    types = {name: key.type for name, key in keys.order.items()}
+    types |= {name: mart.key_types[name] for name in keys.things}
+    types = {name: types[name] for name in totals.keys} | totals.columns
+    columns = [f"{name} {declared(type)} NOT NULL" for name, type in types.items()]
+    statements = [
+        f"CREATE TABLE {table} ({', '.join(columns)},"
+        f" PRIMARY KEY ({', '.join(totals.keys)})) WITH (fillfactor = 70)",
+        comment_on(totals, tables),
+    ]
+    if totals.of == "guests":
+        # Whether a guest has other orders, and which is the first.
+        (key,) = keys.order.values()
+        guest = mart.contributions.guest.column
+        index = removal.guest_index(totals.table)
+        counted = f"{tables.cdm}.{mart.name}_counted"
+        statements.append(f"CREATE INDEX {index} ON {counted} ({guest}, ({key.of()}))")
+    return statements
+
+
+def comment_on(totals: Totals, tables: TableSet = TableSet.LIVE) -> str:
+    """Return the statement that comments on a table of totals."""
+    description = totals.description.strip().replace("'", "''")
+    return f"COMMENT ON TABLE {tables.cdm}.{totals.table} IS '{description}'"
 
 
 def _reference_statements(sql: MartSql) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from palate.database import Connection
 from palate.engine import Batch, StageRun
-from palate.marts import doubled, recount, refresh
+from palate.marts import doubled, kept_totals, recount, refresh
 from palate.marts.counted_tables import table_statements as counted_tables
 from palate.marts.definitions import CountedMart
 from palate.marts.mart_sql import MartSql
@@ -27,6 +27,7 @@ _FILES = {
     "reference_now": "reference.sql",
     "reference": "reference.sql",
     "old_contributions": "contributions.sql",
+    "new_contributions": "contributions.sql",
     "deltas": "contributions.sql",
     "recounted": "contributions.sql",
     "recomputed": "contributions.sql",
@@ -86,7 +87,14 @@ class Counting:
         for one in refresh.rebuild_statements(self.mart.name):
             batch.counts[one.name] += execute_step(conn, one)
             self.check_after(conn, one)
+        kept_totals.settle(conn, self.mart.name)
         refresh.let_all_be_published(conn, settings, self.mart.name)
+
+    def settle(self, attempt: StageRun) -> None:
+        """Sum the totals anew if a run has corrected rows, or made them."""
+        if kept_totals.are_doubtful(attempt.conn, self.mart.name):
+            with attempt.transaction():
+                kept_totals.settle(attempt.conn, self.mart.name)
 
     def recomputed(self) -> str:
         """Return the query for the whole mart as it follows from the vault."""
@@ -136,12 +144,15 @@ class Counting:
         return [steps, recount.tried_statements(self.mart, steps)]
 
     def explained(self) -> list[tuple[str, str]]:
-        """Return the queries of a rebuild, with their names."""
-        return [
+        """Return the queries of a rebuild and of its totals, with their names."""
+        found = [
             (one.name, one.statement)
             for one in refresh.rebuild_statements(self.mart.name)
             if one.name in ("recomputed", "reference", "counted_orders")
         ]
+        if self.mart.totals:
+            found.append(("totals", kept_totals.comparison(self.mart.name)))
+        return found
 
     def blamed(self, statement: str) -> tuple[str, str]:
         """Return the file that a statement comes from, and what helps to correct it."""

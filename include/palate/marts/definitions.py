@@ -15,6 +15,7 @@ from pydantic import (
 from palate.errors import DefinitionError
 from palate.marts import files
 from palate.marts.contributions import Change, Contributions, load_contributions
+from palate.marts.totals import KeyColumns, Totals, problem
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
 from palate.sources import catalog
 
@@ -111,6 +112,11 @@ class Mart(BaseModel):
         return (self.name,)
 
     @property
+    def has_totals(self) -> bool:
+        """Return whether sums of it are kept."""
+        return False
+
+    @property
     def indexes(self) -> tuple[tuple[str, ...], ...]:
         """Return the columns of each further index."""
         return ()
@@ -135,6 +141,8 @@ class CountedMart(Mart):
     reference: Reference | None = None
     order_columns: tuple[Name, ...] = ()
     fillfactor: int = Field(default=80, ge=50, le=100, exclude=True)
+    # They follow from the mart: no part of what it means.
+    totals: tuple[Totals, ...] = Field(default=(), exclude=True)
     tag_kind: Literal["product", "category"] | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
@@ -149,6 +157,7 @@ class CountedMart(Mart):
             )
             raise ValueError(message)
         self._check_reference()
+        self._check_totals()
         if self.tag_kind and not (self.label and len(self.keys) == 2 and self.guest):
             guest = self.contributions.guest.key
             message = f"tag_kind needs a label, and two keys, {guest} the first"
@@ -168,6 +177,56 @@ class CountedMart(Mart):
                 )
                 raise ValueError(message)
 
+    def _check_totals(self) -> None:
+        has_guest = self.guest is not None
+        for one in self.totals:
+            by = self.contributions.by
+            if found := problem(one, self.things, by, has_guest=has_guest):
+                message = f"totals: {found}"
+                raise ValueError(message)
+        for name in self.tables:
+            if self.tables.count(name) > 1:
+                message = f"totals: {name} is a table of the mart twice"
+                raise ValueError(message)
+
+    @property
+    def things(self) -> list[str]:
+        """Return the keys of what is counted: all but the guest."""
+        return [key for key in self.keys if key != self.guest]
+
+    def key_columns(self, totals: Totals) -> KeyColumns:
+        """Return where the keys of totals come from."""
+        by, things = self.contributions.by, self.things
+        return KeyColumns(
+            {key: by[key] for key in totals.keys if key not in things},
+            [key for key in totals.keys if key in things],
+        )
+
+    @property
+    def has_totals(self) -> bool:
+        """Return whether sums of it are kept."""
+        return bool(self.totals)
+
+    @property
+    def keeps_contributions(self) -> bool:
+        """Return whether totals need what each order adds, order by order."""
+        return any(one.of == "orders" for one in self.totals)
+
+    @property
+    def kept_columns(self) -> list[str]:
+        """Return the further columns of an order that are kept: also for totals."""
+        used = [
+            key.column
+            for one in self.totals
+            for key in self.key_columns(one).order.values()
+        ]
+        further = self.contributions.further
+        return list(
+            dict.fromkeys(
+                [*self.order_columns, *(name for name in used if name in further)]
+            )
+        )
+
     @property
     def guest(self) -> str | None:
         """Return the key of a row's guest; None if rows belong to no guest."""
@@ -182,18 +241,19 @@ class CountedMart(Mart):
     @property
     def counted(self) -> dict[str, str]:
         """Return the columns of what was counted of each order, with their types."""
-        return self.contributions.counted(self.order_columns)
+        return self.contributions.counted(self.kept_columns)
 
     @property
     def nullable(self) -> set[str]:
         """Return those of what was counted that may be NULL."""
-        return {*self.contributions.nullable, *self.order_columns}
+        return {*self.contributions.nullable, *self.kept_columns}
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Return the mart's tables: rows, counted contributions, reference."""
+        """Return the mart's tables: rows, counted orders, reference, totals."""
         looked_up = (self.reference.table,) if self.reference else ()
-        return (self.name, f"{self.name}_counted", *looked_up)
+        totals = (one.table for one in self.totals)
+        return (self.name, f"{self.name}_counted", *looked_up, *totals)
 
     @property
     def is_label_looked_up(self) -> bool:
@@ -256,10 +316,15 @@ def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, CountedMart | ByKeyMart
 
     :raises DefinitionError: names the file, the field and what to do
     """
-    return {
-        path.parent.name: _read(path)
-        for path in sorted(folder.glob("*/cdm/*/mart.yaml"))
-    }
+    marts: dict[str, CountedMart | ByKeyMart] = {}
+    owners: dict[str, Path] = {}
+    for path in sorted(folder.glob("*/cdm/*/mart.yaml")):
+        mart = marts[path.parent.name] = _read(path)
+        for table in mart.tables:
+            if owners.setdefault(table, path) != path:
+                message = f"{path}: {owners[table]} has a table {table} as well."
+                raise DefinitionError(message)
+    return marts
 
 
 def counted_mart(name: str) -> CountedMart:

@@ -59,6 +59,9 @@ class Kind(Protocol):
     def rebuild(self, conn: Connection, settings: Settings, batch: Batch) -> None:
         """Make the whole mart anew, in the open batch."""
 
+    def settle(self, attempt: StageRun) -> None:
+        """Do what the end of a run owes, whatever an earlier one has left."""
+
     def recomputed(self) -> str:
         """Return the query for the whole mart as it follows from the vault."""
 

@@ -1,11 +1,12 @@
 """The SQL of a mart of contributions: its own files, and those that all share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import indent
 from typing import Any
 
 from palate.marts.definitions import CountedMart
 from palate.marts.files import query, template
+from palate.marts.totals import Totals
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
 
@@ -49,8 +50,12 @@ class MartSql:
         return self._recomputed(contributions, finds_doubled=True)
 
     def meaning(self) -> str:
-        """Return the same query as the definition has it: its hash is kept."""
-        return self._recomputed(self._adds(*self._whole()), finds_doubled=False)
+        """Return the same query as the definition has it: its hash is kept.
+
+        What is kept for totals is no part of it.
+        """
+        sql = replace(self, mart=self.mart.model_copy(update={"totals": ()}))
+        return sql._recomputed(sql._adds(*sql._whole()), finds_doubled=False)
 
     def recomputed_of(self, orders: str, reference: str | None) -> str:
         """Return the query for what some orders add, with names as they are kept."""
@@ -60,6 +65,62 @@ class MartSql:
             label_query=self._kept_labels(),
             finds_doubled=True,
         )
+
+    def deltas(self) -> list[Step]:
+        """Return the statements that find by how much each counter moves."""
+        new = self.contributions("new_orders", self.kept_reference)
+        if not self.mart.keeps_contributions:
+            return [
+                self.step("deltas", new_contributions=f"{_subquery(new)} AS counted")
+            ]
+        return [
+            self.step("new_contributions", new_contributions=new),
+            self.step("deltas", new_contributions="new_contributions"),
+        ]
+
+    def moved_totals(self) -> list[Step]:
+        """Return the statements that move the totals, before the mart itself moves."""
+        return [
+            self.step(
+                "move_totals",
+                one.table,
+                totals=one,
+                moves=self.shared(f"moves_of_{one.of}", **self._keys(one)),
+            )
+            for one in self.mart.totals
+        ]
+
+    def counted_sums(self) -> str:
+        """Return the query for what all counted orders add, by the keys of totals."""
+        of_orders = [one for one in self.mart.totals if one.of == "orders"]
+        order_keys = {
+            name: key
+            for one in of_orders
+            for name, key in self.mart.key_columns(one).order.items()
+        }
+        return self.shared(
+            "counted_sums",
+            order_keys=order_keys,
+            counted_contributions=self.contributions(
+                self._counted, self.kept_reference
+            ),
+        )
+
+    def totals_now(self, totals: Totals) -> str:
+        """Return the query for totals as they follow from the mart.
+
+        Those of orders expect the relation ``counted_sums``.
+        """
+        return self.shared(f"totals_of_{totals.of}", **self._keys(totals))
+
+    @property
+    def _counted(self) -> str:
+        """Return the table of the orders that the mart has counted."""
+        return f"{self.tables.cdm}.{self.mart.name}_counted"
+
+    def _keys(self, totals: Totals) -> dict[str, Any]:
+        keys = self.mart.key_columns(totals)
+        return {"order_keys": keys.order, "thing_keys": keys.things}
 
     @property
     def kept_reference(self) -> str | None:
@@ -111,12 +172,13 @@ class MartSql:
         return {
             "mart": mart.name,
             "keys": list(mart.keys),
+            "things": mart.things,
             "guest": mart.guest,
             "guest_column": names.guest.column,
             "label": mart.label,
             "is_label_looked_up": mart.is_label_looked_up,
             "label_table": self.label_table,
-            "order_columns": list(mart.order_columns),
+            "order_columns": mart.kept_columns,
             "counted": list(mart.counted),
             "nullable": mart.nullable,
             "tag_kind": mart.tag_kind,

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.engine import Batch, StageRun, progress
-from palate.marts import doubled
+from palate.marts import doubled, kept_totals
 from palate.marts.definitions import CountedMart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.marts.mart_sql import MartSql
@@ -179,6 +179,8 @@ def _recount_part(
                 _count(conn, mart, batch, made, examples)
             if batch.counts["corrected"] and mart.tag_kind:
                 conn.execute(tags_waiting.ALL_GUESTS)
+            if batch.counts["corrected"] or batch.counts["corrected_orders"]:
+                kept_totals.doubt(conn, mart.name)
     finally:
         conn.isolation_level = None
     if part.chunk is not None:

@@ -63,21 +63,21 @@ def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Ste
             old_contributions=sql.contributions("old_orders", reference),
         ),
     ]
-    deltas = sql.step(
-        "deltas", new_contributions=sql.contributions("new_orders", reference)
-    )
+    deltas = sql.deltas()
     if mart.reference is None:
-        steps = [sql.step("batch_orders"), *orders, deltas]
+        steps = [sql.step("batch_orders"), *orders, *deltas]
     elif mart.reference.changes == "labels":
         # The reference has the names of what is counted.
         relabelled = [sql.step("relabel", "relabelled")] if mart.label else []
-        steps = [*batch_steps(sql), *orders, deltas, *_looked_up(sql), *relabelled]
+        steps = [*batch_steps(sql), *orders, *deltas]
+        steps += [*_looked_up(sql), *relabelled]
     else:
         # The reference decides what is counted: the old contributions are taken out
         # before it changes, the new ones put in after.
         *changes, dropped, added = _looked_up(sql)
-        steps = [*batch_steps(sql), *changes, *orders, dropped, added, deltas]
+        steps = [*batch_steps(sql), *changes, *orders, dropped, added, *deltas]
     steps += [
+        *sql.moved_totals(),
         sql.step("apply", "applied"),
         sql.step("keep_counted", "kept"),
         sql.step("drop_counted", "dropped"),

@@ -70,6 +70,7 @@ def _open_run(
     with open_run(settings, mart.stage, caller) as attempt:
         registry.refuse_changed(attempt.conn, [of_mart(name)])
         yield attempt, mart
+        kinds.of(name).settle(attempt)
 
 
 def _reload(settings: Settings, attempt: StageRun, mart: Mart) -> None:

@@ -1,7 +1,7 @@
 """The tables of the marts, made from their definitions."""
 
 from palate.database import Connection
-from palate.marts import kinds
+from palate.marts import kept_totals, kinds
 from palate.marts.definitions import Mart, load_marts
 from palate.marts.meaning import of_mart
 from palate.table_set import TableSet
@@ -9,7 +9,7 @@ from palate.tables import registry
 
 
 def make_tables(conn: Connection) -> list[str]:
-    """Create the missing tables of each mart; return their names.
+    """Create the missing tables of each mart; return the names of marts and totals.
 
     :raises DefinitionError: if a mart was made from another meaning
     """
@@ -18,8 +18,11 @@ def make_tables(conn: Connection) -> list[str]:
         if registry.register(conn, of_mart(mart.name)):
             for statement in table_statements(mart):
                 conn.execute(statement)
+            kept_totals.enter(conn, mart)
             made.append(mart.name)
-        conn.execute(comment(mart))
+        made += kept_totals.bring_along(conn, mart)
+        for statement in (comment(mart), *kept_totals.comments(mart)):
+            conn.execute(statement)
     return made
 
 

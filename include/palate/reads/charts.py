@@ -19,12 +19,12 @@ _SQL = "areas/food/charts"
 Measure = Literal["orders", "guests"]
 Of = Literal["categories", "dishes", "restaurants"]
 
-# The marts that the charts of a kind are drawn from.
+# The marts whose totals are drawn.
 _MARTS = {
-    "categories": "user_category_counters",
-    "dishes": "user_product_counters",
-    "restaurants": "user_product_counters",
-    "days": "user_product_counters",
+    "categories": ["user_category_counters"],
+    "dishes": ["user_product_counters"],
+    "restaurants": ["user_product_counters"],
+    "days": ["user_product_counters", "user_category_counters"],
 }
 
 
@@ -202,9 +202,22 @@ def _values(conn: Connection, chosen: Chosen) -> dict[str, Any]:
 
 
 def _state(conn: Connection, of: str) -> tuple[datetime | None, list[str]]:
-    """Return when the mart last took orders, and why it lacks some."""
-    mart = _MARTS[of]
+    """Return when the marts last took orders, and why numbers may be wrong."""
+    marts = _MARTS[of]
     (as_of,) = conn.execute(
-        "SELECT max(moved_dt) FROM ops.watermarks WHERE stage = %s", (f"mart:{mart}",)
+        "SELECT min(w.moved_dt) FROM (SELECT max(moved_dt) AS moved_dt"
+        " FROM ops.watermarks WHERE stage = ANY(%s) GROUP BY stage) AS w",
+        ([f"mart:{name}" for name in marts],),
     ).fetchone() or (None,)
-    return as_of, [str(one) for one in initial_load.pending_of(conn, [mart])]
+    doubtful = conn.execute(
+        "SELECT DISTINCT mart FROM ops.totals WHERE mart = ANY(%s)"
+        " AND filled_dt IS NULL ORDER BY mart",
+        (marts,),
+    )
+    notes = [str(one) for one in initial_load.pending_of(conn, marts)]
+    notes += [
+        f"The totals of {name} are summed anew at the end of its next run. Until then "
+        "they may be wrong."
+        for (name,) in doubtful.fetchall()
+    ]
+    return as_of, notes

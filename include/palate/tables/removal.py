@@ -4,7 +4,8 @@
 and the watermarks of their stages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class Made:
     name: str
     area: str
     definition: dict[str, Any]
+    totals: list[str]
 
     @property
     def is_mart(self) -> bool:
@@ -36,13 +38,13 @@ class Made:
 
     @property
     def tables(self) -> list[str]:
-        """Return its tables with their schema; a mart has up to three."""
+        """Return its tables with their schema; a mart has several."""
         if not self.is_mart:
             return [f"dds.{self.name}"]
         if self.definition.get("kind") == "by_key":
             return [f"cdm.{self.name}"]
         looked_up = (self.definition.get("reference") or {}).get("table")
-        names = (self.name, f"{self.name}_counted", looked_up)
+        names = (self.name, f"{self.name}_counted", looked_up, *self.totals)
         return [f"cdm.{name}" for name in names if name]
 
     @property
@@ -64,7 +66,10 @@ class Made:
 def all_made(conn: Connection) -> list[Made]:
     """Return all tables that were made."""
     rows = conn.execute(
-        "SELECT kind, name, area, definition FROM ops.definitions ORDER BY kind, name"
+        "SELECT d.kind, d.name, d.area, d.definition, ARRAY("
+        " SELECT t.table_name FROM ops.totals AS t"
+        " WHERE d.kind = 'mart' AND t.mart = d.name ORDER BY t.table_name)"
+        " FROM ops.definitions AS d ORDER BY d.kind, d.name"
     )
     return [Made(*row) for row in rows.fetchall()]
 
@@ -143,20 +148,31 @@ def remove(conn: Connection, made: Made) -> None:
 
     :raises DefinitionInUseError: if something in the database needs them
     """
-    try:
+    with _in_use(made):
         for table in made.tables:
             conn.execute(f"DROP TABLE {table}")
-    except psycopg.errors.DependentObjectsStillExist as error:
-        message = (
-            f"{made.name} is still needed: {error.diag.message_detail}. Nothing was "
-            "changed. Drop that first, then again."
-        )
-        raise DefinitionInUseError(message) from None
+    conn.execute("DELETE FROM ops.totals WHERE mart = %s", (made.name,))
     conn.execute("DELETE FROM ops.watermarks WHERE stage = ANY(%s)", (made.stages,))
     conn.execute(
         "DELETE FROM ops.definitions WHERE (kind, name) = (%s, %s)",
         (made.kind, made.name),
     )
+
+
+def drop_totals(conn: Connection, made: Made, names: Iterable[str]) -> None:
+    """Drop some tables of a mart's totals, and the indexes that were made for them.
+
+    :raises DefinitionInUseError: if something in the database needs them
+    """
+    with _in_use(made):
+        for name in names:
+            conn.execute(f"DROP INDEX IF EXISTS cdm.{guest_index(name)}")
+            conn.execute(f"DROP TABLE cdm.{name}")
+
+
+def guest_index(totals: str) -> str:
+    """Return the name of the index that a table of totals needs on counted orders."""
+    return f"{totals}_of_guest"
 
 
 def correct(conn: Connection, kind: str, name: str, own_views: Iterable[str]) -> bool:
@@ -196,6 +212,18 @@ def needed_by(conn: Connection, made: Made) -> list[str]:
         for one in all_made(conn)
         if not one.is_mart and made.name in (one.definition.get("parent"), *_hubs(one))
     ]
+
+
+@contextmanager
+def _in_use(made: Made) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.DependentObjectsStillExist as error:
+        message = (
+            f"{made.name} is still needed: {error.diag.message_detail}. Nothing was "
+            "changed. Drop that first, then again."
+        )
+        raise DefinitionInUseError(message) from None
 
 
 def _hubs(made: Made) -> list[str]:

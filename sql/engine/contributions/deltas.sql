@@ -25,9 +25,7 @@ FROM (
         pieces_cnt,
         amount,
         rows_cnt
-    FROM (
-        {{ new_contributions | indent(8) }}
-    ) AS counted
+    FROM {{ new_contributions | indent }}
 ) AS contributions
 GROUP BY {{ keys | join(", ") }}
 HAVING

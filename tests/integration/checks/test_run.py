@@ -187,6 +187,18 @@ FAULTS = {
         ["cdm.user_product_counters"],
         ["DELETE FROM cdm.user_product_counters"],
     ),
+    "total_wrong": (
+        "totals/equal_the_mart",
+        "cdm.user_product_counters",
+        ["cdm.product_totals"],
+        ["UPDATE cdm.product_totals SET guest_cnt = guest_cnt + 1"],
+    ),
+    "day_wrong": (
+        "totals/equal_the_mart",
+        "cdm.user_category_counters",
+        ["cdm.guest_days"],
+        ["UPDATE cdm.guest_days SET new_guest_cnt = 0"],
+    ),
     "tag_gone": (
         "tags/equal_the_counters",
         "cdm.user_tags",

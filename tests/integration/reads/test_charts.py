@@ -1,13 +1,15 @@
-"""What the charts show, against a few orders counted by hand."""
+"""What the charts show: a few orders counted by hand; any history, by the vault."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from palate.cli.app import app
@@ -15,8 +17,16 @@ from palate.database import Connection, connect
 from palate.errors import NotFoundError, RequestError
 from palate.reads import charts
 from palate.reads.charts import Chosen
+from palate.sql import execute
 from tests.integration.emptied import Emptied
+from tests.integration.reads.charts_truth import (
+    CATEGORIES,
+    DAYS,
+    DISHES,
+    RESTAURANTS,
+)
 from tests.integration.staged import load, stage_entries, stage_messages
+from tests.model.strategies import batches, histories
 from tests.unit.model.stories import DAY_1, DAY_2, DAY_3, DAY_4, dish, line, menu, raw
 
 FIRST, SECOND, THIRD = (date(2023, 8, day) for day in (1, 2, 3))
@@ -180,3 +190,59 @@ def test_shell_shows_the_same(
     assert [one["day"] for one in days] == ["2023-08-02", "2023-08-03"]
     assert "2023-08-01" in run("days")
     assert "900" in run("restaurants")
+
+
+TRUTH = {
+    "categories": CATEGORIES,
+    "dishes": DISHES,
+    "restaurants": RESTAURANTS,
+    "days": DAYS,
+}
+
+
+@given(data=st.data())
+def test_charts_follow_from_the_vault(emptied: Emptied, data: st.DataObject) -> None:
+    emptied.empty()
+    history = data.draw(histories(30, 14), label="history")
+    for number, batch in enumerate(data.draw(batches(history), label="batches")):
+        stage_messages(emptied.conn, batch.messages)
+        stage_entries(emptied.settings, batch.entries)
+        load(emptied.settings, f"run {number}")
+    load(emptied.settings, "last")
+    ids = [
+        id
+        for (id,) in emptied.conn.execute("SELECT restaurant_id FROM dds.h_restaurant")
+    ]
+    dates = [
+        day
+        for (day,) in emptied.conn.execute(
+            "SELECT DISTINCT order_dt::date FROM dds.h_order"
+        )
+    ]
+    some_day = st.none() | st.sampled_from(dates) if dates else st.none()
+    chosen = Chosen(
+        first=data.draw(some_day, label="first"),
+        last=data.draw(some_day, label="last"),
+        restaurant=data.draw(st.sampled_from([None, *ids]), label="restaurant"),
+    )
+    by_guests = chosen.is_all and data.draw(st.booleans(), label="by guests")
+
+    with connect(emptied.settings) as conn:
+        values = {
+            "is_all": chosen.is_all, "is_by_guests": by_guests, "most": None,
+            "first": chosen.first, "last": chosen.last, "restaurant": chosen.restaurant,
+        }  # fmt: skip
+        truth = {
+            name: execute(conn, query, values).fetchall()
+            for name, query in TRUTH.items()
+        }
+        by: charts.Measure = "guests" if by_guests else "orders"
+        assert _rows(charts.categories(conn, chosen, by=by)) == truth["categories"]
+        assert _rows(charts.dishes(conn, chosen, by=by)) == truth["dishes"]
+        assert _rows(charts.restaurants(conn, chosen)) == truth["restaurants"]
+        days = charts.days(conn, chosen).days
+        assert [astuple(one) for one in days] == truth["days"]
+
+
+def _rows(found: charts.Popularity) -> list[tuple[Any, ...]]:
+    return [(found.number, *astuple(one)) for one in found.shares]

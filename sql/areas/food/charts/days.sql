@@ -1,43 +1,31 @@
 -- Orders and money of each day, and how many guests had their first order on it.
-WITH items AS (
-    SELECT
-        order_id,
-        sum(quantity) AS pieces_cnt,
-        sum(quantity * price) AS amount
-    FROM dds.v_order_item
-    GROUP BY order_id
-),
-
-closed AS (
-    SELECT
-        i.order_id,
-        i.order_dt,
-        i.user_id,
-        i.restaurant_id,
-        min(i.order_dt::date) OVER (PARTITION BY i.user_id) AS first_day
-    FROM dds.v_order AS i
-    WHERE i.status = 'CLOSED'
-)
-
 SELECT
-    i.order_dt::date AS day,
-    count(*) AS orders,
-    coalesce(sum(s.pieces_cnt), 0)::bigint AS pieces,
-    coalesce(sum(s.amount), 0) AS amount,
-    CASE WHEN %(restaurant)s::text IS NULL THEN count(DISTINCT i.user_id) END AS guests,
+    s.order_date,
+    s.order_cnt,
+    s.pieces_cnt,
+    s.amount,
+    -- The other mart may not have taken this day's orders yet.
+    CASE WHEN %(restaurant)s::text IS NULL THEN coalesce(g.guest_cnt, 0) END AS guests,
     CASE
-        WHEN %(restaurant)s::text IS NULL
-            THEN count(DISTINCT i.user_id) FILTER (WHERE i.first_day = i.order_dt::date)
+        WHEN %(restaurant)s::text IS NULL THEN coalesce(g.new_guest_cnt, 0)
     END AS new_guests,
     CASE
         WHEN %(restaurant)s::text IS NULL
-            THEN count(DISTINCT i.user_id) FILTER (WHERE i.first_day < i.order_dt::date)
+            THEN coalesce(g.guest_cnt - g.new_guest_cnt, 0)
     END AS returning_guests
-FROM closed AS i
-LEFT JOIN items AS s ON i.order_id = s.order_id
-WHERE
-    (%(first)s::date IS NULL OR i.order_dt >= %(first)s::date)
-    AND (%(last)s::date IS NULL OR i.order_dt < %(last)s::date + 1)
-    AND (%(restaurant)s::text IS NULL OR i.restaurant_id = %(restaurant)s)
-GROUP BY i.order_dt::date
-ORDER BY i.order_dt::date
+FROM (
+    SELECT
+        d.order_date,
+        sum(d.order_cnt)::bigint AS order_cnt,
+        sum(d.pieces_cnt)::bigint AS pieces_cnt,
+        sum(d.amount) AS amount
+    FROM cdm.order_days AS d
+    INNER JOIN dds.h_restaurant AS r ON d.restaurant_id = r.h_restaurant_pk
+    WHERE
+        (%(first)s::date IS NULL OR d.order_date >= %(first)s::date)
+        AND (%(last)s::date IS NULL OR d.order_date <= %(last)s::date)
+        AND (%(restaurant)s::text IS NULL OR r.restaurant_id = %(restaurant)s)
+    GROUP BY d.order_date
+) AS s
+LEFT JOIN cdm.guest_days AS g ON s.order_date = g.order_date
+ORDER BY s.order_date

@@ -1,35 +1,46 @@
 -- How many guests have had each dish, and in how many orders.
 WITH sums AS (
     SELECT
-        i.product_id AS id,
-        max(i.product_name) AS name,
-        CASE WHEN %(is_all)s THEN count(DISTINCT i.user_id) END AS guests,
-        count(DISTINCT i.order_id) AS orders,
-        sum(i.quantity)::bigint AS pieces,
-        sum(i.quantity * i.price) AS amount
-    FROM dds.v_order_item AS i
+        product_id,
+        guest_cnt,
+        order_cnt,
+        pieces_cnt,
+        amount
+    FROM cdm.product_totals
+    WHERE %(is_all)s
+    UNION ALL
+    SELECT
+        d.product_id,
+        NULL AS guest_cnt,
+        sum(d.order_cnt)::bigint AS order_cnt,
+        sum(d.pieces_cnt)::bigint AS pieces_cnt,
+        sum(d.amount) AS amount
+    FROM cdm.product_days AS d
+    INNER JOIN dds.h_restaurant AS r ON d.restaurant_id = r.h_restaurant_pk
     WHERE
-        i.status = 'CLOSED'
-        AND (%(first)s::date IS NULL OR i.order_dt >= %(first)s::date)
-        AND (%(last)s::date IS NULL OR i.order_dt < %(last)s::date + 1)
-        AND (%(restaurant)s::text IS NULL OR i.restaurant_id = %(restaurant)s)
-    GROUP BY i.product_id
+        NOT %(is_all)s
+        AND (%(first)s::date IS NULL OR d.order_date >= %(first)s::date)
+        AND (%(last)s::date IS NULL OR d.order_date <= %(last)s::date)
+        AND (%(restaurant)s::text IS NULL OR r.restaurant_id = %(restaurant)s)
+    GROUP BY d.product_id
 )
 
 SELECT
     count(*) OVER () AS number,
-    id,
-    name,
-    guests,
-    guests::float8 / sum(guests) OVER () AS guests_share,
-    orders,
-    orders::float8 / sum(orders) OVER () AS orders_share,
-    pieces,
-    amount
-FROM sums
+    h.product_id AS id,
+    n.product_name AS name,
+    s.guest_cnt AS guests,
+    s.guest_cnt::float8 / sum(s.guest_cnt) OVER () AS guests_share,
+    s.order_cnt AS orders,
+    s.order_cnt::float8 / sum(s.order_cnt) OVER () AS orders_share,
+    s.pieces_cnt AS pieces,
+    s.amount
+FROM sums AS s
+INNER JOIN dds.h_product AS h ON s.product_id = h.h_product_pk
+LEFT JOIN cdm.user_product_counters_names AS n ON s.product_id = n.product_id
 ORDER BY
-    CASE WHEN %(is_by_guests)s THEN guests END DESC,
-    orders DESC,
+    CASE WHEN %(is_by_guests)s THEN s.guest_cnt END DESC,
+    s.order_cnt DESC,
     name,
     id
 LIMIT %(most)s

@@ -1,42 +1,30 @@
 -- What each restaurant has sold.
-WITH items AS (
+WITH sums AS (
     SELECT
-        order_id,
-        sum(quantity) AS pieces_cnt,
-        sum(quantity * price) AS amount
-    FROM dds.v_order_item
-    GROUP BY order_id
-),
-
-sums AS (
-    SELECT
-        i.restaurant_id AS id,
-        max(n.restaurant_name) AS name,
-        NULL::bigint AS guests,
-        count(*) AS orders,
-        coalesce(sum(s.pieces_cnt), 0)::bigint AS pieces,
-        coalesce(sum(s.amount), 0) AS amount
-    FROM dds.v_order AS i
-    INNER JOIN dds.v_restaurant_name AS n ON i.restaurant_id = n.restaurant_id
-    LEFT JOIN items AS s ON i.order_id = s.order_id
+        r.h_restaurant_pk,
+        sum(d.order_cnt)::bigint AS order_cnt,
+        sum(d.pieces_cnt)::bigint AS pieces_cnt,
+        sum(d.amount) AS amount
+    FROM cdm.order_days AS d
+    INNER JOIN dds.h_restaurant AS r ON d.restaurant_id = r.h_restaurant_pk
     WHERE
-        i.status = 'CLOSED'
-        AND (%(first)s::date IS NULL OR i.order_dt >= %(first)s::date)
-        AND (%(last)s::date IS NULL OR i.order_dt < %(last)s::date + 1)
-        AND (%(restaurant)s::text IS NULL OR i.restaurant_id = %(restaurant)s)
-    GROUP BY i.restaurant_id
+        (%(first)s::date IS NULL OR d.order_date >= %(first)s::date)
+        AND (%(last)s::date IS NULL OR d.order_date <= %(last)s::date)
+        AND (%(restaurant)s::text IS NULL OR r.restaurant_id = %(restaurant)s)
+    GROUP BY r.h_restaurant_pk
 )
 
 SELECT
     count(*) OVER () AS number,
-    id,
-    name,
-    guests,
+    n.restaurant_id AS id,
+    n.restaurant_name AS name,
+    NULL::bigint AS guests,
     NULL::float8 AS guests_share,
-    orders,
-    orders::float8 / sum(orders) OVER () AS orders_share,
-    pieces,
-    amount
-FROM sums
+    s.order_cnt AS orders,
+    s.order_cnt::float8 / sum(s.order_cnt) OVER () AS orders_share,
+    s.pieces_cnt AS pieces,
+    s.amount
+FROM sums AS s
+INNER JOIN dds.v_restaurant_name AS n ON s.h_restaurant_pk = n.h_restaurant_pk
 ORDER BY orders DESC, name, id
 LIMIT %(most)s

@@ -1,0 +1,27 @@
+SELECT
+    {{ ((order_keys | list) + thing_keys) | join(",\n    ") }},
+    sum(order_cnt)::bigint AS order_cnt,
+    sum(pieces_cnt)::bigint AS pieces_cnt,
+    sum(amount) AS amount
+{%- if thing_keys %}
+FROM counted_sums
+{%- else %}
+FROM (
+    SELECT
+        {{ order_keys | join(",\n        ") }},
+        0 AS order_cnt,
+        pieces_cnt,
+        amount
+    FROM counted_sums
+    UNION ALL
+    SELECT
+        {%- for name, key in order_keys.items() %}
+        {{ key.of("o") }} AS {{ name }},
+        {%- endfor %}
+        1 AS order_cnt,
+        0 AS pieces_cnt,
+        0 AS amount
+    FROM {{ cdm }}.{{ mart }}_counted AS o
+) AS added
+{%- endif %}
+GROUP BY {{ ((order_keys | list) + thing_keys) | join(", ") }}
