@@ -3,6 +3,7 @@
 # Variables: PALATE_VAR (state folder, default ./var), PALATE_POSTGRES_PORT,
 # PALATE_REDIS_PORT, PALATE_KAFKA_PORT, PALATE_KAFKA_CONTROLLER_PORT,
 # PALATE_KAFKA_SECURED_PORT, PALATE_REDIS_SECURED_PORT, PALATE_AIRFLOW_PORT,
+# PALATE_METRICS_PORT,
 # PALATE_STATSD, PALATE_OPENLINEAGE (who gets metrics and lineage), YES=1 (don't ask), PYTEST (arguments of pytest).
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
@@ -18,7 +19,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-metrics test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,7 +58,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/upgrade --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
+		--ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-areas: install-dev  ## a second area, deployed into a running Airflow
@@ -82,6 +83,9 @@ test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside li
 
 test-upgrade: install-dev  ## an older version, stopped amid its work, is upgraded to this one (PALATE_UPGRADE_FROM)
 	$(PYTHON) -m pytest -sv tests/upgrade $(PYTEST)
+
+test-metrics: install-dev  ## a Prometheus, downloaded from Debian, scrapes the watch: alerts and the dashboard
+	$(PYTHON) -m pytest tests/metrics $(PYTEST)
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }

@@ -118,6 +118,7 @@ def _write_clients(
         "AIRFLOW__API__SECRET_KEY": secrets.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
         **{f"AIRFLOW_CONN_{name}": json.dumps(c) for name, c in connections.items()},
+        "PALATE_METRICS_TOKEN": secrets.metrics,
         "DWH_DSN": _dsn(postgres.TASKS, secrets.tasks, "dwh", ca, secured),
         "REDIS_URL": _redis(redis_server.PALATE, secrets, ca, secured),
         **_kafka(secrets, ca, secured),

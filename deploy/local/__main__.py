@@ -69,6 +69,7 @@ def _status(stack: Stack, _yes: bool) -> int:
         "redis": stack.ports.redis,
         "kafka": stack.ports.kafka,
         "api-server": stack.ports.airflow,
+        "watch": stack.ports.metrics,
     }
     _say(f"{'part':<14} {'state':<9} {'pid':>8} {'uptime':>9} {'port':>6}  answers")
     all_answer = True

@@ -61,6 +61,7 @@ def prepare(var: Path, ports: Ports, secrets: Secrets, signals: Signals) -> None
         repository=REPOSITORY,
         programs=Path(sys.executable).parent,
         port=ports.airflow,
+        metrics_port=ports.metrics,
         url=url(ports),
         user=USER,
         passwords_file=passwords_file,

@@ -25,6 +25,7 @@ class Ports:
     airflow: int = 18080
     kafka_secured: int = 19094
     redis_secured: int = 16380
+    metrics: int = 19464
 
     @classmethod
     def free(cls) -> Self:

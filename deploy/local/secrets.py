@@ -33,6 +33,7 @@ class Secrets:
     redis_celery: str = field(default_factory=_password)
     kafka: str = field(default_factory=_password)
     kafka_broker: str = field(default_factory=_password)
+    metrics: str = field(default_factory=_password)
     admin: str = field(default_factory=_password)
     fernet_key: str = field(default_factory=_fernet_key)
     jwt_secret: str = field(default_factory=_password)

@@ -199,6 +199,7 @@ class Stack:
             "redis": ["redis", "redis_secured"],
             "kafka": ["kafka", "kafka_secured", "kafka_controller"],
             "api-server": ["airflow"],
+            "watch": ["metrics"],
         }
         for one in self.states():
             if one.group in groups and not one.is_up:

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,19 @@ class Settings(BaseSettings):
     palate_notifier_arguments: dict[str, Any] = Field(
         default={}, description="its arguments, JSON; secrets belong in its Connection"
     )
+    palate_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="where the watch serves metrics; unset or empty: nowhere",
+    )
+    palate_metrics_address: IPv4Address | IPv6Address = Field(
+        default=IPv4Address("127.0.0.1"),
+        description="the address it listens on; beyond loopback it needs the token",
+    )
+    palate_metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="bearer token of who reads the metrics"
+    )
     palate_stg_partition_positions: int = Field(
         default=1_000_000,
         ge=1,
@@ -160,12 +174,23 @@ class Settings(BaseSettings):
         description="how long a run waits for another, in seconds",
     )
 
-    @field_validator("kafka_ssl_ca_location", "palate_stg_keep_days", mode="before")
+    @field_validator(
+        "kafka_ssl_ca_location",
+        "palate_metrics_port",
+        "palate_stg_keep_days",
+        mode="before",
+    )
     @classmethod
     def _is_none_if_empty(cls, value: Any) -> Any:
         return None if value == "" else value
 
-    @field_validator("dwh_dsn", "redis_url", "kafka_bootstrap", mode="before")
+    @field_validator(
+        "dwh_dsn",
+        "redis_url",
+        "kafka_bootstrap",
+        "palate_metrics_token",
+        mode="before",
+    )
     @classmethod
     def _has_no_blanks_around(cls, address: Any) -> Any:
         # A file, and so a secret made of one, ends with a line break.

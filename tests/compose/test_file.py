@@ -90,7 +90,7 @@ def test_there_is_no_secret_in_the_file(service: Service) -> None:
 
 def test_all_parts_of_airflow_have_the_same_settings() -> None:
     """But for what one of them alone is there for."""
-    own = {"DUMB_INIT_SETSID", "KEEP_DAYS"}
+    own = {"DUMB_INIT_SETSID", "KEEP_DAYS", "PALATE_METRICS_ADDRESS"}
     light = {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__PARALLELISM"}
     common = _ALL["airflow-scheduler"]["environment"]
     for name in _AIRFLOW:

@@ -128,6 +128,7 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
         "redis_owner",
         "kafka",
         "kafka_broker",
+        "metrics",
         "admin",
         "jwt_secret",
     )

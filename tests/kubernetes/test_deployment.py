@@ -59,10 +59,14 @@ def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
 def test_every_secret_that_is_asked_for_is_explained(
     rendered: dict[str, Any], secrets: dict[str, dict[str, str]]
 ) -> None:
+    environments = [
+        *(one["environment"] for one in every_container(rendered).values()),
+        chart.environment(_watch()["containers"][0]),
+    ]
     asked = {
         tuple(value.split()[1:])
-        for container in every_container(rendered).values()
-        for value in container["environment"].values()
+        for environment in environments
+        for value in environment.values()
         if value.startswith("secret ")
     }
     explained = {(name, key) for name, keys in secrets.items() for key in keys}
@@ -125,12 +129,12 @@ def test_everything_that_stays_has_probes_and_limits(rendered: dict[str, Any]) -
 def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
     rendered: dict[str, Any],
 ) -> None:
-    watch = yaml.safe_load((chart.FOLDER / "watch.yaml").read_text())
-    pod = watch["spec"]["template"]["spec"]
+    pod = _watch()
     values = yaml.safe_load(chart.files("celery")[0].read_text())
     (container,) = pod["containers"]
     shared = rendered["ways"]["celery"]["shared environment"]
     own = chart.environment(container)
+    assert own.pop("PALATE_METRICS_TOKEN") == "secret palate-metrics token"
     assert own.items() <= shared.items()
     connections = {name for name in shared if name.startswith("AIRFLOW_CONN_")}
     assert connections - own.keys() == {"AIRFLOW_CONN_AIRFLOW_DB"}  # the chart's alone
@@ -138,6 +142,12 @@ def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
     assert container["securityContext"] == values["securityContexts"]["containers"]
     assert pod["volumes"] == values["volumes"]
     assert container["volumeMounts"] == values["volumeMounts"]
+
+
+def _watch() -> dict[str, Any]:
+    watch = yaml.safe_load((chart.FOLDER / "watch.yaml").read_text())
+    found: dict[str, Any] = watch["spec"]["template"]["spec"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -161,10 +171,13 @@ def test_policies_are_about_pods_and_ports_that_there_are(
     named = set(re.findall('"component": "([^"]*)"', text))
     for values in re.findall(r'"operator": "In", "values": \[([^]]*)\]', text):
         named |= set(re.findall('"([^"]*)"', values))
-    assert named <= components
+    assert named <= components | {"watch"}
     assert {"api-server", "worker", "triggerer", "scheduler"} <= named
     _, _, each_other = policies["palate-services"]["egress"]
     assert {one["port"] for one in each_other["ports"]} == ports
+    ((metrics,),) = (one["ports"] for one in policies["palate-metrics"]["ingress"])
+    (container,) = _watch()["containers"]
+    assert [metrics["port"]] == [one["containerPort"] for one in container["ports"]]
 
 
 def test_ports_of_the_example_are_open(

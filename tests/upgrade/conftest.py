@@ -1,11 +1,12 @@
 """An older version's stack, stopped amid its work and started by this checkout."""
 
+import json
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -143,7 +144,10 @@ def upgrade() -> Iterator[Upgrade]:
     folder.chmod(0o755)
     var = folder / "var"
     var.mkdir(mode=0o755)
-    (ports := Ports.free()).write(var / "ports.json")
+    # The old version knows no port of metrics; the new one takes the default then.
+    ports = replace(Ports.free(), metrics=Ports().metrics)
+    known = {name: port for name, port in asdict(ports).items() if name != "metrics"}
+    (var / "ports.json").write_text(json.dumps(known))
     now = datetime.now(UTC)
     end = now - (now - datetime.min.replace(tzinfo=UTC)) % TICK
     try:

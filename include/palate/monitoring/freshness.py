@@ -4,7 +4,7 @@ Waiting time is measured by the watch's clock, from when it first saw the log en
 the message, since message timestamps are the sender's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from palate import incidents
@@ -54,11 +54,14 @@ class Freshness:
 class Observed:
     """What the watch saw: how far the logs of each area are, by its name.
 
-    ``unseen`` says of topics, or partitions, why they were not seen: what waits there
-    is unknown.
+    ``waiting`` has for how many seconds the oldest message of a log has waited, where
+    one waits; ``promises`` whether each area's is kept. ``unseen`` says of topics, or
+    partitions, why they were not seen: what waits there is unknown.
     """
 
     logs: dict[str, list[LogBacklog]]
+    waiting: dict[FeedPartition, float]
+    promises: list[Freshness]
     unseen: dict[str, PalateError]
 
 
@@ -85,22 +88,28 @@ def observe(conn: Connection, reader: Reader, settings: Settings) -> Observed:
     flat = [one for found in logs.values() for one in found]
     with conn.transaction():
         _note(conn, flat, {name.partition("[")[0] for name in unseen})
-        log_minutes.keep(conn, flat)
-        for area, seen in all_seen.items():
+        waiting = _waiting(conn)
+        log_minutes.keep(conn, flat, waiting)
+        promises = [
             _keep_incident(conn, settings, area, seen)
-    return Observed(logs, unseen)
+            for area, seen in all_seen.items()
+        ]
+    return Observed(logs, waiting, promises, unseen)
 
 
 def _keep_incident(
     conn: Connection, settings: Settings, area: Area, seen: Seen
-) -> None:
+) -> Freshness:
+    """Open or end an area's incident; return whether its promise is kept."""
     subject = area.stage(_MARTS)
     found = assess(conn, settings, area)
-    if (found.waiting_seconds or 0) <= found.promised_seconds:
+    is_kept = (found.waiting_seconds or 0) <= found.promised_seconds
+    if is_kept:
         incidents.end(conn, Kind.FRESHNESS, subject)
     elif not incidents.is_open(conn, Kind.FRESHNESS, subject):
         message = _sentence(conn, area, found, seen)
         incidents.begin(conn, Kind.FRESHNESS, subject, message)
+    return replace(found, is_kept=is_kept)
 
 
 def is_watched(conn: Connection) -> bool:
@@ -168,6 +177,15 @@ def _note(conn: Connection, logs: list[LogBacklog], unseen: set[str]) -> None:
         "INSERT INTO ops.watch (looked_dt) VALUES (clock_timestamp())"
         " ON CONFLICT ((TRUE)) DO UPDATE SET looked_dt = excluded.looked_dt"
     )
+
+
+def _waiting(conn: Connection) -> dict[FeedPartition, float]:
+    rows = conn.execute(
+        "SELECT topic, epoch, kafka_partition,"
+        " extract(epoch FROM clock_timestamp() - min(seen_dt))::float8"
+        " FROM ops.log_ends GROUP BY topic, epoch, kafka_partition"
+    ).fetchall()
+    return {FeedPartition(*log): seconds for *log, seconds in rows}
 
 
 def _sentence(conn: Connection, area: Area, found: Freshness, seen: Seen) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from threading import Event
+from typing import Self
 
 import psycopg
 
@@ -20,6 +21,8 @@ from palate.errors import AlarmNotSentError, PalateError
 from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
 from palate.monitoring.alarms import Alarm, Send, send_all
+from palate.monitoring.freshness import Observed
+from palate.monitoring.look import Ledger, Look, Queues, count_queues, read_ledger
 from palate.settings import Settings
 from palate.sources import catalog
 
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_CHECKS = 5.0
 _LONGEST_PAUSE = 60.0
+_SECONDS_BETWEEN_COUNTS = 15.0
 _KAFKA = "kafka"
 _WAREHOUSE = "warehouse"
 
@@ -43,6 +47,7 @@ class Watch:
         self._send = send
         self._reader: Reader | None = None
         self._opened = ExitStack()
+        self._served = ExitStack()
         # Since when the broker, or the warehouse, was not seen.
         self._blind_since: dict[str, float] = {}
         # The topics and partitions that the last check did not see.
@@ -50,26 +55,60 @@ class Watch:
         # The warehouse can't keep the incident of its own outage.
         self._away: Incident | None = None
         self._send_from = 0.0
+        # What metrics show.
+        self._look: Look | None = None
+        self._queues: Queues | None = None
+        self._count_from = 0.0
         self._failures = 0
 
     def run(self, stop: Event) -> None:
-        """Check and send alarms until ``stop`` is set."""
-        with self._opened:
+        """Check and send alarms until ``stop`` is set, and serve metrics.
+
+        :raises SettingsError: if the metrics can't be served
+        """
+        with self:
             while not stop.is_set():
                 self.once()
                 stop.wait(SECONDS_BETWEEN_CHECKS)
 
+    def __enter__(self) -> Self:
+        """Serve what is seen as metrics, if ``PALATE_METRICS_PORT`` is set.
+
+        :raises SettingsError: if they can't be served
+        """
+        from palate.monitoring import exporter  # its library is the watch's alone
+
+        self._served.enter_context(exporter.serving(self._settings, lambda: self._look))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Serve no more, and disconnect."""
+        with self._opened:
+            self._served.close()
+
     def once(self) -> None:
         """Check once, and send the alarms due."""
+        look = Look()
         try:
             with connect(self._settings) as conn:
-                self._check(conn)
+                observed = self._check(conn)
                 self._warehouse_is_there()
                 self._try(lambda: send_all(conn, self._send))
+                if self._settings.palate_metrics_port is not None:
+                    look = Look(observed, self._ledger(conn))
         except (PalateError, psycopg.Error) as error:
             self._warehouse_is_away(error)
+        self._look = look
 
-    def _check(self, conn: Connection) -> None:
+    def _ledger(self, conn: Connection) -> Ledger:
+        now = time.monotonic()
+        if now >= self._count_from:
+            self._queues = count_queues(conn)
+            self._count_from = now + _SECONDS_BETWEEN_COUNTS
+        return read_ledger(conn, self._settings, self._queues)
+
+    def _check(self, conn: Connection) -> Observed | None:
+        """Return what was seen; None if the broker does not answer."""
         try:
             if self._reader is None:
                 self._reader = self._opened.enter_context(
@@ -81,9 +120,10 @@ class Watch:
             self._reader = None
             if self._is_blind_for_long(_KAFKA, error):
                 incidents.begin(conn, Kind.WATCH, _KAFKA, _not_seen(error))
-        else:
-            self._blind_since.pop(_KAFKA, None)
-            self._note_unseen(conn, seen.unseen)
+            return None
+        self._blind_since.pop(_KAFKA, None)
+        self._note_unseen(conn, seen.unseen)
+        return seen
 
     def _note_unseen(self, conn: Connection, unseen: dict[str, PalateError]) -> None:
         names = {_KAFKA, *catalog.all_topics(self._settings), *self._unseen}

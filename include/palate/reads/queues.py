@@ -4,22 +4,10 @@ from dataclasses import dataclass
 
 from palate.database import Connection
 from palate.landing import refusals
+from palate.monitoring import waiting
 from palate.reads import refused
 
-# What is counted: (queue, rows). The tables may have a row per guest.
-_ROWS = {
-    "ids": "SELECT FROM ops.dictionary_lookups",
-    "evaluations": "SELECT FROM ops.tags_waiting",
-    "tags": "SELECT FROM ops.tag_outbox",
-    "orders": "SELECT DISTINCT order_id FROM ops.order_waits",
-}
 _DISMISSED = "SELECT count(*) FROM stg.rejected_messages WHERE dismissed_dt IS NOT NULL"
-# A guest is entered by each batch that changes a counter: no index has them once.
-_GUESTS = (
-    "SELECT count(DISTINCT user_id), count(*)"
-    " FROM (SELECT user_id FROM ops.counters_waiting LIMIT %s) AS t"
-)
-_ENTRIES_PER_GUEST = 10
 
 
 @dataclass(frozen=True)
@@ -47,42 +35,26 @@ def queues(conn: Connection, most: int | None = None) -> Queues:
         return Queues(
             refused=refused.count(conn, refusals.Selection()),
             dismissed=_number(conn, _DISMISSED),
-            waiting=_waiting(conn, None) | {"counters": _guests(conn, None)[0]},
+            waiting=waiting.rows(conn) | {"counters": waiting.guests(conn)[0]},
             cut=(),
         )
     by_reason = refused.count(conn, refusals.Selection(), most)
-    waiting = _waiting(conn, most + 1)
-    guests, has_more_guests = _guests(conn, most)
+    rows = waiting.rows(conn, most + 1)
+    guests, has_more_guests = waiting.guests(conn, most)
     is_cut = {
         "refused": any(number > most for number in by_reason.values()),
-        **{name: number > most for name, number in waiting.items()},
+        **{name: number > most for name, number in rows.items()},
         "counters": has_more_guests,
     }
     return Queues(
         refused={reason: min(number, most) for reason, number in by_reason.items()},
         dismissed=None,
-        waiting={name: min(number, most) for name, number in waiting.items()}
+        waiting={name: min(number, most) for name, number in rows.items()}
         | {"counters": guests},
         cut=tuple(name for name, more in is_cut.items() if more),
     )
 
 
-def _waiting(conn: Connection, bound: int | None) -> dict[str, int]:
-    return {
-        name: _number(conn, f"SELECT count(*) FROM ({rows} LIMIT %s) AS t", bound)
-        for name, rows in _ROWS.items()
-    }
-
-
-def _guests(conn: Connection, most: int | None) -> tuple[int, bool]:
-    """Return how many guests are entered, and whether there are more than that."""
-    bound = None if most is None else (most + 1) * _ENTRIES_PER_GUEST
-    guests, entries = conn.execute(_GUESTS, (bound,)).fetchone() or (0, 0)
-    if most is None or (guests <= most and entries < (bound or 0)):
-        return int(guests), False
-    return min(int(guests) - 1, most), True
-
-
-def _number(conn: Connection, query: str, *values: int | None) -> int:
-    (number,) = conn.execute(query, values).fetchone() or (0,)
+def _number(conn: Connection, query: str) -> int:
+    (number,) = conn.execute(query).fetchone() or (0,)
     return int(number)

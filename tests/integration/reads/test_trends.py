@@ -1,6 +1,7 @@
 """What the watch keeps of each log by minute, and what follows from it."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,8 +24,9 @@ ORDER = raw(1, [line("d")]).value
 
 
 @pytest.fixture
-def watch(warehouse: Settings) -> Watch:
-    return Watch(warehouse, lambda _: None)
+def watch(warehouse: Settings) -> Iterator[Watch]:
+    with Watch(warehouse, lambda _: None) as found:
+        yield found
 
 
 def rows(conn: Connection, topic: str, partition: int = 0) -> list[Any]:
@@ -101,13 +103,15 @@ def test_what_is_not_seen_has_no_row(
             "palate_kafka_timeout": 0.5,
         }
     )
-    Watch(lost, lambda _: None).once()
+    with Watch(lost, lambda _: None) as blind:
+        blind.once()
     assert rows(connection, broker.raw) == []
     assert "The watch has seen no log" in shown(warehouse)
 
     missing = {broker.raw: Form.RAW, "nowhere": Form.ENRICHED}
     half = warehouse.model_copy(update={"palate_topics": missing})
-    Watch(half, lambda _: None).once()
+    with Watch(half, lambda _: None) as half_blind:
+        half_blind.once()
 
     assert rows(connection, "nowhere") == []
     assert rows(connection, broker.raw) == [(0, 0, 0, 0)]

@@ -89,7 +89,8 @@ def test_tasks_do_all_their_work(
     assert rebuild.compare(tasks, caller("rebuild")).differing == 1
     rebuild.swap(tasks, caller("rebuild"), is_approved=True)
 
-    Watch(tasks, lambda _: None).once()
+    with Watch(tasks, lambda _: None) as watch:
+        watch.once()
     assert connection.execute("SELECT sum(mart_offset) FROM ops.log_minutes").fetchone()
 
     found = status(tasks)
