@@ -19,7 +19,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-metrics test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-metrics test-superset test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,7 +58,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
+		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-areas: install-dev  ## a second area, deployed into a running Airflow
@@ -91,6 +91,9 @@ test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airf
 	@[ -n "$(CHART)" ] || { echo "CHART=<file>: helm pull airflow --version 1.22.0 --repo https://airflow.apache.org"; exit 2; }
 	PALATE_CHART=$(CHART) $(PYTHON) -m pytest tests/kubernetes $(PYTEST)
 
+test-superset: install-dev  ## the dashboard for Superset: installed, imported, drawn, compared with SQL
+	$(PYTHON) -m pytest -sv tests/superset $(PYTEST)
+
 demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 	@$(PYTHON) -m deploy.local.demo
 
@@ -105,4 +108,5 @@ pin: install-dev  ## compile requirements*.txt from requirements*.in; bring the 
 	$(PIN) requirements.in -o requirements.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
 	$(PIN) requirements-build.in -o requirements-build.txt
+	$(PIN) deploy/superset/requirements.in -o deploy/superset/requirements.txt
 	sed -i "s/slim-[0-9.]*-/slim-$$(sed -n 's/^apache-airflow==\([0-9.]*\).*/\1/p' requirements.txt)-/" Dockerfile

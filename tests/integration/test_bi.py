@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import combinations
@@ -12,9 +12,12 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
 from deploy.local.stack import Stack
+from deploy.superset.archive import BUNDLE
 from palate.simulate.truth import key_of
+from tests.integration.staged import load, set_rules, with_topics
 from tests.model.history import Rule
 from tests.reader_login import reader_login
 from tests.season import Order, Season
@@ -27,6 +30,7 @@ QUESTIONS = {
     int(number): re.findall(SQL, text, re.MULTILINE | re.DOTALL)
     for number, text in zip(PARTS[1::2], PARTS[2::2], strict=True)
 }
+DATASETS = sorted(BUNDLE.glob("datasets/*/*.yaml"))
 UNTIL = datetime(2023, 9, 1, tzinfo=UTC)
 AUGUST = datetime(2023, 8, 1)
 PIZZA = "Пицца"
@@ -50,8 +54,11 @@ def asked(make_warehouse: MakeWarehouse, services: Stack) -> Iterator[Asked]:
     """Fill a warehouse; connect to it by a login that may only read."""
     with make_warehouse() as settings:
         season = Season(orders=2_000, days=90, until=UNTIL)
-        season.fill(settings, RULES)
+        season.fill(settings, [replace(rule, threshold=3) for rule in RULES])
         dsn = settings.dwh_dsn.get_secret_value()
+        with psycopg.connect(dsn) as owner:
+            set_rules(owner, RULES)  # many lose their tags
+        load(with_topics(settings), "with the rules of now")
         with reader_login(services, dsn) as login, psycopg.connect(login) as conn:
             yield Asked(conn, season)
 
@@ -79,6 +86,17 @@ def test_page_names_the_columns_that_there_are(asked: Asked) -> None:
     for tables, columns in rows:
         there = set().union(*(found[table] for table in re.findall(r"`(.+?)`", tables)))
         assert set(re.findall(r"`(\w+)`", columns)) - there == set(), tables
+
+
+@pytest.mark.parametrize("path", DATASETS, ids=lambda path: path.stem)
+def test_reader_can_ask_each_dataset_of_superset(asked: Asked, path: Path) -> None:
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    source = f"({found['sql']})" if "sql" in found else "cdm." + found["table_name"]
+    columns = [one.get("expression", one["column_name"]) for one in found["columns"]]
+    metrics = [one["expression"] for one in found["metrics"]]
+    for asked_for in (columns, metrics):
+        query = f"SELECT {', '.join(asked_for)} FROM {source} AS of_superset"
+        assert asked.conn.execute(query).fetchall()
 
 
 def _categories(season: Season) -> list[Row]:

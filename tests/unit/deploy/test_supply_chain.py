@@ -11,10 +11,15 @@ from deploy.local import kafka
 from deploy.local.airflow_server import REPOSITORY
 from deploy.local.errors import StackError
 
-REQUIREMENTS = sorted(REPOSITORY.glob("requirements*.txt"))
+REQUIREMENTS = [
+    *sorted(REPOSITORY.glob("requirements*.txt")),
+    *sorted(REPOSITORY.glob("deploy/*/requirements*.txt")),
+]
 
 
-@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", REQUIREMENTS, ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_each_archive_is_known_by_its_hash(path: Path) -> None:
     entries = re.split(r"\n(?=\S)", path.read_text().replace("\\\n", ""))
     packages = [one for one in entries if not one.startswith("#")]

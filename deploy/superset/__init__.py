@@ -1,0 +1,1 @@
+"""What Superset imports and how it is configured; runs beside Palate, not in it."""
