@@ -108,13 +108,16 @@ def test_what_is_not_seen_has_no_row(
     assert rows(connection, broker.raw) == []
     assert "The watch has seen no log" in shown(warehouse)
 
-    missing = {broker.raw: Form.RAW, "nowhere": Form.ENRICHED}
+    broker.send([ORDER])
+    list(run_pipeline(warehouse))
+    missing = {broker.enriched: Form.ENRICHED, "nowhere": Form.RAW}
     half = warehouse.model_copy(update={"palate_topics": missing})
     with Watch(half, lambda _: None) as half_blind:
         half_blind.once()
 
     assert rows(connection, "nowhere") == []
-    assert rows(connection, broker.raw) == [(0, 0, 0, 0)]
+    assert rows(connection, broker.raw) == []  # though the ledger has it
+    assert rows(connection, broker.enriched) == [(0, 0, 0, 0)]
 
 
 def test_lag_that_shrinks_says_when_it_is_gone(
