@@ -68,7 +68,7 @@ def test_second_import_changes_nothing(
     before = _imported(admin)
     assert {kind: len(found) for kind, found in before.items()} == {
         "database": 1,
-        "dataset": 5,
+        "dataset": 6,
         "chart": 6,
         "dashboard": 1,
     }
@@ -128,8 +128,8 @@ def test_new_and_returning_guests_are_those_that_were_sent(
         new = guests[day] - seen
         expected.append((day, len(new), len(guests[day] & seen)))
         seen |= new
-    new_guests = _by_day(rows, "day", "new_guests")
-    returning = _by_day(rows, "day", "returning_guests")
+    new_guests = _by_day(rows, "order_date", "new_guests")
+    returning = _by_day(rows, "order_date", "returning_guests")
     assert [
         (day, new, old)
         for (day, new), (_, old) in zip(new_guests, returning, strict=True)
