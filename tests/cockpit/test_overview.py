@@ -378,3 +378,64 @@ def test_long_queues_are_counted_so_far(
     both = Both(warehouse)
     assert both.tiles["refused"] == ("warn", "5")
     assert both.steps()["Tags"] == [5]
+
+
+def test_cost_does_not_grow_with_what_is_kept(
+    warehouse: Settings,
+    watch: Watch,
+    broker: Broker,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker.send([*ORDERS, b"no order"])
+    list(run_pipeline(warehouse))
+    broker.send(ORDERS)
+    watch.once()
+    for table, rows in _MANY.items():
+        connection.execute(f"INSERT INTO {table} {rows}", {"topic": broker.raw})
+    connection.execute("ANALYZE")
+    monkeypatch.setattr(overview, "MOST", 20)
+    app = make_app(warehouse)
+    for conn in app.state.sessions.read():
+        found = overview.overview(conn, warehouse)
+        # A table is read by a scan, or by an index.
+        read = conn.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0)"
+            " FROM pg_stat_xact_user_tables WHERE seq_scan + coalesce(idx_scan, 0) > 0"
+        ).fetchall()
+    app.state.sessions.close()
+    assert found.line.state == "warn"
+    names = {table.partition(".")[2] for table in _MANY}
+    assert names <= {name for name, _ in read} | {"check_results"}
+    assert {name: rows for name, rows in read if rows > _FEW} == {}
+
+
+# Far more rows than a page may read: (table, what fills it).
+_FEW = 500
+_MANY = {
+    "ops.stage_runs": "(stage, dag_id, run_id, task_id, map_index, try_number)"
+    " SELECT 'vault', 'd', 'r' || n, 't', -1, 1 FROM generate_series(1, 3000) AS n",
+    "ops.batches": "(stage_run_id, stage, is_repeat, load_dt, counts)"
+    " SELECT stage_run_id, stage, false, now(), '{}' FROM ops.stage_runs",
+    "ops.batch_ranges": "SELECT batch_id, %(topic)s, 0, 0, 1, 2 FROM ops.batches"
+    " ON CONFLICT DO NOTHING",
+    "ops.incidents": "(kind, subject, message, ended_dt, told_dt, end_told_dt)"
+    " SELECT 'check', 's', 'm', now(), now(), now() FROM generate_series(1, 3000)",
+    "ops.check_results": "(dag_id, run_id, check_name, subject, severity, outcome,"
+    " found, examples, note, seconds) SELECT 'd', 'r', 'c', 's', 'fail', 'passed', 0,"
+    " '[]', '', 0 FROM generate_series(1, 3000)",
+    "ops.log_ends": "SELECT topic, epoch, kafka_partition, end_offset + n, now()"
+    " FROM ops.log_ends, generate_series(1, 3000) AS n",
+    "ops.log_minutes": "SELECT minute_dt - n * interval '1 min', topic, epoch,"
+    " kafka_partition, looked_dt, 1, 1, 1, 0, 0 FROM ops.log_minutes,"
+    " generate_series(1500, 9000) AS n",  # older than a day
+    "ops.tags_waiting": "SELECT gen_random_uuid(), 'v' FROM generate_series(1, 3000)",
+    "ops.counters_waiting": "SELECT gen_random_uuid() FROM generate_series(1, 3000)",
+    "ops.order_waits": "SELECT n, gen_random_uuid() FROM generate_series(1, 3000) AS n",
+    "ops.tag_outbox": "SELECT n, gen_random_uuid(), n, '[]', now()"
+    " FROM generate_series(1, 3000) AS n",
+    "ops.dictionary_lookups": "SELECT n, now(), 1, now(), now(), 'p'"
+    " FROM generate_series(1, 3000) AS n",
+    "stg.rejected_messages": "SELECT %(topic)s, 0, 0, 100 + n, 'not_json', 'd', now()"
+    " FROM generate_series(1, 30000) AS n",
+}

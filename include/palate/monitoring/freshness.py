@@ -24,6 +24,37 @@ ASLEEP_SECONDS = 60.0
 # What the incident of a broken promise is about, within an area.
 _MARTS = "marts"
 
+# Of each log the lowest end, which was seen first: a long outage leaves many.
+_OLDEST = """
+WITH RECURSIVE oldest AS (
+    (
+        SELECT e.topic, e.epoch, e.kafka_partition, e.seen_dt
+        FROM ops.log_ends AS e
+        ORDER BY e.topic, e.epoch, e.kafka_partition, e.end_offset
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.*
+    FROM oldest AS o
+    CROSS JOIN LATERAL (
+        SELECT e.topic, e.epoch, e.kafka_partition, e.seen_dt
+        FROM ops.log_ends AS e
+        WHERE (e.topic, e.epoch, e.kafka_partition)
+            > (o.topic, o.epoch, o.kafka_partition)
+        ORDER BY e.topic, e.epoch, e.kafka_partition, e.end_offset
+        LIMIT 1
+    ) AS following
+)
+SELECT
+    coalesce(extract(epoch FROM now.dt - min(o.seen_dt)), 0)::float8,
+    w.looked_dt,
+    extract(epoch FROM now.dt - w.looked_dt)::float8
+FROM clock_timestamp() AS now (dt)
+LEFT JOIN ops.watch AS w ON TRUE
+LEFT JOIN oldest AS o ON o.topic = ANY(%(topics)s)
+GROUP BY now.dt, w.looked_dt
+"""
+
 
 @dataclass(frozen=True)
 class Freshness:
@@ -124,13 +155,9 @@ def is_watched(conn: Connection) -> bool:
 def assess(conn: Connection, settings: Settings, area: Area) -> Freshness:
     """Return what the watch has seen of an area."""
     seconds = promised(settings, area)
+    topics = list(catalog.topics(settings, area))
     waiting, watched_dt, silent = conn.execute(
-        "SELECT coalesce(extract(epoch FROM now.dt - min(e.seen_dt)), 0)::float8,"
-        " w.looked_dt, extract(epoch FROM now.dt - w.looked_dt)::float8"
-        " FROM clock_timestamp() AS now (dt) LEFT JOIN ops.watch AS w ON TRUE"
-        " LEFT JOIN ops.log_ends AS e ON e.topic = ANY(%s)"
-        " GROUP BY now.dt, w.looked_dt",
-        (list(catalog.topics(settings, area)),),
+        _OLDEST, {"topics": topics}
     ).fetchone() or (0.0, None, None)
     return Freshness(
         area=area.name,

@@ -82,7 +82,7 @@ WITH RECURSIVE reasons AS (
     WHERE r.reason IS NOT NULL
 )
 SELECT r.reason, c.number
-FROM reasons AS r
+FROM (SELECT reason FROM reasons WHERE reason IS NOT NULL) AS r
 CROSS JOIN LATERAL (
     SELECT count(*) AS number
     FROM (

@@ -371,8 +371,9 @@ def _since(
     seen = None
     if is_watched:
         (seen,) = conn.execute(
-            "SELECT min(seen_dt) FROM ops.log_ends WHERE"
-            " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s",
+            "SELECT seen_dt FROM ops.log_ends WHERE"
+            " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s"
+            " ORDER BY end_offset LIMIT 1",
             place,
         ).fetchone() or (None,)
     (staged,) = messages.oldest(

@@ -151,6 +151,34 @@ def test_topic_that_is_missing_hides_no_other(
     Watch(warehouse, lambda _: None).once()
 
 
+def test_oldest_message_of_any_log_of_the_area_counts(
+    warehouse: Settings, broker: Broker, connection: Connection
+) -> None:
+    for number in (0, 1):
+        broker.send([ORDER], partition=number)
+        broker.send([ORDER], partition=number, topic=broker.enriched)
+    with connect(warehouse) as conn, open_reader(warehouse) as reader:
+        freshness.observe(conn, reader, warehouse)
+        # Later ends of a log, and another area's logs, say nothing of this one.
+        connection.execute(
+            "INSERT INTO ops.log_ends SELECT topic, epoch, kafka_partition, 9, now()"
+            " FROM ops.log_ends UNION ALL SELECT 'another', 0, 0, 1, now() - 900"
+            " * interval '1 s'"
+        )
+        for topic in (broker.raw, broker.enriched):
+            for number in (0, 1):
+                place = (topic, number)
+                age = "seen_dt - %s * interval '1 s'"
+                change = (
+                    f"UPDATE ops.log_ends SET seen_dt = {age} WHERE end_offset = 1"
+                    " AND (topic, kafka_partition) = (%s, %s)"
+                )
+                connection.execute(change, (300, *place))
+                found = freshness.assess(conn, warehouse, FOOD).waiting_seconds
+                assert 300 <= (found or 0) < 600, place
+                connection.execute(change, (-300, *place))
+
+
 def test_mart_that_is_being_filled_makes_no_message_wait(
     warehouse: Settings, broker: Broker, connection: Connection
 ) -> None:
