@@ -15,6 +15,7 @@ from palate.database import connect
 from palate.engine import Caller
 from palate.reads import reports
 from palate.settings import Settings
+from tests.cockpit.forms import Forms
 from tests.integration.shells import shell_of
 
 Conn = psycopg.Connection[Any]
@@ -152,10 +153,9 @@ def test_rows_are_for_those_who_may_see_guests(
 
 def test_checks_are_started_by_the_form_of_their_dag(viewer: TestClient) -> None:
     shown = viewer.get("/checks").text
-    form = shown.partition('<form data-starts="warehouse_checks">')[2]
-    assert form
-    # The DAG has no form: a field that it doesn't know would do nothing.
-    assert " name=" not in form.partition("</form>")[0]
+    forms = Forms(shown)
+    assert forms.starts == {"check-now": "warehouse_checks"}
+    assert forms.sent == {"check-now": {}}  # as tests/dags says of the DAG
     assert "drops what STG and the ledger no longer need" in shown
 
 

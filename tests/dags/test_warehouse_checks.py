@@ -32,6 +32,10 @@ def _states(run: DagRun) -> dict[str, str]:
     return {task.task_id: str(task.state) for task in run.get_task_instances()}
 
 
+def test_dag_has_no_form_as_the_page_that_starts_it_sends_nothing() -> None:
+    assert dict(DagBag(str(FILE)).dags[FILE.stem].params) == {}
+
+
 def test_red_task_is_the_check_that_found_rows(
     warehouse: Settings,
     connection: Connection,
