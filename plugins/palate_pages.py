@@ -13,3 +13,4 @@ class PalatePages(AirflowPlugin):
     name = "palate"
     fastapi_apps: list[Any] = cockpit.FASTAPI_APPS
     external_views: list[Any] = cockpit.EXTERNAL_VIEWS
+    react_apps: list[Any] = cockpit.REACT_APPS

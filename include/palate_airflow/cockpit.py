@@ -82,3 +82,12 @@ EXTERNAL_VIEWS = [
         "palate-task-instance",
     ),
 ]
+# One line above Airflow's own home page: a script without a build.
+REACT_APPS = [
+    {
+        "name": "Palate line",
+        "bundle_url": f"{_PAGES}/static/line.js",
+        "destination": "dashboard",
+        "url_route": "palate-line",
+    }
+]
