@@ -12,6 +12,7 @@ PYTEST ?=
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 # Measures the library in the processes that run the tests (tests/measured.py).
 OF_AREAS := tests/e2e/test_reviews.py
+OF_PAGES := tests/browser/test_pages.py
 MEASURED := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml
 # What reads the code and the SQL instead of running it.
 LINT_TESTS := tests/layout tests/sql/test_lint.py
@@ -19,7 +20,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-backfill test-compose test-faults test-kubernetes test-metrics test-superset test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-kubernetes test-metrics test-superset test-upgrade demo bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,11 +59,15 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(LINT_TESTS:%=--ignore=%) $(PYTEST)
+		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) --ignore=$(OF_PAGES) \
+		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-areas: install-dev  ## a second area, deployed into a running Airflow
 	$(PYTHON) -m pytest $(OF_AREAS) $(PYTEST)
+
+test-cockpit: install-dev  ## every page of the cockpit in Airflow's UI, by a browser
+	$(PYTHON) -m pytest $(OF_PAGES) $(PYTEST)
 
 coverage: install-dev  ## which branches of the library the tests of the library run
 	rm -rf var/coverage

@@ -1,14 +1,14 @@
 """Which tests stay in one process, where `make test` runs two of them.
 
 Each process has services of its own. What a module makes once, its tests share; those
-of ``dags`` and ``e2e`` share what is made once for their folder.
+of ``browser``, ``dags`` and ``e2e`` share what is made once for their folder.
 """
 
 from pathlib import PurePath
 
 from xdist.scheduler import LoadScopeScheduling
 
-_FOLDERS = ("tests/dags", "tests/e2e")
+_FOLDERS = ("tests/browser", "tests/dags", "tests/e2e")
 
 
 class BySharing(LoadScopeScheduling):

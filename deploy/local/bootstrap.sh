@@ -26,6 +26,8 @@ install_packages() {
         command -v dumb-init >/dev/null || packages+=(dumb-init)
         command -v ip >/dev/null || packages+=(iproute2)
         command -v curl >/dev/null || packages+=(curl)
+        # What the tests look at the pages with; it draws no text without a font.
+        command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
         # The tests run the warehouse behind it, too.
         [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
     fi

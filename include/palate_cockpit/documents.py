@@ -24,17 +24,26 @@ RUNBOOK = "operations.md"
 PATH = "/help"
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-# What is wide scrolls by itself on a small screen, also by the keyboard.
-_SCROLLING = 'tabindex="0" role="region" aria-label="{}"'
+
+
+def _scrolling(what: str, tokens: Sequence[Token], index: int) -> str:
+    """Return the attributes of what is wide: it scrolls, also by the keyboard."""
+    number = sum(one.type == tokens[index].type for one in tokens[: index + 1])
+    return f'tabindex="0" role="region" aria-label="{what} {number}"'
+
+
 _MARKDOWN.add_render_rule(
     "table_open",
-    lambda *_: f'<div class="scrolling" {_SCROLLING.format("Table")}><table>',
+    lambda _, tokens, index, *__: (
+        f'<div class="scrolling" {_scrolling("Table", tokens, index)}><table>'
+    ),
 )
 _MARKDOWN.add_render_rule("table_close", lambda *_: "</table></div>")
 _MARKDOWN.add_render_rule(
     "fence",
     lambda _, tokens, index, *__: (
-        f"<pre {_SCROLLING.format('Example')}>{escape(tokens[index].content)}</pre>"
+        f"<pre {_scrolling('Example', tokens, index)}>"
+        f"{escape(tokens[index].content)}</pre>"
     ),
 )
 _MENTION = re.compile(r"docs/((?:[a-z0-9-]+/)*[a-z0-9-]+\.md)(?:, ')?")
@@ -88,11 +97,13 @@ def document(name: str, root: str = "") -> Document:
     headings = list(_headings(tokens))
     title = next((one.text for one in headings if one.level == 1), name)
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
+    html = _MARKDOWN.renderer.render(body, _MARKDOWN.options, {})
     return Document(
         name=name,
         title=title,
         headings=[one for one in headings if one.level in (2, 3)],
-        html=Markup(_MARKDOWN.renderer.render(body, _MARKDOWN.options, {})),
+        # A head over nothing is none.
+        html=Markup(html.replace("<th></th>", "<td></td>")),
     )
 
 

@@ -1,6 +1,7 @@
 """The templates' environment, and what every template may say."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
@@ -64,6 +65,7 @@ def make_templates() -> Jinja2Templates:
         "runbook": runbook,
         "run_path": run_path,
     }
+    environment.tests["is_vault_table"] = re.compile(r"[hls]_").match
     return Jinja2Templates(env=environment)
 
 

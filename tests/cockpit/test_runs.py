@@ -187,7 +187,7 @@ def test_tab_of_a_foreign_dag_says_so(
 ) -> None:
     ledger.attempt("r1", positions=1)
     asked = {"dag_id": "anothers", "run_id": "r1", "task_id": "t"}
-    assert "This DAG runs no stage of Palate." in viewer.get(path, params=asked).text
+    assert "This DAG has run no stage of Palate." in viewer.get(path, params=asked).text
     asked |= {"dag_id": "orders_stream", "run_id": "new"}
     page = viewer.get(path, params=asked).text
     assert "has begun no stage of Palate" in page

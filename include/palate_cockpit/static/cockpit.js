@@ -56,12 +56,13 @@
     const link = event.target.closest("a[data-airflow]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const url = api(link.dataset.airflow);
-    if (!outer || link.dataset.airflow.startsWith("auth/")) {
-      (outer || window).location.assign(url);
+    if (!outer) {
+      location.assign(api(link.dataset.airflow));
       return;
     }
-    outer.history.pushState(null, "", url);
+    // A frame may not lead Airflow to another server page; its home asks for the login.
+    const isLogin = link.dataset.airflow.startsWith("auth/");
+    outer.history.pushState(null, "", api(isLogin ? "" : link.dataset.airflow));
     outer.dispatchEvent(new PopStateEvent("popstate", { state: null }));
   });
   const prepare = () => {
