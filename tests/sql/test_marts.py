@@ -98,6 +98,13 @@ FIRST = [
     raw(5, [line("c")], restaurant="r1"),
 ]
 LATER = "2023-08-09 10:00:00"
+TOTALS = """
+totals:
+  - table: restaurant_totals
+    description: The sums of each restaurant.
+    of: rows
+    keys: [restaurant_id]
+"""
 SECOND = [
     raw(1, [line("a")], restaurant="r1", update_ts=LATER),
     raw(3, [line("c", 3)], restaurant="r1", user="u", update_ts=LATER),
@@ -391,9 +398,12 @@ def test_mart_is_dropped_with_all_that_is_noted_of_it(
     checkout: Checkout, connection: Conn
 ) -> None:
     before = _schema(connection)
-    _add(checkout)
+    (text,) = (t for p, t in _folder_of_the_guide().items() if p.endswith("mart.yaml"))
+    _add(checkout, mart=text + TOTALS)
     _ok(checkout, "migrate")
     _ok(checkout, "run")
+    totals = "SELECT guest_cnt, order_cnt FROM cdm.restaurant_totals ORDER BY 1, 2"
+    assert connection.execute(totals).fetchall() == [(1, 1), (1, 1), (1, 2)]
     vault = connection.execute("SELECT count(*) FROM dds.s_order_version").fetchone()
 
     done = checkout.palate("drop", MART, "--yes")
@@ -422,6 +432,8 @@ def test_mart_is_dropped_with_all_that_is_noted_of_it(
     assert connection.execute(
         "SELECT count(*) FROM ops.watermarks WHERE stage LIKE %s", (f"%{MART}",)
     ).fetchone() == (0,)
+    totals = "SELECT count(*) FROM ops.totals WHERE mart = %s"
+    assert connection.execute(totals, (MART,)).fetchone() == (0,)
     query = "SELECT count(*) FROM dds.s_order_version"
     assert connection.execute(query).fetchone() == vault
     assert checkout.palate("drop", MART, "--yes").returncode == 11
