@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from fastapi.testclient import TestClient
 
 from palate.engine.outcome import Caller
@@ -19,8 +22,12 @@ from palate_cockpit.pages import ALL
 from palate_cockpit.routes import Pages
 from palate_cockpit.sessions import User
 from tests.cockpit import conftest as fakes
+from tests.cockpit.forms import Forms
 from tests.cockpit.test_app import ROUTES
+from tests.corpus.case import BROKER_DT
 from tests.dags.connections import connect
+from tests.integration.staged import load, stage_messages
+from tests.model.history import Message
 from tests.warehouses import MakeWarehouse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -173,6 +180,35 @@ def test_changed_connection_is_used_without_a_restart(
         connect(monkeypatch, second)
         assert dags() == ["second"]
         _build_anew()
+
+
+def test_replay_from_a_page_runs_in_the_persons_name_for_what_it_showed(
+    server: Any, warehouse: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = next(iter(warehouse.palate_topics))
+    with psycopg.connect(warehouse.dwh_dsn.get_secret_value(), autocommit=True) as conn:
+        stage_messages(conn, [Message(topic, 0, 0, 0, BROKER_DT, b"no order")])
+    load(warehouse)
+    connect(monkeypatch, warehouse)
+    _build_anew()
+    DagBundlesManager().sync_bundles_to_db()
+    path = str(REPOSITORY / "dags" / "rejected_replay.py")
+    sync_bag_to_db(DagBag(path, bundle_name="dags-folder"), "dags-folder", None)
+
+    person = _as_role(server, "user", by_cookie=True)
+    page = Forms(person.get("/palate/refused?reason=not_json").text)
+    _build_anew()
+    runs = f"/api/v2/dags/{page.starts['replay-all']}/dagRuns"
+    asked = {"logical_date": None, "conf": page.sent["replay-all"]}
+    assert asked["conf"]["reasons"] == ["not_json"]
+    assert _as_role(server, "viewer").post(runs, json=asked).status_code == 403
+    answer = person.post(runs, json=asked)
+    assert answer.status_code == 200, answer.text
+    run = answer.json()
+    assert run["triggering_user_name"] == "user-anna"
+    assert run["conf"] == asked["conf"]
+    admin = _as_role(server, "admin")
+    assert admin.delete(f"{runs}/{run['dag_run_id']}").status_code == 204
 
 
 def test_plugin_brings_no_web_server_into_other_parts_of_airflow() -> None:
