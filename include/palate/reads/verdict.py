@@ -222,7 +222,7 @@ def _refused(found: Status, incidents: Sequence[Incident]) -> Tile:
         "Refused, not dismissed",
         state,
         _begun(value),
-        more or "every message was an order or is settled",
+        more or "no message waits for a decision",
         "/refused",
     )
 
