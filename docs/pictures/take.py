@@ -1,4 +1,4 @@
-"""Take the pictures of docs/operations.md from a running stack.
+"""Take the pictures of the documents from a running stack.
 
 After `make install-dev demo`, in the checkout's folder:
 `.venv/bin/python -m docs.pictures.take`, with names for some of them. It needs
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psycopg
@@ -117,6 +118,33 @@ def _approval(page: Page) -> None:
     page.get_by_text("Replace the live").first.wait_for()
 
 
+def _cockpit(path: str) -> Callable[[Page], None]:
+    def take(page: Page) -> None:
+        page.set_viewport_size({"width": 1400, "height": 1000})
+        _frame(page, f"/plugin/palate/palate{path}")
+
+    return take
+
+
+def _run_tab(page: Page) -> None:
+    """Open the tab of the last run that is over."""
+    runs = _ask(
+        page, f"{_DAG}/dagRuns", order_by="-end_date", state="success", limit="1"
+    )
+    run = quote(runs["dag_runs"][0]["dag_run_id"], safe="")
+    _frame(page, f"{_DAG}/runs/{run}/plugin/palate-run")
+
+
+def _home(page: Page) -> None:
+    _open(page, "/")
+    page.get_by_test_id("palate-line").wait_for()
+
+
+def _frame(page: Page, path: str) -> None:
+    _open(page, path)
+    page.frame_locator("iframe").locator("main").wait_for()
+
+
 def _trigger(page: Page, conf: dict[str, Any]) -> str:
     """Start a run of the reload; return its id."""
     found = page.request.post(
@@ -141,6 +169,15 @@ _PICTURES: dict[str, Callable[[Page], None]] = {
     "assets": _assets,
     "reload_report": _report,
     "rebuild_approval": _approval,
+    "cockpit_overview": _cockpit("/"),
+    "cockpit_batches": _cockpit("/batches?stage=vault"),
+    "cockpit_refused": _cockpit("/refused"),
+    "cockpit_checks": _cockpit("/checks"),
+    "cockpit_incidents": _cockpit("/incidents"),
+    "cockpit_tags": _cockpit("/tags"),
+    "cockpit_charts": _cockpit("/charts"),
+    "cockpit_run": _run_tab,
+    "cockpit_home": _home,
 }
 
 if __name__ == "__main__":
