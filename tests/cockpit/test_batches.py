@@ -26,6 +26,19 @@ def test_list_goes_on_where_the_page_before_ended(
     assert second["older"] is None
 
 
+def test_stage_that_fails_now_leads_to_its_run(
+    viewer: TestClient, warehouse: Settings
+) -> None:
+    ledger = Ledger(warehouse)
+    ledger.attempt("bad", error="See docs/operations.md, 'What PostgreSQL refuses'.")
+    ledger.attempt("good", "drain", positions=1)
+    page = viewer.get("/batches").text
+    assert 'href="dags/orders_stream/runs/bad"' in page
+    assert "/help#what-postgresql-refuses" in page
+    ledger.attempt("better", positions=1)
+    assert viewer.get("/api/v1/batches").json()["failing"] == []
+
+
 def test_filters_leave_only_what_they_name(
     viewer: TestClient, warehouse: Settings
 ) -> None:

@@ -28,6 +28,18 @@ _COLUMNS = (
     " s.map_index, s.try_number, b.counts"
 )
 _FROM = "FROM ops.batches AS b INNER JOIN ops.stage_runs AS s USING (stage_run_id)"
+# Among how many attempts, the newest, the last one at each stage is looked for.
+_AMONG = 1_000
+_FAILING = """
+SELECT l.stage, l.dag_id, l.run_id, l.finished_dt, l.error
+FROM (
+    SELECT DISTINCT ON (s.stage) s.*
+    FROM (SELECT * FROM ops.stage_runs ORDER BY stage_run_id DESC LIMIT %s) AS s
+    ORDER BY s.stage, s.stage_run_id DESC
+) AS l
+WHERE l.outcome = 'failed'
+ORDER BY l.stage
+"""
 # The DAGs in the ledger: a step along the index for each.
 _DAGS = """
 WITH RECURSIVE dags (dag_id) AS (
@@ -76,8 +88,19 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Failing:
+    """A stage whose last attempt failed: what it would have taken still waits."""
+
+    stage: str
+    dag_id: str
+    run_id: str
+    finished_dt: datetime
+    error: str | None
+
+
+@dataclass(frozen=True)
 class Batches:
-    """A page of batches, the newest first.
+    """A page of batches, the newest first, and the stages that fail now.
 
     ``stages``, ``areas`` and ``dags`` are all that the ledger may have; ``older`` is
     the id that the next page begins before, or None.
@@ -87,6 +110,7 @@ class Batches:
     stages: list[str]
     areas: list[str]
     dags: list[str]
+    failing: list[Failing]
     batches: list[Batch]
     older: int | None
 
@@ -122,6 +146,7 @@ def batches(
         stages=list(areas),
         areas=sorted(set(areas.values())),
         dags=[name for (name,) in conn.execute(_DAGS)],
+        failing=[Failing(*row) for row in conn.execute(_FAILING, (_AMONG,))],
         batches=found,
         older=found[-1].batch_id if len(rows) > limit else None,
     )
