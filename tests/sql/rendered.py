@@ -36,13 +36,12 @@ def all_statements() -> Iterator[Statement]:
     for name in ("of", "who", "rules", "names"):
         path = f"areas/food/tags/{name}.sql"
         yield f"tags {name}", render(path, applied_conditions=tags.applied_conditions())
-    for path in sorted(AREAS_FOLDER.glob("*/charts/*.sql")):
-        yield f"charts {path.stem}", render(str(path.relative_to(SQL_FOLDER)))
     for kind in tags.marts():
         path = "areas/food/tags/given_alone.sql"
         yield f"given alone {kind}", render(path, kind=kind, marts=tags.marts())
-    for path in sorted(AREAS_FOLDER.glob("*/guests/*.sql")):
-        yield f"guests {path.stem}", render(str(path.relative_to(SQL_FOLDER)))
+    for name in ("charts", "guests"):
+        for path in sorted(AREAS_FOLDER.glob(f"*/{name}/*.sql")):
+            yield f"{name} {path.stem}", render(str(path.relative_to(SQL_FOLDER)))
     for path in sorted((SQL_FOLDER / "ops" / "versions").glob("*.sql")):
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()
