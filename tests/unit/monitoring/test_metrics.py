@@ -42,7 +42,8 @@ LEDGER = Ledger(
     queues=Queues({("orders", "not_json"): 3}, WAITING),
 )
 # It stays a fresh one, however long other tests take.
-WHOLE = Look(OBSERVED, LEDGER, at=time.monotonic() + 3600)
+FRESH = time.monotonic() + 3600
+WHOLE = Look(OBSERVED, LEDGER, at=FRESH)
 
 
 def shown(look: Look | None) -> dict[str, float]:
