@@ -37,5 +37,5 @@ def dictionaries_sync():
     dictionaries() >> counted
 
 
-if "food" in assets.areas():
+if assets.area("food"):
     dictionaries_sync()

@@ -41,5 +41,5 @@ def orders_history_reload():
     compared >> [swapped, dropped]
 
 
-if "food" in assets.areas():
+if assets.area("food"):
     orders_history_reload()

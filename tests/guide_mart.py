@@ -44,7 +44,8 @@ def added(**changed: str) -> Iterator[ByKeyMart]:
     _forget()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(load_marts(), NAME, mart)
+            for area in (None, mart.area):
+                patch.setitem(load_marts(area), NAME, mart)
             patch.setattr(by_key_sql, "query", query)
             yield mart
     finally:

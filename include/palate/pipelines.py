@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from palate import marts, publish, tags, vault
+from palate import marts, publish, readable, tags, vault
 from palate.engine import Caller, Outcome, Pipeline, Stage
-from palate.errors import DefinitionError, NotFoundError, PalateError, SettingsError
+from palate.errors import NotFoundError, PalateError, SettingsError
 from palate.landing import dictionaries, drain
 from palate.settings import Settings
-from palate.sources import Area, catalog
+from palate.sources import Area, Layer, catalog
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +18,8 @@ log = logging.getLogger(__name__)
 def pipeline(area: Area) -> Pipeline:
     """Return the stages that an area's ``area.yaml`` names.
 
-    :raises DefinitionError: if it names one that there is not
+    :raises DefinitionError: if one of its marts can't be read
     """
-    for name in area.stages:
-        if name not in _LAYERS:
-            message = (
-                f"sql/areas/{area.name}/area.yaml: stages names {name}. There are: "
-                f"{', '.join(_LAYERS)}."
-            )
-            raise DefinitionError(message)
     return Pipeline(area.name, tuple(_LAYERS[name](area) for name in area.stages))
 
 
@@ -34,11 +27,13 @@ def find_stage(settings: Settings, name: str) -> Stage:
     """Return the stage of a name in the ledger, of any area that is on.
 
     :raises NotFoundError: if there is none
+    :raises DefinitionError: if it may be in an area that can't be read
     """
-    for area in catalog.areas(settings):
+    for area in readable.areas(settings):
         for stage in pipeline(area):
             if stage.name == name:
                 return stage
+    readable.refuse_errors(settings)
     message = (
         f"There is no stage {name}: its definition is gone, or PALATE_AREAS leaves out "
         "its area. Its task goes with the next parse of the DAGs."
@@ -66,9 +61,11 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
     A stage that fails ends its area's run; what was committed stays, and the next run
     goes on from there. A failed drain may have staged other partitions: those are
     loaded first. Other areas are run all the same; the first failure is raised last.
+
+    :raises DefinitionError: if an area can't be read, once the others have run
     """
     failed: PalateError | None = None
-    for area in catalog.areas(settings):
+    for area in readable.areas(settings):
         first, *others = pipeline(area).layers
         for layers in ([first], others):
             try:
@@ -81,6 +78,7 @@ def run_pipeline(settings: Settings) -> Iterator[Outcome]:
                 failed = failed or error
     if failed:
         raise failed
+    readable.refuse_errors(settings)
 
 
 def follow_replays(settings: Settings) -> Iterator[Outcome]:
@@ -88,7 +86,7 @@ def follow_replays(settings: Settings) -> Iterator[Outcome]:
 
     Those are the vault, and what follows it without asking a service.
     """
-    for area in catalog.areas(settings):
+    for area in readable.areas(settings):
         names = [name for name in area.stages if name not in ("drain", "dictionaries")]
         yield from _run(settings, [_LAYERS[name](area) for name in names])
 
@@ -127,8 +125,7 @@ def _marts(area: Area) -> tuple[Stage, ...]:
             upstream=(area.vault,),
             is_optional=True,
         )
-        for mart in marts.load_marts().values()
-        if mart.area == area.name
+        for mart in marts.load_marts(area.name).values()
     )
 
 
@@ -148,7 +145,7 @@ def _publish(area: Area) -> tuple[Stage, ...]:
     )
 
 
-_LAYERS: dict[str, Callable[[Area], tuple[Stage, ...]]] = {
+_LAYERS: dict[Layer, Callable[[Area], tuple[Stage, ...]]] = {
     "drain": _drains,
     "vault": _vaults,
     "dictionaries": _dictionaries,

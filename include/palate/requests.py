@@ -170,6 +170,8 @@ def _check_log(
     """Refuse a log that no message ever came from."""
     if topic:
         known = {*catalog.all_topics(settings), *(log.topic for log in logs)}
+        if topic not in known:
+            catalog.refuse_errors(settings)  # it may be of one that can't be read
         check_known("topic", topic, sorted(known))
         logs = [log for log in logs if log.topic == topic]
     if epoch is not None:

@@ -19,12 +19,22 @@ _SETTINGS = Settings(dwh_dsn=SecretStr(""))
 
 
 def areas() -> dict[str, Area]:
-    """Return the areas that are on, by their names.
+    """Return the areas that are on and can be read, by their names.
 
     Not cached: this module is loaded once, as long as Airflow runs, and a new area must
     get its DAG without a restart; so must a new mart its task.
     """
     return {area.name: area for area in catalog.areas(_SETTINGS)}
+
+
+def area(name: str) -> Area | None:
+    """Return an area that is on; None if it is off.
+
+    :raises DefinitionError: if it can't be read: then its DAGs show that, and stay
+    """
+    if name not in catalog.names_on(_SETTINGS):
+        return None
+    return catalog.load_area(name)
 
 
 def topic(name: str) -> Asset:

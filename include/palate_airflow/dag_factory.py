@@ -37,8 +37,9 @@ def area_dag(name: str, *, doc: str) -> DAG | None:
     area has one in a file of its own, beside the rebuild of all areas.
 
     :return: None if the area is off (``PALATE_AREAS``)
+    :raises DefinitionError: if the area can't be read
     """
-    area = assets.areas().get(name)
+    area = assets.area(name)
     if area is None:
         return None
     if area.prefix:

@@ -1,9 +1,6 @@
 """A second area in a copy of the program, through the shell, beside the first one."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from typing import Any
 
@@ -254,28 +251,13 @@ def test_overview_has_a_row_for_each_area_that_is_on(
 
 
 def test_area_has_a_dag_of_its_own(town: Town) -> None:
-    root = town.checkout.root
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c"),
-            "from airflow.dag_processing.dagbag import DagBag\n"
-            f"bag = DagBag({str(root / 'dags' / 'reviews_stream.py')!r})\n"
-            "assert not bag.import_errors, bag.import_errors\n"
-            "print(*sorted(bag.dags['reviews_stream'].task_dict))",
-        ],
-        env=os.environ
-        | {
-            "AIRFLOW_HOME": str(root / "airflow"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(root / "plugins"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "PYTHONPATH": str(root / "include"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    tasks = done.stdout.split()
+    file = town.checkout.root / "dags" / "reviews_stream.py"
+    tasks = town.airflow(
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"bag = DagBag({str(file)!r})\n"
+        "assert not bag.import_errors, bag.import_errors\n"
+        "print(*sorted(bag.dags['reviews_stream'].task_dict))"
+    ).split()
     assert {"drain", "vault"} < set(tasks)
     assert any("restaurant_months" in task for task in tasks)
 

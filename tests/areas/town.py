@@ -70,6 +70,16 @@ class Town:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def airflow(self, code: str) -> str:
+        """Run code that imports Airflow, which is one of its own; the same."""
+        root = self.checkout.root
+        settings = {
+            "AIRFLOW_HOME": str(root / "airflow"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(root / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        }
+        return self.python(f"import os\nos.environ |= {settings}\n{code}")
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what the warehouse answers."""
         return self.conn.execute(query).fetchall()

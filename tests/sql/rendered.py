@@ -143,8 +143,10 @@ def _of_publishing() -> Iterator[Statement]:
 
 def _of_checks() -> Iterator[Statement]:
     for check in load_checks():
-        for subject in subjects(check.group, catalog.area_names()):
+        areas = catalog.area_names()
+        for subject in subjects(check.group, areas):
             name = f"check {check.full_name} {subject}"
-            yield name, query(check.path, subject)
+            yield name, query(check.path, subject, areas)
             if check.group in ("marts", "tags"):
-                yield f"{name} behind", query(check.path, subject, is_behind=True)
+                behind = query(check.path, subject, areas, is_behind=True)
+                yield f"{name} behind", behind

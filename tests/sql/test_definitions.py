@@ -100,6 +100,30 @@ def test_name_of_a_yml_file_is_told_as_it_is(folder: Path) -> None:
         load_vault(folder=folder)
 
 
+def test_area_is_read_beside_a_wrong_file_of_another_one(folder: Path) -> None:
+    reviews = Path(__file__).parents[1] / "areas" / "reviews" / "area"
+    shutil.copytree(reviews, folder / "reviews")
+    for name in ("atlas", "zoo"):  # before and after the area that has the hub
+        hubs = folder / name / "dds" / "hubs"
+        hubs.mkdir(parents=True)
+        (hubs / "h_user.yaml").write_text("extends: food\nsource: [x]\ncolour: red\n")
+
+    for area in ("food", "reviews"):
+        assert "h_user" in load_vault(area, folder=folder).tables
+    for wrong in (None, "atlas", "zoo"):
+        with pytest.raises(DefinitionError, match=r"h_user\.yaml: colour"):
+            load_vault(wrong, folder=folder)
+
+
+def test_wrong_file_of_a_hub_stops_whoever_refers_to_it(folder: Path) -> None:
+    reviews = Path(__file__).parents[1] / "areas" / "reviews" / "area"
+    shutil.copytree(reviews, folder / "reviews")
+    path = folder / "food" / "dds" / "hubs" / "h_user.yaml"
+    path.write_text(HUB + "colour: red\n")
+    with pytest.raises(DefinitionError, match=r"food/dds/hubs/h_user\.yaml: colour"):
+        load_vault("reviews", folder=folder)
+
+
 MART = "description: What a test adds.\n"
 BY_KEY = MART + "kind: by_key\nkeys: {a: uuid}\n"
 WRONG_MARTS = {
@@ -155,9 +179,9 @@ def test_name_of_a_mart_leaves_room_for_its_other_table(tmp_path: Path) -> None:
     for length in (55, 56):
         folder = _folder_of_a_mart(tmp_path / str(length), "x" * length)
         (folder / "mart.yaml").write_text(MART + "keys: [user_id]\n", encoding="utf-8")
-    assert len(load_marts(tmp_path / "55")) == 1
+    assert len(load_marts(folder=tmp_path / "55")) == 1
     with pytest.raises(DefinitionError, match=r"name: .* at most 55 characters"):
-        load_marts(tmp_path / "56")
+        load_marts(folder=tmp_path / "56")
 
 
 @pytest.mark.parametrize("name", WRONG_MARTS)
@@ -166,7 +190,7 @@ def test_wrong_mart_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     folder = _folder_of_a_mart(tmp_path, "x")
     (folder / "mart.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError) as error:
-        load_marts(tmp_path)
+        load_marts(folder=tmp_path)
     assert "x/mart.yaml" in str(error.value)
     assert message in str(error.value)
 

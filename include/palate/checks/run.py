@@ -18,16 +18,16 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import incidents, tags
+from palate import incidents, readable, tags
 from palate.check_definitions import Check, Severity
-from palate.checks.subjects import planned, query
+from palate.checks.subjects import TAGS, planned, query
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller
 from palate.errors import CheckFailedError
 from palate.incidents import Kind
 from palate.landing import retention
-from palate.marts import compare, load_marts
+from palate.marts import compare
 from palate.monitoring import freshness
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import (
@@ -38,7 +38,7 @@ from palate.positions import (
     watermarks,
 )
 from palate.settings import Settings
-from palate.sources import catalog
+from palate.sources import Area, catalog
 from palate.sql import count_rows
 from palate.text import row_as_text
 from palate.vault import load_vault
@@ -140,14 +140,15 @@ def run_checks(
     :raises NotFoundError: if there is no such check
     """
     results = []
-    with connect(settings) as conn:
+    with _opened(settings) as run:
+        conn = run.conn
         being_filled = _being_filled(conn)
         for check, subject in planned(settings, names):
             if subject in being_filled:
                 note = "It is being filled from the history."
                 result = _result(check, subject, 0.0, note=note, is_skipped=True)
             else:
-                result = _check(conn, settings, check, subject)
+                result = _check(run, check, subject)
             _log(result)
             with conn.transaction():
                 _keep(conn, caller, result)
@@ -161,15 +162,39 @@ def reconcile(settings: Settings) -> list[Result]:
     :raises DefinitionError: if a mart has something twice
     """
     results = []
-    with connect(settings) as conn:
+    with _opened(settings) as run:
         for check, subject in planned(settings):
             if check.group not in _COMPARED:
                 continue
-            result = _check(conn, settings, check, subject)
+            result = _check(run, check, subject)
             if check.group == "marts":
-                compare.refuse_found(subject.partition(".")[2], result.examples)
+                compare.refuse_found(_name(subject), result.examples)
             results.append(result)
     return results
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The session of a call, and the areas that it checks."""
+
+    conn: Connection
+    settings: Settings
+    areas: tuple[Area, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(area.name for area in self.areas)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[_Run]:
+    with connect(settings) as conn:
+        yield _Run(conn, settings, tuple(readable.areas(settings)))
+
+
+def _name(subject: str) -> str:
+    """Return the name of a table or mart, without its schema."""
+    return subject.partition(".")[2]
 
 
 def _being_filled(conn: Connection) -> set[str]:
@@ -180,13 +205,13 @@ def _being_filled(conn: Connection) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> Result:
+def _check(run: _Run, check: Check, subject: str) -> Result:
     if not check.is_by_piece:
-        return _check_at_once(conn, settings, check, subject)
-    logs = [messages.whole(log) for log in _staged(conn, settings, check)]
+        return _check_at_once(run, check, subject)
+    logs = [messages.whole(log) for log in _staged(run, check)]
     parts = [
-        _check_at_once(conn, settings, check, subject, piece)
-        for piece in messages.pieces(conn, logs)
+        _check_at_once(run, check, subject, piece)
+        for piece in messages.pieces(run.conn, logs)
     ]
     return _result(
         check,
@@ -200,16 +225,13 @@ def _check(conn: Connection, settings: Settings, check: Check, subject: str) -> 
 
 
 def _check_at_once(
-    conn: Connection,
-    settings: Settings,
-    check: Check,
-    subject: str,
-    piece: Range | None = None,
+    run: _Run, check: Check, subject: str, piece: Range | None = None
 ) -> Result:
     """Retry until a snapshot can be compared, for at most ``PALATE_LOCK_WAIT``.
 
     Waiting positions may change nothing: on the first try, being equal is enough.
     """
+    conn, settings = run.conn, run.settings
     start = time.monotonic()
     is_first = True
     while True:
@@ -218,8 +240,10 @@ def _check_at_once(
                 why_not, is_behind = _behind(conn, settings, subject)
                 if is_first or not why_not:
                     leaves_out = is_behind and not why_not
-                    statement = query(check.path, subject, is_behind=leaves_out)
-                    values = _values(conn, settings)
+                    statement = query(
+                        check.path, subject, run.names, is_behind=leaves_out
+                    )
+                    values = _values(run)
                     if piece is not None:
                         values |= messages.values_of(piece)
                     found, examples = count_rows(conn, statement, values, EXAMPLES)
@@ -255,12 +279,10 @@ def _snapshot(conn: Connection, group: str, subject: str) -> Iterator[None]:
 def _read_whole(group: str, subject: str) -> list[str]:
     if group not in _COMPARED:
         return ["ONLY stg.order_events"]  # the lock that a drop of a partition takes
-    return [
-        f"cdm.{table}"
-        for mart in load_marts().values()
-        if group == "tags" or subject == f"cdm.{mart.name}"
-        for table in mart.tables
-    ]
+    marts = (
+        tags.marts().values() if group == "tags" else [readable.marts()[_name(subject)]]
+    )
+    return [f"cdm.{table}" for mart in marts for table in mart.tables]
 
 
 def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bool]:
@@ -269,14 +291,13 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
     Orders on their way affect few guests, who are left out; dictionary entries and
     changed rules may affect any.
     """
-    name = subject.partition(".")[2]
-    if subject == "cdm.user_tags":
+    if subject == TAGS:
         if tags.rules_pending(conn):
             return "Changed rules are not taken up yet.", True
         return "", tags.has_pending(conn)
-    mart = load_marts().get(name)
-    if mart is None:
+    if not subject.startswith("cdm."):
         return "", False
+    mart = readable.marts()[_name(subject)]
     waiting = open_ranges(conn, mart.stage, [mart.upstream])
     if any(item.log.topic == DICTIONARY_FEED for item in waiting):
         return "Entries of dictionaries are not counted yet.", True
@@ -284,43 +305,49 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
     if number > settings.palate_chunk_positions:
         return f"It has not counted {counted(number, 'position')} yet.", True
     if waiting:
-        compare.gather(conn, settings, name, waiting)
+        compare.gather(conn, settings, mart.name, waiting)
     return "", bool(waiting)
 
 
-def _values(conn: Connection, settings: Settings) -> dict[str, Any]:
+def _values(run: _Run) -> dict[str, Any]:
+    conn, settings = run.conn, run.settings
     (now,) = conn.execute("SELECT clock_timestamp()").fetchone() or (None,)
     return tags.VALUES | {
         "now": now,
         "promised_dt": now - timedelta(seconds=settings.palate_freshness_seconds),
-        "drains": [area.drain for area in catalog.areas(settings)],
-        "promised_dts": Jsonb(_promised(settings, now)),
+        "drains": [area.drain for area in run.areas],
+        "promised_dts": Jsonb(_promised(run, now)),
         "asleep_dt": now - timedelta(seconds=freshness.ASLEEP_SECONDS),
         "day_dt": now - timedelta(days=1),
         "week_dt": now - timedelta(days=8),
         "refused_share": settings.palate_refused_share,
         "refused_least": settings.palate_refused_least,
         "many_partitions": retention.MANY_PARTITIONS,
-        "tables": ["messages", *load_vault().tables],
+        "tables": ["messages", *_vault_tables(run.names)],
     }
 
 
-def _promised(settings: Settings, now: datetime) -> dict[str, str]:
+def _vault_tables(areas: Iterable[str]) -> set[str]:
+    return {table for area in areas for table in load_vault(area).tables}
+
+
+def _promised(run: _Run, now: datetime) -> dict[str, str]:
     """Return for each topic since when no message of it may wait."""
     return {
-        topic: (now - timedelta(seconds=freshness.promised(settings, area))).isoformat()
-        for area in catalog.areas(settings)
-        for topic in catalog.topics(settings, area)
+        topic: (now - timedelta(seconds=promised)).isoformat()
+        for area in run.areas
+        for promised in [freshness.promised(run.settings, area)]
+        for topic in catalog.topics(run.settings, area)
     }
 
 
-def _staged(conn: Connection, settings: Settings, check: Check) -> set[FeedPartition]:
+def _staged(run: _Run, check: Check) -> set[FeedPartition]:
     """Return the logs that a check by piece reads: those of its area, or of all."""
     return {
         log
-        for area in catalog.areas(settings)
+        for area in run.areas
         if check.area in (None, area.name)
-        for log in watermarks(conn, area.drain)
+        for log in watermarks(run.conn, area.drain)
     }
 
 

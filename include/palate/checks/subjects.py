@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Iterable
 
-from palate import tags
+from palate import readable, tags
 from palate.check_definitions import Check, load_checks
 from palate.errors import NotFoundError
 from palate.marts import compare, load_marts
 from palate.settings import Settings
-from palate.sources import catalog
 from palate.sql import render
 from palate.vault import load_vault
+
+# The subject of the group ``tags``.
+TAGS = "cdm.user_tags"
 
 
 def planned(settings: Settings, names: Iterable[str] = ()) -> list[tuple[Check, str]]:
@@ -17,7 +19,7 @@ def planned(settings: Settings, names: Iterable[str] = ()) -> list[tuple[Check, 
 
     :raises NotFoundError: if there is no such check
     """
-    on = {area.name for area in catalog.areas(settings)}
+    on = sorted(area.name for area in readable.areas(settings))
     return [
         (check, subject)
         for check in _chosen(on, names)
@@ -36,33 +38,41 @@ def _chosen(areas: Collection[str], names: Iterable[str]) -> list[Check]:
     return [checks[name] for name in wanted]
 
 
-def subjects(group: str, areas: Collection[str]) -> list[str]:
+def subjects(group: str, areas: Iterable[str]) -> list[str]:
     """Return the names of what a folder of checks is about, in some areas."""
-    tables = [one for one in load_vault().tables.values() if one.area in areas]
-    if found := [f"dds.{item.table}" for item in tables if item.kind == group]:
-        return found
-    marts = [mart for mart in load_marts().values() if mart.area in areas]
+    marts = [mart for area in areas for mart in load_marts(area).values()]
     if group == "marts":
         return [f"cdm.{mart.name}" for mart in marts]
     if group == "totals":
         return [f"cdm.{mart.name}" for mart in marts if mart.has_totals]
-    return ["cdm.user_tags" if group == "tags" else group]
+    if group == "tags":
+        return [TAGS]
+    found = [
+        f"dds.{item.table}"
+        for area in areas
+        for item in load_vault(area).tables.values()
+        if (item.kind, item.area) == (group, area)
+    ]
+    return found or [group]
 
 
-def query(path: str, subject: str, *, is_behind: bool = False) -> str:
+def query(
+    path: str, subject: str, areas: Iterable[str], *, is_behind: bool = False
+) -> str:
     """Return a check's query for one subject.
 
     :param path: its file below ``sql/``
+    :param areas: those whose subjects are asked for
     :param is_behind: for marts and tags: leave out what they have not taken yet
     """
-    name = subject.partition(".")[2]
-    if subject == "cdm.user_tags":
+    if subject == TAGS:
         return tags.comparison(is_behind=is_behind)
-    if name in load_marts() and "/totals/" in path:
+    schema, _, name = subject.partition(".")
+    if schema == "cdm" and "/totals/" in path:
         return compare.totals_comparison(name)
-    if name in load_marts():
+    if schema == "cdm":
         return compare.comparison(name, is_behind=is_behind)
-    vault = load_vault()
-    if name in vault.tables:
-        return render(path, **vault.check_context(vault.tables[name]))
+    for vault in map(load_vault, areas):
+        if name in vault.tables:
+            return render(path, **vault.check_context(vault.tables[name]))
     return render(path)

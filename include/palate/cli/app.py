@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from palate import marts, publish, tags
+from palate import marts, publish, readable, tags
 from palate.cli.charts import app as charts_app
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
@@ -33,7 +33,6 @@ from palate.cli.trends import show_trends
 from palate.engine import Caller
 from palate.errors import SettingsError
 from palate.landing import replays
-from palate.marts import load_marts
 from palate.monitoring import Freshness
 from palate.pipelines import run_pipeline
 from palate.reads import status
@@ -134,18 +133,19 @@ def rebuild(
     Exits with 15 if that can't be, with 16 if an approval is missing.
     """
     with exit_on_error():
-        known = [*load_marts(), "user_tags", _VAULT]
+        settings = load_settings()
+        known = [*readable.marts(), "user_tags", _VAULT]
         if mart not in known:
+            readable.refuse_errors(settings)
             message = f"There is no mart {mart}. There are: {', '.join(known)}."
             raise SettingsError(message)
-        settings = load_settings()
         if mart == _VAULT:
             rebuild_vault(settings, yes=yes, give_up=discard, as_json=as_json)
             return
-        if mart in load_marts():
-            outcome = marts.stage.rebuild(settings, mart, Caller.in_shell("rebuild"))
-        else:
+        if mart == "user_tags":
             outcome = tags.rebuild(settings, Caller.in_shell("rebuild"))
+        else:
+            outcome = marts.stage.rebuild(settings, mart, Caller.in_shell("rebuild"))
         print_outcome(outcome, as_json)
 
 

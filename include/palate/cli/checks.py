@@ -13,7 +13,6 @@ from palate.counted import counted
 from palate.database import connect
 from palate.engine import Caller
 from palate.errors import MartDifferenceError, StageBusyError
-from palate.marts import load_marts
 from palate.reads import reports
 from palate.settings import load_settings
 from palate.text import row_as_text
@@ -98,7 +97,7 @@ def _print_comparison(result: Result) -> None:
     if result.is_skipped:
         out.print(f"{name}: not compared. {result.note}")
         return
-    source = "vault" if name in load_marts() else "counters and rules"
+    source = "counters and rules" if name == "user_tags" else "vault"
     number = counted(result.found, "row differs", "rows differ")
     note = f" {result.note}" if result.note else ""
     out.print(f"{name}: {number} from the {source}.{note}")

@@ -42,9 +42,11 @@ def reload(
     with exit_on_error():
         request = requests.history(start, end, source, ("--from", "--to"))
         settings = load_settings()
-        area = catalog.areas(settings)[0]
         if area_name:
             area = catalog.find_area(settings, area_name)
+        else:
+            catalog.refuse_errors(settings)  # any may be the first
+            area = catalog.areas(settings)[0]
         caller = Caller.in_shell("reload")
         if resume:
             caller = reloading.interrupted(settings, caller, request)

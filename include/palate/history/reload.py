@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from palate import incidents, marts, vault
+from palate import incidents, marts, readable, vault
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller, Outcome, plans, progress
@@ -52,7 +52,7 @@ class Layer:
     @property
     def corrected(self) -> dict[str, int]:
         """Return how many rows were put right, by table or kind."""
-        tables = load_vault().tables if self.name == VAULT else {}
+        tables = readable.vault_tables() if self.name == VAULT else set()
         return {
             name: number
             for name, number in self.counts.items()
@@ -175,7 +175,7 @@ def run(
             outcome = vault.stage.reload(settings, area, caller)
         else:
             outcome = marts.stage.reload(settings, layer, caller)
-    note(settings, caller, layer, outcome, time.monotonic() - start)
+    note(settings, area, caller, layer, outcome, time.monotonic() - start)
     progress.end(settings, caller, outcome.stage)
     return outcome
 
@@ -226,7 +226,12 @@ def interrupted(settings: Settings, caller: Caller, request: plans.Request) -> C
 
 
 def note(
-    settings: Settings, caller: Caller, layer: str, outcome: Outcome, seconds: float
+    settings: Settings,
+    area: Area,
+    caller: Caller,
+    layer: str,
+    outcome: Outcome,
+    seconds: float,
 ) -> None:
     """Record what was found in one layer, by all attempts that it took.
 
@@ -241,7 +246,7 @@ def note(
         elif layer == VAULT:
             compared = counts["documents"]
             # Refused now: refused before, but no longer recorded.
-            tables = load_vault().tables
+            tables = load_vault(area.name).tables
             healed = counts["refused"] + sum(counts[name] for name in tables)
         else:
             compared = counts["compared"]
@@ -330,8 +335,7 @@ def recorded(conn: Connection, reload_id: int) -> dict[str, Layer]:
 
 def layers(area: Area) -> list[str]:
     """Return the layers of an area: messages, vault, then its marts."""
-    own = [mart.name for mart in load_marts().values() if mart.area == area.name]
-    return [MESSAGES, VAULT, *own]
+    return [MESSAGES, VAULT, *load_marts(area.name)]
 
 
 def stage_of(area: Area, layer: str) -> str:

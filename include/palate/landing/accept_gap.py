@@ -148,6 +148,7 @@ def _drain_of(settings: Settings, topic: str) -> str:
     """Return the stage that reads a topic, or read it once.
 
     :raises NotFoundError: if none does
+    :raises DefinitionError: if an area that can't be read may do so
     """
     for area in catalog.areas(settings):
         if topic in catalog.topics(settings, area):
@@ -159,6 +160,7 @@ def _drain_of(settings: Settings, topic: str) -> str:
             (topic, drains),
         ).fetchone()
     if row is None:
+        catalog.refuse_errors(settings)
         message = f"No area reads topic {topic}, and none has read it."
         raise NotFoundError(message)
     return str(row[0])

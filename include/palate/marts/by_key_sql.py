@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from palate.marts.definitions import ByKeyMart, load_marts
+from palate.marts.definitions import ByKeyMart, find_mart
 from palate.marts.files import declared, query
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
@@ -103,7 +103,7 @@ class ByKeySql:
 @lru_cache(maxsize=64)
 def refresh_statements(name: str, tables: TableSet = TableSet.LIVE) -> tuple[Step, ...]:
     """Return the statements of a refresh, in order."""
-    mart = load_marts()[name]
+    mart = find_mart(name)
     if not isinstance(mart, ByKeyMart):
         raise TypeError(name)
     sql = ByKeySql(mart, tables)

@@ -6,7 +6,7 @@ from typing import Any
 
 from palate.database import Connection, connect
 from palate.marts import kept_totals, kinds
-from palate.marts.definitions import load_marts
+from palate.marts.definitions import find_mart
 from palate.positions import Range, make_ranges
 from palate.settings import Settings
 from palate.sql import count_rows, execute_step, render
@@ -34,7 +34,7 @@ def comparison(name: str, *, is_behind: bool) -> str:
 
     :param is_behind: leave out what ``gather`` has found
     """
-    mart, kind = load_marts()[name], kinds.of(name)
+    mart, kind = find_mart(name), kinds.of(name)
     return render(
         "checks/marts/equal_the_vault.sql",
         mart=name,

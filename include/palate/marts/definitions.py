@@ -310,15 +310,17 @@ _KINDS: dict[str, type[CountedMart | ByKeyMart]] = {
 }
 
 
-@lru_cache(maxsize=2)
-def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, CountedMart | ByKeyMart]:
-    """Read the definition of every mart.
+@lru_cache(maxsize=16)
+def load_marts(
+    area: str | None = None, *, folder: Path = AREAS_FOLDER
+) -> dict[str, CountedMart | ByKeyMart]:
+    """Read the definitions of the marts of one area, or of all.
 
     :raises DefinitionError: names the file, the field and what to do
     """
     marts: dict[str, CountedMart | ByKeyMart] = {}
     owners: dict[str, Path] = {}
-    for path in sorted(folder.glob("*/cdm/*/mart.yaml")):
+    for path in sorted(folder.glob(f"{area or '*'}/cdm/*/mart.yaml")):
         mart = marts[path.parent.name] = _read(path)
         for table in mart.tables:
             if owners.setdefault(table, path) != path:
@@ -327,17 +329,40 @@ def load_marts(folder: Path = AREAS_FOLDER) -> dict[str, CountedMart | ByKeyMart
     return marts
 
 
+def find_mart(name: str) -> CountedMart | ByKeyMart:
+    """Return a mart of any area; only its own area has to be right.
+
+    :raises DefinitionError: if it was removed, or may be in an area that can't be read
+    """
+    wrong = None
+    for area in catalog.area_names():
+        try:
+            marts = load_marts(area)
+        except DefinitionError as error:
+            wrong = wrong or error
+            continue
+        if name in marts:
+            return marts[name]
+    message = (
+        f"sql/areas/*/cdm/{name} is not there any more, so nothing is counted. "
+        f"Its task goes with the next parse of the DAGs, its tables by `palate drop "
+        f"{name}`."
+    )
+    raise wrong or DefinitionError(message)
+
+
 def counted_mart(name: str) -> CountedMart:
     """Return a mart that counts contributions.
 
     :raises TypeError: if it is of another kind
     """
-    mart = load_marts()[name]
+    mart = find_mart(name)
     if not isinstance(mart, CountedMart):
         raise TypeError(name)
     return mart
 
 
+@lru_cache(maxsize=64)
 def _read(path: Path) -> CountedMart | ByKeyMart:
     values = files.mapping(path)
     kind = values.get("kind", "contributions")

@@ -8,7 +8,7 @@ from palate.database import Connection
 from palate.engine import Batch, StageRun
 from palate.marts.by_key import ByKey
 from palate.marts.counting import Counting
-from palate.marts.definitions import ByKeyMart, load_marts
+from palate.marts.definitions import ByKeyMart, find_mart
 from palate.positions import Range
 from palate.settings import Settings
 from palate.sql import Step
@@ -103,5 +103,5 @@ class Kind(Protocol):
 @lru_cache(maxsize=64)
 def of(name: str) -> Kind:
     """Return what is special about a mart."""
-    mart = load_marts()[name]
+    mart = find_mart(name)
     return ByKey(mart) if isinstance(mart, ByKeyMart) else Counting(mart)

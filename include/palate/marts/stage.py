@@ -6,9 +6,8 @@ from contextlib import contextmanager
 import psycopg
 
 from palate.engine import Caller, Outcome, StageRun, open_run, progress
-from palate.errors import DefinitionError
 from palate.marts import kinds
-from palate.marts.definitions import Mart, load_marts
+from palate.marts.definitions import Mart, find_mart
 from palate.marts.meaning import of_mart
 from palate.positions import Range, open_ranges, row_chunks, watermarks
 from palate.settings import Settings
@@ -26,7 +25,7 @@ def run(settings: Settings, name: str, caller: Caller) -> Outcome:
     """
     if caller.interval:
         outcome = reload(settings, name, caller)
-        progress.end(settings, caller, load_marts()[name].stage)
+        progress.end(settings, caller, find_mart(name).stage)
         return outcome
     with _open_run(settings, name, caller) as (attempt, mart):
         if initial_load.pending_of(attempt.conn, [name]):
@@ -59,14 +58,7 @@ def _open_run(
 
     :raises DefinitionError: if it means something else, or was removed
     """
-    mart = load_marts().get(name)
-    if mart is None:
-        message = (
-            f"sql/areas/*/cdm/{name} is not there any more, so nothing is counted. "
-            "Its task goes with the next parse of the DAGs, its tables by `palate drop "
-            f"{name}`."
-        )
-        raise DefinitionError(message)
+    mart = find_mart(name)
     with open_run(settings, mart.stage, caller) as attempt:
         registry.refuse_changed(attempt.conn, [of_mart(name)])
         yield attempt, mart

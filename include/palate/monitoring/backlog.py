@@ -138,8 +138,8 @@ def counting_marts(conn: Connection, area: Area) -> dict[str, dict[FeedPartition
     new = {item.name for item in initial_load.pending(conn)}
     found = {
         name: watermarks(conn, mart.stage)
-        for name, mart in load_marts().items()
-        if mart.area == area.name and name not in new
+        for name, mart in load_marts(area.name).items()
+        if name not in new
     }
     return found or {area.vault: watermarks(conn, area.vault)}
 

@@ -177,10 +177,12 @@ def _area_of(settings: Settings, topics: Sequence[str]) -> Area:
     """Return the area that reads topics.
 
     :raises NotFoundError: if none of those that are on does
+    :raises DefinitionError: if one that can't be read may do so
     """
     for area in catalog.areas(settings):
         if set(topics) & catalog.topics(settings, area).keys():
             return area
+    catalog.refuse_errors(settings)
     message = (
         f"No area that is on reads {', '.join(topics)}: PALATE_TOPICS or PALATE_AREAS "
         "has changed since the bell began. It is right again after a restart."

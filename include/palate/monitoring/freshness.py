@@ -4,10 +4,11 @@ Waiting time is measured by the watch's clock, from when it first saw the log en
 the message, since message timestamps are the sender's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from palate import incidents
+from palate import incidents, readable
 from palate.clients import Reader
 from palate.database import Connection
 from palate.errors import PalateError
@@ -86,8 +87,8 @@ class Observed:
     """What the watch saw: how far the logs of each area are, by its name.
 
     ``waiting`` has for how many seconds the oldest message of a log has waited, where
-    one waits; ``promises`` whether each area's is kept. ``unseen`` says of topics, or
-    partitions, why they were not seen: what waits there is unknown.
+    one waits; ``promises`` whether each area's is kept. ``unseen`` says of topics,
+    partitions or whole areas, why they were not seen: what waits there is unknown.
     """
 
     logs: dict[str, list[LogBacklog]]
@@ -109,7 +110,7 @@ def observe(conn: Connection, reader: Reader, settings: Settings) -> Observed:
     logs: dict[str, list[LogBacklog]] = {}
     all_seen: dict[Area, Seen] = {}
     unseen: dict[str, PalateError] = {}
-    for area in catalog.areas(settings):
+    for area in readable.areas(settings):
         seen = backlog.measure(conn, reader, catalog.topics(settings, area))
         logs[area.name] = [
             one for one in backlog.logs_of(conn, area, seen) if one.end is not None
@@ -117,15 +118,34 @@ def observe(conn: Connection, reader: Reader, settings: Settings) -> Observed:
         all_seen[area] = seen
         unseen |= seen.unseen
     flat = [one for found in logs.values() for one in found]
+    wrong = readable.errors(catalog.names_on(settings))
+    kept = {name.partition("[")[0] for name in unseen}
+    if wrong:  # which topics are theirs is unknown
+        kept |= _noted(conn) - _topics(settings, all_seen)
     with conn.transaction():
-        _note(conn, flat, {name.partition("[")[0] for name in unseen})
+        _note(conn, flat, kept)
         waiting = _waiting(conn)
         log_minutes.keep(conn, flat, waiting)
         promises = [
             _keep_incident(conn, settings, area, seen)
             for area, seen in all_seen.items()
         ]
+    unseen |= {area_subject(name): error for name, error in wrong.items()}
     return Observed(logs, waiting, promises, unseen)
+
+
+def area_subject(name: str) -> str:
+    """Return what the incident of an area that can't be read is about."""
+    return f"sql/areas/{name}"
+
+
+def _noted(conn: Connection) -> set[str]:
+    rows = conn.execute("SELECT DISTINCT topic FROM ops.log_ends").fetchall()
+    return {topic for (topic,) in rows}
+
+
+def _topics(settings: Settings, areas: Iterable[Area]) -> set[str]:
+    return {topic for area in areas for topic in catalog.topics(settings, area)}
 
 
 def _keep_incident(
@@ -223,7 +243,7 @@ def _sentence(conn: Connection, area: Area, found: Freshness, seen: Seen) -> str
     ).fetchone() or ("", 0, 0, 0)
     log = FeedPartition(topic, epoch, partition)
     stages = [area.drain, area.vault]
-    stages += [mart.stage for mart in load_marts().values() if mart.area == area.name]
+    stages += [mart.stage for mart in load_marts(area.name).values()]
     at = ", ".join(
         f"{stage} {watermarks(conn, stage).get(log, 'nowhere')}" for stage in stages
     )

@@ -127,6 +127,7 @@ class Watch:
 
     def _note_unseen(self, conn: Connection, unseen: dict[str, PalateError]) -> None:
         names = {_KAFKA, *catalog.all_topics(self._settings), *self._unseen}
+        names |= set(map(freshness.area_subject, catalog.area_names()))
         for name in names - unseen.keys():
             self._blind_since.pop(name, None)
         lasting = {

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from palate.clients import kafka_sender, redis_connection
 from palate.engine import Caller, Outcome, open_run
 from palate.errors import PalateError, StageBusyError
-from palate.marts import load_marts
 from palate.outbox import counters, tag_states
 from palate.positions import open_ranges, row_chunks
 from palate.publish import messages, redis_tags
@@ -75,7 +74,7 @@ def again(settings: Settings, caller: Caller) -> None:
     ):
         tag_states.enter_all(attempt.conn, batch)
         if settings.palate_publish_counters_to:
-            for mart in load_marts():
+            for mart in counters.PUBLISHED_MARTS:
                 counters.enter_all_counters(attempt.conn, mart)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from palate import readable
 from palate.counted import counted
 from palate.database import Connection
 from palate.monitoring import Freshness
@@ -88,7 +89,7 @@ def flow(conn: Connection, settings: Settings, found: Status) -> tuple[AreaFlow,
     }
     return tuple(
         _area(conn, settings, area, promise, found, going)
-        for area, promise in zip(catalog.areas(settings), found.promises, strict=True)
+        for area, promise in zip(readable.areas(settings), found.promises, strict=True)
     )
 
 

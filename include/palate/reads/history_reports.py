@@ -11,7 +11,7 @@ from palate.history import rebuild as rebuilding
 from palate.history import rebuild_report
 from palate.history import reload as reloading
 from palate.settings import Settings
-from palate.sources import Area, catalog
+from palate.sources import catalog
 
 PAGE = 50
 
@@ -352,14 +352,12 @@ def rebuild_rows(conn: Connection, rebuild_id: int) -> FoundRows:
     return FoundRows("rebuild", rebuild_id, rows)
 
 
-def _areas() -> list[Area]:
-    """Return all areas: what one did stays readable while it is off."""
-    return [catalog.load_area(name) for name in catalog.area_names()]
-
-
 def _streams() -> list[str]:
-    """Return the DAGs whose backfills plan positions too."""
-    return [area.dag for area in _areas()]
+    """Return the DAGs whose backfills plan positions too.
+
+    Of all areas: what one did stays readable while it is off.
+    """
+    return [area.dag for area in catalog.all_areas()]
 
 
 def _layers(
@@ -371,7 +369,7 @@ def _layers(
     """
     found: str | None = None
     names: dict[str, str] = {}
-    for area in _areas():
+    for area in catalog.all_areas():
         own = {reloading.stage_of(area, one): one for one in reloading.layers(area)}
         if own.keys() & set(begun):
             found, names = area.name, own

@@ -1,14 +1,15 @@
 """How far each stage is behind the broker, what was refused, what ran last."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from palate import readable
 from palate.clients import Reader, kafka_reader
 from palate.counted import counted
 from palate.database import Connection, connect
-from palate.errors import PalateError, PromiseBrokenError
+from palate.errors import DefinitionError, PalateError, PromiseBrokenError
 from palate.incidents import open_incidents
 from palate.landing import gaps
 from palate.marts import load_marts
@@ -18,7 +19,6 @@ from palate.reads.queues import queues
 from palate.settings import Settings
 from palate.sources import Area, catalog
 from palate.tables import initial_load, removal
-from palate.vault import load_vault
 
 _OUTLETS = ("tags", "orders", "counters")
 # Kafka keeps messages this long by default: an older time is hardly the arrival.
@@ -149,8 +149,11 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
     problems += _alarms_held_up(conn, promises[0])
     if found := _rebuild_under_way(conn):
         problems.append(found)
-    defined = {*load_marts(), *load_vault().tables}
-    problems += map(removal.sentence, removal.without_definition(conn, defined))
+    wrong = readable.errors(catalog.area_names())
+    problems += _unread(wrong, problems)
+    defined = {*readable.marts(), *readable.vault_tables()}
+    gone = removal.without_definition(conn, defined)
+    problems += [removal.sentence(one) for one in gone if one.area not in wrong]
     waits = queues(conn, most)
     return Status(
         at=datetime.now(UTC),
@@ -196,6 +199,19 @@ def _last_batches(conn: Connection) -> list[dict[str, Any]]:
         | {"committed_dt": row[2].isoformat()}
         for row in rows
     ]
+
+
+def _unread(
+    wrong: Mapping[str, DefinitionError], known: Sequence[str]
+) -> Iterator[str]:
+    """Yield which areas can't be read, and have no open incident that says so."""
+    reported = "\n".join(known)
+    for name, error in wrong.items():
+        if str(error) not in reported:
+            yield (
+                f"The area {name} can't be read, so none of its stages runs; the "
+                f"others go on. {error}"
+            )
 
 
 def _rebuild_under_way(conn: Connection) -> str | None:
@@ -255,7 +271,7 @@ def _promises(
     """Return the promise of each area that is on, in their order."""
     return [
         _freshness(freshness.assess(conn, settings, area), logs)
-        for area in catalog.areas(settings)
+        for area in readable.areas(settings)
     ]
 
 
@@ -296,7 +312,7 @@ def _logs(
     """Return the logs of each area that is on, in its order."""
     return [
         item
-        for area in catalog.areas(settings)
+        for area in readable.areas(settings)
         for item in _logs_of(conn, settings, area, reader, seen, is_watched)
     ]
 
@@ -311,8 +327,7 @@ def _logs_of(
 ) -> Iterator[LogStatus]:
     marts = {
         name: watermarks(conn, mart.stage)
-        for name, mart in load_marts().items()
-        if mart.area == area.name
+        for name, mart in load_marts(area.name).items()
     }
     stopped = backlog.stopped_logs(conn)
     topics = catalog.topics(settings, area)

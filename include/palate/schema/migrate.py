@@ -41,10 +41,11 @@ def migrate(settings: Settings) -> list[str]:
 
     Running it again changes nothing. Processes that run it at once wait for each other.
 
-    :raises DefinitionError: if a definition would change what its table means, or asks
-        for what the parse does not give, or if a mart can't be counted: then no table
-        is created or changed
+    :raises DefinitionError: if a file of any area is wrong, if a definition would
+        change what its table means, or asks for what the parse does not give, or if a
+        mart can't be counted: then no table is created or changed
     """
+    _read_all_files()
     with connect(settings, is_owners=True) as conn:
         _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
@@ -63,6 +64,14 @@ def migrate(settings: Settings) -> list[str]:
         for gone in removal.without_definition(conn, known_names()):
             log.warning("%s", removal.sentence(gone))
     return [*tables, *new, *indexes]
+
+
+def _read_all_files() -> None:
+    """Refuse a wrong file of any area, whether it is on or off."""
+    for name in catalog.area_names():
+        catalog.load_area(name)
+    load_vault()
+    load_marts()
 
 
 def known_names() -> set[str]:

@@ -2,6 +2,7 @@
 
 from palate import pipelines
 from palate.database import Connection
+from palate.errors import DefinitionError
 from palate.sources import Area, catalog
 
 
@@ -9,10 +10,21 @@ def enter_stages(conn: Connection) -> None:
     """Write the stages of all areas to ``ops.stages``.
 
     Also of those that are off: what they have not taken is kept for them.
+
+    :raises DefinitionError: if two areas have a stage of the same name
     """
     rows = [
         row for name in catalog.area_names() for row in _rows(catalog.load_area(name))
     ]
+    areas: dict[str, str] = {}
+    for stage, area, *_ in rows:
+        other = areas.setdefault(stage, area)
+        if other != area:
+            message = (
+                f"sql/areas/{area}/area.yaml: prefix: its stage {stage} is one of "
+                f"{other} already. Give the area another prefix."
+            )
+            raise DefinitionError(message)
     conn.execute(
         "DELETE FROM ops.stages WHERE stage <> ALL(%s)",
         ([stage for stage, *_ in rows],),

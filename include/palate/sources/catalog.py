@@ -1,11 +1,12 @@
 """The areas and their sources, read from the folders below ``sql/areas``.
 
-Whatever asks which areas are on reads the ``area.yaml`` and ``source.yaml`` of each: a
-wrong one is refused everywhere, and by ``palate migrate`` first.
+An area with a wrong file is left out, so that it stops no other one (ADR 0030).
+Whoever names it gets its error, and ``palate migrate`` refuses it first.
 """
 
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from palate.errors import DefinitionError, NotFoundError, SettingsError
 from palate.names import AREAS_FOLDER, is_replay
 from palate.settings import Settings
 from palate.sources.definition import Area, Source
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", Area, Source)
 
@@ -52,8 +55,8 @@ def load_area(name: str, folder: Path = AREAS_FOLDER) -> Area:
     return area
 
 
-def areas(settings: Settings) -> tuple[Area, ...]:
-    """Return the areas that are on, those with bare names in the ledger first.
+def names_on(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the areas that are on, whether they can be read or not.
 
     :raises SettingsError: if ``PALATE_AREAS`` names one that is not there
     """
@@ -66,35 +69,93 @@ def areas(settings: Settings) -> tuple[Area, ...]:
                 f"sql/areas/{name}/area.yaml. There are: {', '.join(known)}."
             )
             raise SettingsError(message)
-    found = [load_area(name) for name in known if name in wanted or not wanted]
+    return tuple(name for name in known if name in wanted or not wanted)
+
+
+def areas(settings: Settings) -> tuple[Area, ...]:
+    """Return the areas that are on, those with bare names in the ledger first.
+
+    One that can't be read is left out, with a warning.
+
+    :raises DefinitionError: if none can be read
+    """
+    names = names_on(settings)
+    wrong = errors(names)
+    if names and len(wrong) == len(names):
+        raise next(iter(wrong.values()))
+    for name in wrong:
+        warn_left_out(name, str(wrong[name]))
+    found = [load_area(name) for name in names if name not in wrong]
     return tuple(sorted(found, key=lambda area: (area.prefix, area.name)))
+
+
+def all_areas() -> list[Area]:
+    """Return the areas that can be read, on or off."""
+    wrong = errors(area_names())
+    return [load_area(name) for name in area_names() if name not in wrong]
+
+
+def errors(
+    names: Iterable[str], *others: Callable[[str], object]
+) -> dict[str, DefinitionError]:
+    """Return what is wrong with each area whose files can't be read.
+
+    :param others: read further files of an area, by its name
+    """
+    readers: tuple[Callable[[str], object], ...] = (load_area, *others)
+    found = {}
+    for name in names:
+        try:
+            for read in readers:
+                read(name)
+        except DefinitionError as error:
+            found[name] = error
+    return found
+
+
+@lru_cache(maxsize=16)
+def warn_left_out(name: str, why: str) -> None:
+    """Log that an area is left out; once, however often it is found."""
+    log.warning("The area %s is left out, and runs no stage. %s", name, why)
 
 
 def find_area(settings: Settings, name: str) -> Area:
     """Return an area that is on.
 
     :raises NotFoundError: if it is not there, or off
+    :raises DefinitionError: if it can't be read
     """
-    found = {area.name: area for area in areas(settings)}
-    if name not in found:
+    on = names_on(settings)
+    if name not in on:
         message = (
             f"There is no area {name}, or PALATE_AREAS leaves it out. On are: "
-            f"{', '.join(found)}."
+            f"{', '.join(on)}."
         )
         raise NotFoundError(message)
-    return found[name]
+    return load_area(name)
 
 
 def area_with(settings: Settings, stage: str) -> Area:
     """Return the area that is on and has a stage which only one has.
 
     :raises NotFoundError: if there is none
+    :raises DefinitionError: if it may be in an area that can't be read
     """
     for area in areas(settings):
         if stage in area.stages:
             return area
+    refuse_errors(settings)
     message = f"No area that is on has the stage {stage} (PALATE_AREAS)."
     raise NotFoundError(message)
+
+
+def refuse_errors(settings: Settings, *others: Callable[[str], object]) -> None:
+    """Check that all areas can be read, where something was found in none of them.
+
+    :raises DefinitionError: what is wrong with the first that can't be
+    """
+    for error in errors(names_on(settings), *others).values():
+        raise error
 
 
 def topics(settings: Settings, area: Area) -> dict[str, str]:
@@ -137,7 +198,12 @@ def sources_for(
 
 
 def _refuse_unknown(named: dict[str, str]) -> None:
-    """Check that topics whose form one area does not have belong to another one."""
+    """Check that topics whose form one area does not have belong to another one.
+
+    They may belong to one that can't be read.
+    """
+    if errors(area_names()):
+        return
     for topic, form in named.items():
         known = {
             form

@@ -4,7 +4,7 @@ An area is a folder below ``sql/areas``: what one system sends, and all that is 
 it. A source is a folder of it: what one kind of messages looks like.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,8 @@ from palate.names import REPLAY_FEED, Identifier
 Name = Annotated[str, Identifier]
 # What Kafka takes for a topic's name. It has no slash, so no feed of ours is like one.
 Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+# What an area may have; ``palate.pipelines`` knows what each does.
+Layer = Literal["drain", "vault", "dictionaries", "marts", "tags", "publish"]
 
 
 class Source(BaseModel):
@@ -70,7 +72,7 @@ class Area(BaseModel):
     prefix: str = Field(pattern=r"^([a-z][a-z0-9_]*/)?$")
     dag: Name
     asset: Name
-    stages: tuple[Name, ...] = ("drain", "vault", "marts")
+    stages: tuple[Layer, ...] = ("drain", "vault", "marts")
     rows: Name | None = None
     freshness_seconds: float | None = Field(default=None, gt=0)
 

@@ -25,7 +25,8 @@ from palate.sources import catalog
 from palate.sql import count_rows, execute, render
 from palate.tables import initial_load
 
-_SQL = "areas/food/tags"
+_AREA = "food"
+_SQL = f"areas/{_AREA}/tags"
 
 STAGE = "tags"
 VALUES = {"namespace": HUB_KEY_NAMESPACE}
@@ -74,7 +75,7 @@ def differences(
 def marts() -> dict[str, Mart]:
     """Return the mart that the rules of each kind use."""
     found: dict[str, Mart] = {}
-    for mart in load_marts().values():
+    for mart in load_marts(_AREA).values():
         if mart.tag_kind and mart.tag_kind in found:
             message = (
                 f"sql/{mart.folder}/mart.yaml: tag_kind {mart.tag_kind} is that of "

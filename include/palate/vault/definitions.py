@@ -260,17 +260,31 @@ def _referred_to(
         wanted |= set(_references(item)) - own.keys()
     while wanted - found.keys():
         table = min(wanted - found.keys())
-        there = [
-            item
-            for _, item in _read_all(folder, "*", table)
-            if not isinstance(item, Extension)
-        ]
-        if not there:
+        there = _find(folder, table)
+        if there is None:
             wanted.discard(table)  # whoever refers to it says so
             continue
-        found[table] = there[0]
-        wanted |= set(_references(there[0])) - own.keys()
+        found[table] = there
+        wanted |= set(_references(there)) - own.keys()
     return found
+
+
+def _find(folder: Path, table: str) -> Hub | Link | Satellite | None:
+    """Return a table of whichever area; files that extend it need not be right.
+
+    :raises DefinitionError: if it may be in a file that can't be read
+    """
+    wrong = None
+    for area in sorted(path.name for path in folder.iterdir()):
+        try:
+            for _, item in _read_all(folder, area, table):
+                if not isinstance(item, Extension):
+                    return item
+        except DefinitionError as error:
+            wrong = wrong or error
+    if wrong:
+        raise wrong
+    return None
 
 
 def _references(item: Hub | Link | Satellite) -> tuple[str, ...]:

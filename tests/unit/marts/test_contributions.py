@@ -55,4 +55,4 @@ def test_area_whose_marts_count_nothing_known_is_refused(tmp_path: Path) -> None
     mart = Path("cdm") / "user_product_counters"
     shutil.copytree(SQL_FOLDER / "areas" / "food" / mart, tmp_path / "shop" / mart)
     with pytest.raises(DefinitionError, match="shop count contributions"):
-        load_marts(tmp_path)
+        load_marts(folder=tmp_path)

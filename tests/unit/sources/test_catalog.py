@@ -1,0 +1,47 @@
+"""Areas and sources: a wrong file is named with its field, and stops no other area."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from palate.errors import DefinitionError
+from palate.sources import catalog
+
+REVIEWS = Path(__file__).parents[2] / "areas" / "reviews" / "area"
+SOURCE = "sources/reviews/source.yaml"
+# (file, text in it, what stands there instead, what is said of it)
+WRONG = {
+    "no_yaml": ("area.yaml", "rows:", "rows: [", "this is no YAML"),
+    "unknown_field": ("area.yaml", "rows:", "row:", "row: Extra inputs"),
+    "unknown_stage": (
+        *("area.yaml", "rows:", "stages: [drain, voult]\nrows:"),
+        "stages.1: Input should be 'drain', 'vault'",
+    ),
+    "wrong_prefix": ("area.yaml", "rows:", "prefix: x\nrows:", "prefix: String should"),
+    "source_without_topics": (
+        *(SOURCE, "topics:\n  review-service_reviews: review", "topics: {}"),
+        "either topics, or one feed",
+    ),
+    "topic_that_is_none": (SOURCE, "review-service_reviews", "a/b", "topics.a/b"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_file_is_named_with_its_field(tmp_path: Path, name: str) -> None:
+    file, right, wrong, reason = WRONG[name]
+    path = Path(shutil.copytree(REVIEWS, tmp_path / "reviews")) / file
+    text = path.read_text(encoding="utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong), encoding="utf-8")
+    with pytest.raises(DefinitionError) as found:
+        catalog.load_area("reviews", tmp_path)
+    assert str(path) in str(found.value)
+    assert reason in str(found.value)
+
+
+def test_source_without_its_file_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(REVIEWS, tmp_path / "reviews")
+    (tmp_path / "reviews" / "sources" / "photos").mkdir()
+    with pytest.raises(DefinitionError, match=r"photos: it has no source\.yaml"):
+        catalog.load_area("reviews", tmp_path)
