@@ -5,27 +5,23 @@ far a mart is, how far the vault is, and which positions lie between. What these
 change is left out (ADR 0017). It locks nothing that a stage writes.
 """
 
-import json
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import incidents, readable, tags
-from palate.check_definitions import Check, Severity
+from palate import readable, tags
+from palate.check_definitions import Check
+from palate.checks.results import CheckReport, Result, keep, log_result, result_of
 from palate.checks.subjects import TAGS, planned, query
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller
-from palate.errors import CheckFailedError
-from palate.incidents import Kind
 from palate.landing import retention
 from palate.marts import compare
 from palate.monitoring import freshness
@@ -40,81 +36,13 @@ from palate.positions import (
 from palate.settings import Settings
 from palate.sources import Area, catalog
 from palate.sql import count_rows
-from palate.text import row_as_text
 from palate.vault import load_vault
-
-log = logging.getLogger(__name__)
 
 # For a rebuild, or a drop of a partition: it must not queue behind a check for long.
 _LOCK_TIMEOUT = "5s"
 _SECONDS_BETWEEN_TRIES = 1.0
 # Groups whose rows follow from other tables by the very query that keeps them.
 _COMPARED = ("marts", "totals", "tags")
-_as_json = partial(json.dumps, default=str)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one check found in one table, mart, or the whole warehouse.
-
-    ``found`` rows break the rule, ``examples`` are the first of them; ``note`` says why
-    nothing could be compared, or what was left out.
-    """
-
-    check: str
-    subject: str
-    rule: str
-    severity: Severity
-    found: int
-    examples: list[dict[str, Any]]
-    seconds: float
-    note: str = ""
-    is_skipped: bool = False
-
-    @property
-    def outcome(self) -> str:
-        """Return ``passed``, ``found`` or ``skipped``."""
-        if self.is_skipped:
-            return "skipped"
-        return "found" if self.found else "passed"
-
-    @property
-    def has_failed(self) -> bool:
-        """Return whether rows break a rule that must hold."""
-        return self.found > 0 and self.severity is Severity.FAIL
-
-    def __str__(self) -> str:
-        """Return one line for the task's log."""
-        breaking = counted(self.found, "row breaks it", "rows break it")
-        found = breaking if self.found else self.outcome
-        note = f" {self.note}" if self.note else ""
-        return f"{self.check} {self.subject}: {found} ({self.seconds:.1f} s).{note}"
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What the checks of one run found."""
-
-    results: list[Result]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for XCom and for JSON."""
-        results = [asdict(one) | {"outcome": one.outcome} for one in self.results]
-        return {"results": json.loads(_as_json(results))}
-
-    def check(self) -> None:
-        """Raise if a rule that must hold is broken.
-
-        :raises CheckFailedError: names the checks
-        """
-        failed = [one for one in self.results if one.has_failed]
-        if failed:
-            names = ", ".join(f"{one.check} {one.subject}" for one in failed)
-            message = (
-                f"Rows break what must hold: {names}. Some of them are above and in "
-                "ops.check_results; see docs/operations.md, 'A check found rows'."
-            )
-            raise CheckFailedError(message)
 
 
 def check_warehouse(
@@ -146,12 +74,12 @@ def run_checks(
         for check, subject in planned(settings, names):
             if subject in being_filled:
                 note = "It is being filled from the history."
-                result = _result(check, subject, 0.0, note=note, is_skipped=True)
+                result = result_of(check, subject, 0.0, note=note, is_skipped=True)
             else:
                 result = _check(run, check, subject)
-            _log(result)
+            log_result(result)
             with conn.transaction():
-                _keep(conn, caller, result)
+                keep(conn, caller, result)
             results.append(result)
     return CheckReport(results)
 
@@ -213,7 +141,7 @@ def _check(run: _Run, check: Check, subject: str) -> Result:
         _check_at_once(run, check, subject, piece)
         for piece in messages.pieces(run.conn, logs)
     ]
-    return _result(
+    return result_of(
         check,
         subject,
         sum(part.seconds for part in parts),
@@ -250,13 +178,13 @@ def _check_at_once(
                     seconds = time.monotonic() - start
                     note = "What is not counted yet was left out." if leaves_out else ""
                     if not why_not or not found:
-                        return _result(check, subject, seconds, found, examples, note)
+                        return result_of(check, subject, seconds, found, examples, note)
                 is_first = False
         except psycopg.errors.LockNotAvailable:
             why_not = "It is being rebuilt."
         seconds = time.monotonic() - start
         if seconds >= settings.palate_lock_wait:
-            return _result(check, subject, seconds, note=why_not, is_skipped=True)
+            return result_of(check, subject, seconds, note=why_not, is_skipped=True)
         time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
@@ -349,68 +277,3 @@ def _staged(run: _Run, check: Check) -> set[FeedPartition]:
         if check.area in (None, area.name)
         for log in watermarks(run.conn, area.drain)
     }
-
-
-def _result(
-    check: Check,
-    subject: str,
-    seconds: float,
-    found: int = 0,
-    examples: Iterable[dict[str, Any]] = (),
-    note: str = "",
-    *,
-    is_skipped: bool = False,
-) -> Result:
-    return Result(
-        check=check.full_name,
-        subject=subject,
-        rule=check.rule,
-        severity=check.severity,
-        found=found,
-        examples=list(examples),
-        seconds=round(seconds, 3),
-        note=note,
-        is_skipped=is_skipped,
-    )
-
-
-def _log(result: Result) -> None:
-    level = logging.INFO
-    if result.found or result.is_skipped:
-        level = logging.ERROR if result.has_failed else logging.WARNING
-    log.log(level, "%s", result)
-    if result.found:
-        log.log(level, "The rule: %s", result.rule)
-    for row in result.examples:
-        log.log(level, "  %s", row_as_text(row))
-
-
-def _keep(conn: Connection, caller: Caller, result: Result) -> None:
-    """Record the result, and open or end its incident."""
-    conn.execute(
-        "INSERT INTO ops.check_results (dag_id, run_id, check_name, subject, severity,"
-        " outcome, found, examples, note, seconds)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            caller.dag_id,
-            caller.run_id,
-            result.check,
-            result.subject,
-            result.severity,
-            result.outcome,
-            result.found,
-            Jsonb(result.examples, dumps=_as_json),
-            result.note,
-            result.seconds,
-        ),
-    )
-    name = f"{result.check} {result.subject}"
-    if result.has_failed:
-        message = (
-            f"{counted(result.found, 'row breaks', 'rows break')} what must hold: "
-            f"{result.rule} `palate check {result.check}` shows some; see "
-            "docs/operations.md, 'A check found rows'."
-        )
-        incidents.begin(conn, Kind.CHECK, name, message)
-    elif not result.is_skipped:
-        incidents.end(conn, Kind.CHECK, name)

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from palate.check_definitions import load_checks
 from palate.checks import run
-from palate.checks.run import Result
+from palate.checks.results import Result
 from palate.checks.subjects import subjects
 from palate.engine.outcome import Caller
 from palate.errors import CheckFailedError, NotFoundError

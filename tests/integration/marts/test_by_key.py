@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.checks.run import Result, run_checks
+from palate.checks.results import Result
+from palate.checks.run import run_checks
 from palate.engine.outcome import Outcome
 from palate.engine.stage import open_run
 from palate.errors import DefinitionError
