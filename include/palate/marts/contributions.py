@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -11,6 +11,7 @@ from palate.errors import DefinitionError
 from palate.marts import files
 from palate.marts.totals import OrderKey
 from palate.names import LOAD_DT, LOAD_SRC, Identifier
+from palate.sources import catalog
 from palate.vault import load_vault
 
 Name = Annotated[str, Identifier]
@@ -49,7 +50,6 @@ class Contributions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     area: str
-    versions: Name
     of_version: dict[Name, str]
     of_order: dict[Name, str]
     nullable: tuple[Name, ...] = ()
@@ -66,21 +66,30 @@ class Contributions(BaseModel):
             if name not in self.of_version | self.of_order:
                 message = f"neither of_version nor of_order has {name}"
                 raise ValueError(message)
-        versions = load_vault(self.area).tables.get(self.versions)
-        if versions is None or versions.kind != "satellites":
-            message = f"versions names {self.versions}, which is no satellite"
-            raise ValueError(message)
+        known = self.of_version | self.of_order | self.further
         for key in self.by.values():
-            if key.column not in self.of_version | self.of_order | self.further:
+            if key.column not in known:
                 message = f"by: an order has no {key.column}"
                 raise ValueError(message)
         return self
 
+    def _versions(self) -> dict[str, Any]:
+        """Return the context of the satellite with a row per message of an order."""
+        rows = catalog.load_area(self.area).rows
+        vault = load_vault(self.area)
+        satellite = vault.tables.get(rows or "")
+        if satellite is None or satellite.kind != "satellites":
+            message = (
+                f"it counts rows of what area.yaml names as `rows`: {rows or 'nothing'}"
+                ", which is no satellite"
+            )
+            raise ValueError(message)
+        return vault.context(satellite)
+
     @property
     def further(self) -> dict[str, str]:
         """Return the other columns of a version that a mart may use, with types."""
-        vault = load_vault(self.area)
-        context = vault.context(vault.tables[self.versions])
+        context = self._versions()
         left_out = {*self.of_version, context["parent_key"], LOAD_DT, LOAD_SRC}
         types: dict[str, str] = context["typed_columns"]
         return {name: type for name, type in types.items() if name not in left_out}

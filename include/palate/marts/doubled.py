@@ -51,5 +51,5 @@ def _error(mart: CountedMart, order: str, row: dict[str, Any]) -> DefinitionErro
         f"{order} and {keys}, and it would be counted more than once. Nothing was "
         "written. Give one row per order and key (GROUP BY), and take what belongs to "
         "the order's newest version from {{ orders }} (CONTRIBUTING.md, 'Add a mart'): "
-        f"dds.{mart.contributions.versions} has a row per message."
+        f"{mart.rows_table} has a row per message."
     )

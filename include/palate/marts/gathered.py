@@ -115,8 +115,9 @@ def add_since(
 
 def versions_table(conn: Connection, mart: CountedMart) -> int:
     """Return the id of the table that has the versions' name now."""
-    table = f"dds.{mart.contributions.versions}"
-    row = conn.execute("SELECT %s::regclass::oid::bigint", (table,)).fetchone()
+    row = conn.execute(
+        "SELECT %s::regclass::oid::bigint", (mart.rows_table,)
+    ).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -9,6 +9,7 @@ from palate.errors import DefinitionError
 from palate.marts.contributions import load_contributions
 from palate.marts.definitions import load_marts
 from palate.names import AREAS_FOLDER, SQL_FOLDER
+from palate.sources import catalog
 
 FILE = "contributions/contributions.yaml"
 
@@ -30,11 +31,11 @@ def test_columns_of_a_counted_order_are_those_of_the_file() -> None:
     ("was", "becomes", "told"),
     [
         ("order_id: bigint", "number: bigint", "of_version begins with order_id"),
-        ("versions: s_order_version", "versions: h_order", "which is no satellite"),
+        ("of_order:", "versions: s_order_version\nof_order:", "versions: Extra inputs"),
         ("nullable: [hk", "nullable: [kh", "neither of_version nor of_order has kh"),
         ("guest: {key", "guests: {key", "guest: Field required"),
         ("labels:", "names:", "'orders' or 'labels'"),
-        ("versions: s_order_version", "- a list", "this is no mapping in YAML"),
+        ("guest: {", "- a list", "this is no mapping in YAML"),
     ],
 )
 def test_file_that_can_not_be_meant_is_refused_by_its_name(
@@ -49,6 +50,17 @@ def test_file_that_can_not_be_meant_is_refused_by_its_name(
         load_contributions(tmp_path / "food")
     assert str(file) in str(found.value)
     assert told in str(found.value)
+
+
+@pytest.mark.parametrize("rows", [None, "h_order", "s_odrer_version"])
+def test_area_must_name_the_satellite_whose_rows_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: str | None
+) -> None:
+    area = catalog.load_area("food").model_copy(update={"rows": rows})
+    monkeypatch.setattr(catalog, "load_area", lambda name: area)
+    shutil.copytree(AREAS_FOLDER / "food" / "contributions", tmp_path / "contributions")
+    with pytest.raises(DefinitionError, match=f"`rows`: {rows or 'nothing'}, which"):
+        load_contributions(tmp_path)
 
 
 def test_area_whose_marts_count_nothing_known_is_refused(tmp_path: Path) -> None:

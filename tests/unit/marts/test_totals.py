@@ -55,7 +55,7 @@ def test_totals_that_can_not_be_summed_are_refused(
     file.write_text(text.replace(was, becomes), encoding="utf-8")
 
     with pytest.raises(DefinitionError) as found:
-        load_marts(tmp_path)
+        load_marts(folder=tmp_path)
 
     assert str(file) in str(found.value)
     assert told in str(found.value)
@@ -63,7 +63,7 @@ def test_totals_that_can_not_be_summed_are_refused(
 
 def test_file_that_is_there_is_accepted(tmp_path: Path) -> None:
     _copy(tmp_path)
-    assert MART in load_marts(tmp_path)
+    assert MART in load_marts(folder=tmp_path)
 
 
 def test_orders_are_summed_by_columns_that_they_have(tmp_path: Path) -> None:
@@ -74,4 +74,4 @@ def test_orders_are_summed_by_columns_that_they_have(tmp_path: Path) -> None:
     )
     file.write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError, match="by: an order has no x"):
-        load_marts(tmp_path)
+        load_marts(folder=tmp_path)
