@@ -6,7 +6,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from tests.warehouses import environment_of
 
@@ -17,6 +19,13 @@ class Checkout:
 
     root: Path
     settings: Settings
+
+    @classmethod
+    def copied(cls, root: Path, settings: Settings) -> Self:
+        """Copy the library and its SQL to a folder."""
+        for name in ("include", "sql"):
+            shutil.copytree(SQL_FOLDER.parent / name, root / name)
+        return cls(root, settings)
 
     def write(self, file: str, text: str) -> None:
         """Write a file below ``sql/areas/food/dds``."""

@@ -29,12 +29,12 @@ def migrated(
 ) -> Iterator[tuple[Path, str]]:
     """Give the copy of the program, and a database that it has migrated."""
     root = tmp_path_factory.mktemp("program")
-    for name in ("include", "sql", "dags"):
-        shutil.copytree(SQL_FOLDER.parent / name, root / name)
-    shutil.copytree(AREA / "area", root / "sql" / "areas" / "reviews")
-    shutil.copy(AREA / "dags" / "reviews_stream.py", root / "dags")
     with make_warehouse() as settings:
-        done = Checkout(root, settings).palate("migrate")
+        checkout = Checkout.copied(root, settings)
+        shutil.copytree(SQL_FOLDER.parent / "dags", root / "dags")
+        shutil.copytree(AREA / "area", root / "sql" / "areas" / "reviews")
+        shutil.copy(AREA / "dags" / "reviews_stream.py", root / "dags")
+        done = checkout.palate("migrate")
         assert done.returncode == 0, done.stderr
         yield root, conninfo_to_dict(settings.dwh_dsn.get_secret_value())["dbname"]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from palate.settings import Settings
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 _HOME = tempfile.mkdtemp(prefix="palate-airflow-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
@@ -33,3 +35,11 @@ def metadata_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+@pytest.fixture
+def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Airflow use a warehouse of the test's own."""
+    from tests.dags.connections import connect
+
+    connect(monkeypatch, warehouse)

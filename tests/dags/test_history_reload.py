@@ -11,23 +11,16 @@ from airflow.dag_processing.dagbag import DagBag
 from psycopg import Connection
 
 from palate.marts.definitions import load_marts
-from palate.settings import Settings
-from tests.dags.connections import connect
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_history_reload.py"
 LOOK = {"messages", "vault", *load_marts(), "report"}
 REBUILD = {"build", "compare", "swap", "drop_rejected"}
 
 pytestmark = [
-    pytest.mark.usefixtures("metadata_database"),
+    pytest.mark.usefixtures("metadata_database", "connections"),
     # Raised inside Airflow and what it brings, which all run in this process.
     pytest.mark.filterwarnings("default"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect(monkeypatch, warehouse)
 
 
 def _states(**form: Any) -> dict[str, set[str]]:

@@ -14,15 +14,11 @@ from palate.engine.outcome import Caller
 from palate.landing import drain
 from palate.settings import Settings
 from palate_airflow.bell import KafkaBell
-from tests.dags.connections import connect
 from tests.food import FOOD
 
 SOON = 30
 
-
-@pytest.fixture(autouse=True)
-def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect(monkeypatch, warehouse)
+pytestmark = pytest.mark.usefixtures("connections")
 
 
 @pytest.fixture

@@ -25,22 +25,16 @@ from palate.engine.stage import open_run
 from palate.settings import Settings
 from palate_airflow import tasks
 from palate_airflow.tasks import StageFailedError, StageStuckError, run_stage
-from tests.dags.connections import connect
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "orders_stream.py"
 MARTS = {"user_product_counters", "user_category_counters"}
 STAGES = MARTS | {"drain", "vault", "dictionaries", "tags", "publish"}
 
 pytestmark = [
-    pytest.mark.usefixtures("metadata_database"),
+    pytest.mark.usefixtures("metadata_database", "connections"),
     # Raised inside Airflow and what it brings, which all run in this process.
     pytest.mark.filterwarnings("default"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect(monkeypatch, warehouse)
 
 
 @pytest.fixture

@@ -11,21 +11,15 @@ from psycopg import Connection
 from palate.check_definitions import load_checks
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
-from tests.dags.connections import connect
 from tests.unit.model.stories import line, raw
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "warehouse_checks.py"
 
 pytestmark = [
-    pytest.mark.usefixtures("metadata_database"),
+    pytest.mark.usefixtures("metadata_database", "connections"),
     # Raised inside Airflow and what it brings, which all run in this process.
     pytest.mark.filterwarnings("default"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def connections(warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect(monkeypatch, warehouse)
 
 
 def _states(run: DagRun) -> dict[str, str]:

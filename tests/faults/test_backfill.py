@@ -18,6 +18,7 @@ import pytest
 from deploy.local.stack import Stack
 from palate.reads.status import status
 from palate.settings import load_settings
+from tests.damage import DAMAGE
 from tests.e2e.airflow_api import AirflowApi, until
 
 _ORDERS = int(os.environ.get("PALATE_TEST_ORDERS", "50000"))
@@ -25,15 +26,6 @@ _LIVE_ORDERS_A_MINUTE = 60
 _DAY = timedelta(days=1)
 _TICK = timedelta(minutes=5)
 
-# Of each layer a part is lost, and counters are wrong.
-_DAMAGE = (
-    "DELETE FROM stg.order_events WHERE kafka_offset % 97 = 0",
-    "DELETE FROM dds.s_order_version WHERE order_id % 89 = 0",
-    "DELETE FROM dds.s_order_item WHERE order_id % 83 = 0",
-    "UPDATE cdm.user_product_counters SET order_cnt = order_cnt + 1"
-    " WHERE hashtext(product_id::text) % 7 = 0",
-    "DELETE FROM cdm.user_category_counters WHERE hashtext(user_id::text) % 11 = 0",
-)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
@@ -80,7 +72,7 @@ def test_backfill_of_a_day_beside_a_live_stream_ends_with_the_truth(
     subprocess.run(_palate("simulate", "history", *history, *day), check=True)
     until(_is_all_counted, "the day in the marts", seconds=900)
     with psycopg.connect(env["DWH_DSN"], autocommit=True) as dwh:
-        lost = [dwh.execute(statement).rowcount for statement in _DAMAGE]
+        lost = [dwh.execute(statement).rowcount for statement in DAMAGE]
     assert all(lost), lost
 
     api = AirflowApi(env["AIRFLOW_URL"], env["AIRFLOW_USER"], env["AIRFLOW_PASSWORD"])

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from palate.errors import DefinitionError
 from palate.marts.definitions import load_marts
-from palate.names import AREAS_FOLDER, SQL_FOLDER
+from palate.names import AREAS_FOLDER
 from palate.settings import Settings
 from palate.vault.definitions import load_vault
 from tests.checkout import Checkout
@@ -128,8 +128,8 @@ MART = "description: What a test adds.\n"
 BY_KEY = MART + "kind: by_key\nkeys: {a: uuid}\n"
 WRONG_MARTS = {
     "unknown_field": ("colour: red\n", "colour: Extra inputs"),
-    "no_yaml": ("keys: [", "no mapping in YAML"),
-    "no_mapping": ("- x", "no mapping in YAML"),
+    "no_yaml": ("keys: [", "this is no YAML"),
+    "no_mapping": ("- x", "is a mapping of fields"),
     "no_keys": (MART + "keys: []\n", "keys"),
     "key_that_is_counted": (MART + "keys: [amount]\n", "amount is a column twice"),
     "unknown_order_column": (
@@ -206,9 +206,7 @@ def _folder_of_a_mart(areas: Path, name: str) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, warehouse: Settings) -> Checkout:
-    for name in ("include", "sql"):
-        shutil.copytree(SQL_FOLDER.parent / name, tmp_path / name)
-    return Checkout(tmp_path, warehouse)
+    return Checkout.copied(tmp_path, warehouse)
 
 
 def test_migrating_again_changes_nothing(

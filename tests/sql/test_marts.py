@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from kafka import KafkaProducer
 
-from palate.names import SQL_FOLDER
 from palate.settings import Settings
 from tests import guide_mart
 from tests.checkout import Checkout
@@ -38,9 +37,7 @@ def _folder_of_the_guide(name: str = MART) -> dict[str, str]:
 @pytest.fixture
 def copy(tmp_path: Path, warehouse: Settings) -> Checkout:
     """Give a copy of the program, and a warehouse with nothing in it."""
-    for name in ("include", "sql"):
-        shutil.copytree(SQL_FOLDER.parent / name, tmp_path / name)
-    return Checkout(tmp_path, warehouse)
+    return Checkout.copied(tmp_path, warehouse)
 
 
 @pytest.fixture

@@ -8,22 +8,13 @@ from datetime import datetime
 import pytest
 
 from deploy.local.kafka import TOPICS
+from tests.damage import DAMAGE
 from tests.e2e.airflow_api import OVER, AirflowApi, until
 from tests.e2e.runs import is_quiet
 from tests.upgrade import warehouse
 from tests.upgrade.conftest import SECONDS, TICK, Upgrade, tasks_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(3_600)]
-
-# Of each layer a part is lost, and counters are wrong.
-_DAMAGE = (
-    "DELETE FROM stg.order_events WHERE kafka_offset % 97 = 0",
-    "DELETE FROM dds.s_order_version WHERE order_id % 89 = 0",
-    "DELETE FROM dds.s_order_item WHERE order_id % 83 = 0",
-    "UPDATE cdm.user_product_counters SET order_cnt = order_cnt + 1"
-    " WHERE hashtext(product_id::text) % 7 = 0",
-    "DELETE FROM cdm.user_category_counters WHERE hashtext(user_id::text) % 11 = 0",
-)
 
 
 def test_older_version_was_stopped_amid_its_work(upgrade: Upgrade) -> None:
@@ -143,7 +134,7 @@ def test_cleared_task_of_an_old_run_does_its_own_ranges_again(upgrade: Upgrade) 
 def test_backfill_over_old_runs_heals(upgrade: Upgrade) -> None:
     old = [run["dag_run_id"] for run in upgrade.runs if run["run_type"] == "backfill"]
     with upgrade.connect() as dwh:
-        assert all(dwh.execute(statement).rowcount for statement in _DAMAGE)
+        assert all(dwh.execute(statement).rowcount for statement in DAMAGE)
 
     with upgrade.airflow() as api:
         before = {run_id: _tries(api, run_id)["drain"] for run_id in old}

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError
-from palate.marts import files
 from palate.marts.totals import OrderKey
 from palate.names import LOAD_DT, LOAD_SRC, Identifier
 from palate.sources import catalog
@@ -113,4 +113,5 @@ def load_contributions(area: Path) -> Contributions:
             "contributions: it says what they count (CONTRIBUTING.md, 'Add a mart')."
         )
         raise DefinitionError(message)
-    return files.valid(path, Contributions, files.mapping(path) | {"area": area.name})
+    values = mapping(path) | {"area": area.name}
+    return valid(path, Contributions, values, "Add a mart")

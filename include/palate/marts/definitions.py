@@ -12,8 +12,8 @@ from pydantic import (
     model_validator,
 )
 
+from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError
-from palate.marts import files
 from palate.marts.contributions import Change, Contributions, load_contributions
 from palate.marts.totals import KeyColumns, Totals, problem
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
@@ -364,7 +364,7 @@ def counted_mart(name: str) -> CountedMart:
 
 @lru_cache(maxsize=64)
 def _read(path: Path) -> CountedMart | ByKeyMart:
-    values = files.mapping(path)
+    values = mapping(path)
     kind = values.get("kind", "contributions")
     if kind not in _KINDS:
         message = f"{path}: kind: {kind} is none of {', '.join(_KINDS)}."
@@ -373,4 +373,4 @@ def _read(path: Path) -> CountedMart | ByKeyMart:
     values |= {"name": path.parent.name, "area": area.name}
     if kind == "contributions":
         values["contributions"] = load_contributions(area)
-    return files.valid(path, _KINDS[kind], values)
+    return valid(path, _KINDS[kind], values, "Add a mart")

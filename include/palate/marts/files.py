@@ -1,48 +1,13 @@
-"""The files of marts: definitions, and queries."""
+"""The SQL files of marts."""
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jinja2
-import yaml
-from pydantic import BaseModel, ValidationError
 
 from palate.errors import DefinitionError
 from palate.names import SQL_FOLDER
 from palate.sql import render
 from palate.table_set import TableSet
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def mapping(path: Path) -> dict[str, Any]:
-    """Return the fields of a YAML file.
-
-    :raises DefinitionError: if it is no mapping
-    """
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")).items())
-    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
-        message = f"{path}: this is no mapping in YAML: {' '.join(str(error).split())}"
-        raise DefinitionError(message) from None
-
-
-def valid(path: Path, model: type[Model], values: dict[str, Any]) -> Model:
-    """Return a definition, from fields of its file and from elsewhere.
-
-    :raises DefinitionError: names the file, the field and what to do
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(
-            ": ".join([*(str(part) for part in item["loc"]), item["msg"]]).replace(
-                "Value error, ", ""
-            )
-            for item in error.errors()
-        )
-        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a mart."
-        raise DefinitionError(message) from None
 
 
 def query(path: str, tables: TableSet, **values: Any) -> str:

@@ -9,11 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
 
-import yaml
-from pydantic import ValidationError
-
+from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError, NotFoundError, SettingsError
 from palate.names import AREAS_FOLDER, is_replay
 from palate.settings import Settings
@@ -21,7 +18,7 @@ from palate.sources.definition import Area, Source
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", Area, Source)
+_GUIDE = "Add a source"
 
 
 def area_names(folder: Path = AREAS_FOLDER) -> tuple[str, ...]:
@@ -39,12 +36,12 @@ def load_area(name: str, folder: Path = AREAS_FOLDER) -> Area:
     if not path.exists():
         message = f"There is no area {name}: {path} is not there."
         raise DefinitionError(message)
-    values = {"prefix": f"{name}/", "dag": f"{name}_stream"} | _read(path)
+    values = {"prefix": f"{name}/", "dag": f"{name}_stream"} | mapping(path)
     sources = []
     for one in sorted((folder / name / "sources").glob("*/source.yaml")):
-        own = _read(one) | {"name": one.parent.name, "area": name}
-        sources.append(_checked(one, Source, own))
-    area = _checked(path, Area, values | {"name": name, "sources": sources})
+        own = mapping(one) | {"name": one.parent.name, "area": name}
+        sources.append(valid(one, Source, own, _GUIDE))
+    area = valid(path, Area, values | {"name": name, "sources": sources}, _GUIDE)
     for found in sorted((folder / name / "sources").iterdir()):
         if found.is_dir() and found.name not in [one.name for one in sources]:
             message = (
@@ -218,29 +215,3 @@ def _refuse_unknown(named: dict[str, str]) -> None:
                 f"{', '.join(sorted(known))}."
             )
             raise SettingsError(message)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{path}: this is no YAML: {' '.join(str(error).split())}"
-        raise DefinitionError(message) from None
-    if not isinstance(values, dict):
-        message = f"{path}: it is no mapping of fields; see CONTRIBUTING.md."
-        raise DefinitionError(message)
-    return values
-
-
-def _checked(path: Path, kind: type[T], values: dict[str, Any]) -> T:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(
-            ": ".join(
-                filter(None, [".".join(map(str, item["loc"])), item["msg"]])
-            ).replace("Value error, ", "")
-            for item in error.errors()
-        )
-        message = f"{path}: {problems}. See CONTRIBUTING.md, 'Add a source'."
-        raise DefinitionError(message) from None

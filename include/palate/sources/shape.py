@@ -11,8 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from palate.definition_files import mapping
 from palate.names import AREAS_FOLDER, Reason
 
 _TIME_FORM = (
@@ -164,8 +163,11 @@ class Shape:
 
 
 def load_shapes(path: Path) -> list[Shape]:
-    """Return the shape of each form in a ``shape.yaml``."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Return the shape of each form in a ``shape.yaml``.
+
+    :raises DefinitionError: if it is no YAML, or no mapping
+    """
+    content = mapping(path)
     kind = content["kind"]
     types = content["types"]
     return [

@@ -101,6 +101,7 @@ def statements() -> dict[str, str]:
             f"{_SQL}/{name}.sql",
             conditions=conditions,
             applied_conditions=applied_conditions(),
+            due_to_guests=_due(applied_conditions(), guests="guests"),
             marts=marts(),
         )
         for name in names
@@ -124,7 +125,7 @@ def comparison(*, is_behind: bool) -> str:
     conditions = render(f"{_SQL}/conditions.sql")
     return render(
         "areas/food/checks/tags/equal_the_counters.sql",
-        due=_due(conditions, concerned=None),
+        due=_due(conditions),
         is_behind=is_behind,
     )
 
@@ -160,11 +161,19 @@ def _run_stage(settings: Settings, attempt: StageRun) -> None:
         pass
 
 
-def _due(conditions: str, concerned: str | None) -> str:
+def _due(
+    conditions: str, *, concerned: str | None = None, guests: str | None = None
+) -> str:
+    """Return the query for which guest must hold which tag.
+
+    :param concerned: the relation of the pairs of guest and tag in question; else all
+    :param guests: the relation of the guests in question; else all
+    """
     return render(
         f"{_SQL}/due.sql",
         conditions=f"(\n{indent(conditions, '    ')}\n)",
         concerned=concerned,
+        guests=guests,
         marts=marts(),
     )
 

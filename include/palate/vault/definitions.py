@@ -9,9 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
+from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError
 from palate.names import AREAS_FOLDER, LOAD_DT, LOAD_SRC
 from palate.vault.kinds import (
@@ -309,26 +307,12 @@ def _read_all(
 def _read(
     path: Path, model: type[Hub | Link | Satellite]
 ) -> Hub | Link | Satellite | Extension:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{path}: this is no YAML: {' '.join(str(error).split())}"
-        raise DefinitionError(message) from None
-    if not isinstance(values, dict):
-        message = f"{path}: a definition is a mapping of fields; see CONTRIBUTING.md."
-        raise DefinitionError(message)
-    kind = Extension if model is Hub and "extends" in values else model
-    try:
-        return kind.model_validate(
-            values | {"table": path.stem, "area": path.parents[2].name}
-        )
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        message = f"{path}: {problems}. See CONTRIBUTING.md for the fields of a kind."
-        raise DefinitionError(message) from None
+    values = mapping(path)
+    kind: type[Hub | Link | Satellite | Extension] = model
+    if model is Hub and "extends" in values:
+        kind = Extension
+    known = {"table": path.stem, "area": path.parents[2].name}
+    return valid(path, kind, values | known, "Add a satellite")
 
 
 def _text(type: str) -> str:

@@ -35,7 +35,7 @@ def test_columns_of_a_counted_order_are_those_of_the_file() -> None:
         ("nullable: [hk", "nullable: [kh", "neither of_version nor of_order has kh"),
         ("guest: {key", "guests: {key", "guest: Field required"),
         ("labels:", "names:", "'orders' or 'labels'"),
-        ("guest: {", "- a list", "this is no mapping in YAML"),
+        ("guest: {", "- a list", "this is no YAML"),
     ],
 )
 def test_file_that_can_not_be_meant_is_refused_by_its_name(

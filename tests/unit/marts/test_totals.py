@@ -43,7 +43,7 @@ def _copy(folder: Path) -> Path:
         ),
         ("table: order_days", "table: product_days", "product_days is a table"),
         ("table: order_days", "table: category_days", "has a table category_days"),
-        ("of: rows", "of: guest", "totals: 0: of: Input should be 'rows', 'orders'"),
+        ("of: rows", "of: guest", "totals.0.of: Input should be 'rows', 'orders'"),
     ],
 )
 def test_totals_that_can_not_be_summed_are_refused(

@@ -17,5 +17,8 @@ INNER JOIN cdm.{{ mart.name }} AS m
         {%- if concerned %}
         AND c.user_id = m.user_id
         {%- endif %}
+{%- if guests %}
+INNER JOIN {{ guests }} AS g ON m.user_id = g.user_id
+{%- endif %}
 WHERE t.kind = '{{ kind }}'
 {%- endfor %}

@@ -14,20 +14,7 @@ WITH guests AS MATERIALIZED (
 ),
 
 due AS (
-    {%- for kind, mart in marts.items() %}
-    {%- if not loop.first %}
-    UNION
-    {%- endif %}
-    SELECT
-        m.user_id,
-        t.tag
-    FROM guests AS g
-    INNER JOIN cdm.{{ mart.name }} AS m ON g.user_id = m.user_id
-    INNER JOIN (
-        {{ applied_conditions | indent(8) }}
-    ) AS t ON m.{{ mart.keys[1] }} = t.thing_id AND m.order_cnt >= t.threshold
-    WHERE t.kind = '{{ kind }}'
-    {%- endfor %}
+    {{ due_to_guests | indent }}
 ),
 
 held AS (

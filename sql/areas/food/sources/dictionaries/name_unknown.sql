@@ -8,7 +8,7 @@ WITH versions AS MATERIALIZED (
         s.h_user_pk,
         s.h_restaurant_pk,
         s.load_dt
-    FROM batch_ranges AS b
+    FROM batch_ranges AS r
     CROSS JOIN LATERAL (
         SELECT
             v.h_user_pk,
@@ -16,11 +16,7 @@ WITH versions AS MATERIALIZED (
             v.load_dt
         FROM dds.s_order_version AS v
         WHERE
-            v.topic = b.topic
-            AND v.epoch = b.epoch
-            AND v.kafka_partition = b.kafka_partition
-            AND v.kafka_offset >= b.from_offset
-            AND v.kafka_offset < b.to_offset
+            {{ in_range("v") | indent(12) }}
         OFFSET 0  -- one index scan per range, whatever the statistics say
     ) AS s
 ),
