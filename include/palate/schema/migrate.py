@@ -31,7 +31,7 @@ from palate.sources import Area, catalog
 from palate.sql import execute, render
 from palate.table_set import TableSet
 from palate.tables import registry, removal
-from palate.vault import Definition, load, load_vault, meaning, parse
+from palate.vault import load, load_vault, meaning, parse
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def _make_vault(conn: Connection) -> list[str]:
         context = definitions.context(item)
         if registry.register(conn, meant, view_names()):
             made.append(item.table)
-            with _blamed(item):
+            with _blamed(item.path):
                 for statement in table_statements(context):
                     conn.execute(statement)
         conn.execute(comment(context))
@@ -128,7 +128,7 @@ def _make_indexes(conn: Connection) -> list[str]:
     made = []
     for item in definitions.in_load_order:
         for columns in definitions.context(item)["indexes"]:
-            with _blamed(item):
+            with _blamed(item.path):
                 made += _make_index(conn, "dds", item.table, columns)
     for mart in load_marts().values():
         for columns in mart.indexes:
@@ -175,25 +175,27 @@ def _try_load(conn: Connection, area: Area) -> None:
     load.make_known(conn, area.name, relations, is_careful=True)
     vault = load_vault(area.name)
     for item in vault.in_load_order:
+        # Of a hub that another area defines, this area's file names the source.
+        path = item.model_copy(update={"area": area.name}).path
         unknown = set(item.source) - relations
         if unknown:
             message = (
-                f"{item.path}: source names {', '.join(sorted(unknown))}, but "
+                f"{path}: source names {', '.join(sorted(unknown))}, but "
                 f"the parse makes {', '.join(sorted(relations))}. Correct it."
             )
             raise DefinitionError(message)
-        with _blamed(item):
+        with _blamed(path):
             execute(conn, load.render_load(vault, item), {"load_dt": load_dt})
 
 
 @contextmanager
-def _blamed(item: Definition) -> Iterator[None]:
+def _blamed(path: str) -> Iterator[None]:
     try:
         yield
     except psycopg.ProgrammingError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         message = (
-            f"{item.path}: PostgreSQL can't use it: {reason}. Correct the type, or "
+            f"{path}: PostgreSQL can't use it: {reason}. Correct the type, or "
             "name a column that the parse of its source makes."
         )
         raise DefinitionError(message) from None

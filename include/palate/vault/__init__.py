@@ -2,11 +2,10 @@
 
 from palate.vault import load, meaning, parse, stage
 from palate.vault.definitions import load_vault
-from palate.vault.kinds import Definition, Hub
+from palate.vault.kinds import Hub
 from palate.vault.stage import run
 
 __all__ = [
-    "Definition",
     "Hub",
     "load",
     "load_vault",
