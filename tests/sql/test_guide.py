@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
 from palate.marts.totals import Totals
 from palate.names import SQL_FOLDER
+from palate.sources.shape_file import ShapeForm, ShapeKind, ShapeType
 from palate.vault.kinds import Hub, Link, PayloadColumn, Satellite
 
 GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -53,6 +54,14 @@ def test_each_field_of_a_vault_table_is_listed(
     if model is Satellite:
         fields |= _fields(PayloadColumn, within="payload.<name>.")
     assert _mine(_listed("field of a vault table"), ("all", kind)) == fields
+
+
+def test_each_field_of_a_shape_is_listed() -> None:
+    assert _listed("field of `shape.yaml`").keys() == (
+        _fields(ShapeKind, within="kind.")
+        | _fields(ShapeType, within="types.<name>.")
+        | _fields(ShapeForm, within="forms.<form>.")
+    )
 
 
 def _mine(listed: dict[str, str], kinds: tuple[str, str]) -> set[str]:

@@ -15,6 +15,7 @@ from palate.errors import DefinitionError, NotFoundError, SettingsError
 from palate.names import AREAS_FOLDER, is_replay
 from palate.settings import Settings
 from palate.sources.definition import Area, Source
+from palate.sources.shape import load_shapes
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,9 @@ def load_area(name: str, folder: Path = AREAS_FOLDER) -> Area:
     sources = []
     for one in sorted((folder / name / "sources").glob("*/source.yaml")):
         own = mapping(one) | {"name": one.parent.name, "area": name}
-        sources.append(valid(one, Source, own, _GUIDE))
+        source = valid(one, Source, own, _GUIDE)
+        _refuse_unknown_forms(one, source)
+        sources.append(source)
     area = valid(path, Area, values | {"name": name, "sources": sources}, _GUIDE)
     for found in sorted((folder / name / "sources").iterdir()):
         if found.is_dir() and found.name not in [one.name for one in sources]:
@@ -192,6 +195,20 @@ def sources_for(
         if source.feed in names
         or (source.topics and (has_replays or source.forms & forms))
     )
+
+
+def _refuse_unknown_forms(path: Path, source: Source) -> None:
+    """Check that each form of messages has a shape: else none would be judged."""
+    shape = path.with_name("shape.yaml")
+    has = [one.form for one in load_shapes(shape)] if shape.exists() else []
+    unknown = sorted(source.forms - set(has))
+    if unknown:
+        message = (
+            f"{path}: topics have messages of the form {', '.join(unknown)}, and "
+            f"{shape.name} beside it has the forms: {', '.join(has) or 'none'}. "
+            f"Correct one of them (CONTRIBUTING.md, '{_GUIDE}')."
+        )
+        raise DefinitionError(message)
 
 
 def _refuse_unknown(named: dict[str, str]) -> None:

@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from palate.definition_files import mapping
+from palate.definition_files import mapping, valid
 from palate.names import AREAS_FOLDER, Reason
+from palate.sources.shape_file import ShapeFile
 
 _TIME_FORM = (
     "{0} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$'"
@@ -165,9 +166,10 @@ class Shape:
 def load_shapes(path: Path) -> list[Shape]:
     """Return the shape of each form in a ``shape.yaml``.
 
-    :raises DefinitionError: if it is no YAML, or no mapping
+    :raises DefinitionError: names the file, the fields and what to do
     """
     content = mapping(path)
+    valid(path, ShapeFile, content, "Add a source")
     kind = content["kind"]
     types = content["types"]
     return [

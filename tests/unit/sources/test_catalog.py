@@ -1,5 +1,6 @@
 """Areas and sources: a wrong file is named with its field, and stops no other area."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from palate.errors import DefinitionError
 from palate.sources import catalog
+from tests.unit.sources.test_shape import SMALL
 
 REVIEWS = Path(__file__).parents[2] / "areas" / "reviews" / "area"
 SOURCE = "sources/reviews/source.yaml"
@@ -45,3 +47,23 @@ def test_source_without_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "reviews" / "sources" / "photos").mkdir()
     with pytest.raises(DefinitionError, match=r"photos: it has no source\.yaml"):
         catalog.load_area("reviews", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "has"), [(SMALL, "small"), (None, "none")], ids=["another", "no_shape"]
+)
+def test_topic_whose_form_has_no_shape_is_refused(
+    tmp_path: Path, shape: str | None, has: str
+) -> None:
+    """Its messages would pass the vault unjudged."""
+    folder = tmp_path / "shop" / "sources" / "things"
+    folder.mkdir(parents=True)
+    about = "description: What a shop sends.\n"
+    (tmp_path / "shop" / "area.yaml").write_text(f"{about}asset: s_thing\n")
+    (folder / "source.yaml").write_text(f"{about}topics: {{things: thing}}\n")
+    if shape:
+        (folder / "shape.yaml").write_text(shape)
+
+    message = f"form thing, and shape.yaml beside it has the forms: {has}."
+    with pytest.raises(DefinitionError, match=re.escape(message)):
+        catalog.load_area("shop", tmp_path)
