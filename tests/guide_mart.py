@@ -44,8 +44,8 @@ def added(**changed: str) -> Iterator[ByKeyMart]:
     _forget()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            for area in (None, mart.area):
-                patch.setitem(load_marts(area), NAME, mart)
+            for marts in (load_marts(), load_marts(mart.area)):
+                patch.setitem(marts, NAME, mart)
             patch.setattr(by_key_sql, "query", query)
             yield mart
     finally:

@@ -83,7 +83,8 @@ def _declared(name: str, *totals: Totals) -> Iterator[None]:
     mart = load_marts()[name].model_copy(update={"totals": totals})
     _forget()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(load_marts(), name, mart)
+        for marts_of in (load_marts(), load_marts(mart.area)):
+            patch.setitem(marts_of, name, mart)
         yield
     _forget()
 
