@@ -67,7 +67,7 @@ def test_what_was_put_right_is_shown_layer_by_layer(
     assert found["vault"]["counts"]["s_order_cost"] == 1
     assert found["user_product_counters"]["healed"] == 12
     shown = viewer.get(f"/reloads/{one['reload_id']}").text
-    assert "s order cost 1" in shown
+    assert "s_order_cost 1" in shown
     assert shown.count('<span class="state good">done</span>') == len(found)
     assert 'data-airflow="dags/orders_history_reload/runs/manual__2026-' in shown
     rows = f"/reloads/{one['reload_id']}/rows"

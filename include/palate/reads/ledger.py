@@ -126,18 +126,8 @@ def batches(
 
     :param before: only those with a smaller id
     """
-    rows = conn.execute(
-        f"SELECT {_COLUMNS} {_FROM}"
-        " WHERE (%(stage)s::text IS NULL OR b.stage = %(stage)s)"
-        " AND (%(area)s::text IS NULL OR b.stage IN"
-        " (SELECT stage FROM ops.stages WHERE area = %(area)s))"
-        " AND (%(dag_id)s::text IS NULL OR s.dag_id = %(dag_id)s)"
-        " AND (%(again)s::boolean IS NULL OR b.is_repeat = %(again)s)"
-        " AND (%(before)s::bigint IS NULL OR b.batch_id < %(before)s)"
-        " ORDER BY b.batch_id DESC LIMIT %(limit)s",
-        {**vars(wanted), "before": before, "limit": limit + 1},
-    ).fetchall()
-    found = with_ranges(conn, [Batch(*row) for row in rows[:limit]])
+    found = last(conn, limit + 1, wanted, before=before)
+    older = found[limit - 1].batch_id if len(found) > limit else None
     areas: dict[str, str] = dict(
         conn.execute("SELECT stage, area FROM ops.stages ORDER BY stage").fetchall()
     )
@@ -147,9 +137,34 @@ def batches(
         areas=sorted(set(areas.values())),
         dags=[name for (name,) in conn.execute(_DAGS)],
         failing=[Failing(*row) for row in conn.execute(_FAILING, (_AMONG,))],
-        batches=found,
-        older=found[-1].batch_id if len(rows) > limit else None,
+        batches=found[:limit],
+        older=older,
     )
+
+
+def last(
+    conn: Connection,
+    limit: int,
+    wanted: Filter = Filter(),
+    *,
+    before: int | None = None,
+) -> list[Batch]:
+    """Return the newest batches.
+
+    :param before: only those with a smaller id
+    """
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} {_FROM}"
+        " WHERE (%(stage)s::text IS NULL OR b.stage = %(stage)s)"
+        " AND (%(area)s::text IS NULL OR b.stage IN"
+        " (SELECT stage FROM ops.stages WHERE area = %(area)s))"
+        " AND (%(dag_id)s::text IS NULL OR s.dag_id = %(dag_id)s)"
+        " AND (%(again)s::boolean IS NULL OR b.is_repeat = %(again)s)"
+        " AND (%(before)s::bigint IS NULL OR b.batch_id < %(before)s)"
+        " ORDER BY b.batch_id DESC LIMIT %(limit)s",
+        {**vars(wanted), "before": before, "limit": limit},
+    ).fetchall()
+    return with_ranges(conn, [Batch(*row) for row in rows])
 
 
 def with_ranges(conn: Connection, batches: list[Batch]) -> list[Batch]:

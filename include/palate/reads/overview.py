@@ -50,7 +50,7 @@ def overview(conn: Connection, settings: Settings) -> Overview:
         tiles=tiles,
         areas=flow(conn, settings, found),
         rebuild=_rebuild(conn),
-        batches=ledger.batches(conn, limit=_BATCHES).batches,
+        batches=ledger.last(conn, _BATCHES),
         status=found,
     )
 
