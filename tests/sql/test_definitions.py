@@ -467,6 +467,12 @@ def test_new_mart_is_filled_in_chunks_and_says_so(
         "DROP TABLE cdm.user_product_counters, cdm.user_product_counters_counted,"
         " cdm.user_product_counters_names"
     )
+    gone = connection.execute(
+        "DELETE FROM ops.totals WHERE mart = 'user_product_counters'"
+        " RETURNING table_name"
+    )
+    for (table,) in gone.fetchall():
+        connection.execute(f"DROP TABLE cdm.{table}")
     assert "Made user_product_counters" in twelve.palate("migrate").stdout
     _order(twelve, producer, 12)
 

@@ -89,7 +89,12 @@ def reconcile(as_json: AsJson = False) -> None:
 
 
 def _name(result: Result) -> str:
-    return result.subject.partition(".")[2]
+    name = result.subject.partition(".")[2]
+    return f"totals of {name}" if _group(result) == "totals" else name
+
+
+def _group(result: Result) -> str:
+    return result.check.partition("/")[0]
 
 
 def _print_comparison(result: Result) -> None:
@@ -97,7 +102,9 @@ def _print_comparison(result: Result) -> None:
     if result.is_skipped:
         out.print(f"{name}: not compared. {result.note}")
         return
-    source = "counters and rules" if name == "user_tags" else "vault"
+    source = {"tags": "counters and rules", "totals": "mart"}.get(
+        _group(result), "vault"
+    )
     number = counted(result.found, "row differs", "rows differ")
     note = f" {result.note}" if result.note else ""
     out.print(f"{name}: {number} from the {source}.{note}")

@@ -123,6 +123,8 @@ def test_reconcile_names_the_rows_that_differ_and_rebuild_mends_them(
         "user_category_counters: 0 rows differ from the vault.",
         "user_product_counters: 0 rows differ from the vault.",
         "user_tags: 0 rows differ from the counters and rules.",
+        "totals of user_category_counters: 0 rows differ from the mart.",
+        "totals of user_product_counters: 0 rows differ from the mart.",
     ]
 
     connection.execute(
@@ -164,6 +166,10 @@ def test_reconcile_tells_what_is_behind_from_what_is_wrong(
         "user_product_counters: 0 rows differ from the vault. What is not counted yet "
         "was left out.",
         "user_tags: 0 rows differ from the counters and rules.",
+        "totals of user_category_counters: 0 rows differ from the mart. What is not "
+        "counted yet was left out.",
+        "totals of user_product_counters: 0 rows differ from the mart. What is not "
+        "counted yet was left out.",
     ]
 
     # A menu may concern anybody.

@@ -522,11 +522,14 @@ def test_indexes_of_an_older_warehouse_take_long_names(
         " ALTER TABLE ops.replays DROP COLUMN feed, ADD PRIMARY KEY (replay_offset);"
         " ALTER TABLE ops.refused_judged DROP COLUMN stage;"
         " CREATE UNIQUE INDEX refused_judged_one_row ON ops.refused_judged ((TRUE));"
-        " DROP TABLE ops.tag_rule_changes, ops.log_minutes;"
+        " DROP TABLE ops.tag_rule_changes, ops.log_minutes, ops.totals;"
         " DROP FUNCTION ops.note_rule_change CASCADE;"
         " DROP FUNCTION stg.refused_between;"
         " DROP INDEX ops.check_results_about, ops.check_results_not_passed,"
         " ops.position_gaps_open;"
+        " DROP TABLE cdm.category_totals, cdm.category_days, cdm.product_totals,"
+        " cdm.product_days, cdm.order_days, cdm.guest_days;"
+        " DROP INDEX cdm.guest_days_of_guest;"
         " UPDATE ops.migrations SET version_num = '0016'"
     )
 

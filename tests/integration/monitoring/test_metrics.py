@@ -16,6 +16,7 @@ from palate.incidents import Kind, begin
 from palate.monitoring.watch import Watch
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from tests.e2e.airflow_api import until
 from tests.integration.broker import Broker
 from tests.unit.model.stories import line, raw
 
@@ -94,9 +95,12 @@ def test_promise_is_broken_and_kept_again(measured: Settings, broker: Broker) ->
     hasty = measured.model_copy(update={"palate_freshness_seconds": 0.01})
     broker.send([ORDER])
     with Watch(hasty, lambda _: None) as watch:
-        for _ in range(2):
+
+        def is_broken() -> bool:
             watch.once()
-        assert scrape(hasty, "palate_promise_kept") == [0]
+            return scrape(hasty, "palate_promise_kept") == [0]
+
+        until(is_broken, "a message that waits for longer than is promised")
         assert scrape(hasty, "palate_open_incidents", kind="freshness") == [1]
         list(run_pipeline(hasty))
         watch.once()
