@@ -23,7 +23,7 @@ from palate.counted import counted
 from palate.database import Connection, connect
 from palate.engine import Caller
 from palate.landing import retention
-from palate.marts import compare
+from palate.marts import compare, kept_totals
 from palate.monitoring import freshness
 from palate.names import DICTIONARY_FEED, EXAMPLES
 from palate.positions import (
@@ -165,7 +165,7 @@ def _check_at_once(
     while True:
         try:
             with _snapshot(conn, check.group, subject):
-                why_not, is_behind = _behind(conn, settings, subject)
+                why_not, is_behind = _behind(conn, settings, check.group, subject)
                 if is_first or not why_not:
                     leaves_out = is_behind and not why_not
                     statement = query(
@@ -213,8 +213,10 @@ def _read_whole(group: str, subject: str) -> list[str]:
     return [f"cdm.{table}" for mart in marts for table in mart.tables]
 
 
-def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bool]:
-    """Return why a mart or the tags can't be compared now, and whether they are behind.
+def _behind(
+    conn: Connection, settings: Settings, group: str, subject: str
+) -> tuple[str, bool]:
+    """Return why a subject can't be compared now, and whether it is behind.
 
     Orders on their way affect few guests, who are left out; dictionary entries and
     changed rules may affect any.
@@ -223,7 +225,11 @@ def _behind(conn: Connection, settings: Settings, subject: str) -> tuple[str, bo
         if tags.rules_pending(conn):
             return "Changed rules are not taken up yet.", True
         return "", tags.has_pending(conn)
-    if not subject.startswith("cdm."):
+    if group == "totals":
+        # They move with their mart, however much that has not counted yet.
+        doubtful = kept_totals.are_doubtful(conn, _name(subject))
+        return "They are summed anew at the end of the mart's run." * doubtful, False
+    if group != "marts":
         return "", False
     mart = readable.marts()[_name(subject)]
     waiting = open_ranges(conn, mart.stage, [mart.upstream])

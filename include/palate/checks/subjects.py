@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from palate import readable, tags
 from palate.check_definitions import Check, load_checks
 from palate.errors import NotFoundError
-from palate.marts import compare, load_marts
+from palate.marts import compare, kept_totals, load_marts
 from palate.settings import Settings
 from palate.sql import render
 from palate.vault import load_vault
@@ -69,7 +69,7 @@ def query(
         return tags.comparison(is_behind=is_behind)
     schema, _, name = subject.partition(".")
     if schema == "cdm" and "/totals/" in path:
-        return compare.totals_comparison(name)
+        return kept_totals.comparison(name)
     if schema == "cdm":
         return compare.comparison(name, is_behind=is_behind)
     for vault in map(load_vault, areas):

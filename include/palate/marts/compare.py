@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from palate.database import Connection, connect
-from palate.marts import kept_totals, kinds
+from palate.marts import kinds
 from palate.marts.definitions import find_mart
 from palate.positions import Range, make_ranges
 from palate.settings import Settings
@@ -45,11 +45,6 @@ def comparison(name: str, *, is_behind: bool) -> str:
         doubled_rows=kind.doubled_rows(),
         left_out=kind.left_out() if is_behind else "",
     )
-
-
-def totals_comparison(name: str) -> str:
-    """Return the query for the totals of a mart that differ from the mart itself."""
-    return kept_totals.comparison(name)
 
 
 def gather(
