@@ -10,9 +10,9 @@ STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
 # Two processes, each with services of its own; what shares a fixture stays together.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
-# Measures the library in the processes that run the tests (tests/measured.py).
 OF_AREAS := tests/e2e/test_reviews.py
 OF_PAGES := tests/browser/test_pages.py
+# Measures the library in the processes that run the tests (tests/measured.py).
 MEASURED := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml
 # What reads the code and the SQL instead of running it.
 LINT_TESTS := tests/layout tests/sql/test_lint.py
