@@ -14,10 +14,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BeforeValidator
 
 from palate_cockpit.guards import Guards, same_origin
 
 API = "/api/v1"
+# A field that a form has left empty is one that isn't given.
+NONE_IF_EMPTY = BeforeValidator(lambda given: given or None)
 _Function = Callable[..., Any]
 
 

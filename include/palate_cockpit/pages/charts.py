@@ -5,12 +5,11 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
-from pydantic import BeforeValidator
 
 from palate.errors import RequestError
 from palate.reads import charts
 from palate_cockpit.csv_file import csv_file
-from palate_cockpit.routes import Pages
+from palate_cockpit.routes import NONE_IF_EMPTY, Pages
 from palate_cockpit.sessions import Session
 
 pages = Pages("operations")
@@ -18,13 +17,8 @@ pages = Pages("operations")
 _SHOWN = 15
 
 
-def _nothing_is_none(value: object) -> object:
-    """Take a field that a form has left empty for one that isn't given."""
-    return value or None
-
-
-_Day = Annotated[date | None, BeforeValidator(_nothing_is_none)]
-_Text = Annotated[str | None, BeforeValidator(_nothing_is_none)]
+_Day = Annotated[date | None, NONE_IF_EMPTY]
+_Text = Annotated[str | None, NONE_IF_EMPTY]
 
 
 def _chosen(

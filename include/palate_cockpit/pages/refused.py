@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from palate import requests
 from palate.counted import counted
@@ -16,7 +16,7 @@ from palate.landing import refusals, replays
 from palate.positions import FeedPartition
 from palate.reads import refused
 from palate_cockpit.csv_file import csv_file
-from palate_cockpit.routes import Pages
+from palate_cockpit.routes import NONE_IF_EMPTY, Pages
 from palate_cockpit.sessions import Configured, Session, User
 
 pages = Pages("operations")
@@ -31,9 +31,8 @@ _HEADS = (
     *("rejected_dt", "dismissed_dt", "dismissed_by", "dismissed_why"),
 )
 
-# An empty field of a filter narrows nothing.
-_Number = Annotated[int | None, BeforeValidator(lambda given: given or None)]
-_Flag = Annotated[bool, BeforeValidator(lambda given: given or False)]
+_Number = Annotated[int | None, NONE_IF_EMPTY]
+_Flag = Annotated[bool | None, NONE_IF_EMPTY]
 _Part = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
@@ -45,7 +44,7 @@ def _asked(
     partition: _Number = None,
     start: Annotated[str, Query(alias="from")] = "",
     end: Annotated[str, Query(alias="to")] = "",
-    dismissed: _Flag = False,
+    dismissed: _Flag = None,
 ) -> refusals.Selection:
     found = requests.selection(
         settings,
@@ -56,7 +55,7 @@ def _asked(
         start=start,
         end=end,
     )
-    return replace(found, with_dismissed=dismissed)
+    return replace(found, with_dismissed=bool(dismissed))
 
 
 _Asked = Annotated[refusals.Selection, Depends(_asked)]
