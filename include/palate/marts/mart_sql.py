@@ -6,7 +6,7 @@ from typing import Any
 
 from palate.marts.definitions import CountedMart
 from palate.marts.files import query, template
-from palate.marts.totals import Totals
+from palate.marts.totals import OrderKey, Totals
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
 
@@ -80,30 +80,25 @@ class MartSql:
 
     def moved_totals(self) -> list[Step]:
         """Return the statements that move the totals, before the mart itself moves."""
-        return [
-            self.step(
-                "move_totals",
-                one.table,
-                totals=one,
-                moves=self.shared(f"moves_of_{one.of}", **self._keys(one)),
-            )
-            for one in self.mart.totals
-        ]
+        steps = []
+        if self.mart.keeps_contributions:
+            steps.append(self.step("moved_sums", order_keys=self._order_keys()))
+        orders = [("old_orders", -1), ("new_orders", 1)]
+        for one in self.mart.totals:
+            if one.of == "orders":
+                moves = self._of_orders(one, "moved_sums", orders)
+            else:
+                moves = self.shared(f"moves_of_{one.of}", **self._keys(one))
+            steps.append(self.step("move_totals", one.table, totals=one, moves=moves))
+        return steps
 
     def counted_sums(self) -> str:
         """Return the query for what all counted orders add, by the keys of totals."""
-        of_orders = [one for one in self.mart.totals if one.of == "orders"]
-        order_keys = {
-            name: key
-            for one in of_orders
-            for name, key in self.mart.key_columns(one).order.items()
-        }
+        counted = self.contributions(self._counted, self.kept_reference)
         return self.shared(
             "counted_sums",
-            order_keys=order_keys,
-            counted_contributions=self.contributions(
-                self._counted, self.kept_reference
-            ),
+            order_keys=self._order_keys(),
+            counted_contributions=counted,
         )
 
     def totals_now(self, totals: Totals) -> str:
@@ -111,7 +106,29 @@ class MartSql:
 
         Those of orders expect the relation ``counted_sums``.
         """
+        if totals.of == "orders":
+            return self._of_orders(totals, "counted_sums", [(self._counted, 1)])
         return self.shared(f"totals_of_{totals.of}", **self._keys(totals))
+
+    def _of_orders(
+        self, totals: Totals, sums: str, orders: list[tuple[str, int]]
+    ) -> str:
+        """Return the query for totals of orders.
+
+        :param sums: the relation of what they add
+        :param orders: the relations of the orders, and whether they come or go
+        """
+        keys = self._keys(totals)
+        return self.shared("totals_of_orders", sums=sums, orders=orders, **keys)
+
+    def _order_keys(self) -> dict[str, OrderKey]:
+        """Return the keys of all totals of orders that are an order's."""
+        return {
+            name: key
+            for one in self.mart.totals
+            if one.of == "orders"
+            for name, key in self.mart.key_columns(one).order.items()
+        }
 
     @property
     def _counted(self) -> str:

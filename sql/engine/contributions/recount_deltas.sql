@@ -10,7 +10,8 @@ SELECT
     {%- endfor %}
     coalesce(s.order_cnt, 0) - coalesce(m.order_cnt, 0) AS order_cnt,
     coalesce(s.pieces_cnt, 0) - coalesce(m.pieces_cnt, 0) AS pieces_cnt,
-    coalesce(s.amount, 0) - coalesce(m.amount, 0) AS amount
+    coalesce(s.amount, 0) - coalesce(m.amount, 0) AS amount,
+    m.order_cnt AS was_cnt
 FROM recounted AS s
 FULL JOIN (
     SELECT

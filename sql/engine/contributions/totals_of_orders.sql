@@ -4,7 +4,7 @@ SELECT
     sum(pieces_cnt)::bigint AS pieces_cnt,
     sum(amount) AS amount
 {%- if thing_keys %}
-FROM counted_sums
+FROM {{ sums }}
 {%- else %}
 FROM (
     SELECT
@@ -12,16 +12,18 @@ FROM (
         0 AS order_cnt,
         pieces_cnt,
         amount
-    FROM counted_sums
+    FROM {{ sums }}
+    {%- for relation, sign in orders %}
     UNION ALL
     SELECT
         {%- for name, key in order_keys.items() %}
         {{ key.of("o") }} AS {{ name }},
         {%- endfor %}
-        1 AS order_cnt,
+        {{ sign }} AS order_cnt,
         0 AS pieces_cnt,
         0 AS amount
-    FROM {{ cdm }}.{{ mart }}_counted AS o
+    FROM {{ relation }} AS o
+    {%- endfor %}
 ) AS added
 {%- endif %}
 GROUP BY {{ ((order_keys | list) + thing_keys) | join(", ") }}
