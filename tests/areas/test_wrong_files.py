@@ -137,6 +137,15 @@ def test_area_that_takes_what_another_has_is_refused(town: Town) -> None:
     assert "has a table user_product_counters as well" in told
 
 
+def test_file_by_which_the_area_feeds_the_hub_of_another_one_is_blamed(
+    town: Town,
+) -> None:
+    hub = "areas/reviews/dds/hubs/h_user.yaml"
+    town.checkout.change(hub, "[reviews]", "[no_such_source]")
+    told = town.palate("migrate", code=2)
+    assert f"sql/{hub}: source names no_such_source" in told
+
+
 def test_watch_raises_an_alarm_and_forgets_no_waiting_message(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,11 +99,11 @@ def watch(warehouse: Settings, tmp_path: Path, ports: Ports) -> Iterator[Process
 
 @pytest.fixture
 def scraped(watch: Process, tmp_path: Path, ports: Ports) -> Iterator[Prometheus]:
-    """Give a Prometheus that has scraped a look of the watch."""
+    """Give a Prometheus that has scraped a probe of the watch."""
     target = f"{HOST}:{ports.metrics}"
     with prometheus.scraping(tmp_path, target, TOKEN, ports.airflow) as found:
         until(found.answers, "Prometheus", seconds=60)
-        until(lambda: found.query("palate_promise_kept"), "a look", seconds=120)
+        until(lambda: found.query("palate_promise_kept"), "a probe", seconds=120)
         yield found
 
 

@@ -1,7 +1,7 @@
 """The door for Prometheus: ``GET /metrics`` on a port of the watch's own.
 
 Whoever may come from another machine needs a token. The values are those of the last
-look: a scrape asks neither broker nor warehouse.
+probe: a scrape asks neither broker nor warehouse.
 """
 
 import hmac
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from prometheus_client import CollectorRegistry, MetricsHandler
 
 from palate.errors import SettingsError
-from palate.monitoring.look import Look
-from palate.monitoring.metrics import LookCollector
+from palate.monitoring.metrics import ProbeCollector
+from palate.monitoring.probe import Probe
 from palate.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,10 @@ PATH = "/metrics"
 
 
 @contextmanager
-def serving(settings: Settings, last_look: Callable[[], Look | None]) -> Iterator[None]:
-    """Serve the metrics of the last look by threads, until the body ends.
+def serving(
+    settings: Settings, last_probe: Callable[[], Probe | None]
+) -> Iterator[None]:
+    """Serve the metrics of the last probe by threads, until the body ends.
 
     Nothing is served where no port is set.
 
@@ -48,7 +50,7 @@ def serving(settings: Settings, last_look: Callable[[], Look | None]) -> Iterato
         )
         raise SettingsError(message)
     registry = CollectorRegistry()
-    registry.register(LookCollector(last_look))
+    registry.register(ProbeCollector(last_probe))
     handler = type("Handler", (_Handler,), {"registry": registry, "token": token})
     server_class = _ServerV6 if address.version == 6 else _Server
     try:

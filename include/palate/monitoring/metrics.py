@@ -1,4 +1,4 @@
-"""The watch's last look as metrics for Prometheus; docs/metrics.md has the names.
+"""The watch's last probe as metrics for Prometheus; docs/metrics.md has the names.
 
 What was not seen is left out, never shown as it was.
 """
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from palate.incidents import Kind
 from palate.monitoring.backlog import LogBacklog
 from palate.monitoring.freshness import ASLEEP_SECONDS, Observed
-from palate.monitoring.look import Ledger, Look, Queues
+from palate.monitoring.probe import Ledger, Probe, Queues
 from palate.names import SQL_FOLDER
 
 _OUTLETS = ("tags", "orders", "counters")
@@ -36,44 +36,44 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LogBacklog], int]], ...] = (
 )
 
 
-class LookCollector(Collector):
-    """Gives Prometheus what a look saw."""
+class ProbeCollector(Collector):
+    """Gives Prometheus what a probe saw."""
 
-    def __init__(self, last_look: Callable[[], Look | None]) -> None:
-        """Keep where the last look comes from; it is asked at each scrape."""
-        self._last_look = last_look
+    def __init__(self, last_probe: Callable[[], Probe | None]) -> None:
+        """Keep where the last probe comes from; it is asked at each scrape."""
+        self._last_probe = last_probe
         self._build = _build()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of the last look; of an old one only when it was."""
+        """Yield the metrics of the last probe; of an old one only when it was."""
         yield self._build
-        look = self._last_look()
-        if look is None:
+        probe = self._last_probe()
+        if probe is None:
             return
         yield _gauge(
-            "palate_watch_last_look_timestamp_seconds",
+            "palate_watch_last_probe_timestamp_seconds",
             "When the watch last looked, whatever it saw.",
             (),
-            {(): look.time},
+            {(): probe.time},
         )
-        if time.monotonic() - look.at > ASLEEP_SECONDS:
+        if time.monotonic() - probe.at > ASLEEP_SECONDS:
             return
-        services = {("warehouse",): look.ledger is not None}
-        if look.ledger:  # else nobody has asked the broker
-            services[("broker",)] = look.observed is not None
+        services = {("warehouse",): probe.ledger is not None}
+        if probe.ledger:  # else nobody has asked the broker
+            services[("broker",)] = probe.observed is not None
         yield _gauge(
             "palate_service_up",
             "Whether the watch saw the warehouse, and the broker.",
             ("service",),
             services,
         )
-        if look.observed:
-            yield from _of_logs(look.observed)
-            yield from _of_promises(look.observed)
-        if look.ledger:
-            yield from _of_ledger(look.ledger)
-            if look.ledger.queues:
-                yield from _of_queues(look.ledger.queues)
+        if probe.observed:
+            yield from _of_logs(probe.observed)
+            yield from _of_promises(probe.observed)
+        if probe.ledger:
+            yield from _of_ledger(probe.ledger)
+            if probe.ledger.queues:
+                yield from _of_queues(probe.ledger.queues)
 
 
 def _build() -> Metric:

@@ -22,7 +22,7 @@ from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
 from palate.monitoring.alarms import Alarm, Send, send_all
 from palate.monitoring.freshness import Observed
-from palate.monitoring.look import Ledger, Look, Queues, count_queues, read_ledger
+from palate.monitoring.probe import Ledger, Probe, Queues, count_queues, read_ledger
 from palate.settings import Settings
 from palate.sources import catalog
 
@@ -56,7 +56,7 @@ class Watch:
         self._away: Incident | None = None
         self._send_from = 0.0
         # What metrics show.
-        self._look: Look | None = None
+        self._probe: Probe | None = None
         self._queues: Queues | None = None
         self._count_from = 0.0
         self._failures = 0
@@ -78,7 +78,9 @@ class Watch:
         """
         from palate.monitoring import exporter  # its library is the watch's alone
 
-        self._served.enter_context(exporter.serving(self._settings, lambda: self._look))
+        self._served.enter_context(
+            exporter.serving(self._settings, lambda: self._probe)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,17 +90,17 @@ class Watch:
 
     def once(self) -> None:
         """Check once, and send the alarms due."""
-        look = Look()
+        probe = Probe()
         try:
             with connect(self._settings) as conn:
                 observed = self._check(conn)
                 self._warehouse_is_there()
                 self._try(lambda: send_all(conn, self._send))
                 if self._settings.palate_metrics_port is not None:
-                    look = Look(observed, self._ledger(conn))
+                    probe = Probe(observed, self._ledger(conn))
         except (PalateError, psycopg.Error) as error:
             self._warehouse_is_away(error)
-        self._look = look
+        self._probe = probe
 
     def _ledger(self, conn: Connection) -> Ledger:
         now = time.monotonic()

@@ -52,7 +52,7 @@ def scrape(settings: Settings, name: str, **labels: str) -> list[float]:
     ]
 
 
-def test_look_is_served(
+def test_probe_is_served(
     measured: Settings, broker: Broker, connection: Connection, watch: Watch
 ) -> None:
     assert scrape(measured, "palate_lag_messages") == []
@@ -147,7 +147,7 @@ def test_without_the_warehouse_nothing_old_is_shown(
     assert scrape(measured, "palate_service_up", service="broker") == []
     for gone in ("palate_lag_messages", "palate_open_incidents", "palate_waiting_tags"):
         assert scrape(measured, gone) == []
-    assert scrape(measured, "palate_watch_last_look_timestamp_seconds")
+    assert scrape(measured, "palate_watch_last_probe_timestamp_seconds")
     watch.once()
     assert scrape(measured, "palate_lag_messages")
 

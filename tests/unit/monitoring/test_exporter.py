@@ -12,7 +12,7 @@ import pytest
 from deploy.local.ports import Ports
 from palate.errors import SettingsError
 from palate.monitoring.exporter import serving
-from palate.monitoring.look import Look
+from palate.monitoring.probe import Probe
 from palate.settings import load_settings
 
 TOKEN = "a token that is long enough"
@@ -20,7 +20,7 @@ TOKEN = "a token that is long enough"
 
 @contextmanager
 def served(address: str = "127.0.0.1", **values: Any) -> Iterator[str]:
-    """Serve a look, and give the URL of it."""
+    """Serve a probe, and give the URL of it."""
     port = Ports.free().metrics
     settings = load_settings(
         dwh_dsn="postgresql:///x",
@@ -28,8 +28,8 @@ def served(address: str = "127.0.0.1", **values: Any) -> Iterator[str]:
         palate_metrics_address=address,
         **values,
     )
-    look = Look()
-    with serving(settings, lambda: look):
+    probe = Probe()
+    with serving(settings, lambda: probe):
         yield f"http://127.0.0.1:{port}/metrics"
 
 
@@ -92,7 +92,7 @@ def test_port_that_is_taken_is_named() -> None:
         settings = load_settings(dwh_dsn="postgresql:///x", palate_metrics_port=port)
         with (
             pytest.raises(SettingsError, match=rf"port {port} of 127\.0\.0\.1: "),
-            serving(settings, Look),
+            serving(settings, Probe),
         ):
             pass
 
@@ -107,5 +107,5 @@ def test_client_that_says_nothing_keeps_nobody_waiting() -> None:
 def test_nothing_listens_without_a_port() -> None:
     settings = load_settings(dwh_dsn="postgresql:///x", palate_metrics_port="")
     assert settings.palate_metrics_port is None
-    with serving(settings, Look):
+    with serving(settings, Probe):
         pass

@@ -1,4 +1,4 @@
-"""What Prometheus gets of a look: each name that the guide has, and nothing stale."""
+"""What Prometheus gets of a probe: each name that the guide has, and nothing stale."""
 
 import re
 import time
@@ -15,8 +15,8 @@ from palate.errors import ServiceUnavailableError
 from palate.incidents import Kind
 from palate.monitoring.backlog import LogBacklog
 from palate.monitoring.freshness import Freshness, Observed
-from palate.monitoring.look import Ledger, Look, Queues
-from palate.monitoring.metrics import LookCollector
+from palate.monitoring.metrics import ProbeCollector
+from palate.monitoring.probe import Ledger, Probe, Queues
 from palate.positions.ranges import FeedPartition
 
 GUIDE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -43,13 +43,13 @@ LEDGER = Ledger(
 )
 # It stays a fresh one, however long other tests take.
 FRESH = time.monotonic() + 3600
-WHOLE = Look(OBSERVED, LEDGER, at=FRESH)
+WHOLE = Probe(OBSERVED, LEDGER, at=FRESH)
 
 
-def shown(look: Look | None) -> dict[str, float]:
+def shown(probe: Probe | None) -> dict[str, float]:
     """Return the samples by name and labels, as a scrape has them."""
     registry = CollectorRegistry()
-    registry.register(LookCollector(lambda: look))
+    registry.register(ProbeCollector(lambda: probe))
     text = generate_latest(registry).decode()
     return {
         sample.name + "".join(f" {key}={value}" for key, value in labels): sample.value
@@ -59,11 +59,11 @@ def shown(look: Look | None) -> dict[str, float]:
     }
 
 
-def names(look: Look | None) -> set[str]:
-    return {sample.partition(" ")[0] for sample in shown(look)}
+def names(probe: Probe | None) -> set[str]:
+    return {sample.partition(" ")[0] for sample in shown(probe)}
 
 
-def test_look_is_shown() -> None:
+def test_probe_is_shown() -> None:
     found = shown(WHOLE)
     build = next(name for name in found if name.startswith("palate_build_info"))
     assert re.search(r" migration=\d{4} python=3\.", build)
@@ -71,7 +71,7 @@ def test_look_is_shown() -> None:
     other = "area=food partition=2 topic=orders"
     assert found == {
         build: 1,
-        "palate_watch_last_look_timestamp_seconds": pytest.approx(WHOLE.time),
+        "palate_watch_last_probe_timestamp_seconds": pytest.approx(WHOLE.time),
         "palate_service_up service=warehouse": 1,
         "palate_service_up service=broker": 1,
         f"palate_lag_messages {one}": 30,
@@ -121,7 +121,7 @@ def test_guide_has_each_metric_with_its_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "service", "gone"),
+    ("probe", "service", "gone"),
     [
         pytest.param(
             replace(WHOLE, observed=None),
@@ -131,7 +131,7 @@ def test_guide_has_each_metric_with_its_labels() -> None:
             id="no broker",
         ),
         pytest.param(
-            Look(),
+            Probe(),
             {"palate_service_up service=warehouse": 0},
             ["palate_lag_messages", "palate_open_incidents", "palate_waiting_tags"],
             id="no warehouse",
@@ -146,26 +146,26 @@ def test_guide_has_each_metric_with_its_labels() -> None:
     ],
 )
 def test_what_was_not_seen_is_left_out(
-    look: Look, service: dict[str, float], gone: list[str]
+    probe: Probe, service: dict[str, float], gone: list[str]
 ) -> None:
-    found = shown(look)
+    found = shown(probe)
     assert {
         name: value for name, value in found.items() if "service_up" in name
     } == service
-    assert names(look).isdisjoint(gone)
+    assert names(probe).isdisjoint(gone)
     assert set(gone) <= names(WHOLE)
 
 
-def test_watch_that_hangs_shows_only_when_it_last_looked() -> None:
+def test_watch_that_hangs_shows_only_when_it_last_probed() -> None:
     old = replace(WHOLE, at=time.monotonic() - 61)
     assert names(old) == {
         "palate_build_info",
-        "palate_watch_last_look_timestamp_seconds",
+        "palate_watch_last_probe_timestamp_seconds",
     }
     assert names(None) == {"palate_build_info"}
 
 
 def test_name_of_a_topic_breaks_no_line() -> None:
     queues = Queues({('a"b\n{c}', "not_json"): 1}, WAITING)
-    found = shown(Look(OBSERVED, replace(LEDGER, queues=queues)))
+    found = shown(Probe(OBSERVED, replace(LEDGER, queues=queues)))
     assert found['palate_refused_messages reason=not_json topic=a"b\n{c}'] == 1

@@ -1,4 +1,4 @@
-"""What the watch knows after a look, for metrics: values, and what it did not see."""
+"""What the watch knows after a probe, for metrics: values, and what it did not see."""
 
 import time
 from collections import Counter
@@ -39,8 +39,8 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look of the watch, at ``time`` (seconds since 1970).
+class Probe:
+    """One probe of the watch, at ``time`` (seconds since 1970).
 
     ``observed`` is None if the broker was not seen, ``ledger`` if the warehouse was
     not. ``at`` is the time by a clock that never goes back, in seconds.
