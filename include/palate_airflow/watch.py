@@ -87,7 +87,7 @@ def sender(settings: Settings) -> alarms.Send:
 
     path, arguments = settings.palate_notifier, settings.palate_notifier_arguments
 
-    def send(alarm: alarms.Alarm) -> None:
+    def send(alarm: alarms.Alarm) -> str:
         log.log(
             logging.INFO if alarm.is_over else logging.ERROR,
             "%s. %s",
@@ -95,7 +95,7 @@ def sender(settings: Settings) -> alarms.Send:
             escape_controls(alarm.text),
         )
         if not path:
-            return
+            return "the log of the watch only"
         module, _, name = path.rpartition(".")
         try:
             # A new one for each alarm: it renders its templates in place.
@@ -111,5 +111,17 @@ def sender(settings: Settings) -> alarms.Send:
                 "PALATE_NOTIFIER_ARGUMENTS and the notifier's Connection."
             )
             raise AlarmNotSentError(message) from error
+        return f"{name}{_receivers(notifier)}"
 
     return send
+
+
+def _receivers(notifier: object) -> str:
+    """Return whom a notifier says that it writes to; its other fields may be secret."""
+    for field in ("to", "channel"):
+        match getattr(notifier, field, None):
+            case str(one) if one:
+                return f" ({one})"
+            case [*several] if several and all(isinstance(x, str) for x in several):
+                return f" ({', '.join(several)})"
+    return ""

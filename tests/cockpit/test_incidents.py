@@ -1,6 +1,7 @@
 """The page of the incidents: what is wrong, who was told, what is gone."""
 
 import json
+import re
 from typing import Any
 
 import psycopg
@@ -40,16 +41,19 @@ def test_incident_is_shown_until_its_all_clear_is_sent(
     assert "<code>palate status</code> says more." in shown
     assert "1 alarm waits to be sent" in shown
     assert "The alarm has not been sent yet." in shown
-    alarms.send_all(connection, lambda _: None)
-    assert "The alarm was sent" in viewer.get("/incidents").text
+    alarms.send_all(connection, lambda _: HOSTILE)
+    shown = viewer.get("/incidents").text
+    assert "The alarm was sent" in shown
+    assert " to &lt;script&gt;x()&lt;/script&gt;\\u202e." in shown
     incidents.end(connection, Kind.FRESHNESS, "food")
     shown = viewer.get("/incidents").text
     assert "Nothing is wrong" in shown
     assert "not yet" in shown
-    alarms.send_all(connection, lambda _: None)
+    alarms.send_all(connection, lambda _: "the second shift")
     shown = viewer.get("/incidents").text
     assert "not yet" not in shown
-    assert "<td>0." in shown
+    assert " to the second shift</td>" in shown
+    assert re.search(r"<td>[\d.]+ s</td>", shown)
 
 
 def test_past_incidents_are_paged_and_open_ones_stay(

@@ -104,6 +104,13 @@ def test_scheduler_that_stands_still_is_told_once_and_its_return_too(
         "Palate all-clear: freshness marts",
     ]
     assert inbox.mails[0]["To"] == "operator@example.org"
+    assert (
+        dwh.execute(
+            "SELECT told_to, end_told_to FROM ops.incidents WHERE kind = 'freshness'"
+            " ORDER BY incident_id DESC LIMIT 1"
+        ).fetchone()
+        == ("SmtpNotifier (operator@example.org)",) * 2
+    )
     text = inbox.mails[0].get_body().get_content()  # type: ignore[union-attr]
     assert "10 s are promised" in text
     assert "'The promise is broken'" in text

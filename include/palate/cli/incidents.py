@@ -18,7 +18,7 @@ def incidents(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is wrong and what was, when people were told, and lost offsets."""
+    """Show what is wrong and what was, who was told when, and lost offsets."""
     with exit_on_error():
         with connect(load_settings()) as conn:
             found = reports.incidents(conn, before=before)
@@ -26,9 +26,10 @@ def incidents(
             print_json(asdict(found))
             return
         for one in found.open:
-            told = (
-                f"alarm sent {one.told_dt:%F %T}" if one.told_dt else "alarm not sent"
-            )
+            told = "alarm not sent"
+            if one.told_dt:
+                whom = f" to {one.told_to}" if one.told_to else ""
+                told = f"alarm sent {one.told_dt:%F %T}{whom}"
             head = f"{one.kind} {one.subject}, since {one.began_dt:%F %T} UTC ({told})"
             out.print(f"{escape_controls(head)}:")
             out.print(f"  {escape_controls(one.message)}")

@@ -55,7 +55,8 @@ class Alarm:
         }
 
 
-Send = Callable[[Alarm], None]
+# Sends an alarm, and returns who was told.
+Send = Callable[[Alarm], str]
 
 
 def send_all(conn: Connection, send: Send) -> int:
@@ -64,7 +65,7 @@ def send_all(conn: Connection, send: Send) -> int:
     Several processes may do it at once: each alarm is sent by one. No transaction and
     no row is held meanwhile; an alarm that can't be sent does not stop the others.
 
-    :param send: sends one alarm, or raises
+    :param send: sends one alarm, or raises; it returns who was told
     :raises AlarmNotSentError: if one could not be sent, once all others are
     """
     number = 0
@@ -124,10 +125,11 @@ def _send(conn: Connection, send: Send, incident_id: int) -> bool:
     if row is None:
         return False
     is_over, kind, *rest = row
-    send(Alarm(Incident(Kind(kind), *rest), is_over=is_over))
-    column = "end_told_dt" if is_over else "told_dt"
+    told_to = send(Alarm(Incident(Kind(kind), *rest), is_over=is_over))
+    told = "end_told" if is_over else "told"
     conn.execute(
-        f"UPDATE ops.incidents SET {column} = clock_timestamp() WHERE incident_id = %s",
-        (incident_id,),
+        f"UPDATE ops.incidents SET {told}_dt = clock_timestamp(), {told}_to = %s"
+        " WHERE incident_id = %s",
+        (told_to, incident_id),
     )
     return True

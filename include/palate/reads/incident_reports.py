@@ -12,13 +12,17 @@ PAGE = 50
 MOST_OPEN = 100
 
 _COLUMNS = (
-    "incident_id, kind, subject, message, began_dt, ended_dt, told_dt, end_told_dt"
+    "incident_id, kind, subject, message, began_dt, ended_dt, told_dt, told_to,"
+    " end_told_dt, end_told_to"
 )
 
 
 @dataclass(frozen=True)
 class IncidentSeen:
-    """An incident; ``told_dt`` and ``end_told_dt`` are when its alarms were sent."""
+    """An incident, and when its alarm and its all-clear were sent to whom.
+
+    ``told_to`` and ``end_told_to`` are None of those sent before it was recorded, too.
+    """
 
     incident_id: int
     kind: str
@@ -27,7 +31,9 @@ class IncidentSeen:
     began_dt: datetime
     ended_dt: datetime | None
     told_dt: datetime | None
+    told_to: str | None
     end_told_dt: datetime | None
+    end_told_to: str | None
 
     @property
     def seconds(self) -> float | None:

@@ -530,6 +530,7 @@ def test_indexes_of_an_older_warehouse_take_long_names(
         " DROP TABLE cdm.category_totals, cdm.category_days, cdm.product_totals,"
         " cdm.product_days, cdm.order_days, cdm.guest_days;"
         " DROP INDEX cdm.guest_days_of_guest;"
+        " ALTER TABLE ops.incidents DROP COLUMN told_to, DROP COLUMN end_told_to;"
         " UPDATE ops.migrations SET version_num = '0016'"
     )
 

@@ -49,7 +49,7 @@ def test_open_transaction_is_told_and_what_it_hides_counts(
     warehouse: Settings, broker: Broker, connection: Connection
 ) -> None:
     hasty = warehouse.model_copy(update={"palate_freshness_seconds": 0.05})
-    watch = Watch(hasty, lambda _: None)
+    watch = Watch(hasty, lambda _: "nobody")
     with open_transaction(broker) as producer:
         broker.send([ORDER] * 5)
         assert sum(stage.batches for stage in run_pipeline(warehouse)) == 0
@@ -135,7 +135,7 @@ def test_topic_that_is_missing_hides_no_other(
         update={"palate_topics": topics, "palate_freshness_seconds": 0.05}
     )
     broker.send([ORDER])
-    watch = Watch(settings, lambda _: None)
+    watch = Watch(settings, lambda _: "nobody")
 
     assert of(status(settings).logs, broker).lag == 1
     assert "has no topic no-such-topic" in " ".join(status(settings).problems)
@@ -148,7 +148,7 @@ def test_topic_that_is_missing_hides_no_other(
 
     both = {("watch", "no-such-topic"), ("freshness", "marts")}
     until(lambda: told() == both, "both alarms", seconds=30)
-    Watch(warehouse, lambda _: None).once()
+    Watch(warehouse, lambda _: "nobody").once()
 
 
 def test_oldest_message_of_any_log_of_the_area_counts(

@@ -30,7 +30,7 @@ def measured(warehouse: Settings) -> Settings:
 
 @pytest.fixture
 def watch(measured: Settings) -> Iterator[Watch]:
-    with Watch(measured, lambda _: None) as found:
+    with Watch(measured, lambda _: "nobody") as found:
         yield found
 
 
@@ -84,7 +84,7 @@ def test_probe_is_served(
     assert sum(scrape(measured, "palate_open_incidents")) == 1
     # What waits is counted less often: the next watch counts at once.
     later = _elsewhere(measured)
-    with Watch(later, lambda _: None) as another:
+    with Watch(later, lambda _: "nobody") as another:
         another.once()
         found = {"topic": broker.raw, "reason": "not_json"}
         assert scrape(later, "palate_refused_messages", **found) == [1]
@@ -94,7 +94,7 @@ def test_probe_is_served(
 def test_promise_is_broken_and_kept_again(measured: Settings, broker: Broker) -> None:
     hasty = measured.model_copy(update={"palate_freshness_seconds": 0.01})
     broker.send([ORDER])
-    with Watch(hasty, lambda _: None) as watch:
+    with Watch(hasty, lambda _: "nobody") as watch:
 
         def is_broken() -> bool:
             watch.once()
@@ -115,7 +115,7 @@ def test_without_the_broker_there_is_no_lag(measured: Settings) -> None:
             "palate_kafka_timeout": 0.5,
         }
     )
-    with Watch(lost, lambda _: None) as watch:
+    with Watch(lost, lambda _: "nobody") as watch:
         watch.once()
         assert scrape(lost, "palate_service_up", service="broker") == [0]
         assert scrape(lost, "palate_service_up", service="warehouse") == [1]

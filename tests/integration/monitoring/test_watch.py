@@ -44,11 +44,12 @@ class Told:
         self.alarms: list[Alarm] = []
         self.is_reachable = True
 
-    def __call__(self, alarm: Alarm) -> None:
+    def __call__(self, alarm: Alarm) -> str:
         """Be told."""
         if not self.is_reachable:
             raise AlarmNotSentError(alarm.title)
         self.alarms.append(alarm)
+        return "somebody"
 
     @property
     def what(self) -> list[tuple[str, str, str]]:
@@ -282,12 +283,13 @@ def test_alarm_that_can_not_be_told_holds_up_no_other(
         begin(connection, Kind.CHECK, subject, subject)
     told = []
 
-    def tell(alarm: Alarm) -> None:
+    def tell(alarm: Alarm) -> str:
         if alarm.incident.subject == "a":
             raise AlarmNotSentError(alarm.title)
         with connection.transaction():
             connection.execute("SELECT FROM ops.incidents FOR UPDATE NOWAIT")
         told.append(alarm.incident.subject)
+        return "somebody"
 
     for _ in range(2):
         with connect(warehouse) as conn, pytest.raises(AlarmNotSentError):
@@ -304,10 +306,11 @@ def test_alarm_is_told_by_one_of_two_processes(
     begin(connection, Kind.CHECK, "a", "a")
     told = []
 
-    def tell(alarm: Alarm) -> None:
+    def tell(alarm: Alarm) -> str:
         told.append(alarm.title)
         with connect(warehouse) as other:
             assert alarms.send_all(other, tell) == 0
+        return "somebody"
 
     with connect(warehouse) as conn:
         assert alarms.send_all(conn, tell) == 1

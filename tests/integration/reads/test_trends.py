@@ -25,7 +25,7 @@ ORDER = raw(1, [line("d")]).value
 
 @pytest.fixture
 def watch(warehouse: Settings) -> Iterator[Watch]:
-    with Watch(warehouse, lambda _: None) as found:
+    with Watch(warehouse, lambda _: "nobody") as found:
         yield found
 
 
@@ -103,7 +103,7 @@ def test_what_is_not_seen_has_no_row(
             "palate_kafka_timeout": 0.5,
         }
     )
-    with Watch(lost, lambda _: None) as blind:
+    with Watch(lost, lambda _: "nobody") as blind:
         blind.once()
     assert rows(connection, broker.raw) == []
     assert "The watch has seen no log" in shown(warehouse)
@@ -112,7 +112,7 @@ def test_what_is_not_seen_has_no_row(
     list(run_pipeline(warehouse))
     missing = {broker.enriched: Form.ENRICHED, "nowhere": Form.RAW}
     half = warehouse.model_copy(update={"palate_topics": missing})
-    with Watch(half, lambda _: None) as half_blind:
+    with Watch(half, lambda _: "nobody") as half_blind:
         half_blind.once()
 
     assert rows(connection, "nowhere") == []

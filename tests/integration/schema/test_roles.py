@@ -89,7 +89,7 @@ def test_tasks_do_all_their_work(
     assert rebuild.compare(tasks, caller("rebuild")).differing == 1
     rebuild.swap(tasks, caller("rebuild"), is_approved=True)
 
-    with Watch(tasks, lambda _: None) as watch:
+    with Watch(tasks, lambda _: "nobody") as watch:
         watch.once()
     assert connection.execute("SELECT sum(mart_offset) FROM ops.log_minutes").fetchone()
 
