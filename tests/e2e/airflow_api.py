@@ -127,7 +127,7 @@ class AirflowApi:
                     json={"chosen_options": [option], "params_input": {}},
                 ).raise_for_status()
                 answered = task["try_number"]
-            return task["state"] in ("success", "failed", "skipped")
+            return task["state"] in ("success", "failed", "skipped", "upstream_failed")
 
         until(is_over, f"the question of {task_id}, and its end")
 

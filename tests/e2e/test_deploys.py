@@ -33,17 +33,14 @@ def deployment(stack: Stack, checkout: Path, dwh: Dwh) -> Iterator[Checkout]:
     shutil.copytree(checkout / "sql", kept := checkout / "sql before")
     env = stack.env()
     names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
-    yield Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
+    found = Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
+    yield found
     shutil.rmtree(checkout / "sql")
     kept.rename(checkout / "sql")
-    pattern = f"{MART}|s_order_bonus"
-    made = (
-        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relname ~ %s"
-    )
-    for (table,) in dwh.execute(made, (pattern,)).fetchall():
-        dwh.execute(f"DROP TABLE {table}")
-    dwh.execute("DELETE FROM ops.definitions WHERE name ~ %s", (pattern,))
-    dwh.execute("DELETE FROM ops.watermarks WHERE stage ~ %s", (pattern,))
+    made = "SELECT name FROM ops.definitions WHERE name = ANY(%s)"
+    for (name,) in dwh.execute(made, ([MART, "s_order_bonus"],)).fetchall():
+        dropped = found.palate("drop", name, "--yes")
+        assert dropped.returncode == 0, dropped.stderr
 
 
 def test_new_satellite_and_mart_are_filled_while_orders_come(

@@ -131,7 +131,7 @@ def test_guide_has_each_metric_with_its_labels() -> None:
             id="no broker",
         ),
         pytest.param(
-            Probe(),
+            Probe(at=FRESH),
             {"palate_service_up service=warehouse": 0},
             ["palate_lag_messages", "palate_open_incidents", "palate_waiting_tags"],
             id="no warehouse",
