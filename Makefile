@@ -8,8 +8,9 @@
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
 PYTEST ?=
-# Two processes, each with services of its own; what shares a fixture stays together.
-PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
+# Three processes, each with services of its own, since the end-to-end tests mostly wait;
+# what shares a fixture stays together.
+PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
 OF_AREAS := tests/e2e/test_reviews.py
 OF_PAGES := tests/browser/test_pages.py
 # Measures the library in the processes that run the tests (tests/measured.py).
