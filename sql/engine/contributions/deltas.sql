@@ -1,6 +1,6 @@
--- By how much each counter moves: what the orders add now, less what they had added; and
--- what its row has had before, NULL if there is none. An order that would add to one of
--- them twice is marked: it fails the batch.
+-- By how much each counter moves: what the orders add now, less what they had added;
+-- and what its row had before, NULL if there is none. An order that would add to one
+-- of them twice is marked: it fails the batch.
 {#- makes: deltas #}
 CREATE TEMP TABLE deltas ON COMMIT DROP AS
 SELECT

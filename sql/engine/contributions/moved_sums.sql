@@ -12,7 +12,7 @@
     FROM {{ side }}_contributions AS c
     INNER JOIN {{ side }}_orders AS o ON c.order_id = o.order_id
 {%- endmacro -%}
--- What the batch's orders add now, less what they had added, by what totals are kept by.
+-- What the batch's orders add now, less what they had added, by the keys of totals.
 {#- makes: moved_sums #}
 CREATE TEMP TABLE moved_sums ON COMMIT DROP AS
 SELECT
