@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
-from palate.database import Connection, connect, open_session
-from palate.database_errors import note_statement
+from palate.database import Connection, connect
 from palate.engine import locks
 from palate.errors import DefinitionError
 from palate.marts import load_marts, trial
@@ -50,7 +44,10 @@ def migrate(settings: Settings) -> list[str]:
         _wait_for_others(conn)
         conn.execute("CREATE SCHEMA IF NOT EXISTS ops")
         with locks.kept_awake([conn]):  # others wait for this session's lock
-            _run_migrations(settings)
+            # Its libraries would take a quarter of the start of every command.
+            from palate.schema import migrations
+
+            migrations.run(settings)
         with conn.transaction():
             tables = _make_vault(conn)
             new = mart_tables.make_tables(conn)
@@ -85,27 +82,6 @@ def _wait_for_others(conn: Connection) -> None:
     query = "SELECT pg_try_advisory_lock(hashtextextended('palate migrate', 0))"
     while not (conn.execute(query).fetchone() or (False,))[0]:
         time.sleep(0.2)
-
-
-def _run_migrations(settings: Settings) -> None:
-    # SQLAlchemy only lends Alembic a connection; it is psycopg's own.
-    def opened() -> Connection:
-        connection = open_session(settings)
-        connection.autocommit = False
-        return connection
-
-    engine = create_engine("postgresql+psycopg://", creator=opened, poolclass=NullPool)
-    config = Config()
-    config.set_main_option("script_location", str(SQL_FOLDER / "ops"))
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except DBAPIError as error:  # it wraps PostgreSQL's error
-        if not isinstance(error.orig, psycopg.Error):
-            raise
-        note_statement(error.orig, error.statement or "")
-        raise error.orig from None
 
 
 def _make_vault(conn: Connection) -> list[str]:
