@@ -4,7 +4,7 @@ from collections import Counter
 
 import psycopg
 
-from palate.marts import compare
+from palate.marts import compare, kept_totals
 from palate.marts.definitions import load_marts
 from palate.names import DICTIONARY_FEED, REPLAY_FEED
 from palate.settings import Settings
@@ -39,7 +39,7 @@ def check(
         number, rows = compare.differences(settings, name)
         verdict.wrong += number
         verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
-        number, rows = count_rows(conn, compare.totals_comparison(name))
+        number, rows = count_rows(conn, kept_totals.comparison(name))
         verdict.wrong += number
         verdict.notes += [f"totals of {name} differ from it: {row}" for row in rows[:5]]
     number, rows = tags.differences(settings)
