@@ -185,7 +185,10 @@ def guests_with(conn: Connection, tag: str, limit: int) -> tuple[int, list[Holde
         if tag not in given:
             message = f"No rule gives the tag {tag!r}.{_near(tag, given)}"
             raise NotFoundError(message)
-    return (rows[0][2] if rows else 0), [Holder(*row[:2]) for row in rows]
+    (number,) = conn.execute(
+        "SELECT count(*) FROM cdm.user_tags WHERE tag = %s AND until_dt IS NULL", (tag,)
+    ).fetchone() or (0,)
+    return number, [Holder(*row) for row in rows]
 
 
 def tags_of(conn: Connection, user_id: str) -> list[Held]:
