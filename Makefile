@@ -72,7 +72,7 @@ test-cockpit: install-dev  ## every page of the cockpit in Airflow's UI, by a br
 
 coverage: install-dev  ## which branches of the library the tests of the library run
 	rm -rf var/coverage
-	$(MEASURED) $(PYTHON) -m pytest $(PARALLEL) tests/unit tests/integration tests/cockpit tests/dags $(PYTEST)
+	$(MEASURED) $(PYTHON) -m pytest $(PARALLEL) $$($(PYTHON) -m tests.measured) $(PYTEST)
 	@$(PYTHON) -m tests.coverage_report --missing
 
 test-compose: install-dev  ## docker-compose.airflow.yaml: checked, and run without an engine

@@ -2,6 +2,7 @@
 
 Tracing costs Python a third of its time or more, and before 3.12 there is no cheaper
 way. So it is on only in tests of the library: not where Airflow or a fault takes time.
+`python -m tests.measured` prints their folders.
 """
 
 import os
@@ -14,7 +15,9 @@ from coverage import Coverage
 
 _ROOT = Path(__file__).parents[1]
 _TESTS = _ROOT / "tests"
-_MEASURED = frozenset(_TESTS / name for name in ("unit", "integration", "dags"))
+_MEASURED = frozenset(
+    _TESTS / name for name in ("unit", "sql", "integration", "cockpit", "dags")
+)
 _OF_THE_TESTS = _TESTS / "unit" / "model"  # tests what other tests compare with
 # A Python whose environment has it is measured from its start on.
 _START = "COVERAGE_PROCESS_START"
@@ -51,3 +54,7 @@ def environment_of_child() -> dict[str, str]:
 def _is_measured(test: Path) -> bool:
     folders = frozenset(test.parents)
     return bool(folders & _MEASURED) and _OF_THE_TESTS not in folders
+
+
+if __name__ == "__main__":
+    print(*sorted(str(folder.relative_to(_ROOT)) for folder in _MEASURED))
