@@ -127,11 +127,10 @@ def _cockpit(path: str) -> Callable[[Page], None]:
 
 
 def _run_tab(page: Page) -> None:
-    """Open the tab of the last run that is over."""
-    runs = _ask(
-        page, f"{_DAG}/dagRuns", order_by="-end_date", state="success", limit="1"
-    )
-    run = quote(runs["dag_runs"][0]["dag_run_id"], safe="")
+    """Open the tab of the run that took longest: it did the most."""
+    found = _ask(page, f"{_DAG}/dagRuns", state="success", limit="100")["dag_runs"]
+    longest = max(found, key=lambda run: float(run["duration"]))
+    run = quote(longest["dag_run_id"], safe="")
     _frame(page, f"{_DAG}/runs/{run}/plugin/palate-run")
 
 

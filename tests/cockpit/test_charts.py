@@ -74,6 +74,17 @@ def test_charts_show_guests_and_orders(fed: Settings, viewer: TestClient) -> Non
     assert "<b>" not in page
 
 
+def test_category_without_a_name_is_shown_as_one(
+    warehouse: Settings, connection: psycopg.Connection[Any], viewer: TestClient
+) -> None:
+    settings = with_topics(warehouse)
+    stage_entries(settings, [menu("r", DAY_1, dish("d", "Gift card", category=""))])
+    stage_messages(connection, [raw(1, [line("d")])])
+    load(settings, "first")
+    shown = viewer.get("/charts").text
+    assert '<th scope="row">without a name</th>' in shown
+
+
 def test_charts_of_a_day_or_a_restaurant_have_no_guests(
     fed: Settings, viewer: TestClient
 ) -> None:
