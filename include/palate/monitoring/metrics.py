@@ -20,9 +20,9 @@ from palate.incidents import Kind
 from palate.monitoring.backlog import LogBacklog
 from palate.monitoring.freshness import ASLEEP_SECONDS, Observed
 from palate.monitoring.probe import Ledger, Probe, Queues
+from palate.monitoring.waiting import OUTLETS
 from palate.names import SQL_FOLDER
 
-_OUTLETS = ("tags", "orders", "counters")
 _LOG = ("area", "topic", "partition")
 _COUNTERS: tuple[tuple[str, str, Callable[[LogBacklog], int]], ...] = (
     (
@@ -166,7 +166,7 @@ def _of_queues(queues: Queues) -> Iterator[Metric]:
         "palate_unpublished_items",
         "Guests, or orders, that wait to be published.",
         ("outlet",),
-        {(outlet,): queues.waiting[outlet] for outlet in _OUTLETS},
+        {(outlet,): queues.waiting[outlet] for outlet in OUTLETS},
     )
 
 

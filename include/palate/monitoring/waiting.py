@@ -9,6 +9,8 @@ _ROWS = {
     "tags": "SELECT FROM ops.tag_outbox",
     "orders": "SELECT DISTINCT order_id FROM ops.order_waits",
 }
+# Queues of what is to be published.
+OUTLETS = ("tags", "orders", "counters")
 # A guest is entered by each batch that changes a counter: no index has them once.
 _GUESTS = (
     "SELECT count(*), coalesce(sum(g.entries), 0) FROM (SELECT count(*) AS entries"

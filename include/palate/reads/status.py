@@ -6,48 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from palate import readable
-from palate.clients import Reader, kafka_reader
+from palate.clients import kafka_reader
 from palate.counted import counted
 from palate.database import Connection, connect
 from palate.errors import DefinitionError, PalateError, PromiseBrokenError
 from palate.incidents import open_incidents
-from palate.landing import gaps
-from palate.marts import load_marts
-from palate.monitoring import Freshness, alarms, backlog, freshness
-from palate.positions import FeedPartition, Range, messages, watermarks
+from palate.monitoring import Freshness, alarms, backlog, freshness, waiting
+from palate.reads.log_status import LogStatus, log_states, logs_of_all
 from palate.reads.queues import queues
 from palate.settings import Settings
-from palate.sources import Area, catalog
+from palate.sources import catalog
 from palate.tables import initial_load, removal
 
-_OUTLETS = ("tags", "orders", "counters")
-# Kafka keeps messages this long by default: an older time is hardly the arrival.
-_LONGEST_BELIEVED = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class LogStatus:
-    """One partition: offsets are those of the next message; age is in seconds.
-
-    ``lag`` counts offsets from the broker's end, or from what is staged where that is
-    further, to the mart that is furthest behind; marts being filled from the history
-    don't count. ``oldest_waiting_seconds`` is None if nothing waits, or since when is
-    unknown. ``open_transaction`` is where a transaction began that hides what is behind
-    it; ``why_stopped`` says why no run reads the log.
-    """
-
-    area: str
-    topic: str
-    epoch: int
-    partition: int
-    end_offset: int | None
-    staged: int
-    loaded: int
-    marts: dict[str, int]
-    lag: int
-    oldest_waiting_seconds: float | None
-    open_transaction: int | None = None
-    why_stopped: str | None = None
+__all__ = ["LogStatus", "Status", "known", "log_states", "status"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +92,7 @@ def status(settings: Settings) -> Status:
             with kafka_reader.open_reader(settings) as reader:
                 seen = backlog.measure(conn, reader, catalog.all_topics(settings))
                 is_watched = freshness.is_watched(conn)
-                logs = _logs(conn, settings, reader, seen, is_watched)
+                logs = logs_of_all(conn, settings, reader, seen, is_watched)
         except PalateError as error:
             return replace(found, problems=[*problems, str(error)])
         problems += _blocking(seen, logs, problems)
@@ -143,7 +114,7 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
     topics = catalog.all_topics(settings)
     seen = backlog.noted(conn, topics)
     is_watched = freshness.is_watched(conn)
-    logs = _logs(conn, settings, None, seen, is_watched)
+    logs = logs_of_all(conn, settings, None, seen, is_watched)
     promises = _promises(conn, settings, logs)
     problems = [str(incident) for incident in open_incidents(conn)]
     problems += _alarms_held_up(conn, promises[0])
@@ -162,7 +133,7 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
         dismissed=waits.dismissed,
         waiting_ids=waits.waiting["ids"],
         waiting_tags=waits.waiting["evaluations"],
-        unpublished={name: waits.waiting[name] for name in _OUTLETS},
+        unpublished={name: waits.waiting[name] for name in waiting.OUTLETS},
         promises=promises,
         last_batches=_last_batches(conn),
         filling=[item for item in initial_load.pending(conn) if item.name in defined],
@@ -175,7 +146,7 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
 def _unseen(
     seen: backlog.Seen, topics: Iterable[str], logs: list[LogStatus]
 ) -> Iterator[str]:
-    """Yield the topics and partitions that a look did not see."""
+    """Yield the topics and partitions that the watch did not see."""
     there = {log.topic for log in seen.logs}
     places = {(log.topic, log.partition) for log in seen.logs}
     for topic in topics:
@@ -285,126 +256,6 @@ def _freshness(promise: Freshness, logs: list[LogStatus]) -> Freshness:
         if item.lag and item.area == promise.area
     ]
     known = [age for age in ages if age is not None]
-    waiting = max(known, default=None if ages else 0.0)
-    is_kept = waiting is None or waiting <= promise.promised_seconds
-    return replace(promise, waiting_seconds=waiting, is_kept=is_kept)
-
-
-def log_states(settings: Settings) -> list[LogStatus]:
-    """Return how far each stage is behind the broker.
-
-    A topic that can't be seen is shown as the ledger has it.
-
-    :raises PalateError: if the broker or PostgreSQL does not answer
-    """
-    with connect(settings) as conn, kafka_reader.open_reader(settings) as reader:
-        seen = backlog.measure(conn, reader, catalog.all_topics(settings))
-        return _logs(conn, settings, reader, seen, freshness.is_watched(conn))
-
-
-def _logs(
-    conn: Connection,
-    settings: Settings,
-    reader: Reader | None,
-    seen: backlog.Seen,
-    is_watched: bool,
-) -> list[LogStatus]:
-    """Return the logs of each area that is on, in its order."""
-    return [
-        item
-        for area in readable.areas(settings)
-        for item in _logs_of(conn, settings, area, reader, seen, is_watched)
-    ]
-
-
-def _logs_of(
-    conn: Connection,
-    settings: Settings,
-    area: Area,
-    reader: Reader | None,
-    seen: backlog.Seen,
-    is_watched: bool,
-) -> Iterator[LogStatus]:
-    marts = {
-        name: watermarks(conn, mart.stage)
-        for name, mart in load_marts(area.name).items()
-    }
-    stopped = backlog.stopped_logs(conn)
-    topics = catalog.topics(settings, area)
-    read = {log: ends for log, ends in seen.logs.items() if log.topic in topics}
-    for found in backlog.logs_of(conn, area, backlog.Seen(read)):
-        log, ends = found.log, read.get(found.log)
-        age = None
-        if found.lag:
-            since = _since(conn, found, is_watched)
-            if since is None and reader and ends:
-                start = max(found.staged, found.in_marts)
-                since = _sent(reader, log, start, ends.end)
-            if since:
-                age = round((datetime.now(UTC) - since).total_seconds(), 1)
-        yield LogStatus(
-            area=area.name,
-            topic=log.topic,
-            epoch=log.epoch,
-            partition=log.partition,
-            end_offset=found.end,
-            staged=found.staged,
-            loaded=found.loaded,
-            marts={name: mart.get(log, 0) for name, mart in marts.items()},
-            lag=found.lag,
-            oldest_waiting_seconds=age,
-            open_transaction=ends.open_transaction if ends else None,
-            why_stopped=stopped.get(str(log))
-            or (_gap(log, found.staged, ends) if reader else None),
-        )
-
-
-def _gap(log: FeedPartition, done: int, ends: backlog.LogEnds | None) -> str | None:
-    """Return why a log is stopped that no run has reported yet."""
-    if ends is None:
-        return None
-    if done < ends.begin:
-        return gaps.gone(log, done, ends.begin)
-    if ends.high < done:
-        return (
-            f"{log}: the broker ends at offset {ends.high}, but {done} were staged: it "
-            "has lost messages. The next run says what to do."
-        )
-    return None
-
-
-def _since(
-    conn: Connection, found: backlog.LogBacklog, is_watched: bool
-) -> datetime | None:
-    """Return since when a log is known to have something waiting.
-
-    The watch saw it arrive; otherwise it was staged then. What is waiting on the broker
-    has only its senders' times.
-    """
-    log, behind = found.log, found.in_marts
-    place = (log.topic, log.epoch, log.partition, behind)
-    seen = None
-    if is_watched:
-        (seen,) = conn.execute(
-            "SELECT seen_dt FROM ops.log_ends WHERE"
-            " (topic, epoch, kafka_partition) = (%s, %s, %s) AND end_offset > %s"
-            " ORDER BY end_offset LIMIT 1",
-            place,
-        ).fetchone() or (None,)
-    (staged,) = messages.oldest(
-        conn, "staged_dt", Range(log, behind, found.staged)
-    ) or (None,)
-    return min((dt for dt in (seen, staged) if dt), default=None)
-
-
-def _sent(reader: Reader, log: FeedPartition, start: int, end: int) -> datetime | None:
-    """Return the first waiting record's own time, if it may be when it arrived."""
-    if start >= end:
-        return None
-    key = (log.topic, log.partition)
-    reader.seek({key: start})
-    record = next((polled[0] for polled in reader.records({key: end})), None)
-    if record is None:
-        return None
-    sent, now = kafka_reader.broker_time(record), datetime.now(UTC)
-    return sent if now - _LONGEST_BELIEVED <= sent <= now else None
+    seconds = max(known, default=None if ages else 0.0)
+    is_kept = seconds is None or seconds <= promise.promised_seconds
+    return replace(promise, waiting_seconds=seconds, is_kept=is_kept)
