@@ -146,7 +146,7 @@ def _of_checks() -> Iterator[Statement]:
         areas = catalog.area_names()
         for subject in subjects(check.group, areas):
             name = f"check {check.full_name} {subject}"
-            yield name, query(check.path, subject, areas)
+            yield name, query(check, subject, areas)
             if check.group in ("marts", "tags"):
-                behind = query(check.path, subject, areas, is_behind=True)
+                behind = query(check, subject, areas, is_behind=True)
                 yield f"{name} behind", behind

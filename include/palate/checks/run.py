@@ -168,9 +168,7 @@ def _check_at_once(
                 why_not, is_behind = _behind(conn, settings, check.group, subject)
                 if is_first or not why_not:
                     leaves_out = is_behind and not why_not
-                    statement = query(
-                        check.path, subject, run.names, is_behind=leaves_out
-                    )
+                    statement = query(check, subject, run.names, is_behind=leaves_out)
                     values = _values(run)
                     if piece is not None:
                         values |= messages.values_of(piece)
@@ -227,8 +225,9 @@ def _behind(
         return "", tags.has_pending(conn)
     if group == "totals":
         # They move with their mart, however much that has not counted yet.
-        doubtful = kept_totals.are_doubtful(conn, _name(subject))
-        return "They are summed anew at the end of the mart's run." * doubtful, False
+        if kept_totals.are_doubtful(conn, _name(subject)):
+            return "They are summed anew at the end of the mart's run.", False
+        return "", False
     if group != "marts":
         return "", False
     mart = readable.marts()[_name(subject)]

@@ -57,22 +57,21 @@ def subjects(group: str, areas: Iterable[str]) -> list[str]:
 
 
 def query(
-    path: str, subject: str, areas: Iterable[str], *, is_behind: bool = False
+    check: Check, subject: str, areas: Iterable[str], *, is_behind: bool = False
 ) -> str:
     """Return a check's query for one subject.
 
-    :param path: its file below ``sql/``
     :param areas: those whose subjects are asked for
     :param is_behind: for marts and tags: leave out what they have not taken yet
     """
     if subject == TAGS:
         return tags.comparison(is_behind=is_behind)
-    schema, _, name = subject.partition(".")
-    if schema == "cdm" and "/totals/" in path:
+    name = subject.partition(".")[2]
+    if check.group == "totals":
         return kept_totals.comparison(name)
-    if schema == "cdm":
+    if check.group == "marts":
         return compare.comparison(name, is_behind=is_behind)
     for vault in map(load_vault, areas):
         if name in vault.tables:
-            return render(path, **vault.check_context(vault.tables[name]))
-    return render(path)
+            return render(check.path, **vault.check_context(vault.tables[name]))
+    return render(check.path)

@@ -90,7 +90,8 @@ def fill_statements(mart: CountedMart) -> list[Step]:
     """Return the statements that sum all totals of a mart anew, in order."""
     if not mart.totals:
         return []
-    sql, cdm = MartSql(mart), MartSql(mart).tables.cdm
+    sql = MartSql(mart)
+    cdm = sql.tables.cdm
     steps = []
     if mart.keeps_contributions:
         steps.append(sql.step("fill_sums", query=sql.counted_sums()))
