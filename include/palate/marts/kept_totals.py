@@ -73,10 +73,19 @@ def doubt(conn: Connection, name: str) -> None:
     conn.execute("UPDATE ops.totals SET filled_dt = NULL WHERE mart = %s", (name,))
 
 
+def doubtful(conn: Connection, names: list[str]) -> list[str]:
+    """Return those of some marts whose totals have to be summed anew."""
+    rows = conn.execute(
+        "SELECT DISTINCT mart FROM ops.totals WHERE mart = ANY(%s)"
+        " AND filled_dt IS NULL ORDER BY mart",
+        (names,),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def are_doubtful(conn: Connection, name: str) -> bool:
     """Return whether a mart's totals have to be summed anew."""
-    query = "SELECT 1 FROM ops.totals WHERE mart = %s AND filled_dt IS NULL LIMIT 1"
-    return conn.execute(query, (name,)).fetchone() is not None
+    return bool(doubtful(conn, [name]))
 
 
 def settle(conn: Connection, name: str) -> None:

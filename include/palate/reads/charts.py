@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from palate.database import Connection
 from palate.errors import NotFoundError, RequestError
+from palate.marts import kept_totals
 from palate.sql import execute, render
 from palate.tables import initial_load
 
@@ -209,15 +210,10 @@ def _state(conn: Connection, of: str) -> tuple[datetime | None, list[str]]:
         " FROM ops.watermarks WHERE stage = ANY(%s) GROUP BY stage) AS w",
         ([f"mart:{name}" for name in marts],),
     ).fetchone() or (None,)
-    doubtful = conn.execute(
-        "SELECT DISTINCT mart FROM ops.totals WHERE mart = ANY(%s)"
-        " AND filled_dt IS NULL ORDER BY mart",
-        (marts,),
-    )
     notes = [str(one) for one in initial_load.pending_of(conn, marts)]
     notes += [
         f"The totals of {name} are summed anew at the end of its next run. Until then "
         "they may be wrong."
-        for (name,) in doubtful.fetchall()
+        for name in kept_totals.doubtful(conn, marts)
     ]
     return as_of, notes
