@@ -1,5 +1,16 @@
 -- Every total of cdm.{{ mart }} is the sum of its rows, or of the orders it has counted.
 {#- #fail #}
+{%- macro only_in(these, those, totals, what) -%}
+SELECT
+    '{{ what }}' AS what,
+    '{{ totals }}' AS totals,
+    to_jsonb(only_here)::text AS sums
+FROM (
+    {{ these | indent }}
+    EXCEPT
+    {{ those | indent }}
+) AS only_here
+{%- endmacro %}
 {%- if counted_sums %}
 WITH counted_sums AS MATERIALIZED (
     {{ counted_sums | indent }}
@@ -10,36 +21,18 @@ WITH counted_sums AS MATERIALIZED (
 {%- if not loop.first %}
 UNION ALL
 {%- endif %}
-SELECT
-    'should be' AS what,
-    '{{ one.table }}' AS totals,
-    to_jsonb(missing)::text AS sums
+{%- set kept %}SELECT
+    {{ columns | join(",\n    ") }}
+FROM cdm.{{ one.table }}
+{%- endset %}
+{%- set should %}SELECT
+    {{ columns | join(",\n    ") }}
 FROM (
-    SELECT
-        {{ columns | join(",\n        ") }}
-    FROM (
-        {{ now | indent(8) }}
-    ) AS should
-    EXCEPT
-    SELECT
-        {{ columns | join(",\n        ") }}
-    FROM cdm.{{ one.table }}
-) AS missing
+    {{ now | indent }}
+) AS should
+{%- endset %}
+{{ only_in(should, kept, one.table, "should be") }}
 UNION ALL
-SELECT
-    'is' AS what,
-    '{{ one.table }}' AS totals,
-    to_jsonb(wrong)::text AS sums
-FROM (
-    SELECT
-        {{ columns | join(",\n        ") }}
-    FROM cdm.{{ one.table }}
-    EXCEPT
-    SELECT
-        {{ columns | join(",\n        ") }}
-    FROM (
-        {{ now | indent(8) }}
-    ) AS should
-) AS wrong
+{{ only_in(kept, should, one.table, "is") }}
 {%- endfor %}
 ORDER BY totals, sums, what

@@ -1,4 +1,5 @@
 -- Orders and money of each day, and how many guests had their first order on it.
+{%- from "areas/food/charts/parts/sums.sql" import over_days %}
 SELECT
     s.order_date,
     s.order_cnt,
@@ -14,18 +15,7 @@ SELECT
             THEN coalesce(g.guest_cnt - g.new_guest_cnt, 0)
     END AS returning_guests
 FROM (
-    SELECT
-        d.order_date,
-        sum(d.order_cnt)::bigint AS order_cnt,
-        sum(d.pieces_cnt)::bigint AS pieces_cnt,
-        sum(d.amount) AS amount
-    FROM cdm.order_days AS d
-    INNER JOIN dds.h_restaurant AS r ON d.restaurant_id = r.h_restaurant_pk
-    WHERE
-        (%(first)s::date IS NULL OR d.order_date >= %(first)s::date)
-        AND (%(last)s::date IS NULL OR d.order_date <= %(last)s::date)
-        AND (%(restaurant)s::text IS NULL OR r.restaurant_id = %(restaurant)s)
-    GROUP BY d.order_date
+    {{ over_days("d.order_date", "order_days") | indent }}
 ) AS s
 LEFT JOIN cdm.guest_days AS g ON s.order_date = g.order_date
 ORDER BY s.order_date

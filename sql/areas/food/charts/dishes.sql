@@ -1,41 +1,9 @@
 -- How many guests have had each dish, and in how many orders.
-WITH sums AS (
-    SELECT
-        product_id,
-        guest_cnt,
-        order_cnt,
-        pieces_cnt,
-        amount
-    FROM cdm.product_totals
-    WHERE %(is_all)s
-    UNION ALL
-    SELECT
-        d.product_id,
-        NULL AS guest_cnt,
-        sum(d.order_cnt)::bigint AS order_cnt,
-        sum(d.pieces_cnt)::bigint AS pieces_cnt,
-        sum(d.amount) AS amount
-    FROM cdm.product_days AS d
-    INNER JOIN dds.h_restaurant AS r ON d.restaurant_id = r.h_restaurant_pk
-    WHERE
-        NOT %(is_all)s
-        AND (%(first)s::date IS NULL OR d.order_date >= %(first)s::date)
-        AND (%(last)s::date IS NULL OR d.order_date <= %(last)s::date)
-        AND (%(restaurant)s::text IS NULL OR r.restaurant_id = %(restaurant)s)
-    GROUP BY d.product_id
-)
-
-SELECT
-    count(*) OVER () AS number,
-    h.product_id AS id,
-    n.product_name AS name,
-    s.guest_cnt AS guests,
-    s.guest_cnt::float8 / sum(s.guest_cnt) OVER () AS guests_share,
-    s.order_cnt AS orders,
-    s.order_cnt::float8 / sum(s.order_cnt) OVER () AS orders_share,
-    s.pieces_cnt AS pieces,
-    s.amount
-FROM sums AS s
+{%- from "areas/food/charts/parts/sums.sql" import all_or_chosen, shares %}
+{{ shares("h.product_id", "n.product_name") }}
+FROM (
+    {{ all_or_chosen("product_id", "product_totals", "product_days") | indent }}
+) AS s
 INNER JOIN dds.h_product AS h ON s.product_id = h.h_product_pk
 LEFT JOIN cdm.user_product_counters_names AS n ON s.product_id = n.product_id
 ORDER BY
