@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from kafka import KafkaProducer
-from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.ports import HOST, Ports
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from tests.dags.connections import variables
 from tests.e2e.airflow_api import until
 from tests.metrics import prometheus
 from tests.metrics.prometheus import REPOSITORY, RULES, Prometheus
@@ -44,28 +44,10 @@ def asked(expression: str) -> str:
 @contextmanager
 def watching(settings: Settings, folder: Path, port: int) -> Iterator[Process]:
     """Run the watch as a process of its own, with Airflow's Connections."""
-    dwh = conninfo_to_dict(settings.dwh_dsn.get_secret_value())
-    connections = {
-        "DWH": {
-            "conn_type": "postgres",
-            "host": dwh["host"],
-            "port": int(dwh["port"]),
-            "login": dwh["user"],
-            "password": dwh["password"],
-            "schema": dwh["dbname"],
-        },
-        "KAFKA": {
-            "conn_type": "kafka",
-            "extra": {"bootstrap.servers": settings.kafka_bootstrap},
-        },
-        "REDIS": {"conn_type": "redis", "host": HOST, "port": 1},  # it asks none
-    }
     environment = {
         **os.environ,
         **environment_of(settings),
-        **{
-            f"AIRFLOW_CONN_{name}": json.dumps(one) for name, one in connections.items()
-        },
+        **variables(settings),
         "AIRFLOW_HOME": str(folder),
         "PYTHONPATH": f"{REPOSITORY / 'include'}:{REPOSITORY / 'plugins'}",
         "PALATE_FRESHNESS_SECONDS": "2",
