@@ -77,6 +77,21 @@ def test_rule_is_added_changed_and_removed(
     ]
 
 
+def test_rule_may_name_the_category_without_a_name(
+    warehouse: Settings, connection: psycopg.Connection[Any], editor: TestClient
+) -> None:
+    settings = with_topics(warehouse)
+    stage_entries(settings, [menu("r", DAY_1, dish("d", "Лобио", category=""))])
+    stage_messages(connection, [raw(1, [line("d", name="?")])])
+    load(settings, "first")
+    nameless = SOUPS | {"kind": "category", "name": ""}
+    assert effect(editor, **nameless) == {"gain": 1, "lose": 0}
+    assert post(editor, "", **nameless)[0] == 200
+    page = editor.get("/tags").text
+    assert "category without a name" in page
+    assert 'name="name" required' not in page
+
+
 def test_second_of_two_people_is_told(fed: Settings, app: FastAPI) -> None:
     anna, bert = as_role(app, "editor", "anna"), as_role(app, "editor", "bert")
     post(anna, "", **SOUPS)
