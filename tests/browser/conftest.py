@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from palate.engine.outcome import Caller
 from palate.marts import stage as marts
@@ -16,7 +16,7 @@ from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
 from tests.browser.lean_airflow import LeanAirflow
-from tests.browser.ui import Ui
+from tests.browser.ui import Ui, chromium
 from tests.food import FOOD
 from tests.integration.staged import (
     set_rules,
@@ -28,7 +28,6 @@ from tests.model.history import Message, Rule
 from tests.unit.model.stories import dish, guest, line, menu, raw
 from tests.warehouses import MakeWarehouse
 
-_CHROMIUM = "/usr/bin/chromium"
 RUN = "manual__2026-01-31T10:00:00+00:00"
 
 
@@ -65,27 +64,24 @@ def below_a_path(lean: LeanAirflow, shop: Settings) -> Iterator[LeanAirflow]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Run a browser."""
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
 def open_ui(lean: LeanAirflow, browser: Browser) -> Iterator[Callable[..., Ui]]:
-    """Return what opens Airflow's UI for a person, as ``Ui.opened``.
+    """Return what opens Airflow's UI for a person of a role, as ``Ui.opened``.
 
     A module's tests share what they open alike: to load Airflow takes seconds.
     """
     opened: dict[str, Ui] = {}
     with ExitStack() as closing:
 
-        def open_for(**of: Any) -> Ui:
-            key = json.dumps(of, sort_keys=True)
+        def open_for(role: str = "user", **of: Any) -> Ui:
+            key = json.dumps([role, of], sort_keys=True)
             if key not in opened:
-                opened[key] = closing.enter_context(Ui.opened(browser, lean, **of))
+                window = Ui.opened(browser, lean.url, lean.token(role), **of)
+                opened[key] = closing.enter_context(window)
             return opened[key]
 
         yield open_for

@@ -179,7 +179,8 @@ def test_session_that_is_over_leads_to_the_login(open_ui: OpenUi) -> None:
 
 @pytest.fixture(scope="module")
 def below(browser: Browser, below_a_path: LeanAirflow) -> Iterator[Ui]:
-    with Ui.opened(browser, below_a_path) as found:
+    token = below_a_path.token("user")
+    with Ui.opened(browser, below_a_path.url, token) as found:
         yield found
 
 

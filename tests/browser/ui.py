@@ -5,13 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Frame, Page
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Frame,
+    Page,
+    sync_playwright,
+)
 
-from tests.browser.lean_airflow import LeanAirflow
-
+_CHROMIUM = "/usr/bin/chromium"
 # Airflow's own script is 7 MB, and the machine may be busy.
 _TIMEOUT = 60_000
 _HEIGHT = 900
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run Debian's browser."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield found
+        found.close()
 
 
 class Ui:
@@ -31,17 +47,19 @@ class Ui:
     def opened(
         cls,
         browser: Browser,
-        airflow: LeanAirflow,
+        url: str,
+        token: str,
         *,
-        role: str = "user",
         theme: str = "light",
         width: int = 1440,
         zone: str = "UTC",
         lets_axe_in: bool = False,
         has_clock: bool = False,
     ) -> Iterator[Self]:
-        """Open a window in which somebody of this role is logged in.
+        """Open a window in which somebody is logged in.
 
+        :param url: of Airflow
+        :param token: the login
         :param lets_axe_in: whether a test may run a script of its own in the page
         :param has_clock: whether a test may let time pass (``page.clock``)
         """
@@ -49,9 +67,7 @@ class Ui:
             viewport={"width": width, "height": _HEIGHT}, bypass_csp=lets_axe_in
         )
         context.set_default_timeout(_TIMEOUT)
-        context.add_cookies(
-            [{"name": "_token", "value": airflow.token(role), "url": airflow.url}]
-        )
+        context.add_cookies([{"name": "_token", "value": token, "url": url}])
         kept = {"theme": theme, "timezone": json.dumps(zone)}
         # Only once: a test may change them as a person does.
         context.add_init_script(
@@ -60,7 +76,7 @@ class Ui:
         )
         if has_clock:
             context.clock.install()
-        yield cls(context.new_page(), airflow.url)
+        yield cls(context.new_page(), url)
         context.close()
 
     def open(self, path: str) -> Frame:

@@ -33,10 +33,12 @@ class AirflowApi:
     def __init__(self, url: str, user: str, password: str) -> None:
         """Log in."""
         self.dag = DAG
+        self.url = url
         self._client = httpx.Client(base_url=url, timeout=60)
         login = {"username": user, "password": password}
         token = self._client.post("/auth/token", json=login).raise_for_status().json()
-        self._client.headers["Authorization"] = f"Bearer {token['access_token']}"
+        self.token = str(token["access_token"])
+        self._client.headers["Authorization"] = f"Bearer {self.token}"
 
     def of(self, dag: str) -> "AirflowApi":
         """Return the same login, for what is done with another DAG."""
