@@ -12,6 +12,8 @@ from tests.browser.lean_airflow import LeanAirflow
 from tests.browser.ui import Ui
 
 PAGES = [path for path, _ in NAVIGATION]
+# A text, and a form to search by.
+STILL = {"/help", "/guests"}
 _SECOND = 1_000
 OpenUi = Callable[..., Ui]
 
@@ -134,6 +136,14 @@ def test_times_are_in_the_persons_own_zone(open_ui: OpenUi) -> None:
         shown[zone] = one.text_content()
         assert one.get_attribute("title").endswith("UTC")
     assert shown["UTC"] != shown["Asia/Tokyo"]
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in STILL])
+def test_page_refreshes_itself(open_ui: OpenUi, path: str) -> None:
+    ui = open_ui(has_clock=True)
+    ui.open(path)
+    with ui.page.expect_request(lambda one: "hx-request" in one.headers):
+        ui.page.clock.run_for(6 * _SECOND)
 
 
 def test_refresh_keeps_the_focus_and_stops_when_nobody_looks(open_ui: OpenUi) -> None:

@@ -81,12 +81,15 @@
     place.hidden = false;
   };
 
+  // Boxes of lists; one in a dialog is a field of its form.
+  const selected = () => document.querySelectorAll("#main input[type=checkbox]:checked:not(dialog *)");
+
   // Refresh while somebody looks, and nobody is amid a dialog, a form or a selection.
   const isBusy = () =>
     document.visibilityState !== "visible" ||
     document.querySelector("dialog[open]") ||
     document.querySelector("form[data-edited]") ||
-    document.querySelector("#main input[type=checkbox]:checked") ||
+    selected().length ||
     !getSelection().isCollapsed;
   setInterval(() => {
     const main = document.getElementById("main");
@@ -208,9 +211,7 @@
       }
       delete form.dataset.edited;
       form.closest("dialog")?.close();
-      for (const box of document.querySelectorAll("#main input[type=checkbox]:checked")) {
-        box.checked = false;
-      }
+      for (const box of selected()) box.checked = false;
       htmx.trigger(document.getElementById("main"), "palate:refresh");
     } catch (error) {
       const place = form.querySelector("[role=alert]");
