@@ -12,7 +12,7 @@ PYTEST ?=
 # what shares a fixture stays together.
 PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
 OF_AREAS := tests/e2e/test_reviews.py
-OF_PAGES := tests/browser/test_pages.py
+OF_PAGES := tests/browser/test_pages.py tests/browser/test_acts.py
 # Measures the library in the processes that run the tests (tests/measured.py).
 MEASURED := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml
 # What reads the code and the SQL instead of running it.
@@ -60,14 +60,14 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) --ignore=$(OF_PAGES) \
+		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
 		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
 test-areas: install-dev  ## a second area, deployed into a running Airflow
 	$(PYTHON) -m pytest $(OF_AREAS) $(PYTEST)
 
-test-cockpit: install-dev  ## every page of the cockpit in Airflow's UI, by a browser
+test-cockpit: install-dev  ## every page of the cockpit, and what is done there, in Airflow's UI by a browser
 	$(PYTHON) -m pytest $(OF_PAGES) $(PYTEST)
 
 coverage: install-dev  ## which branches of the library the tests of the library run
