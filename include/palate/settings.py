@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
 
     palate_areas: str = Field(
-        default="", description="which areas are on, by comma; empty: all there are"
+        default="",
+        description="which areas are on, by comma; empty: all but those that say "
+        "only_if_named",
     )
     palate_topics: dict[str, str] | None = Field(
         default=None,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError, NotFoundError, SettingsError
@@ -55,12 +56,12 @@ def load_area(name: str, folder: Path = AREAS_FOLDER) -> Area:
     return area
 
 
-def names_on(settings: Settings) -> tuple[str, ...]:
+def names_on(settings: Settings, folder: Path = AREAS_FOLDER) -> tuple[str, ...]:
     """Return the names of the areas that are on, whether they can be read or not.
 
     :raises SettingsError: if ``PALATE_AREAS`` names one that is not there
     """
-    known = area_names()
+    known = area_names(folder)
     wanted = [name for name in re.split(r"[\s,]+", settings.palate_areas) if name]
     for name in wanted:
         if name not in known:
@@ -69,7 +70,9 @@ def names_on(settings: Settings) -> tuple[str, ...]:
                 f"sql/areas/{name}/area.yaml. There are: {', '.join(known)}."
             )
             raise SettingsError(message)
-    return tuple(name for name in known if name in wanted or not wanted)
+    if not wanted:
+        return tuple(name for name in known if not _is_only_if_named(name, folder))
+    return tuple(name for name in known if name in wanted)
 
 
 def areas(settings: Settings) -> tuple[Area, ...]:
@@ -232,3 +235,15 @@ def _refuse_unknown(named: dict[str, str]) -> None:
                 f"{', '.join(sorted(known))}."
             )
             raise SettingsError(message)
+
+
+def _is_only_if_named(name: str, folder: Path) -> bool:
+    try:
+        return bool(_fields(folder / name / "area.yaml").get("only_if_named"))
+    except DefinitionError:
+        return False  # whoever reads it next gets the error
+
+
+@lru_cache(maxsize=16)
+def _fields(path: Path) -> dict[str, Any]:
+    return mapping(path)

@@ -61,7 +61,8 @@ class Area(BaseModel):
     its promise, if not that of ``PALATE_FRESHNESS_SECONDS``. ``rows`` is the satellite
     with one row per accepted message: by it the stages after the vault cut their
     batches; without it, by the messages in STG. ``asset`` is the table or view that
-    stands for its vault in Airflow's graph of assets.
+    stands for its vault in Airflow's graph of assets. One that is ``only_if_named`` is
+    off unless ``PALATE_AREAS`` names it: it needs services that not everybody has.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +76,7 @@ class Area(BaseModel):
     stages: tuple[Layer, ...] = ("drain", "vault", "marts")
     rows: Name | None = None
     freshness_seconds: float | None = Field(default=None, gt=0)
+    only_if_named: bool = False
 
     @model_validator(mode="after")
     def _names_its_own_feeds(self) -> Self:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from palate.errors import DefinitionError
+from palate.settings import load_settings
 from palate.sources import catalog
 from tests.unit.sources.test_shape import SMALL
 
@@ -40,6 +41,18 @@ def test_wrong_file_is_named_with_its_field(tmp_path: Path, name: str) -> None:
         catalog.load_area("reviews", tmp_path)
     assert str(path) in str(found.value)
     assert reason in str(found.value)
+
+
+def test_area_that_needs_to_be_named_is_off_until_then(tmp_path: Path) -> None:
+    reviews = Path(shutil.copytree(REVIEWS, tmp_path / "reviews")) / "area.yaml"
+    shutil.copytree(REVIEWS, tmp_path / "town")
+    reviews.write_text(f"{reviews.read_text()}\nonly_if_named: true\n")
+    assert _on(tmp_path) == ("town",)
+    assert _on(tmp_path, palate_areas="reviews, town") == ("reviews", "town")
+
+
+def _on(folder: Path, **values: str) -> tuple[str, ...]:
+    return catalog.names_on(load_settings(dwh_dsn="postgresql:///x", **values), folder)
 
 
 def test_source_without_its_file_is_refused(tmp_path: Path) -> None:
