@@ -3,7 +3,8 @@
 # Variables: PALATE_VAR (state folder, default ./var), PALATE_POSTGRES_PORT,
 # PALATE_REDIS_PORT, PALATE_KAFKA_PORT, PALATE_KAFKA_CONTROLLER_PORT,
 # PALATE_KAFKA_SECURED_PORT, PALATE_REDIS_SECURED_PORT, PALATE_AIRFLOW_PORT,
-# PALATE_METRICS_PORT,
+# PALATE_METRICS_PORT, PALATE_AIRLINE_PORT, PALATE_AIRLINE_STANDBY_PORT, PALATE_CONNECT_PORT,
+# PALATE_AREAS (food,flights starts the airline, too),
 # PALATE_STATSD, PALATE_OPENLINEAGE (who gets metrics and lineage), YES=1 (don't ask), PYTEST (arguments of pytest).
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
@@ -21,7 +22,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-kubernetes test-metrics test-superset test-upgrade demo bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,7 +61,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/superset --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
+		--ignore=tests/superset --ignore=tests/flights --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
 		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
@@ -84,6 +85,9 @@ test-faults: install-dev  ## all faults; writes docs/reliability.md (half an hou
 	PALATE_FAULTS_REPORT=docs/reliability.md $(PYTHON) -m pytest $(PARALLEL) tests/faults \
 		--ignore=tests/faults/test_backfill.py $(PYTEST)
 
+test-flights: install-dev  ## the airline, its standby and its connector: what holds whatever dies
+	$(PYTHON) -m pytest tests/flights $(PYTEST)
+
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)
 
@@ -102,6 +106,10 @@ test-superset: install-dev  ## the dashboard for Superset: installed, imported, 
 
 demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 	@$(PYTHON) -m deploy.local.demo
+
+demo-flights: export PALATE_AREAS = food,flights
+demo-flights: up  ## an airline with its standby and connector, a minute of it, and the mart compared with it
+	@$(PYTHON) -m deploy.local.demo_flights
 
 bench: install-dev  ## measure, and write a table to bench/results
 	$(PYTHON) -m bench

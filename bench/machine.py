@@ -36,7 +36,7 @@ def versions(services: Services) -> dict[str, str]:
     """Return the versions of the services, and of Palate itself."""
     with services.superuser() as connection:
         server = connection.info.server_version
-    jar = next(kafka.jars().glob("kafka_2.13-*.jar"))
+    jar = next(kafka.JARS.folder.glob("kafka_2.13-*.jar"))
     return {
         "PostgreSQL": f"{server // 10000}.{server % 10000}",
         "Kafka": jar.stem.rpartition("-")[2],

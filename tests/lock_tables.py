@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.local import postgres
+from deploy.local.cluster import Cluster, server_user
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
@@ -29,13 +30,13 @@ def with_default_lock_table(services: Stack) -> Iterator[Stack]:
         passwords = Secrets.load(var / "secrets.json")
         port = Ports.free().postgres
         postgres.prepare(var, port, passwords.postgres)
-        data = postgres.data_folder(var)
+        data = Cluster(var).folder
         with (data / "postgresql.conf").open("a") as settings:
             settings.write(_DEFAULTS)
-        account = postgres.server_user()
+        account = server_user()
         with (var / "log").open("w") as output:
             process = subprocess.Popen(
-                [str(postgres.programs() / "postgres"), "-D", str(data)],
+                Cluster(var).command,
                 user=account,
                 group=account,
                 extra_groups=[] if account else None,
@@ -51,7 +52,7 @@ def with_default_lock_table(services: Stack) -> Iterator[Stack]:
         finally:
             process.send_signal(signal.SIGINT)  # "fast"
             process.wait(30)
-            postgres.wipe(var)
+            Cluster(var).wipe()
 
 
 def _wait(dsn: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

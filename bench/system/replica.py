@@ -18,7 +18,7 @@ from bench.samples import Samples
 from bench.services import Services, console
 from bench.store import stage
 from bench.system import growth
-from deploy.local import postgres
+from deploy.local import cluster, postgres
 from deploy.local.ports import Ports
 from deploy.local.secrets import Secrets
 from palate.schema.migrate import migrate
@@ -135,7 +135,7 @@ def _make_analyst(services: Services) -> str:
 @contextmanager
 def _following(services: Services, folder: Path) -> Iterator[int]:
     """Run a replica of the stack's cluster; yield its port."""
-    user = postgres.server_user()
+    user = cluster.server_user()
     _remove(folder)
     port = Ports.free().postgres
     password = Secrets.load(services.stack.var / "secrets.json").postgres
@@ -143,7 +143,7 @@ def _following(services: Services, folder: Path) -> Iterator[int]:
     prefix = own if user else []
     backup = [
         *prefix,
-        str(postgres.programs() / "pg_basebackup"),
+        str(cluster.programs() / "pg_basebackup"),
         f"--pgdata={folder}",
         "--host=127.0.0.1",
         f"--port={services.stack.ports.postgres}",
@@ -156,7 +156,7 @@ def _following(services: Services, folder: Path) -> Iterator[int]:
     subprocess.run(backup, env=environment, cwd="/", check=True)
     server = [
         *prefix,
-        str(postgres.programs() / "postgres"),
+        str(cluster.programs() / "postgres"),
         "-D",
         str(folder),
         "-c",

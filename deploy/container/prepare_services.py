@@ -48,8 +48,8 @@ def main() -> None:
     passwords = postgres.role_passwords(secrets)
     postgres.make_databases(superuser, passwords)
     postgres.set_passwords(superuser, passwords)
-    broker = _broker(secrets, folder / "airflow" / "ca.pem")
-    kafka.make_topics(**kafka_connection.connection_options(broker))
+    broker = broker_settings(secrets, folder / "airflow" / "ca.pem")
+    kafka.make_topics(kafka.TOPICS, **kafka_connection.connection_options(broker))
     admin = AdminClient(kafka_connection.librdkafka_options(broker))
     _set_login(admin, secrets.kafka)
     _let_in(admin, kafka.USER)
@@ -59,7 +59,8 @@ def main() -> None:
         _shut_out(admin, _ANONYMOUS)
 
 
-def _broker(secrets: Secrets, ca: Path) -> Settings:
+def broker_settings(secrets: Secrets, ca: Path) -> Settings:
+    """Return how the broker's own login comes to it."""
     return load_settings(
         kafka_bootstrap=KAFKA_SECURED,
         kafka_security_protocol="SASL_SSL",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from deploy.local.airflow_server import REPOSITORY
 from deploy.local.errors import StackError
 from deploy.local.ports import Ports
+from deploy.local.programs import PORTS
 from deploy.local.signals import Signals
 from deploy.local.stack import Stack
 
@@ -38,7 +40,9 @@ def local_stack() -> Stack:
     var = Path(os.environ.get("PALATE_VAR") or REPOSITORY / "var").resolve()
     last = Ports.read(var / "ports.json")
     ports = Ports.from_env(os.environ, last)
-    return Stack(var, ports, Signals.from_env(os.environ))
+    areas = re.split(r"[\s,]+", os.environ.get("PALATE_AREAS", ""))
+    signals = Signals.from_env(os.environ)
+    return Stack(var, ports, signals, with_flights="flights" in areas)
 
 
 def _up(stack: Stack, _yes: bool) -> int:
@@ -64,20 +68,14 @@ def _down(stack: Stack, _yes: bool) -> int:
 
 
 def _status(stack: Stack, _yes: bool) -> int:
-    ports = {
-        "postgres": stack.ports.postgres,
-        "redis": stack.ports.redis,
-        "kafka": stack.ports.kafka,
-        "api-server": stack.ports.airflow,
-        "watch": stack.ports.metrics,
-    }
-    _say(f"{'part':<14} {'state':<9} {'pid':>8} {'uptime':>9} {'port':>6}  answers")
+    ports = {part: getattr(stack.ports, names[0]) for part, names in PORTS.items()}
+    _say(f"{'part':<15} {'state':<9} {'pid':>8} {'uptime':>9} {'port':>6}  answers")
     all_answer = True
     for one in stack.states():
         answers = one.is_up and stack.answers(one.name)
         all_answer = all_answer and answers
         _say(
-            f"{one.name:<14} {one.state:<9} {one.pid or '-':>8} "
+            f"{one.name:<15} {one.state:<9} {one.pid or '-':>8} "
             f"{_duration(one.seconds) if one.pid else '-':>9} "
             f"{ports.get(one.name, '-'):>6}  {'yes' if answers else 'no'}"
         )

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
@@ -47,9 +48,16 @@ def work_folder(var: Path) -> Path:
     return var / "airflow" / "work"
 
 
-def prepare(var: Path, ports: Ports, secrets: Secrets, signals: Signals) -> None:
+def prepare(
+    var: Path,
+    ports: Ports,
+    secrets: Secrets,
+    signals: Signals,
+    addresses: Mapping[str, str],
+) -> None:
     """Write the settings and bring the metadata database up to this version.
 
+    :param addresses: of more services than the Connections name, by variable
     :raises StackError: if the migration fails, or a setting of the signals is wrong
     """
     home = var / "airflow"
@@ -70,6 +78,7 @@ def prepare(var: Path, ports: Ports, secrets: Secrets, signals: Signals) -> None
         ),
         secrets=secrets,
         connections=_connections(ports, secrets),
+        addresses=addresses,
         statsd=signals.statsd_address,
         openlineage=signals.openlineage_transport,
     )

@@ -1,24 +1,21 @@
 """Kafka: one KRaft node from Maven jars."""
 
 import base64
-import hashlib
-import os
 import shutil
 import subprocess
-import tempfile
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from deploy.local.certificates import Authority
 from deploy.local.errors import StackError
+from deploy.local.jars import Jars, program
 from deploy.local.ports import Ports, listens
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.settings_files import render
 
 HERE = Path(__file__).parent / "kafka"
-CHECKSUMS = HERE / "jars.sha256"
+JARS = Jars("Kafka", HERE)
 USER = "palate"
 # The broker itself, at its own listeners; it may do anything.
 BROKER = "broker"
@@ -28,83 +25,15 @@ TOPICS = {"order-service_orders": 3, "stg-service-orders": 3}
 def command(var: Path) -> list[str]:
     """Return the command that runs the broker in the foreground."""
     return [
-        _program("java"),
+        program("java"),
         "-Xms128m",
         "-Xmx512m",
         f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",
         "-cp",
-        f"{jars()}/*",
+        f"{JARS.folder}/*",
         "kafka.Kafka",
         str(_properties(var)),
     ]
-
-
-def jars() -> Path:
-    """Return the folder of the jars, named after the list of their checksums.
-
-    It is in the user's cache, so that a second stack downloads nothing.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    listed = hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
-    return cache / "palate" / f"kafka-{listed}"
-
-
-def fetch_jars(report: Callable[[str], None]) -> None:
-    """Download the jars by Maven unless they are in the cache.
-
-    :param report: gets a line if there is something to download
-    :raises StackError: if Maven is missing or fails, or a jar is not the known one
-    """
-    target = jars()
-    if target.exists():
-        return
-    maven = _program("mvn")
-    report(f"Downloading Kafka to {target} ...")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as draft:
-        done = subprocess.run(
-            [
-                maven,
-                "--quiet",
-                "--batch-mode",
-                "--strict-checksums",
-                f"--file={HERE / 'pom.xml'}",
-                "dependency:copy-dependencies",
-                f"-DoutputDirectory={draft}/jars",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StackError(
-                f"Maven couldn't fetch Kafka's jars: {done.stdout[-2000:]}"
-            )
-        check_jars(Path(draft) / "jars")
-        # Another process may have been faster: then its folder is as good.
-        if not target.exists():
-            (Path(draft) / "jars").rename(target)
-
-
-def check_jars(folder: Path) -> None:
-    """Compare the downloaded jars with the checksums in the repository.
-
-    :raises StackError: names the jars that differ, or are only in one of the two
-    """
-    lines = CHECKSUMS.read_text().splitlines()
-    known = {name: checksum for checksum, name in map(str.split, lines)}
-    found = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.iterdir()
-    }
-    differing = sorted({name for name, _ in known.items() ^ found.items()})
-    if differing:
-        raise StackError(
-            f"Kafka's jars are not those of {CHECKSUMS}: {', '.join(differing)}. "
-            "None of them was kept. If pom.xml was changed on purpose, write the list "
-            "anew (`sha256sum *.jar`) after a look at what is new."
-        )
 
 
 def prepare(var: Path, ports: Ports, authority: Authority, secrets: Secrets) -> None:
@@ -142,10 +71,10 @@ def prepare(var: Path, ports: Ports, authority: Authority, secrets: Secrets) -> 
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
         [
-            _program("java"),
+            program("java"),
             "-XX:TieredStopAtLevel=1",
             "-cp",
-            f"{jars()}/*",
+            f"{JARS.folder}/*",
             "kafka.tools.StorageTool",
             "format",
             f"--cluster-id={cluster_id}",
@@ -173,9 +102,10 @@ def broker_login(password: str, authority: Path) -> str:
     )
 
 
-def make_topics(**options: Any) -> None:
+def make_topics(topics: dict[str, int], **options: Any) -> None:
     """Create the missing topics.
 
+    :param topics: with their numbers of partitions
     :param options: of kafka-python: the broker's address, and a login
     """
     from kafka.admin import KafkaAdminClient
@@ -185,7 +115,7 @@ def make_topics(**options: Any) -> None:
         there = set(admin.list_topics())
         missing = {
             name: {"num_partitions": partitions, "replication_factor": 1}
-            for name, partitions in TOPICS.items()
+            for name, partitions in topics.items()
             if name not in there
         }
         if missing:
@@ -220,11 +150,3 @@ def _properties(var: Path) -> Path:
 
 def _login(var: Path) -> Path:
     return var / "kafka" / "broker.properties"
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
-        package = {"java": "openjdk-17-jre-headless", "mvn": "maven"}[name]
-        raise StackError(f"`{name}` is missing. Install it: apt-get install {package}")
-    return found

@@ -26,6 +26,9 @@ class Ports:
     kafka_secured: int = 19094
     redis_secured: int = 16380
     metrics: int = 19464
+    airline: int = 15433
+    airline_standby: int = 15434
+    connect: int = 18083
 
     @classmethod
     def free(cls) -> Self:

@@ -4,7 +4,15 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.local import airflow_server, kafka, postgres, redis_server
+from deploy.local import (
+    airflow_server,
+    airline,
+    connect,
+    flights,
+    kafka,
+    redis_server,
+)
+from deploy.local.cluster import Cluster, server_user
 from deploy.local.secrets import write_private
 from deploy.local.settings_files import render
 from deploy.local.supervision import Program, Supervisor
@@ -14,16 +22,38 @@ AIRFLOW = "airflow"
 # Which group each part belongs to, in the order in which parts are shown.
 PARTS = {
     **dict.fromkeys(("postgres", "redis", "kafka"), SERVICES),
+    # One by one, so each is a group.
+    **{name: name for name in flights.PARTS},
     **dict.fromkeys((*airflow_server.PARTS, airflow_server.WATCH), AIRFLOW),
 }
 
 
-def configure_supervisor(supervisor: Supervisor, var: Path) -> None:
+# Where they listen, by the names of ``Ports``; the first is the one to go to.
+PORTS = {
+    "postgres": ["postgres"],
+    "redis": ["redis", "redis_secured"],
+    "kafka": ["kafka", "kafka_secured", "kafka_controller"],
+    "airline": ["airline"],
+    "airline-standby": ["airline_standby"],
+    "connect": ["connect"],
+    "api-server": ["airflow"],
+    "watch": ["metrics"],
+}
+
+
+def configure_supervisor(
+    supervisor: Supervisor, var: Path, *, with_flights: bool
+) -> None:
     """Write the configuration under which supervisord runs this stack.
 
+    :param with_flights: run the source of the area flights
     :raises StackError: if a program isn't installed
     """
-    programs = [*_services(var), *_airflow(var)]
+    programs = [
+        *_services(var),
+        *(_flights(var) if with_flights else []),
+        *_airflow(var),
+    ]
     groups: dict[str, list[str]] = {}
     for one in programs:
         groups.setdefault(one.group, []).append(one.name)
@@ -42,18 +72,7 @@ def configure_supervisor(supervisor: Supervisor, var: Path) -> None:
 
 def _services(var: Path) -> list[Program]:
     return [
-        Program(
-            name="postgres",
-            group=SERVICES,
-            command=[
-                str(postgres.programs() / "postgres"),
-                "-D",
-                str(postgres.data_folder(var)),
-            ],
-            user=postgres.server_user(),
-            stop_signal="INT",  # "fast": sessions are terminated, data are flushed
-            stop_seconds=60,
-        ),
+        _server(Cluster(var), SERVICES),
         Program(
             name="redis",
             group=SERVICES,
@@ -66,6 +85,29 @@ def _services(var: Path) -> list[Program]:
             stop_seconds=60,
         ),
     ]
+
+
+def _flights(var: Path) -> list[Program]:
+    return [
+        _server(Cluster(var, airline.PRIMARY), airline.PRIMARY),
+        _server(Cluster(var, airline.STANDBY), airline.STANDBY),
+        Program(
+            name=connect.NAME,
+            group=connect.NAME,
+            command=connect.command(var),
+        ),
+    ]
+
+
+def _server(cluster: Cluster, group: str) -> Program:
+    return Program(
+        name=cluster.name,
+        group=group,
+        command=cluster.command,
+        user=server_user(),
+        stop_signal="INT",  # "fast": sessions are terminated, data are flushed
+        stop_seconds=60,
+    )
 
 
 def _airflow(var: Path) -> list[Program]:

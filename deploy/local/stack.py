@@ -28,11 +28,12 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from deploy.local import airflow_server, kafka, postgres, redis_server
+from deploy.local import airflow_server, flights, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
+from deploy.local.cluster import Cluster
 from deploy.local.errors import NotYetError, StackError
 from deploy.local.ports import HOST, Ports, refuse_taken
-from deploy.local.programs import AIRFLOW, PARTS, SERVICES, configure_supervisor
+from deploy.local.programs import AIRFLOW, PARTS, PORTS, SERVICES, configure_supervisor
 from deploy.local.secrets import Secrets, write_private
 from deploy.local.signals import Signals
 from deploy.local.supervision import State, Supervisor, cpu_seconds, end_leftovers
@@ -42,8 +43,9 @@ from palate.settings import Settings
 _SECONDS_TO_WORK = 300
 _SECONDS_TO_ANSWER = 1_800
 # What a stack writes into its folder, beside the supervisor's own files.
-_PRIVATE = ("redis", "kafka", "airflow", "log", "tls")
-_FOLDERS = ("postgres", *_PRIVATE)
+_PRIVATE = ("redis", "kafka", "airflow", "log", "tls", "connect")
+_CLUSTERS = (Cluster.name, "airline", "airline-standby")
+_FOLDERS = (*_CLUSTERS, *_PRIVATE)
 _FILES = (
     "ports.json",
     "secrets.json",
@@ -64,22 +66,31 @@ class Stack:
     """The services (and Airflow) of one state folder."""
 
     def __init__(
-        self, var: Path, ports: Ports | None = None, signals: Signals | None = None
+        self,
+        var: Path,
+        ports: Ports | None = None,
+        signals: Signals | None = None,
+        *,
+        with_flights: bool = False,
     ) -> None:
         """Keep the paths; nothing is started or written.
 
         :param var: the folder of all state
         :param ports: default: those it was last started with, or the default ones
         :param signals: who receives metrics and lineage; default: nobody
+        :param with_flights: start the source of the area flights, too
         """
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
         self.signals = signals or Signals()
         self.supervisor = Supervisor(self.var)
         self.authority = Authority(self.var / "tls")
+        self._wants_flights = with_flights
 
     def up_services(self, report: Report = _silent) -> None:
         """Start PostgreSQL, Redis and Kafka and wait until each answers.
+
+        Where the stack is to have flights, their source as well.
 
         What runs already is left alone. The first call creates the cluster, the
         databases, the topics and the passwords.
@@ -90,7 +101,7 @@ class Stack:
         :raises NotYetError: if a part runs and doesn't answer; it is left running
         """
         with self._lock(), self._undone_on_error():
-            self._check_ports(SERVICES)
+            self._check_ports(SERVICES, *flights.PARTS)
             self._start_services(report)
 
     def up_airflow(self, report: Report = _silent) -> None:
@@ -100,13 +111,17 @@ class Stack:
         :raises StackError: as for ``up_services``
         """
         with self._lock(), self._undone_on_error():
-            self._check_ports(SERVICES, AIRFLOW)
+            self._check_ports(SERVICES, *flights.PARTS, AIRFLOW)
             self._start_services(report)
             if not all(s.is_up for s in self.states() if s.group == AIRFLOW):
                 self._migrate_warehouse(report)
                 start = time.monotonic()
                 airflow_server.prepare(
-                    self.var, self.ports, self._secrets(), self.signals
+                    self.var,
+                    self.ports,
+                    self._secrets(),
+                    self.signals,
+                    self._flights_env(),
                 )
                 report(_line("airflow db migrate", "done", time.monotonic() - start))
                 self.supervisor.start_group(AIRFLOW)
@@ -136,7 +151,12 @@ class Stack:
             "AIRFLOW_URL": airflow_server.url(ports),
             "AIRFLOW_USER": airflow_server.USER,
             "AIRFLOW_PASSWORD": secrets.admin,
+            **self._flights_env(),
+            **(flights.simulator_env(ports, secrets) if self.has_flights() else {}),
         }
+
+    def _flights_env(self) -> dict[str, str]:
+        return flights.env(self.ports, self._secrets()) if self.has_flights() else {}
 
     def secured_env(self) -> dict[str, str]:
         """Return the content of ``secured.env``: Kafka and Redis by TLS and login."""
@@ -154,14 +174,20 @@ class Stack:
 
     def states(self) -> list[State]:
         """Return the state of each program, all of them stopped if the stack is."""
+        states = self.supervisor.states() if self.supervisor.is_up() else {}
+        has_flights = self.has_flights()
+        # A stack that an older version started may lack one.
+        return [
+            states.get(name, State(name, group, "DOWN"))
+            for name, group in PARTS.items()
+            if name not in flights.PARTS or has_flights
+        ]
+
+    def has_flights(self) -> bool:
+        """Return whether it runs with the source of the area flights, or would."""
         if self.supervisor.is_up():
-            states = self.supervisor.states()
-            # A stack that an older version started may lack one.
-            return [
-                states.get(name, State(name, group, "DOWN"))
-                for name, group in PARTS.items()
-            ]
-        return [State(name, group, "DOWN") for name, group in PARTS.items()]
+            return set(flights.PARTS) <= self.supervisor.states().keys()
+        return self._wants_flights
 
     def answers(self, part: str) -> bool:
         """Return whether the part works.
@@ -177,6 +203,7 @@ class Stack:
             "postgres": lambda: postgres.answers(env["DWH_DSN"]),
             "redis": lambda: redis_server.answers(env["REDIS_URL"]),
             "kafka": lambda: kafka.answers(env["KAFKA_BOOTSTRAP"]),
+            **flights.checks(self.ports, self._secrets()),
             "api-server": lambda: healthy("metadatabase"),
             "scheduler": lambda: healthy("scheduler"),
             "dag-processor": lambda: healthy("dag_processor"),
@@ -194,16 +221,14 @@ class Stack:
                     f"The stack in {self.var} runs on other ports: {last}. "
                     "Stop it first: make down"
                 )
-        needed = {
-            "postgres": ["postgres"],
-            "redis": ["redis", "redis_secured"],
-            "kafka": ["kafka", "kafka_secured", "kafka_controller"],
-            "api-server": ["airflow"],
-            "watch": ["metrics"],
-        }
+            if self._wants_flights and not self.has_flights():
+                raise StackError(
+                    f"The stack in {self.var} runs without the area flights. "
+                    "Stop it first: make down"
+                )
         for one in self.states():
             if one.group in groups and not one.is_up:
-                refuse_taken(self.ports, needed.get(one.name, []))
+                refuse_taken(self.ports, PORTS.get(one.name, []))
 
     def _start_services(self, report: Report) -> None:
         if not self.supervisor.is_up():
@@ -212,11 +237,18 @@ class Stack:
             self.supervisor.start(_environment())
         self.supervisor.start_group(SERVICES)
         self._wait_until_answering(SERVICES, report)
+        if self.has_flights():
+            for part in flights.PARTS:
+                flights.prepare_part(part, self.var, self.ports, self._secrets())
+                self.supervisor.start_group(part)
+                self._wait_until_answering(part, report)
 
     def _prepare_services(self, report: Report) -> None:
         var, ports, secrets = self.var, self.ports, self._secrets()
         start = time.monotonic()
-        kafka.fetch_jars(report)
+        kafka.JARS.fetch(report)
+        if self._wants_flights:
+            flights.fetch(report)
         (var / "log").mkdir(exist_ok=True)
         airflow_server.work_folder(var).mkdir(parents=True, exist_ok=True)
         self.authority.prepare()
@@ -228,9 +260,12 @@ class Stack:
             kafka.prepare(var, ports, self.authority, secrets)
             cluster.result()
         redis_server.prepare(var, ports, self.authority, secrets)
-        configure_supervisor(self.supervisor, var)
+        if self._wants_flights:
+            flights.prepare(var, ports, secrets)
+        configure_supervisor(self.supervisor, var, with_flights=self._wants_flights)
         for name in _PRIVATE:
-            (var / name).chmod(0o700)
+            if (var / name).exists():
+                (var / name).chmod(0o700)
         ports.write(var / "ports.json")
         for file, env in (("stack", self.env()), ("secured", self.secured_env())):
             lines = [f"{name}={value}\n" for name, value in env.items()]
@@ -263,7 +298,8 @@ class Stack:
                 if checks[name]():
                     if name == "kafka":
                         kafka.make_topics(
-                            bootstrap_servers=self.env()["KAFKA_BOOTSTRAP"]
+                            kafka.TOPICS,
+                            bootstrap_servers=self.env()["KAFKA_BOOTSTRAP"],
                         )
                     waiting.remove(name)
                     report(_line(name, "answers", time.monotonic() - start))
@@ -299,11 +335,16 @@ class Stack:
         superuser = postgres.dsn(
             self.ports.postgres, "postgres", secrets.postgres, "postgres"
         )
-        postgres.make_databases(superuser, postgres.role_passwords(secrets))
+        passwords, databases = postgres.role_passwords(secrets), postgres.DATABASES
+        if self.has_flights():
+            databases = databases | flights.DATABASES
+            passwords["mart"] = secrets.mart
+        postgres.make_databases(superuser, passwords, databases)
 
     def _wipe(self) -> None:
         """Remove what a stack creates, and nothing else: the folder is the caller's."""
-        postgres.wipe(self.var)
+        for name in _CLUSTERS:
+            Cluster(self.var, name).wipe()
         for name in _FOLDERS:
             shutil.rmtree(self.var / name, ignore_errors=True)
         for name in _FILES:

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     REFUSED_SHARE = "refused_share"
     HISTORY = "history"
     CHECK = "check"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,13 @@ from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SERVICES = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
+# Where the stack has them.
+_MORE = (
+    "FLIGHTS_STANDBY_DSN",
+    "FLIGHTS_PRIMARY_DSN",
+    "FLIGHTS_CONNECT_URL",
+    "MART_DSN",
+)
 
 
 def addresses() -> dict[str, str]:
@@ -16,6 +23,17 @@ def addresses() -> dict[str, str]:
     """
     if any(os.environ.get(name) for name in _SERVICES):
         return {}
+    found = _file()
+    wanted = [name for name in _SERVICES + _MORE if not os.environ.get(name)]
+    return {name.lower(): found[name] for name in wanted if name in found}
+
+
+def address(name: str) -> str:
+    """Return a variable of the environment, or else of ``stack.env``; or nothing."""
+    return os.environ.get(name) or _file().get(name, "")
+
+
+def _file() -> dict[str, str]:
     folder = Path(os.environ.get("PALATE_VAR") or _CHECKOUT / "var")
     try:
         with (folder / "stack.env").open() as file:
@@ -26,5 +44,4 @@ def addresses() -> dict[str, str]:
             lines = file.read().splitlines()
     except OSError:
         return {}
-    found = dict(line.split("=", maxsplit=1) for line in lines if "=" in line)
-    return {name.lower(): found[name] for name in _SERVICES if name in found}
+    return dict(line.split("=", maxsplit=1) for line in lines if "=" in line)

@@ -84,6 +84,24 @@ class Settings(BaseSettings):
         description="topics that are read in place of the sources' own, and which form "
         "each carries",
     )
+    flights_connect_url: str = Field(
+        default="", description="URL of Connect's REST interface; empty: not watched"
+    )
+    flights_primary_dsn: SecretStr = Field(
+        default=SecretStr(""),
+        description="libpq URI of the airline's primary, to watch the connector's slot",
+    )
+    flights_slot: str = Field(
+        default="palate_flights",
+        min_length=1,
+        description="name of the connector's slot, and of its publication",
+    )
+    flights_wal_bytes: int = Field(
+        default=512 * 2**20, ge=1, description="WAL that the slot may keep, in bytes"
+    )
+    flights_heartbeat_seconds: float = Field(
+        default=60, gt=0, description="how old the connector's heartbeat may be"
+    )
     palate_tags_topic: str = Field(
         default="cdm-user-tags", min_length=1, description="where tags are published"
     )

@@ -10,12 +10,18 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local import kafka, postgres
+from deploy.local import cluster, connect, kafka
 from tests.compose.docker_compose import REPOSITORY
 
 _ENTRYPOINTS = Path(__file__).with_name("images")
 # The accounts that the images have.
-_USERS = {"postgres": 999, "redis": 999, "appuser": 1000, "airflow": 50000}
+_USERS = {
+    "kafka": 1001,
+    "postgres": 999,
+    "redis": 999,
+    "appuser": 1000,
+    "airflow": 50000,
+}
 _LOG4J = """Configuration:
   Appenders:
     Console: {name: STDOUT, PatternLayout: {pattern: "%d %p %c: %m%n"}}
@@ -52,6 +58,7 @@ def image_of(name: str, folder: Path) -> Image:
         "postgres": _postgres,
         "redis": _redis,
         "apache/kafka": _kafka,
+        "quay.io/debezium/connect": _connect,
     }[repository](folder)
 
 
@@ -99,7 +106,7 @@ def _postgres(_folder: Path) -> Image:
         command=["postgres"],
         working_dir="/",
         home="/var/lib/postgresql",
-        environment={"PATH": f"/image:{postgres.programs()}:/usr/bin:/bin"},
+        environment={"PATH": f"/image:{cluster.programs()}:/usr/bin:/bin"},
         files={"/image/docker-entrypoint.sh": _ENTRYPOINTS / "postgres-entrypoint"},
         folders=("/run/postgresql", "/var/lib/postgresql"),
     )
@@ -126,7 +133,7 @@ def _kafka(folder: Path) -> Image:
         home="/home/appuser",
         environment={
             "PATH": f"{java}/bin:/usr/bin:/bin",
-            "JARS": str(kafka.jars()),
+            "JARS": str(kafka.JARS.folder),
             "LOG4J": str(settings),
         },
         files={
@@ -134,8 +141,28 @@ def _kafka(folder: Path) -> Image:
             "/opt/kafka/bin/kafka-acls.sh": _ENTRYPOINTS / "kafka-tool",
             "/opt/kafka/bin/kafka-configs.sh": _ENTRYPOINTS / "kafka-tool",
             "/opt/kafka/bin/kafka-topics.sh": _ENTRYPOINTS / "kafka-tool",
-            str(kafka.jars()): kafka.jars(),
+            str(kafka.JARS.folder): kafka.JARS.folder,
             str(settings): settings,
             str(java): java,
         },
+    )
+
+
+def _connect(_folder: Path) -> Image:
+    java = Path(shutil.which("java") or "java").resolve().parents[1]
+    return Image(
+        entrypoint=["/docker-entrypoint.sh"],  # not used: the file has another
+        command=["start"],
+        working_dir="/kafka",
+        home="/kafka",
+        environment={
+            "PATH": f"{java}/bin:/usr/bin:/bin",
+            "JARS": str(connect.JARS.folder),
+        },
+        files={
+            "/kafka/bin/connect-standalone.sh": _ENTRYPOINTS / "connect-standalone",
+            str(connect.JARS.folder): connect.JARS.folder,
+            str(java): java,
+        },
+        folders=("/kafka/connect",),
     )

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from deploy.local import postgres
+from deploy.local.cluster import Cluster
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from tests.faults.conftest import MakeGround
@@ -202,7 +203,7 @@ def _superuser(stack: Stack, statement: str) -> None:
 
 @contextmanager
 def _small_tablespace(stack: Stack) -> Iterator[tuple[str, Path]]:
-    folder = postgres.data_folder(stack.var).parent / "small"
+    folder = Cluster(stack.var).folder.parent / "small"
     folder.mkdir()
     try:
         subprocess.run(

@@ -28,6 +28,17 @@ MISTAKES = [
         "REDIS_URL",
         f"redis://:{SECRET}@{HOST}:{CLOSED.redis}/0",
     ),
+    (
+        ["simulate", "flights", "live", "--count", "1"],
+        "FLIGHTS_AIRLINE_DSN",
+        f"postgresql://u:{SECRET}@{HOST}:{CLOSED.postgres}/x",
+    ),
+    (["simulate", "flights", "fill"], "FLIGHTS_AIRLINE_DSN", f"passwrd={SECRET}"),
+    (
+        ["simulate", "flights", "truth"],
+        "FLIGHTS_STANDBY_DSN",
+        f"postgresql://u:{SECRET}@{HOST}:{CLOSED.postgres}/x",
+    ),
     (KAFKA, "KAFKA_BOOTSTRAP", f"redis://:{SECRET}@{HOST}:{CLOSED.redis}/0"),
     (KAFKA, "KAFKA_BOOTSTRAP", f"u:{SECRET}@{HOST}:{CLOSED.kafka}"),
     (KAFKA, "KAFKA_SASL_PASSWORD", SECRET),

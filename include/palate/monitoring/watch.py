@@ -20,6 +20,7 @@ from palate.database import Connection, connect
 from palate.errors import AlarmNotSentError, PalateError
 from palate.incidents import Incident, Kind
 from palate.monitoring import freshness
+from palate.monitoring.airline import AirlineWatch
 from palate.monitoring.alarms import Alarm, Send, send_all
 from palate.monitoring.freshness import Observed
 from palate.monitoring.probe import Ledger, Probe, Queues, count_queues, read_ledger
@@ -60,6 +61,7 @@ class Watch:
         self._queues: Queues | None = None
         self._count_from = 0.0
         self._failures = 0
+        self._airline = AirlineWatch(settings)
 
     def run(self, stop: Event) -> None:
         """Check and send alarms until ``stop`` is set, and serve metrics.
@@ -94,6 +96,7 @@ class Watch:
         try:
             with connect(self._settings) as conn:
                 observed = self._check(conn)
+                self._airline.check(conn)
                 self._warehouse_is_there()
                 self._try(lambda: send_all(conn, self._send))
                 if self._settings.palate_metrics_port is not None:

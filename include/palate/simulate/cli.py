@@ -10,6 +10,7 @@ from palate.counted import counted
 from palate.settings import load_settings
 from palate.simulate import display, options
 from palate.simulate.compare import Comparison, compare
+from palate.simulate.flights import cli as flights
 from palate.simulate.generate import generate, initial_entries, trickle
 from palate.simulate.journal import Journal, WorldSize
 from palate.simulate.running import Summary, sender, topics_of, write_dictionaries
@@ -22,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(flights.app, name="flights")
 
 _POLL_SECONDS = 2
 

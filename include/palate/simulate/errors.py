@@ -17,3 +17,9 @@ class SendError(PalateError):
 
 class WarehouseError(PalateError):
     """Raised when the marts can't be read."""
+
+
+class AirlineError(PalateError):
+    """Raised when the airline's database can't be used."""
+
+    exit_code = 3

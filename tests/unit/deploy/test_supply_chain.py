@@ -7,14 +7,17 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from deploy.local import kafka
+from deploy.local import connect, kafka
 from deploy.local.airflow_server import REPOSITORY
 from deploy.local.errors import StackError
+from deploy.local.jars import Jars
 
 REQUIREMENTS = [
     *sorted(REPOSITORY.glob("requirements*.txt")),
     *sorted(REPOSITORY.glob("deploy/*/requirements*.txt")),
 ]
+
+JARS = [kafka.JARS, connect.JARS]
 
 
 @pytest.mark.parametrize(
@@ -48,15 +51,18 @@ def test_images_are_named_by_an_exact_version() -> None:
         assert re.search(r"@sha256:|:\d+\.\d+\.\d+|postgres:\d+\.\d+-", image), image
 
 
-def test_maven_plugin_is_pinned() -> None:
-    pom = ElementTree.parse(kafka.HERE / "pom.xml").getroot()
+@pytest.mark.parametrize("jars", JARS, ids=lambda jars: jars.name)
+def test_maven_plugin_is_pinned(jars: Jars) -> None:
+    pom = ElementTree.parse(jars.here / "pom.xml").getroot()
     maven = "{http://maven.apache.org/POM/4.0.0}"
     (plugin,) = pom.iter(f"{maven}plugin")
     assert plugin.findtext(f"{maven}version")
 
 
-def test_changed_jar_is_refused(tmp_path: Path) -> None:
-    for line in kafka.CHECKSUMS.read_text().splitlines():
-        (tmp_path / line.split()[1]).write_bytes(b"")
-    with pytest.raises(StackError, match=r"not those of .*jars.sha256: HdrHistogram"):
-        kafka.check_jars(tmp_path)
+@pytest.mark.parametrize("jars", JARS, ids=lambda jars: jars.name)
+def test_changed_jar_is_refused(jars: Jars, tmp_path: Path) -> None:
+    names = [line.split()[1] for line in jars.checksums.read_text().splitlines()]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(StackError, match=rf"not those of .*jars.sha256: {names[0]}"):
+        jars.check(tmp_path)
