@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
+from deploy.container import airline
 from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
 from deploy.local.secrets import Secrets, write_private
@@ -24,7 +25,9 @@ KAFKA_PLAIN, KAFKA_SECURED = f"{KAFKA}:9092", f"{KAFKA}:9094"
 # The broker of Celery and the dictionaries share neither a number nor a user.
 _CELERY_DATABASE = 1
 # The superuser's password stands in PostgreSQL alone, from its first start on.
-_RENEWABLE = sorted({item.name for item in fields(Secrets)} - {"postgres"})
+_RENEWABLE = sorted(
+    {item.name for item in fields(Secrets)} - {"postgres", "airline_postgres"}
+)
 
 
 def main() -> None:
@@ -43,6 +46,10 @@ def main() -> None:
     authority.prepare()
     _write_servers(folder, secrets, authority)
     _write_clients(folder, secrets, authority, arguments.secured)
+    kafka_login = _kafka_client(secrets, arguments.secured)
+    ca = authority.certificate.read_text()
+    for path, text in airline.files(secrets, ca, kafka_login):
+        _hand_over(folder / path, text)
 
 
 def _secrets(folder: Path, renew: list[str]) -> Secrets:
@@ -122,6 +129,8 @@ def _write_clients(
         "DWH_DSN": _dsn(postgres.TASKS, secrets.tasks, "dwh", ca, secured),
         "REDIS_URL": _redis(redis_server.PALATE, secrets, ca, secured),
         **_kafka(secrets, ca, secured),
+        **airline.addresses(secrets),
+        "MART_DSN": _dsn("mart", secrets.mart, "mart", ca, secured),
     }
     owner = {
         "DWH_DSN": _dsn("palate", secrets.palate, "dwh", ca, secured),
@@ -165,6 +174,23 @@ def _kafka(secrets: Secrets, ca: Path, secured: bool) -> dict[str, str]:
         "KAFKA_SASL_USERNAME": kafka.USER,
         "KAFKA_SASL_PASSWORD": secrets.kafka,
         "KAFKA_SSL_CA_LOCATION": str(ca),
+    }
+
+
+def _kafka_client(secrets: Secrets, secured: bool) -> dict[str, str]:
+    """Return how a program of Kafka's own comes to the broker."""
+    if not secured:
+        return {"bootstrap.servers": KAFKA_PLAIN}
+    return {
+        "bootstrap.servers": KAFKA_SECURED,
+        "security.protocol": "SASL_SSL",
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(airline.OWN / "ca.pem"),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required "
+            f'username="{kafka.USER}" password="{secrets.kafka}";'
+        ),
     }
 
 

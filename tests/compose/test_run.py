@@ -9,6 +9,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from deploy.local.kafka import TOPICS
@@ -191,6 +192,34 @@ def test_an_order_service_gets_a_login_of_its_own(shop: Shop) -> None:
     shop.kafka("kafka-acls.sh", *_LOGIN, "--add", *rights)
 
     assert _seen(shop, "SCRAM-SHA-512", "shop", "secret") == [topic]
+
+
+def test_airline_is_copied_and_captured(stack: Containers, shop: Shop) -> None:
+    """By TLS and SCRAM at Kafka, since Connect has a login there by now."""
+    stack.up("secured", "airline-standby", "connect", "airline-simulator")
+    for name in ("airline", "airline-standby", "connect"):
+        stack.wait_until_healthy(name)
+    topic = "flights.bookings.tickets"
+
+    def captured() -> int:
+        said = shop.kafka(
+            "kafka-get-offsets.sh", *_LOGIN, "--topic", topic, "--time", "latest"
+        )
+        return int(said.strip().rpartition(":")[2])
+
+    until(lambda: captured() > 0, "tickets in their topic")
+    stack.stop("airline-simulator")
+    login = (stack.volume("secrets-airflow") / "airflow.env").read_text()
+    (reader,) = re.findall("^FLIGHTS_STANDBY_DSN=(.*)$", login, re.MULTILINE)
+    with psycopg.connect(reader.replace("@airline-standby:", "@127.0.0.1:")) as conn:
+        row = conn.execute(
+            "SELECT pg_is_in_recovery(), count(*) > 0 FROM bookings.tickets"
+        ).fetchone()
+    assert row == (True, True)
+    assert (
+        "SCRAM" in (stack.volume("secrets-connect") / "worker.properties").read_text()
+    )
+    stack.stop("connect", "airline-standby", "airline")
 
 
 def _done(found: dict[str, str]) -> set[str]:

@@ -213,7 +213,9 @@ class Source:
             try:
                 with self.standby() as conn:
                     row = conn.execute(
-                        "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (now,)
+                        "SELECT NOT pg_is_in_recovery()"
+                        " OR pg_last_wal_replay_lsn() >= %s::pg_lsn",
+                        (now,),
                     ).fetchone()
             except psycopg.OperationalError:
                 return False

@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from deploy.local.settings_files import render
 from tests.kubernetes import chart
 
 SECRETS = chart.FOLDER / "secrets.example.yaml"
@@ -47,7 +48,8 @@ def test_values_are_those_that_were_rendered(rendered: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["secrets.example.yaml", "network-policy.yaml", "watch.yaml"]
+    "name",
+    ["secrets.example.yaml", "network-policy.yaml", "watch.yaml", "connect.yaml"],
 )
 def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
     objects = list(yaml.safe_load_all((chart.FOLDER / name).read_text()))
@@ -59,7 +61,12 @@ def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
 def test_every_secret_that_is_asked_for_is_explained(
     rendered: dict[str, Any], secrets: dict[str, dict[str, str]]
 ) -> None:
+    flights = yaml.safe_load((chart.FOLDER / "flights.yaml").read_text())["secret"]
     environments = [
+        {
+            one["envName"]: f"secret {one['secretName']} {one['secretKey']}"
+            for one in flights
+        },
         *(one["environment"] for one in every_container(rendered).values()),
         chart.environment(_watch()["containers"][0]),
     ]
@@ -71,7 +78,12 @@ def test_every_secret_that_is_asked_for_is_explained(
     }
     explained = {(name, key) for name, keys in secrets.items() for key in keys}
     # These are files, not variables.
-    files = {("palate-authority", "ca.crt"), ("palate-login", "passwords.json")}
+    files = {
+        ("palate-authority", "ca.crt"),
+        ("palate-login", "passwords.json"),
+        ("palate-connect", "worker.properties"),
+        ("palate-connect", "login.properties"),
+    }
     assert asked == explained - files
 
 
@@ -135,6 +147,7 @@ def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
     shared = rendered["ways"]["celery"]["shared environment"]
     own = chart.environment(container)
     assert own.pop("PALATE_METRICS_TOKEN") == "secret palate-metrics token"
+    assert own.pop("FLIGHTS_PRIMARY_DSN") == "secret palate-flights primary"
     assert own.items() <= shared.items()
     connections = {name for name in shared if name.startswith("AIRFLOW_CONN_")}
     assert connections - own.keys() == {"AIRFLOW_CONN_AIRFLOW_DB"}  # the chart's alone
@@ -142,6 +155,48 @@ def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
     assert container["securityContext"] == values["securityContexts"]["containers"]
     assert pod["volumes"] == values["volumes"]
     assert container["volumeMounts"] == values["volumeMounts"]
+
+
+def test_flights_have_the_other_connections_too() -> None:
+    """A list of values replaces the one before it."""
+    values, flights = (
+        yaml.safe_load((chart.FOLDER / name).read_text())["secret"]
+        for name in ("values.yaml", "flights.yaml")
+    )
+    assert flights[: len(values)] == values
+    own = [one["envName"] for one in flights[len(values) :]]
+    assert own == ["FLIGHTS_STANDBY_DSN", "MART_DSN"]
+
+
+def test_connect_is_as_in_containers(secrets: dict[str, dict[str, str]]) -> None:
+    text = (chart.FOLDER / "connect.yaml").read_text()
+    _, pods = yaml.safe_load_all(text)
+    (container,) = pods["spec"]["template"]["spec"]["containers"]
+    compose = yaml.safe_load(
+        (chart.FOLDER.parents[1] / "docker-compose.airflow.yaml").read_text()
+    )["services"]["connect"]
+    assert container["image"] == compose["image"]
+    assert container["command"] == compose["entrypoint"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    for name in ("KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS"):
+        assert environment[name] == compose["environment"][name]
+    login = {"sasl.jaas.config": "-", "security.protocol": "-", "sasl.mechanism": "-"}
+    login |= {"ssl.truststore.type": "-", "ssl.truststore.location": "-"}
+    written = render(
+        "connect.properties",
+        bootstrap="-",
+        login_at_kafka=login,
+        listener="-",
+        offsets="-",
+        plugins="/kafka/connect",
+        login="/etc/palate/connect/login.properties",
+    )
+    example = secrets["palate-connect"]["worker.properties"].replace("\\\n", "")
+    here, there = (
+        {line.partition("=")[0] for line in found.splitlines() if "=" in line}
+        for found in (example, written)
+    )
+    assert here == there
 
 
 def _watch() -> dict[str, Any]:
@@ -171,7 +226,7 @@ def test_policies_are_about_pods_and_ports_that_there_are(
     named = set(re.findall('"component": "([^"]*)"', text))
     for values in re.findall(r'"operator": "In", "values": \[([^]]*)\]', text):
         named |= set(re.findall('"([^"]*)"', values))
-    assert named <= components | {"watch"}
+    assert named <= components | {"watch", "connect"}
     assert {"api-server", "worker", "triggerer", "scheduler"} <= named
     _, _, each_other = policies["palate-services"]["egress"]
     assert {one["port"] for one in each_other["ports"]} == ports
