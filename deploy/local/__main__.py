@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -40,9 +39,8 @@ def local_stack() -> Stack:
     var = Path(os.environ.get("PALATE_VAR") or REPOSITORY / "var").resolve()
     last = Ports.read(var / "ports.json")
     ports = Ports.from_env(os.environ, last)
-    areas = re.split(r"[\s,]+", os.environ.get("PALATE_AREAS", ""))
     signals = Signals.from_env(os.environ)
-    return Stack(var, ports, signals, with_flights="flights" in areas)
+    return Stack(var, ports, signals, areas=os.environ.get("PALATE_AREAS", ""))
 
 
 def _up(stack: Stack, _yes: bool) -> int:

@@ -71,21 +71,23 @@ class Stack:
         ports: Ports | None = None,
         signals: Signals | None = None,
         *,
-        with_flights: bool = False,
+        areas: str = "",
     ) -> None:
         """Keep the paths; nothing is started or written.
 
         :param var: the folder of all state
         :param ports: default: those it was last started with, or the default ones
         :param signals: who receives metrics and lineage; default: nobody
-        :param with_flights: start the source of the area flights, too
+        :param areas: those that are on, by comma; with ``flights`` its source is
+            started, too
         """
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
         self.signals = signals or Signals()
         self.supervisor = Supervisor(self.var)
         self.authority = Authority(self.var / "tls")
-        self._wants_flights = with_flights
+        self._areas = areas
+        self._wants_flights = flights.is_among(areas)
 
     def up_services(self, report: Report = _silent) -> None:
         """Start PostgreSQL, Redis and Kafka and wait until each answers.
@@ -156,7 +158,9 @@ class Stack:
         }
 
     def _flights_env(self) -> dict[str, str]:
-        return flights.env(self.ports, self._secrets()) if self.has_flights() else {}
+        if not self.has_flights():
+            return {}
+        return flights.env(self.ports, self._secrets(), self._areas)
 
     def secured_env(self) -> dict[str, str]:
         """Return the content of ``secured.env``: Kafka and Redis by TLS and login."""

@@ -8,6 +8,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _SERVICES = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
 # Where the stack has them.
 _MORE = (
+    "PALATE_AREAS",
     "FLIGHTS_STANDBY_DSN",
     "FLIGHTS_PRIMARY_DSN",
     "FLIGHTS_CONNECT_URL",

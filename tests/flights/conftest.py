@@ -25,7 +25,7 @@ def services() -> Iterator[Stack]:
         var.mkdir(parents=True, exist_ok=True)
         var.chmod(0o755)
         ports = Ports.read(var / "ports.json") or Ports.free()
-        stack = Stack(var, ports, with_flights=True)
+        stack = Stack(var, ports, areas="food,flights")
         if not kept:
             last.callback(stack.down, wipe=True)
         stack.up_services()

@@ -27,7 +27,7 @@ def own() -> Iterator[Source]:
     """Run a source that this test alone has: it won't be what it was."""
     var = Path(tempfile.mkdtemp(prefix="palate-"))
     var.chmod(0o755)
-    stack = Stack(var, Ports.free(), with_flights=True)
+    stack = Stack(var, Ports.free(), areas="food,flights")
     try:
         stack.up_services()
         found = Source(stack)

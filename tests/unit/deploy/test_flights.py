@@ -80,12 +80,14 @@ def test_stack_has_no_airline_unless_the_area_is_named(
     monkeypatch.setenv("PALATE_AREAS", "food, flights")
     stack = local_stack()
     assert {*flights.PARTS} <= {one.name for one in stack.states()}
+    assert stack.env()["PALATE_AREAS"] == "food,flights"
     assert {"FLIGHTS_STANDBY_DSN", "MART_DSN"} <= stack.env().keys()
 
 
 def test_airflow_gets_no_login_that_writes_at_the_airline(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, Ports(), with_flights=True)
+    stack = Stack(tmp_path, Ports(), areas="food,flights")
     assert stack._flights_env().keys() == {
+        "PALATE_AREAS",
         "FLIGHTS_STANDBY_DSN",
         "FLIGHTS_PRIMARY_DSN",
         "FLIGHTS_CONNECT_URL",
