@@ -12,7 +12,10 @@ from tests.flights.airline import Source, until
 
 
 def test_rows_that_live_by_replay_equal_those_of_the_standby(source: Source) -> None:
-    source.happen(150, seed=3)
+    source.happen(120, seed=3)
+    with source.application() as conn:
+        conn.execute("TRUNCATE bookings.boarding_passes")  # by chance it is rare
+    source.happen(30, seed=4)
     source.equal()
 
 
