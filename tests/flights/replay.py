@@ -3,7 +3,8 @@
 Written from the words of the contract, and sharing nothing with the pipeline: changes
 in the order of their LSN, each once; a read directly before the first change whose LSN
 is not lower, or that stands behind it in its partition; a truncate is a change of every
-row.
+row. A value that is not sent stands for that of the version before; where the key has
+changed, for that of the row under its old key.
 """
 
 import json
@@ -37,6 +38,7 @@ class Message:
     offset: int
     key: dict[str, Any] | None
     value: dict[str, Any] | None
+    old_key: dict[str, Any] | None
 
     @classmethod
     def of(cls, record: Any) -> "Message":
@@ -47,6 +49,7 @@ class Message:
             record.offset,
             json.loads(record.key) if record.key else None,
             json.loads(record.value) if record.value else None,
+            _old_key(dict(record.headers)),
         )
 
     @property
@@ -69,6 +72,14 @@ class Message:
     def place(self) -> tuple[int, int]:
         """Its position."""
         return self.partition, self.offset
+
+
+def _old_key(headers: dict[str, bytes]) -> dict[str, Any] | None:
+    text = headers.get("__debezium.oldkey")
+    if not text:
+        return None
+    found = json.loads(text)
+    return dict(found.get("payload", found))
 
 
 def normal(row: Row) -> Row:
@@ -107,8 +118,8 @@ def living(messages: Iterable[Message]) -> dict[str, dict[Key, Row]]:
         for one in its:
             if one.op != "t":
                 by_key[tuple(normal(one.key or {}).values())].append(one)
-        for key, versions in by_key.items():
-            row = _newest(versions, truncates)
+        for key in by_key:
+            row = _newest(key, by_key, truncates)
             if row is not None:
                 found[table][key] = row
     return dict(found)
@@ -122,7 +133,17 @@ def _once(changes: Iterable[Message]) -> list[Message]:
     return sorted(first.values(), key=lambda one: (one.lsn, one.place))
 
 
-def _newest(versions: list[Message], truncates: list[Message]) -> Row | None:
+def _newest(
+    key: Key,
+    by_key: dict[Key, list[Message]],
+    truncates: list[Message],
+    below: int | None = None,
+) -> Row | None:
+    """Return the row as its newest version has it, None if it is gone.
+
+    :param below: only changes with a lower LSN count
+    """
+    versions = by_key.get(key, [])
     changes = _once(one for one in versions if one.op in "cud")
     changes = sorted(changes + truncates, key=lambda one: (one.lsn, one.place))
     reads: dict[int, list[Message]] = defaultdict(list)
@@ -134,14 +155,19 @@ def _newest(versions: list[Message], truncates: list[Message]) -> Row | None:
         ordered += changes[number : number + 1]
     row: Row | None = None
     for one in ordered:
+        if below is not None and one.op != "r" and (one.lsn or 0) >= below:
+            break
         if one.op in "dt":
             row = None
-        else:
-            new = normal((one.value or {})["after"])
-            row = {
-                name: (row or {}).get(name) if value == UNAVAILABLE else value
-                for name, value in new.items()
-            }
+            continue
+        if one.old_key:
+            old = tuple(normal(one.old_key).values())
+            row = _newest(old, by_key, truncates, below=one.lsn)
+        new = normal((one.value or {})["after"])
+        row = {
+            name: (row or {}).get(name) if value == UNAVAILABLE else value
+            for name, value in new.items()
+        }
     return row
 
 

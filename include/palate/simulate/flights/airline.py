@@ -123,7 +123,7 @@ class Airline:
         return int(last) + 1
 
     def ticket_number(self) -> str:
-        """Return a number that no ticket has had."""
+        """Return a number above those of all tickets that there are."""
         row = self.one("SELECT max(ticket_no) FROM bookings.tickets")
         last = int(row[0]) if row and row[0] else _FIRST_TICKET
         return f"{last + 1:013}"
