@@ -97,7 +97,7 @@ def check(settings: Settings) -> None:
 
     :raises RuntimeError: if they differ: then the times mean nothing
     """
-    for name in load_marts():
+    for name in load_marts("food"):
         number, examples = compare.differences(settings, name)
         if number:
             differing = counted(number, "row differs", "rows differ")

@@ -127,7 +127,7 @@ def run_stages(settings: Settings, profile: Profile) -> None:
             vault.run(settings, FOOD, Caller.in_shell("vault"))
         with profile.stage("dictionaries"):
             pipelines.look_up(settings, Caller.in_shell("dictionaries"))
-        for name in load_marts():
+        for name in load_marts("food"):
             with profile.stage(name):
                 marts.run(settings, name, Caller.in_shell(name))
 

@@ -37,7 +37,11 @@ def added(**changed: str) -> Iterator[ByKeyMart]:
     texts = {Path(path).stem: text for path, text in files().items()} | changed
     mart = ByKeyMart(name=NAME, area="food", **yaml.safe_load(texts["mart"]))
 
+    original = by_key_sql.query
+
     def query(path: str, tables: TableSet, **values: Any) -> str:
+        if Path(path).parent.name != NAME:
+            return original(path, tables, **values)
         template = sql._ENVIRONMENT.from_string(texts[Path(path).stem])
         return template.render(tables.names, **values)
 

@@ -64,7 +64,7 @@ def measure(services: Services, *, number: int, repetitions: int) -> Moves:
             pipelines.look_up_all(settings, Caller.in_shell("dictionaries"))
         found.concerned.append(_concerned(settings, moment))
         changed = {}
-        for name in load_marts():
+        for name in load_marts("food"):
             before = _transaction(settings)
             with found.marts.setdefault(name, Samples()).timed(1):
                 outcome = marts.run(settings, name, Caller.in_shell(name))
@@ -74,7 +74,7 @@ def measure(services: Services, *, number: int, repetitions: int) -> Moves:
         found.changed.append(changed)
     with found.rebuild.timed(1):
         marts.rebuild(settings, _MART, Caller.in_shell("rebuild"))
-    for name in load_marts():
+    for name in load_marts("food"):
         if compare.differences(settings, name)[0]:
             raise RuntimeError(f"{name} differs from the vault.")
     if found.touched != found.concerned:
@@ -127,7 +127,7 @@ def _filled(services: Services, number: int) -> Settings:
 def _load(settings: Settings) -> None:
     vault.run(settings, FOOD, Caller.in_shell("vault"))
     pipelines.look_up(settings, Caller.in_shell("dictionaries"))
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.run(settings, name, Caller.in_shell(name))
 
 
@@ -182,7 +182,7 @@ def _transaction(settings: Settings) -> int:
 
 def _written(settings: Settings, name: str, before: int) -> dict[str, int]:
     """Count the rows written since a transaction; nobody else writes."""
-    tables = load_marts()[name].tables
+    tables = load_marts("food")[name].tables
     found = {}
     with connect(settings) as conn:
         for table in tables:

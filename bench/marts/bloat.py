@@ -52,7 +52,7 @@ _STAGES: dict[str, Callable[[Settings, Caller], Outcome]] = {
     dictionaries.STAGE: pipelines.look_up,
     **{
         name: lambda *to, name=name: marts.run(to[0], name, to[1])
-        for name in load_marts()
+        for name in load_marts("food")
     },
     tags.STAGE: tags.run,
     publish.STAGE: publish.run,

@@ -182,7 +182,7 @@ def load(settings: Settings) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [
             pool.submit(marts.run, settings, name, Caller.in_shell(name))
-            for name in load_marts()
+            for name in load_marts("food")
         ]:
             done.result()
 
@@ -193,7 +193,7 @@ def _measure_batch(settings: Settings, series: dict[str, Samples]) -> None:
     runs: dict[str, Callable[[Settings, Caller], Outcome]] = {
         FOOD.vault: lambda *to: vault.run(to[0], FOOD, to[1]),
         dictionaries.STAGE: pipelines.look_up,
-        **{name: partial(_run_mart, name) for name in load_marts()},
+        **{name: partial(_run_mart, name) for name in load_marts("food")},
     }
     for name, run in runs.items():
         with series[name].timed(1 / BATCH):

@@ -95,7 +95,7 @@ def show(times: Times, messages: int) -> None:
 
 
 def _plan(stage: str, case: str) -> list[Work]:
-    names = tuple(load_marts())
+    names = tuple(load_marts("food"))
     plan = []
     for index, database in enumerate(_DATABASES[case]):
         stages = (stage,) if stage != "marts" else names

@@ -139,9 +139,12 @@ def open_session(settings: Settings) -> Connection:
     dsn = settings.dwh_dsn.get_secret_value()
     parts = refuse_wrong_address(dsn)
     try:
-        return _direct(dsn, parts) or _proven(dsn, parts)
+        connection = _direct(dsn, parts) or _proven(dsn, parts)
+        for name, value in settings.read_by_statements.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     except psycopg.Error as error:
         raise explain_refusal(error, dsn) from None
+    return connection
 
 
 def _direct(dsn: str, parts: dict[str, Any]) -> Connection | None:

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
     flights_heartbeat_seconds: float = Field(
         default=60, gt=0, description="how old the connector's heartbeat may be"
     )
+    flights_topic_prefix: str = Field(
+        default="flights",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="how the topics of the airline's changes begin, before the schema",
+    )
+    flights_language: str = Field(
+        default="en",
+        pattern=r"^[A-Za-z][A-Za-z-]{0,19}$",
+        description="language of the names of airports",
+    )
     palate_tags_topic: str = Field(
         default="cdm-user-tags", min_length=1, description="where tags are published"
     )
@@ -193,6 +203,14 @@ class Settings(BaseSettings):
         le=_MOST_WAIT,
         description="how long a run waits for another, in seconds",
     )
+
+    @property
+    def read_by_statements(self) -> dict[str, str]:
+        """Return what a session's statements need to know, where it is not default."""
+        default = type(self).model_fields["flights_language"].default
+        if self.flights_language == default:
+            return {}
+        return {"palate.flights_language": self.flights_language}
 
     @field_validator(
         "kafka_ssl_ca_location",

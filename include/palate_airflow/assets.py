@@ -58,7 +58,8 @@ def waiting_or_five_minutes(area: Area) -> AssetOrTimeSchedule:
     The ticks are the safety net, and make the DAG fit for backfills: each has an
     interval, so that a run's dates say which broker times it covers.
     """
-    bell = AssetWatcher(name="bell", trigger=KafkaBell(topics=topics_of(area)))
+    topics = sorted(catalog.prompt_topics(_SETTINGS, area))
+    bell = AssetWatcher(name="bell", trigger=KafkaBell(topics=topics))
     return AssetOrTimeSchedule(
         # What the bell rings for; it has no data of its own.
         assets=[Asset(f"{area.label}_waiting", group="kafka", watchers=[bell])],

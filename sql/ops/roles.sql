@@ -43,6 +43,6 @@ GRANT INSERT, UPDATE, DELETE ON ops.rebuild_tables, ops.rebuild_rejected
 TO palate_loader;
 -- A mart is rebuilt in place; what STG and the vault have is never changed.
 GRANT UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA cdm TO palate_loader;
-{%- for table, columns in least.items() %}
+{%- for table, columns in changing.items() %}
 GRANT UPDATE ({{ columns | join(", ") }}) ON dds.{{ table }} TO palate_loader;
 {%- endfor %}

@@ -108,6 +108,6 @@ def _fill(settings: Settings, conn: psycopg.Connection) -> None:
         return Caller("orders_stream", RUN, task_id)
 
     vault.run(settings, FOOD, caller("vault"))
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.run(settings, name, caller(name))
     tags.run(settings, caller("tags"))

@@ -10,12 +10,12 @@ from fastapi.testclient import TestClient
 from psycopg.types.json import Jsonb
 
 from palate import checks
-from palate.check_definitions import load_checks
 from palate.database import connect
 from palate.engine import Caller
 from palate.reads import reports
 from palate.settings import Settings
 from tests.cockpit.forms import Forms
+from tests.food import food_checks
 from tests.integration.shells import shell_of
 
 Conn = psycopg.Connection[Any]
@@ -61,7 +61,7 @@ def _of(client: TestClient, name: str) -> dict[str, Any]:
 
 def test_checks_that_never_ran_are_listed_with_their_rules(viewer: TestClient) -> None:
     shown = viewer.get("/checks").text
-    assert shown.count("not checked yet") == len(load_checks())
+    assert shown.count("not checked yet") == len(food_checks())
     mart = _of(viewer, MART)
     assert [one["subject"] for one in mart["subjects"]] == [
         CATEGORIES,

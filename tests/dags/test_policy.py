@@ -12,7 +12,9 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-FILES = sorted(DAGS.glob("*.py"))
+# Of areas that are off unless a setting names them: test_flights_stream.py.
+OFF = {"flights_stream"}
+FILES = sorted(path for path in DAGS.glob("*.py") if path.stem not in OFF)
 ALLOWED_TAGS = {"orders", "dictionaries", "checks", "maintenance"}
 MOST_LINES = 60
 

@@ -8,9 +8,9 @@ from airflow.models.dagrun import DagRun
 from kafka import KafkaProducer
 from psycopg import Connection
 
-from palate.check_definitions import load_checks
 from palate.pipelines import run_pipeline
 from palate.settings import Settings
+from tests.food import food_checks
 from tests.unit.model.stories import line, raw
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "warehouse_checks.py"
@@ -48,7 +48,7 @@ def test_red_task_is_the_check_that_found_rows(
     assert run.state == "failed"
     assert states.keys() == {
         "retain",
-        *(f"{one.group}.{one.name}" for one in load_checks()),
+        *(f"{one.group}.{one.name}" for one in food_checks()),
     }
     # A counter that is wrong is also not what was summed.
     assert {name for name, state in states.items() if state != "success"} == {

@@ -35,7 +35,7 @@ def check(
     _check_tables(conn, history, verdict)
     _check_entries(conn, put, verdict)
     _check_ledger(conn, history, verdict)
-    for name in load_marts():
+    for name in load_marts("food"):
         number, rows = compare.differences(settings, name)
         verdict.wrong += number
         verdict.notes += [f"{name} differs from the vault: {row}" for row in rows[:5]]
@@ -154,7 +154,7 @@ def _check_ledger(conn: psycopg.Connection, history: History, verdict: Verdict) 
     upstream = {
         log: at for (stage, log), at in marks.items() if stage in ("drain", *_FEEDS)
     }
-    counting = [mart.stage for mart in load_marts().values()]
+    counting = [mart.stage for mart in load_marts("food").values()]
     for stage in ("vault", *counting, tags.STAGE):
         done = {log: at for (name, log), at in marks.items() if name == stage}
         if done != upstream:

@@ -80,7 +80,7 @@ def test_cleared_and_deleted(stack: Stack, ground: Ground, results: Results) -> 
         ground.send_traffic(40)
         _wait_until_counted(ground)
         api.clear(_last_over(api)["dag_run_id"], ["drain"])
-        api.clear(_last_over(api)["dag_run_id"], ["vault", *load_marts()])
+        api.clear(_last_over(api)["dag_run_id"], ["vault", *load_marts("food")])
         ground.send_traffic(40)
         _wait_for_a_running_stage(ground)
         for run in api.runs()[:5]:
@@ -232,7 +232,7 @@ def _wait_until_counted(ground: Ground, seconds: float = 300) -> None:
             }
         return all(
             done.get((mart.stage, *log), 0) >= end
-            for mart in load_marts().values()
+            for mart in load_marts("food").values()
             for log, end in ends.items()
         )
 

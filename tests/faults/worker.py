@@ -39,7 +39,7 @@ from tests.food import FOOD
 
 log = logging.getLogger(__name__)
 
-MARTS = tuple(load_marts())
+MARTS = tuple(load_marts("food"))
 STAGES = ("drain", "vault", "dictionaries", *MARTS, "tags", "publish")
 # What a person starts, now and then.
 REBUILDS = tuple(f"rebuild {name}" for name in MARTS)

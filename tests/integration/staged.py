@@ -132,7 +132,7 @@ def load(settings: Settings, run_id: str = "test") -> dict[str, Outcome]:
     """Run the vault, each mart and the tags once; return their outcomes by stage."""
     outcomes = [vault.run(settings, FOOD, caller("vault", run_id))]
     outcomes += [
-        marts.run(settings, name, caller(name, run_id)) for name in load_marts()
+        marts.run(settings, name, caller(name, run_id)) for name in load_marts("food")
     ]
     outcomes.append(tags.run(settings, caller("tags", run_id)))
     return {outcome.stage: outcome for outcome in outcomes}

@@ -29,7 +29,7 @@ from tests.model.compare import actual, assert_equal, expected
 from tests.model.history import Rule
 from tests.model.strategies import batches, histories, rules
 
-MARTS = tuple(load_marts())
+MARTS = tuple(load_marts("food"))
 STAGES = ("vault", *MARTS, "tags")
 STEPS = st.sampled_from(
     [*STAGES, *[f"{name} again" for name in STAGES]]

@@ -10,14 +10,13 @@ from palate.marts.compare import comparison
 from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
 from palate.marts.mart_sql import MartSql
 from palate.names import AREAS_FOLDER, SQL_FOLDER
-from palate.schema import migrate
+from palate.schema import migrate, roles
 from palate.sources import catalog
 from palate.sql import render
 from palate.table_set import TableSet
 from palate.tags import stage as tags
 from palate.vault import compare, load, parse
 from palate.vault.definitions import load_vault
-from palate.vault.kinds import Hub
 from tests import guide_mart
 
 AREAS = [catalog.load_area(name) for name in catalog.area_names()]
@@ -46,9 +45,9 @@ def all_statements() -> Iterator[Statement]:
         yield f"migration {path.stem}", path.read_text(encoding="utf-8")
     yield from _of_publishing()
     yield from _of_checks()
-    hubs = [item for item in load_vault().tables.values() if isinstance(item, Hub)]
-    least = {hub.table: list(hub.least) for hub in hubs if hub.least}
-    yield "roles", render("ops/roles.sql", least=least)
+    for number, statement in enumerate(migrate.message_views(), start=1):
+        yield f"messages {number}", statement
+    yield "roles", render("ops/roles.sql", changing=roles.changing_columns())
 
 
 def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
@@ -60,7 +59,7 @@ def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:
         make, *_ = migrate.table_statements(definitions.context(item), tables)
         yield f"make {item.table}", make
     relations = frozenset(
-        name for hub in definitions.tables.values() for name in hub.source
+        name for item in definitions.tables.values() for name in item.source
     )
     known = [
         one

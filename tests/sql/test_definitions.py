@@ -38,7 +38,11 @@ WRONG = {
         HUB.replace("[orders]", "[]"),
         "source: Tuple should have at least 1 item",
     ),
-    "two_business_keys": ("hubs/h_x.yaml", HUB + "  y_id: text\n", "business_keys"),
+    "two_clustered_keys": (
+        "hubs/h_x.yaml",
+        HUB + "  y_id: text\nclustered: true\n",
+        "business_keys: a clustered hub has one",
+    ),
     "name_that_is_none": ("hubs/h_Русский.yaml", HUB, "table: String should match"),
     "missing_parent": (
         "satellites/s_x.yaml",
@@ -64,7 +68,22 @@ WRONG = {
     "unknown_grain": (
         "satellites/s_x.yaml",
         SATELLITE + "grain: day\n" + PAYLOAD,
-        "grain: Input should be 'content' or 'message'",
+        "grain: Input should be 'content', 'message' or 'version'",
+    ),
+    "versions_of_nothing": (
+        "satellites/s_x.yaml",
+        SATELLITE + "grain: version\nhas_hashdiff: false\n" + PAYLOAD,
+        "identity belongs to the grain version, and only to that",
+    ),
+    "versions_by_their_content": (
+        "satellites/s_x.yaml",
+        SATELLITE + "grain: version\nidentity: [bonus_grant]\n" + PAYLOAD,
+        "has_hashdiff is false",
+    ),
+    "record_of_something_else": (
+        "records/x.yaml",
+        "description: A record of a test.\nsource: [orders]\nidentity: [x]\n" + PAYLOAD,
+        "identity names x, which is no column of payload",
     ),
     "no_yaml": ("hubs/h_x.yaml", "description: 'open\nsource: [", "this is no YAML"),
     "no_text": ("hubs/h_x.yaml", "\x00", "this is no YAML"),
@@ -83,7 +102,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_definition_is_named_with_its_field(folder: Path, name: str) -> None:
     file, text, message = WRONG[name]
-    (folder / "food" / "dds" / file).write_text(text, encoding="utf-8")
+    path = folder / "food" / "dds" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
     with pytest.raises(DefinitionError) as error:
         load_vault(folder=folder)

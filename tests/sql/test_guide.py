@@ -9,6 +9,7 @@ from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
 from palate.marts.totals import Totals
 from palate.names import SQL_FOLDER
 from palate.sources.shape_file import ShapeForm, ShapeKind, ShapeType
+from palate.sources.tables_file import TableFile, TablesFile
 from palate.vault.kinds import Hub, Link, PayloadColumn, Satellite
 
 GUIDE = (SQL_FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -61,6 +62,12 @@ def test_each_field_of_a_shape_is_listed() -> None:
         _fields(ShapeKind, within="kind.")
         | _fields(ShapeType, within="types.<name>.")
         | _fields(ShapeForm, within="forms.<form>.")
+    )
+
+
+def test_each_field_of_changed_tables_is_listed() -> None:
+    assert _listed("field of `tables.yaml`").keys() == (
+        _fields(TablesFile, "tables") | _fields(TableFile, within="tables.<name>.")
     )
 
 

@@ -116,6 +116,8 @@ def _as_linted(statement: str) -> str:
         r"\1 WITH ORDINALITY",
         text,
     )
+    # It takes a collation for a column.
+    text = text.replace(' COLLATE "C"', "")
     # It indents what follows in one place and not in another.
     text = re.sub(r" LATERAL\b", "", text)
     return text.rstrip() + "\n"

@@ -19,12 +19,13 @@ from tests.integration.ties import STORIES
 from tests.model.history import Entry, Message
 from tests.warehouses import MakeWarehouse
 
-VAULT = load_vault()
+# The tables of the orders: tests/areas/flights has tests of its own.
+VAULT = load_vault("food")
 OF_KIND = {
     kind: [name for name, item in VAULT.tables.items() if isinstance(item, kind)]
     for kind in (Hub, Link, Satellite)
 }
-MARTS = list(load_marts())
+MARTS = list(load_marts("food"))
 TABLES = [f"dds.{name}" for name in VAULT.tables] + [f"cdm.{name}" for name in MARTS]
 TECHNICAL = {"load_dt", "load_src"}
 

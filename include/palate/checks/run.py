@@ -266,12 +266,13 @@ def _vault_tables(areas: Iterable[str]) -> set[str]:
 
 def _promised(run: _Run, now: datetime) -> dict[str, str]:
     """Return for each topic since when no message of it may wait."""
-    return {
-        topic: (now - timedelta(seconds=promised)).isoformat()
-        for area in run.areas
-        for promised in [freshness.promised(run.settings, area)]
-        for topic in catalog.topics(run.settings, area)
-    }
+    found = {}
+    for area in run.areas:
+        promised = now - timedelta(seconds=freshness.promised(run.settings, area))
+        prompt = catalog.prompt_topics(run.settings, area)
+        for topic in catalog.topics(run.settings, area):
+            found[topic] = promised.isoformat() if topic in prompt else "-infinity"
+    return found
 
 
 def _staged(run: _Run, check: Check) -> set[FeedPartition]:

@@ -57,6 +57,9 @@ class ByKey:
             f"{name} {declared(type)}{'' if name in nullable else ' NOT NULL'}"
             for name, type in (mart.key_types | mart.columns).items()
         ]
+        if mart.changed_at:
+            # Not of the rows that are computed, which are kept in a table like this.
+            columns.append(f"{mart.changed_at} timestamptz")
         key = f"PRIMARY KEY ({', '.join(mart.keys)})"
         return [
             f"CREATE TABLE {table} ({', '.join([*columns, key])})",
@@ -81,7 +84,7 @@ class ByKey:
         is_shown: bool = True,
     ) -> None:
         """Set right the rows of the keys that an open batch's ranges touch."""
-        batch.counts.update(self._refresh(conn, batch.ranges, tables))
+        batch.counts.update(self._refresh(conn, batch, tables))
 
     def repeat(
         self,
@@ -112,7 +115,7 @@ class ByKey:
     def rebuild(self, conn: Connection, settings: Settings, batch: Batch) -> None:
         """Compute the whole mart anew, in the open batch."""
         for one in ByKeySql(self.mart).of_all():
-            number = execute_step(conn, one)
+            number = execute_step(conn, one, {"load_dt": batch.load_dt})
             self.check_after(conn, one)
             if one.name == "rows":
                 batch.counts["rows"] = number
@@ -187,17 +190,17 @@ class ByKey:
     def _refresh(
         self,
         conn: Connection,
-        ranges: list[Range],
+        batch: Batch,
         tables: TableSet,
         examples: list[dict[str, Any]] | None = None,
     ) -> Counter[str]:
         """Set right the rows that ranges touch; count them, and keep some of them."""
         # As in a refresh of counters: few rows of large tables.
         conn.execute("SET LOCAL enable_seqscan = off")
-        make_ranges(conn, ranges)
+        make_ranges(conn, batch.ranges)
         counts: Counter[str] = Counter()
         for one in self.refresh_statements(tables):
-            number = execute_step(conn, one)
+            number = execute_step(conn, one, {"load_dt": batch.load_dt})
             self.check_after(conn, one)
             if one.name == "touched_keys":
                 counts["touched_keys"] = number
@@ -228,7 +231,7 @@ class ByKey:
                 if open_ranges(conn, self.mart.stage, [self.mart.upstream]):
                     batch.ranges = []
                     return False
-                found = self._refresh(conn, chunk, TableSet.LIVE, examples)
+                found = self._refresh(conn, batch, TableSet.LIVE, examples)
                 batch.counts["compared"] = found["touched_keys"]
                 batch.counts["corrected"] = sum(
                     found[name] for name in _COUNTED_AS.values()

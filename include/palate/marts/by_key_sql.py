@@ -92,6 +92,7 @@ class ByKeySql:
             },
             "columns": mart.all_columns,
             "further": list(mart.columns),
+            "changed_at": mart.changed_at,
             "types": {name: declared(type) for name, type in types.items()},
             "missing": MISSING,
             "extra": EXTRA,

@@ -271,6 +271,8 @@ class ByKeyMart(Mart):
     kind: Literal["by_key"]
     columns: dict[Name, str] = Field(min_length=1)
     nullable: tuple[Name, ...] = ()
+    # When a row last changed; no part of what it means, and never compared.
+    changed_at: Name | None = Field(default=None, exclude=True)
     # One index's columns, or a list of several indexes'; no part of what it means.
     index: Indexes = Field(default=(), exclude=True)
     tag_kind: None = Field(default=None, exclude=True)
@@ -278,7 +280,10 @@ class ByKeyMart(Mart):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._refuse_doubled_columns()
-        if WHAT in self.all_columns:
+        if self.changed_at in self.all_columns:
+            message = f"changed_at names {self.changed_at}, which is a column already"
+            raise ValueError(message)
+        if WHAT in (*self.all_columns, self.changed_at):
             message = f"{WHAT} is a column of comparisons: give it another name"
             raise ValueError(message)
         for name in self.nullable:

@@ -27,7 +27,8 @@ def query(path: str, tables: TableSet, **values: Any) -> str:
 
 def declared(type: str) -> str:
     """Return a type as a table has it: text compares by bytes everywhere."""
-    return 'text COLLATE "C"' if type == "text" else type
+    is_text = type == "text" or type.startswith("varchar")
+    return f'{type} COLLATE "C"' if is_text else type
 
 
 def template(area: str, file: str) -> str:

@@ -41,6 +41,7 @@ TRIED_WITH = {
     "done_until": NOBODY,
     "orders": 1,
     "chunk": 0,
+    "load_dt": None,
 }
 
 

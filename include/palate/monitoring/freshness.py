@@ -175,7 +175,7 @@ def is_watched(conn: Connection) -> bool:
 def assess(conn: Connection, settings: Settings, area: Area) -> Freshness:
     """Return what the watch has seen of an area."""
     seconds = promised(settings, area)
-    topics = list(catalog.topics(settings, area))
+    topics = catalog.prompt_topics(settings, area)
     waiting, watched_dt, silent = conn.execute(
         _OLDEST, {"topics": topics}
     ).fetchone() or (0.0, None, None)

@@ -53,7 +53,7 @@ def migrate(settings: Settings) -> list[str]:
             new = mart_tables.make_tables(conn)
             enter_stages(conn)
             try_loads(conn)
-            for statement in view_statements():
+            for statement in (*message_views(), *view_statements()):
                 conn.execute(statement)
             roles.grant(conn)
             trial.try_marts(conn, settings, new)
@@ -191,6 +191,11 @@ def table_statements(
         f"CREATE UNIQUE INDEX ON {table} ({', '.join(columns)})"
         for columns in context["unique"]
     ]
+    if context["identity"]:
+        columns = ", ".join(context["identity"])
+        statements.append(
+            f"CREATE UNIQUE INDEX ON {table} ({columns}) NULLS NOT DISTINCT"
+        )
     return statements
 
 
@@ -202,6 +207,14 @@ def view_names() -> list[str]:
 def view_statements(tables: TableSet = TableSet.LIVE) -> list[str]:
     """Return the statements that create the vault's views, in order."""
     return [render(str(path.relative_to(SQL_FOLDER)), tables) for path in _views()]
+
+
+def message_views() -> list[str]:
+    """Return the statements that create views of one area's messages in STG."""
+    return [
+        render(str(path.relative_to(SQL_FOLDER)))
+        for path in sorted(AREAS_FOLDER.glob("*/stg/*.sql"))
+    ]
 
 
 def _views() -> list[Path]:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from palate.database import Connection
 from palate.sql import render
-from palate.vault import Hub, load_vault
+from palate.vault import load_vault
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +37,18 @@ def grant(conn: Connection) -> None:
                 READER,
             )
             return
-    least = {
-        item.table: list(item.least)
-        for item in load_vault().in_load_order
-        if isinstance(item, Hub) and item.least
+    conn.execute(render("ops/roles.sql", changing=changing_columns()))
+
+
+def changing_columns() -> dict[str, list[str]]:
+    """Return what loads may change: the least of values, a lower first position."""
+    vault = load_vault()
+    contexts = {item.table: vault.context(item) for item in vault.in_load_order}
+    return {
+        table: context["least"] or context["columns"]
+        for table, context in contexts.items()
+        if context["least"] or context["identity"]
     }
-    conn.execute(render("ops/roles.sql", least=least))
 
 
 def _is_there(conn: Connection, role: str) -> bool:

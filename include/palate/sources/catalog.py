@@ -15,6 +15,7 @@ from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError, NotFoundError, SettingsError
 from palate.names import AREAS_FOLDER, is_replay
 from palate.settings import Settings
+from palate.sources.changes import load_changed_tables
 from palate.sources.definition import Area, Source
 from palate.sources.shape import load_shapes
 
@@ -172,8 +173,15 @@ def topics(settings: Settings, area: Area) -> dict[str, str]:
     found: dict[str, str] = {}
     for source in area.sources:
         own = {topic: form for topic, form in named.items() if form in source.forms}
-        found |= own or source.topics
+        found |= own or source.topics_by(settings)
     return found
+
+
+def prompt_topics(settings: Settings, area: Area) -> list[str]:
+    """Return the topics whose messages start a run, and are to be in the marts soon."""
+    quiet = {form for source in area.sources for form in source.quiet}
+    found = topics(settings, area)
+    return [topic for topic, form in found.items() if form not in quiet]
 
 
 def all_topics(settings: Settings) -> dict[str, str]:
@@ -202,8 +210,11 @@ def sources_for(
 
 def _refuse_unknown_forms(path: Path, source: Source) -> None:
     """Check that each form of messages has a shape: else none would be judged."""
-    shape = path.with_name("shape.yaml")
+    shape, tables = path.with_name("shape.yaml"), path.with_name("tables.yaml")
     has = [one.form for one in load_shapes(shape)] if shape.exists() else []
+    if tables.exists():
+        has += [one.name for one in load_changed_tables(tables)]
+        shape = tables
     unknown = sorted(source.forms - set(has))
     if unknown:
         message = (

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from palate.names import REPLAY_FEED, Identifier
+from palate.settings import Settings
 
 Name = Annotated[str, Identifier]
 # What Kafka takes for a topic's name. It has no slash, so no feed of ours is like one.
@@ -21,7 +22,9 @@ class Source(BaseModel):
     """A source: messages of Kafka topics, or of one feed that Palate numbers itself.
 
     ``topics`` are its topics, each with the form of its messages, unless
-    ``PALATE_TOPICS`` names others of these forms.
+    ``PALATE_TOPICS`` names others of these forms. With ``prefix_setting`` their names
+    begin with that setting's value and a dot. Messages of ``quiet`` forms start no run,
+    and no promise is given for them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +33,8 @@ class Source(BaseModel):
     area: Name
     description: str = Field(min_length=10)
     topics: dict[Topic, Name] = {}
+    prefix_setting: Name | None = None
+    quiet: frozenset[Name] = frozenset()
     feed: str | None = None
 
     @model_validator(mode="after")
@@ -37,11 +42,24 @@ class Source(BaseModel):
         if bool(self.topics) == bool(self.feed):
             message = "a source has either topics, or one feed"
             raise ValueError(message)
+        if self.prefix_setting and self.prefix_setting not in Settings.model_fields:
+            message = f"prefix_setting: there is no setting {self.prefix_setting}"
+            raise ValueError(message)
+        if self.quiet - self.forms:
+            message = f"quiet names {', '.join(sorted(self.quiet - self.forms))}, which"
+            raise ValueError(f"{message} is the form of no topic")
         return self
 
     def __hash__(self) -> int:
         """Return a hash by its place; its fields have mappings."""
         return hash((self.area, self.name))
+
+    def topics_by(self, settings: Settings) -> dict[str, str]:
+        """Return its topics by the names that they have with these settings."""
+        if self.prefix_setting is None:
+            return dict(self.topics)
+        prefix = getattr(settings, self.prefix_setting)
+        return {f"{prefix}.{topic}": form for topic, form in self.topics.items()}
 
     @property
     def forms(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from palate.definition_files import mapping, valid
 from palate.names import AREAS_FOLDER, Reason
+from palate.sources.changes import NOT_A_CHANGE, OTHER_SOURCE
 from palate.sources.shape_file import ShapeFile
 
 _TIME_FORM = (
@@ -200,6 +201,8 @@ def load_reasons() -> tuple[str, ...]:
         for path in AREAS_FOLDER.glob("*/sources/*/shape.yaml")
         for shape in load_shapes(path)
     }
+    if any(AREAS_FOLDER.glob("*/sources/*/tables.yaml")):
+        own |= {NOT_A_CHANGE, OTHER_SOURCE}
     first, *others = Reason
     return (first, *sorted(own), *others)
 

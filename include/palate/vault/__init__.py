@@ -2,11 +2,9 @@
 
 from palate.vault import load, meaning, parse, stage
 from palate.vault.definitions import load_vault
-from palate.vault.kinds import Hub
 from palate.vault.stage import run
 
 __all__ = [
-    "Hub",
     "load",
     "load_vault",
     "meaning",

@@ -59,6 +59,6 @@ def differing_statement(area: str, table: str, sources: tuple[str, ...]) -> str 
         return None
     return render(
         "engine/vault/differing.sql",
-        **context | {"sources": sources, "template": item.kind.template},
+        **context | {"sources": sources, "template": item.template},
         compared=compared,
     )

@@ -19,7 +19,9 @@ from palate.vault.kinds import (
     Kind,
     Link,
     PayloadColumn,
+    Record,
     Satellite,
+    Table,
 )
 
 _POSITION_TYPES = {
@@ -35,8 +37,8 @@ class Vault:
 
     def __init__(
         self,
-        definitions: list[Hub | Link | Satellite],
-        others: Iterable[Hub | Link | Satellite] = (),
+        definitions: list[Table],
+        others: Iterable[Table] = (),
     ) -> None:
         """Check that every table that a definition names is defined.
 
@@ -65,8 +67,8 @@ class Vault:
                     raise DefinitionError(message)
 
     @cached_property
-    def in_load_order(self) -> list[Hub | Link | Satellite]:
-        """Return satellites, then links, then hubs, each by name.
+    def in_load_order(self) -> list[Table]:
+        """Return records, satellites, then links, then hubs, each by name.
 
         All loads lock the tables in this order. New hub keys, for which one load may
         have to wait for another, come last.
@@ -76,12 +78,14 @@ class Vault:
             self._loaded, key=lambda item: (order.index(item.kind), item.table)
         )
 
-    def context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
+    def context(self, item: Table) -> dict[str, Any]:
         """Return what the templates of the item's kind need."""
         if isinstance(item, Hub):
             specific = self._hub_context(item)
         elif isinstance(item, Link):
             specific = self._link_context(item)
+        elif isinstance(item, Record):
+            specific = self._record_context(item)
         else:
             specific = self._satellite_context(item)
         types: dict[str, str] = specific["typed_columns"] | {
@@ -95,10 +99,11 @@ class Vault:
             "indexes": [list(columns) for columns in item.index],
             "nullable": [],
             "least": [],
+            "identity": [],
         }
         return common | specific | {"typed_columns": types, "columns": list(types)}
 
-    def check_context(self, item: Hub | Link | Satellite) -> dict[str, Any]:
+    def check_context(self, item: Table) -> dict[str, Any]:
         """Return what the checks of the item's kind need."""
         context = self.context(item)
         if isinstance(item, Link):
@@ -138,6 +143,8 @@ class Vault:
 
     def _satellite_context(self, item: Satellite) -> dict[str, Any]:
         parent = self.tables[item.parent]
+        if item.grain is Grain.VERSION:
+            return self._version_context(item, parent)
         if isinstance(parent, Hub):
             hubs, expression = [parent], parent.key
             parent_key = parent.key
@@ -148,12 +155,7 @@ class Vault:
         else:
             raise TypeError(item.parent)
         carried = self._carried(hubs)
-        types: dict[str, str] = {}
-        origins: dict[str, str] = {}
-        for name, column in item.payload.items():
-            renamed = isinstance(column, PayloadColumn)
-            types[name] = _text(column.type if renamed else column)  # type: ignore
-            origins[name] = column.origin if renamed else name  # type: ignore
+        types, origins = _payload(item.payload)
         child = {item.child_key: "integer"} if item.child_key else {}
         position = _POSITION_TYPES if item.grain is Grain.MESSAGE else {}
         lead = list(carried) or [parent_key]
@@ -186,6 +188,17 @@ class Vault:
             "unique": [],
         }
 
+    def _version_context(self, item: Satellite, parent: Table) -> dict[str, Any]:
+        if isinstance(parent, Link):
+            keys = [self._hub(name).key for name in parent.hub_keys]
+            return _versions(item, parent.key, _link_key_expression(keys))
+        if isinstance(parent, Hub):
+            return _versions(item, parent.key, parent.key)
+        raise TypeError(item.parent)
+
+    def _record_context(self, item: Record) -> dict[str, Any]:
+        return _versions(item)
+
     def _hub(self, name: str) -> Hub:
         hub = self.tables[name]
         if not isinstance(hub, Hub):
@@ -201,7 +214,40 @@ class Vault:
         }
 
 
-def _row_named_by(item: Hub | Link | Satellite) -> dict[str, Any]:
+def _payload(
+    columns: dict[str, str | PayloadColumn],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the types of columns, and the source's columns that they come from."""
+    types: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for name, column in columns.items():
+        renamed = isinstance(column, PayloadColumn)
+        types[name] = _text(column.type if renamed else column)  # type: ignore
+        origins[name] = column.origin if renamed else name  # type: ignore
+    return types, origins
+
+
+def _versions(
+    item: Satellite | Record, parent_key: str | None = None, expression: str = ""
+) -> dict[str, Any]:
+    """Return the context of a table with one row per identity."""
+    types, origins = _payload(item.payload)
+    lead = [parent_key] if parent_key else []
+    identity = [*lead, *item.identity]
+    return {
+        "parent_key": parent_key,
+        "parent_expression": expression,
+        "payload_from": origins,
+        "identity": identity,
+        "nullable": [name for name in item.payload if name not in item.required],
+        # A stage finds the rows of a range of positions by their key.
+        "primary_key": list(_POSITION_TYPES),
+        "typed_columns": dict.fromkeys(lead, "uuid") | types | _POSITION_TYPES,
+        "unique": [],
+    }
+
+
+def _row_named_by(item: Table) -> dict[str, Any]:
     """Return the columns by which others refer to a row of a hub or a link."""
     if not isinstance(item, Hub | Link):
         raise TypeError(item.table)
@@ -224,7 +270,7 @@ def load_vault(area: str | None = None, *, folder: Path = AREAS_FOLDER) -> Vault
 
     :raises DefinitionError: names the file, the field and what to do
     """
-    own: dict[str, Hub | Link | Satellite] = {}
+    own: dict[str, Table] = {}
     extensions: list[Extension] = []
     for path, item in _read_all(folder, area or "*"):
         if isinstance(item, Extension):
@@ -248,11 +294,11 @@ def load_vault(area: str | None = None, *, folder: Path = AREAS_FOLDER) -> Vault
 
 def _referred_to(
     folder: Path,
-    own: dict[str, Hub | Link | Satellite],
+    own: dict[str, Table],
     extensions: Iterable[Extension],
-) -> dict[str, Hub | Link | Satellite]:
+) -> dict[str, Table]:
     """Return the tables of other areas that some definitions refer to."""
-    found: dict[str, Hub | Link | Satellite] = {}
+    found: dict[str, Table] = {}
     wanted = {one.table for one in extensions}
     for item in own.values():
         wanted |= set(_references(item)) - own.keys()
@@ -267,7 +313,7 @@ def _referred_to(
     return found
 
 
-def _find(folder: Path, table: str) -> Hub | Link | Satellite | None:
+def _find(folder: Path, table: str) -> Table | None:
     """Return a table of whichever area; files that extend it need not be right.
 
     :raises DefinitionError: if it may be in a file that can't be read
@@ -285,7 +331,7 @@ def _find(folder: Path, table: str) -> Hub | Link | Satellite | None:
     return None
 
 
-def _references(item: Hub | Link | Satellite) -> tuple[str, ...]:
+def _references(item: Table) -> tuple[str, ...]:
     if isinstance(item, Link):
         return item.hub_keys
     return (item.parent,) if isinstance(item, Satellite) else ()
@@ -293,22 +339,21 @@ def _references(item: Hub | Link | Satellite) -> tuple[str, ...]:
 
 def _read_all(
     folder: Path, area: str, table: str = "*"
-) -> Iterator[tuple[Path, Hub | Link | Satellite | Extension]]:
-    models: dict[Kind, type[Hub | Link | Satellite]] = {
+) -> Iterator[tuple[Path, Table | Extension]]:
+    models: dict[Kind, type[Table]] = {
         Kind.HUB: Hub,
         Kind.LINK: Link,
         Kind.SATELLITE: Satellite,
+        Kind.RECORD: Record,
     }
     for kind, model in models.items():
         for path in sorted(folder.glob(f"{area}/dds/{kind.value}/{table}.y*ml")):
             yield path, _read(path, model)
 
 
-def _read(
-    path: Path, model: type[Hub | Link | Satellite]
-) -> Hub | Link | Satellite | Extension:
+def _read(path: Path, model: type[Table]) -> Table | Extension:
     values = mapping(path)
-    kind: type[Hub | Link | Satellite | Extension] = model
+    kind: type[Table | Extension] = model
     if model is Hub and "extends" in values:
         kind = Extension
     known = {"table": path.stem, "area": path.parents[2].name}

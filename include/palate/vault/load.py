@@ -13,7 +13,7 @@ from palate.sql import execute, render
 from palate.table_set import TableSet
 from palate.vault.compare import count_differing
 from palate.vault.definitions import Vault, load_vault
-from palate.vault.kinds import Hub, Link, Satellite
+from palate.vault.kinds import Hub, Table
 from palate.vault.parse import documents_of, parse
 from palate.vault.refused_share import count_refused
 
@@ -100,7 +100,7 @@ def known_statements(
 
 def render_load(
     vault: Vault,
-    item: Hub | Link | Satellite,
+    item: Table,
     sources: Iterable[str] | None = None,
     tables: TableSet = TableSet.LIVE,
 ) -> str:
@@ -110,4 +110,4 @@ def render_load(
     """
     context: dict[str, Any] = vault.context(item)
     context["sources"] = list(sources or item.source)
-    return render(f"engine/vault/{item.kind.template}.sql", tables, **context)
+    return render(f"engine/vault/{item.template}.sql", tables, **context)

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from palate.tables import registry
 from palate.vault.definitions import Vault, load_vault
-from palate.vault.kinds import Hub, Link, Satellite
+from palate.vault.kinds import Table
 
 
 @lru_cache(maxsize=16)
@@ -18,7 +18,7 @@ def of_tables(area: str | None = None) -> tuple[registry.Meaning, ...]:
     )
 
 
-def _of_table(vault: Vault, item: Hub | Link | Satellite) -> registry.Meaning:
+def _of_table(vault: Vault, item: Table) -> registry.Meaning:
     fields = item.model_dump(
         mode="json", exclude={"description", "table", "kind", "index"}
     )

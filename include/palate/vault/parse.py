@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 
 from palate.database import Connection
 from palate.names import (
@@ -11,7 +12,7 @@ from palate.names import (
     ORIGIN_HEADER,
     SQL_FOLDER,
 )
-from palate.sources import Source, load_shapes
+from palate.sources import UNAVAILABLE, Source, load_changed_tables, load_shapes
 from palate.sql import Step, execute, step
 from palate.table_set import TableSet
 
@@ -51,13 +52,16 @@ def parse_steps(source: Source, tables: TableSet = TableSet.LIVE) -> tuple[Step,
     """Return the statements that parse one source's messages, in order.
 
     The first file of a source with a shape judges its messages. What is refused is
-    stored and taken out before the other files parse the rest.
+    stored and taken out before the other files parse the rest. Of a source of changes
+    (``tables.yaml``) the engine judges them, and makes a relation for each table.
     """
     folder = SQL_FOLDER / source.folder
     files = [str(path.relative_to(SQL_FOLDER)) for path in folder.glob("parse/*.sql")]
     shape = folder / "shape.yaml"
     shapes = load_shapes(shape) if shape.exists() else []
     steps = [step(path, tables=tables, shapes=shapes) for path in sorted(files)]
+    if (folder / "tables.yaml").exists():
+        return (*_steps_of_changes(folder / "tables.yaml", source.name, tables), *steps)
     if shapes:
         names = (DOCUMENTS, "accepted", "rejected", "accepted_now")
         steps[1:1] = [
@@ -71,6 +75,38 @@ def parse_steps(source: Source, tables: TableSet = TableSet.LIVE) -> tuple[Step,
             for name in names
         ]
     return tuple(steps)
+
+
+def _steps_of_changes(path: Path, lead: str, tables: TableSet) -> tuple[Step, ...]:
+    """Return the statements that judge changes, and parse them table by table."""
+    changed = load_changed_tables(path)
+    files = {
+        "changes/judged": None,
+        "parse/documents": DOCUMENTS,
+        "parse/accepted": "accepted",
+        "changes/rejected": "rejected",
+        "parse/accepted_now": "accepted_now",
+        "changes/emptied": None,
+        "changes/odd": None,
+    }
+    return (
+        *(
+            step(f"engine/{file}.sql", name, tables, lead=lead, changed=changed)
+            for file, name in files.items()
+        ),
+        *(
+            step(
+                "engine/changes/rows.sql",
+                tables=tables,
+                lead=lead,
+                relation=table.name,
+                table=table,
+                unavailable=UNAVAILABLE,
+            )
+            for table in changed
+            if table.hub_keys
+        ),
+    )
 
 
 def documents_of(sources: Iterable[Source]) -> list[str]:

@@ -7,7 +7,8 @@ SELECT
 FROM {{ dds }}.{{ table }} AS t
 GROUP BY t.{{ key }}
 HAVING count(*) > 1 OR t.{{ key }} IS NULL
-{%- for column in business_keys %}
+{%- if business_keys | length == 1 %}
+{%- set column = business_keys[0] %}
 UNION ALL
 SELECT
     '{{ column }}' AS what,
@@ -16,4 +17,17 @@ SELECT
 FROM {{ dds }}.{{ table }} AS t
 GROUP BY t.{{ column }}
 HAVING count(*) > 1 OR t.{{ column }} IS NULL
-{%- endfor %}
+{%- else %}
+UNION ALL
+SELECT
+    '{{ business_keys | join(", ") }}' AS what,
+    concat_ws(', ', t.{{ business_keys | join(", t.") }}) AS value,
+    count(*) AS row_cnt
+FROM {{ dds }}.{{ table }} AS t
+GROUP BY t.{{ business_keys | join(", t.") }}
+HAVING
+    count(*) > 1
+    {%- for column in business_keys %}
+    OR t.{{ column }} IS NULL
+    {%- endfor %}
+{%- endif %}

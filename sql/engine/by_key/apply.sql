@@ -13,12 +13,15 @@ WHEN MATCHED AND d.what = '{{ extra }}' THEN
 WHEN MATCHED THEN
     UPDATE SET
         {%- for column in further %}
-        {{ column }} = d.{{ column }}{{ "," if not loop.last }}
+        {{ column }} = d.{{ column }}{{ "," if changed_at or not loop.last }}
         {%- endfor %}
+        {%- if changed_at %}
+        {{ changed_at }} = %(load_dt)s
+        {%- endif %}
 WHEN NOT MATCHED THEN
     INSERT (
-        {{ columns | join(",\n        ") }}
+        {{ columns | join(",\n        ") }}{{ ",\n        " + changed_at if changed_at }}
     )
     VALUES (
-        d.{{ columns | join(",\n        d.") }}
+        d.{{ columns | join(",\n        d.") }}{{ ",\n        %(load_dt)s" if changed_at }}
     )

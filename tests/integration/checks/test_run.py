@@ -9,7 +9,6 @@ import pytest
 import redis
 from psycopg import Connection
 
-from palate.check_definitions import load_checks
 from palate.checks import run
 from palate.checks.results import Result
 from palate.checks.subjects import subjects
@@ -24,7 +23,7 @@ from palate.settings import Settings
 from palate.tags import stage as tags
 from palate.vault import stage as vault
 from palate.vault.definitions import load_vault
-from tests.food import FOOD
+from tests.food import FOOD, food_checks
 from tests.integration.broker import Broker
 from tests.integration.staged import caller, set_rules, stage_messages, with_topics
 from tests.model.history import Rule
@@ -78,16 +77,15 @@ def _found(settings: Settings, *names: str) -> dict[str, set[str]]:
 
 
 def test_where_all_is_well_nothing_is_found(shop: Settings) -> None:
-    assert {one.check for one in _look(shop)} == {c.full_name for c in load_checks()}
+    assert {one.check for one in _look(shop)} == {c.full_name for c in food_checks()}
     assert _found(shop) == {}
 
 
 def test_every_definition_is_checked() -> None:
-    about = {
-        name for check in load_checks() for name in subjects(check.group, ["food"])
-    }
-    assert about >= {f"dds.{name}" for name in load_vault().tables}
-    assert about >= {f"cdm.{name}" for name in load_marts()}
+    groups = {check.group for check in food_checks()}
+    about = {name for group in groups for name in subjects(group, ["food"])}
+    assert about >= {f"dds.{name}" for name in load_vault("food").tables}
+    assert about >= {f"cdm.{name}" for name in load_marts("food")}
 
 
 _DAYS = (
@@ -319,7 +317,7 @@ def _mended(conn: Connection, tables: list[str]) -> Iterator[None]:
 def test_every_check_has_a_fault_that_it_finds() -> None:
     """Else it may be one that can't fail."""
     assert {check for check, *_ in FAULTS.values()} == {
-        check.full_name for check in load_checks()
+        check.full_name for check in food_checks()
     }
 
 
@@ -388,7 +386,7 @@ def test_mart_that_is_behind_is_not_wrong_but_a_wrong_row_is(
     settings = with_topics(warehouse)
     stage_messages(connection, [raw(1, [line("d")], user="a")])
     vault.run(settings, FOOD, caller("vault"))
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.run(settings, name, caller(name))
     stage_messages(
         connection,

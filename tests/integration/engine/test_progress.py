@@ -32,7 +32,7 @@ from tests.model.history import History, Message
 from tests.unit.model.stories import dish, guest, line, menu, raw
 
 TOPIC = "order-service_orders"
-MART = next(iter(load_marts()))
+MART = next(iter(load_marts("food")))
 Run = Callable[[Settings, Caller], Outcome]
 
 
@@ -161,7 +161,7 @@ def test_mart_killed_again_and_again_counts_each_position_once(
     messages = orders(range(50))
     stage_messages(emptied.conn, messages)
     vault.run(small, FOOD, caller("vault"))
-    for name in load_marts():
+    for name in load_marts("food"):
 
         def run(settings: Settings, task: Caller, name: str = name) -> Outcome:
             return marts.run(settings, name, task)
@@ -198,7 +198,7 @@ def test_recount_of_a_cleared_mart_keeps_its_place(
     assert number == different > 2
     assert attempts == number + 1
     assert guests == 7
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.run(small, name, caller(name))
     assert_equal(expected(History(tuple(messages))), actual(emptied.conn))
 
@@ -236,7 +236,12 @@ def number_of_batches(emptied: Emptied) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-STAGES = {"vault", "lookup", "tags", *(mart.stage for mart in load_marts().values())}
+STAGES = {
+    "vault",
+    "lookup",
+    "tags",
+    *(mart.stage for mart in load_marts("food").values()),
+}
 
 
 def test_offsets_that_were_given_up_take_no_batches_of_their_own(

@@ -127,7 +127,7 @@ def test_equal_tables_are_swapped_without_a_question(
     # What comes next goes into the new tables.
     stage_messages(connection, _orders(21, 25))
     load(shop, "next")
-    for name in load_marts():
+    for name in load_marts("food"):
         assert compare.differences(shop, name) == (0, [])
     assert not rebuild.swap(shop, ME).differs  # a repeat of the task does nothing
 
@@ -214,9 +214,12 @@ def test_live_runs_go_on_between_all_steps(shop: Settings, connection: Conn) -> 
     rebuild.swap(shop, ME)
 
     with connect(shop) as conn:
-        for stage in (FOOD.vault, *(mart.stage for mart in load_marts().values())):
+        for stage in (
+            FOOD.vault,
+            *(mart.stage for mart in load_marts("food").values()),
+        ):
             assert not open_ranges(conn, stage, FOOD.upstream)
-    for name in load_marts():
+    for name in load_marts("food"):
         assert compare.differences(shop, name) == (0, [])
     rebuild.build(shop, replace(ME, run_id="again"))
     assert not rebuild.compare(shop, ME).differs

@@ -184,7 +184,7 @@ def test_damage_is_found_and_healed(shop: Shop, damage: str) -> None:
 def _counted(shop: Shop) -> list[list[tuple[Any, ...]]]:
     return [
         shop.all(f"SELECT t::text FROM cdm.{table} AS t ORDER BY 1")
-        for name, mart in load_marts().items()
+        for name, mart in load_marts("food").items()
         for table in mart.tables
         if table != name
     ]
@@ -196,7 +196,7 @@ def test_counter_that_moved_while_the_vault_was_damaged_is_right_again(
     """A cleared mart counts what it finds; only then the vault's row comes back."""
     before = actual(shop.conn)
     shop.conn.execute("DELETE FROM dds.s_order_version WHERE order_id < 20")
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.rebuild(shop.settings, name, Caller.in_shell(name))
 
     shop.reload()
@@ -336,7 +336,7 @@ def test_live_stages_may_be_held_meanwhile(shop: Shop) -> None:
 
 
 def test_no_watermark_moves(shop: Shop) -> None:
-    stages = ("drain", "vault", *(mart.stage for mart in load_marts().values()))
+    stages = ("drain", "vault", *(mart.stage for mart in load_marts("food").values()))
     before = [watermarks(shop.conn, stage) for stage in stages]
     shop.reload(weeks=3)
     assert [watermarks(shop.conn, stage) for stage in stages] == before
@@ -368,7 +368,7 @@ def test_backfill_of_the_stream_heals_each_layer(shop: Shop) -> None:
     outcomes = [
         run(shop.settings, FOOD, caller("drain"), Limits()),
         vault.run(shop.settings, FOOD, caller("vault")),
-        *(marts.run(shop.settings, name, caller(name)) for name in load_marts()),
+        *(marts.run(shop.settings, name, caller(name)) for name in load_marts("food")),
     ]
 
     assert_equal(before, actual(shop.conn))
@@ -430,7 +430,7 @@ def test_reload_killed_after_every_batch_ends_and_does_each_once(
     assert {stage: numbers[1:] for stage, numbers in done.items()} == {
         "drain:reload": [22, 0, True],
         "vault:reload": [22, 0, True],
-        **{mart.stage: [0, 8, True] for mart in load_marts().values()},
+        **{mart.stage: [0, 8, True] for mart in load_marts("food").values()},
     }
     assert attempts > 8
     assert found.healed == 2 + shop.all(f"SELECT count(*) FROM {PRODUCTS}")[0][0]
@@ -490,7 +490,7 @@ def test_versions_that_come_during_a_recount_are_counted(
     other = replace(caller, run_id="another")
     request = Request(WEEK, WEEK + 3 * SEVEN_DAYS)
     # As they are without these versions; then they are there again.
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.rebuild(shop.settings, name, Caller.in_shell(name))
     for layer in (reload.MESSAGES, reload.VAULT):
         reload.run(shop.settings, FOOD, caller, layer, request)
@@ -504,7 +504,7 @@ def test_versions_that_come_during_a_recount_are_counted(
                 reload.run(shop.settings, FOOD, other, reload.VAULT, request)
             )
 
-    for name in load_marts():
+    for name in load_marts("food"):
         put_back.clear()
         shop.conn.execute(deleted)
         reload.run(

@@ -94,7 +94,7 @@ class Pantry:
         """Compare every table with the model."""
         history = History(tuple(self.messages), tuple(self.entries))
         assert_equal(expected(history), actual(self.conn))
-        for mart in load_marts():
+        for mart in load_marts("food"):
             assert differences(self.settings, mart) == (0, [])
 
     def _stage(self, stage: Any) -> Outcome:
@@ -528,7 +528,7 @@ def test_move_recounts_only_the_orders_after_it(pantry: Pantry) -> None:
 
     outcomes = load(pantry.settings, "move")
 
-    counts = outcomes[load_marts()["user_category_counters"].stage].counts
+    counts = outcomes[load_marts("food")["user_category_counters"].stage].counts
     assert (counts["touched_orders"], counts["new_orders"]) == (1, 1)
     assert pantry.categories() == [("Пицца", 1), ("Суп", 3)]
 

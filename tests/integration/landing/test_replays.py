@@ -487,7 +487,7 @@ def _loaded(conn: Connection) -> list[int]:
 
 
 def _differences(settings: Settings) -> int:
-    return sum(compare.differences(settings, name)[0] for name in load_marts())
+    return sum(compare.differences(settings, name)[0] for name in load_marts("food"))
 
 
 def _pieces(conn: Connection) -> int:

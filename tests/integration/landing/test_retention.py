@@ -198,7 +198,10 @@ class TestRetain:
         assert gone.bytes > 0
         assert gone.dropped_by == "test test"
         assert retention.retain(settings, caller("retain")).dropped == []
-        assert sum(compare.differences(settings, name)[0] for name in load_marts()) == 0
+        assert (
+            sum(compare.differences(settings, name)[0] for name in load_marts("food"))
+            == 0
+        )
 
     def test_keeps_everything_by_default(
         self, settings: Settings, conn: Connection
@@ -268,7 +271,9 @@ class TestRetain:
         assert len(retention.retain(settings, caller("retain")).dropped) == 2
         # The mart and what is published come from the vault.
         load(settings, "later")
-        assert [compare.differences(settings, name)[0] for name in load_marts()] == [
+        assert [
+            compare.differences(settings, name)[0] for name in load_marts("food")
+        ] == [
             0,
             0,
         ]
@@ -448,10 +453,10 @@ class TestAfterADrop:
     def test_new_mart_has_everything(
         self, settings: Settings, conn: Connection
     ) -> None:
-        name = next(iter(load_marts()))
+        name = next(iter(load_marts("food")))
         before = _everything(conn)
         conn.execute(f"TRUNCATE cdm.{name}, cdm.{name}_counted")
-        stage = load_marts()[name].stage
+        stage = load_marts("food")[name].stage
         conn.execute("DELETE FROM ops.watermarks WHERE stage = %s", (stage,))
 
         load(settings, "new mart")

@@ -81,7 +81,7 @@ def _wrong(settings: Settings) -> dict[str, list[str]]:
 @contextmanager
 def _declared(name: str, *totals: Totals) -> Iterator[None]:
     """Let a mart's folder have these totals."""
-    mart = load_marts()[name].model_copy(update={"totals": totals})
+    mart = load_marts("food")[name].model_copy(update={"totals": totals})
     _forget()
     with pytest.MonkeyPatch.context() as patch:
         for marts_of in (load_marts(), load_marts(mart.area)):
@@ -232,7 +232,7 @@ def test_recount_that_is_killed_leaves_totals_to_the_next_run(shop: Emptied) -> 
 
 
 def _counted(name: str) -> CountedMart:
-    mart = load_marts()[name]
+    mart = load_marts("food")[name]
     assert isinstance(mart, CountedMart)
     return mart
 

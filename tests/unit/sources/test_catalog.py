@@ -80,3 +80,12 @@ def test_topic_whose_form_has_no_shape_is_refused(
     message = f"form thing, and shape.yaml beside it has the forms: {has}."
     with pytest.raises(DefinitionError, match=re.escape(message)):
         catalog.load_area("shop", tmp_path)
+
+
+def test_quiet_topics_are_no_prompt_ones() -> None:
+    flights = catalog.load_area("flights")
+    settings = load_settings(dwh_dsn="postgresql:///x", flights_topic_prefix="air")
+    topics = catalog.topics(settings, flights)
+    assert topics["air.bookings.tickets"] == "tickets"
+    quiet = topics.keys() - catalog.prompt_topics(settings, flights)
+    assert quiet == {"air.bookings.heartbeat"}

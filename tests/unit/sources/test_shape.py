@@ -5,6 +5,7 @@ import pytest
 
 from palate.errors import DefinitionError
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Reason
+from palate.sources.changes import load_changed_tables
 from palate.sources.shape import Shape, load_reasons, load_shapes
 
 SMALL = """
@@ -119,6 +120,9 @@ def test_every_reason_that_is_given_is_known_by_name() -> None:
         for shape in load_shapes(path):
             given |= {reason for reason, _, _ in shape.rules()}
             given.add(shape.kind.reason)
+    for path in AREAS_FOLDER.glob("*/sources/*/tables.yaml"):
+        for table in load_changed_tables(path):
+            given |= {rule.reason for rule in table.rules}
 
     assert given == set(load_reasons())
 

@@ -1,0 +1,105 @@
+-- The passengers of the tickets that this batch's changes concern, in any of their
+-- versions; those at home where an airport has changed; all, where a table was emptied.
+WITH tickets AS (
+    SELECT t.h_ticket_pk
+    FROM batch_ranges AS r
+    CROSS JOIN LATERAL (
+        SELECT s.h_ticket_pk
+        FROM {{ dds }}.s_ticket AS s
+        WHERE
+            {{ in_range("s") | indent(12) }}
+        OFFSET 0  -- one index scan per range, whatever the statistics say
+    ) AS t
+    UNION
+    SELECT l.h_ticket_pk
+    FROM batch_ranges AS r
+    CROSS JOIN LATERAL (
+        SELECT s.h_booking_pk
+        FROM {{ dds }}.s_booking AS s
+        WHERE
+            {{ in_range("s") | indent(12) }}
+        OFFSET 0
+    ) AS b
+    CROSS JOIN LATERAL (
+        SELECT o.h_ticket_pk
+        FROM {{ dds }}.l_ticket_booking AS o
+        WHERE o.h_booking_pk = b.h_booking_pk
+        OFFSET 0
+    ) AS l
+    UNION
+    SELECT l.h_ticket_pk
+    FROM batch_ranges AS r
+    CROSS JOIN LATERAL (
+        SELECT s.h_flight_pk
+        FROM {{ dds }}.s_flight AS s
+        WHERE
+            {{ in_range("s") | indent(12) }}
+        OFFSET 0
+    ) AS f
+    CROSS JOIN LATERAL (
+        SELECT o.h_ticket_pk
+        FROM {{ dds }}.l_ticket_flight AS o
+        WHERE o.h_flight_pk = f.h_flight_pk
+        OFFSET 0
+    ) AS l
+    {%- for satellite in ["s_ticket_flight", "s_boarding_pass"] %}
+    UNION
+    SELECT l.h_ticket_pk
+    FROM batch_ranges AS r
+    CROSS JOIN LATERAL (
+        SELECT s.hk_ticket_flight_pk
+        FROM {{ dds }}.{{ satellite }} AS s
+        WHERE
+            {{ in_range("s") | indent(12) }}
+        OFFSET 0
+    ) AS f
+    CROSS JOIN LATERAL (
+        SELECT o.h_ticket_pk
+        FROM {{ dds }}.l_ticket_flight AS o
+        WHERE o.hk_ticket_flight_pk = f.hk_ticket_flight_pk
+        OFFSET 0
+    ) AS l
+    {%- endfor %}
+),
+
+airports AS (
+    SELECT h.airport_code
+    FROM batch_ranges AS r
+    CROSS JOIN LATERAL (
+        SELECT s.h_airport_pk
+        FROM {{ dds }}.s_airport AS s
+        WHERE
+            {{ in_range("s") | indent(12) }}
+        OFFSET 0
+    ) AS a
+    INNER JOIN {{ dds }}.h_airport AS h ON a.h_airport_pk = h.h_airport_pk
+)
+
+SELECT s.passenger_id
+FROM tickets AS t
+CROSS JOIN LATERAL (
+    SELECT v.passenger_id
+    FROM {{ dds }}.s_ticket AS v
+    WHERE v.h_ticket_pk = t.h_ticket_pk
+    OFFSET 0
+) AS s
+UNION ALL
+SELECT m.passenger_id
+FROM airports AS a
+CROSS JOIN LATERAL (
+    SELECT p.passenger_id
+    FROM {{ cdm }}.presentation AS p
+    WHERE p.home_airport_code = a.airport_code
+    OFFSET 0
+) AS m
+UNION ALL
+SELECT s.passenger_id
+FROM {{ dds }}.s_ticket AS s
+WHERE
+    EXISTS (
+        SELECT 1
+        FROM {{ dds }}.truncations AS t
+        CROSS JOIN batch_ranges AS r
+        WHERE
+            {{ in_range("t") | indent(12) }}
+    )

@@ -1,0 +1,132 @@
+-- Accept or refuse each change of the batch; a message that only ends a key says
+-- nothing, and is left out.
+{#- makes: {lead} #}
+CREATE TEMP TABLE batch_{{ lead }} ON COMMIT DROP AS
+{%- for table in changed %}
+SELECT
+    c.topic,
+    c.epoch,
+    c.kafka_partition,
+    c.kafka_offset,
+    c.broker_dt,
+    c.form,
+    c.topic AS load_src,
+    c.headers,
+    c.op,
+    c.row_after,
+    c.row_key,
+    j.reason,
+    {#- The sentence about a refusal is in its reason. #}
+    NULL::jsonb AS doc,
+    {#- CASE keeps the order: a value is read only where it was accepted. #}
+    CASE
+        WHEN j.reason IS NULL THEN (c.doc #>> '{source,lsn}')::numeric::bigint
+    END AS lsn,
+    CASE
+        WHEN j.reason IS NULL
+            THEN
+                timestamptz 'epoch' + interval '1 microsecond'
+                * (c.doc #>> '{source,ts_us}')::numeric::bigint
+    END AS commit_dt,
+    CASE
+        WHEN
+            j.reason IS NULL AND jsonb_typeof(c.doc #> '{source,txId}') = 'number'
+            AND (c.doc #>> '{source,txId}')::numeric BETWEEN 0 AND 9223372036854775807
+            THEN (c.doc #>> '{source,txId}')::numeric::bigint
+    END AS tx_id
+FROM batch_ranges AS r
+CROSS JOIN LATERAL (
+    SELECT
+        d.*,
+        d.doc ->> 'op' AS op,
+        d.doc -> 'after' AS row_after,
+        d.doc -> 'before' AS row_before,
+        CASE
+            WHEN NOT d.has_no_key
+                THEN d.key_doc
+            WHEN jsonb_typeof(d.doc -> 'after') = 'object'
+                THEN d.doc -> 'after'
+            ELSE d.doc -> 'before'
+        END AS row_key
+    FROM (
+        SELECT
+            p.topic,
+            p.epoch,
+            p.kafka_partition,
+            p.kafka_offset,
+            p.broker_dt,
+            p.headers,
+            p.has_no_key,
+            r.form,
+            {#- With schemas, the payload is what counts. #}
+            CASE
+                WHEN p.doc ?& '{schema,payload}' AND jsonb_typeof(p.doc) = 'object'
+                    THEN p.doc -> 'payload'
+                ELSE p.doc
+            END AS doc,
+            CASE
+                WHEN
+                    p.key_doc ?& '{schema,payload}'
+                    AND jsonb_typeof(p.key_doc) = 'object'
+                    THEN p.key_doc -> 'payload'
+                ELSE p.key_doc
+            END AS key_doc
+        FROM (
+            SELECT
+                s.topic,
+                s.epoch,
+                s.kafka_partition,
+                s.kafka_offset,
+                s.broker_dt,
+                s.headers,
+                s.kafka_key IS NULL AS has_no_key,
+                stg.jsonb_or_null(s.message) AS doc,
+                stg.jsonb_or_null(s.kafka_key) AS key_doc
+            FROM
+                -- A function, so that a range locks its own partitions only.
+                stg.messages(
+                    r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset
+                ) AS s
+            WHERE s.message IS NOT NULL OR s.kafka_key IS NULL
+            OFFSET 0  -- each message is parsed once
+        ) AS p
+        OFFSET 0
+    ) AS d
+    OFFSET 0  -- each part is looked up once
+) AS c
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            {%- for rule in table.rules %}
+            WHEN ({{ rule.condition }}) IS NOT TRUE
+                THEN '{{ rule.problem }}'
+            {%- endfor %}
+            WHEN
+                -- The time of a record without one, which is -1 in Kafka.
+                c.broker_dt <> '1969-12-31 23:59:59.999+00'
+                AND timestamptz 'epoch' + interval '1 microsecond'
+                * (c.doc #>> '{source,ts_us}')::numeric::bigint
+                > c.broker_dt + interval '1 day'
+                THEN
+                    'version_in_future: the commit is more than one day after the '
+                    || 'broker time '
+                    || to_char(c.broker_dt AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+        END AS reason
+    FROM (
+        SELECT
+            c.topic,
+            c.doc,
+            c.has_no_key,
+            c.key_doc,
+            c.op,
+            c.row_after,
+            c.row_before,
+            c.row_key
+    ) AS one
+    OFFSET 0  -- each message is judged once
+) AS j
+WHERE r.form = '{{ table.name }}'
+{%- if not loop.last %}
+UNION ALL
+{%- endif %}
+{%- endfor %}

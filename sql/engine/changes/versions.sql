@@ -1,0 +1,351 @@
+{#- Which version of a row counts, and from when to when each did (ADR 0035).
+
+`one` describes a table: its name among the changes, its satellite, its key there, the
+relation with all keys, the record of when tables were emptied, and the satellite's
+columns, each with the column of the source whose value may be unavailable.
+
+Changes stand in the order of their lsn. A read stands before the first of them whose
+lsn is not lower, or that comes after it in the same partition. -#}
+
+{#- Whether a change `c` comes after a read `s`: a version that has `read_at`. -#}
+{%- macro follows(c, s) -%}
+(
+    {{ c }}.lsn >= {{ s }}.lsn
+    OR (
+        {{ c }}.kafka_partition = {{ s }}.kafka_partition
+        AND ({{ c }}.epoch, {{ c }}.kafka_offset) > ({{ s }}.epoch, {{ s }}.kafka_offset)
+    )
+)
+{%- endmacro -%}
+
+{#- The rows that live, by their hub keys: the newest version of each. It is the last
+period of `periods`, found without placing all others. -#}
+{%- macro newest(one, dds) -%}
+SELECT
+    k.{{ one.key }},
+    {%- for column, origin in one.columns.items() %}
+    CASE
+        WHEN v.unavailable = '{}' THEN v.{{ column }}
+        ELSE older.{{ column }}
+    END AS {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+FROM {{ dds }}.{{ one.base }} AS k
+CROSS JOIN LATERAL (
+    SELECT
+        s.op,
+        {%- for column in one.columns %}
+        s.{{ column }},
+        {%- endfor %}
+        s.unavailable
+    FROM {{ dds }}.{{ one.satellite }} AS s
+    WHERE
+        s.{{ one.key }} = k.{{ one.key }}
+        AND CASE
+            WHEN s.read_at IS NULL
+                THEN
+                    NOT EXISTS (
+                        SELECT 1
+                        FROM {{ dds }}.{{ one.emptied }} AS t
+                        WHERE
+                            t.table_name = '{{ one.table }}'
+                            AND (t.lsn, t.epoch, t.kafka_partition, t.kafka_offset)
+                            > (s.lsn, s.epoch, s.kafka_partition, s.kafka_offset)
+                    )
+            ELSE
+                NOT EXISTS (
+                    SELECT 1
+                    FROM {{ dds }}.{{ one.satellite }} AS c
+                    WHERE
+                        c.{{ one.key }} = k.{{ one.key }}
+                        AND c.read_at IS NULL
+                        AND {{ follows("c", "s") | indent(24) }}
+                )
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM {{ dds }}.{{ one.emptied }} AS t
+                    WHERE
+                        t.table_name = '{{ one.table }}'
+                        AND {{ follows("t", "s") | indent(24) }}
+                )
+        END
+    ORDER BY
+        s.read_at IS NOT NULL DESC,
+        CASE WHEN s.read_at IS NULL THEN s.lsn END DESC,
+        s.epoch DESC,
+        {#- A read's partition comes last: later epochs and offsets are later in it. #}
+        s.kafka_partition DESC,
+        s.kafka_offset DESC
+    LIMIT 1
+) AS v
+LEFT JOIN LATERAL (
+    SELECT
+    {%- if one.columns | length == 1 %} p.{{ one.columns | first }}
+    {%- else %}
+        p.{{ one.columns | join(",\n        p.") }}
+    {%- endif %}
+    FROM {{ dds }}.{{ one.periods }} AS p
+    WHERE p.{{ one.key }} = k.{{ one.key }} AND v.unavailable <> '{}'
+    ORDER BY p.number DESC
+    LIMIT 1
+) AS older ON TRUE
+WHERE v.op <> 'd'
+{%- endmacro -%}
+
+{#- The periods of each row, by its hub key, numbered in their order. -#}
+{%- macro periods(one, dds) -%}
+SELECT
+    k.{{ one.key }},
+    p.number,
+    p.valid_from,
+    p.valid_to,
+    p.is_deleted,
+    p.op,
+    p.lsn,
+    {%- for column in one.columns %}
+    p.{{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+FROM {{ dds }}.{{ one.base }} AS k
+CROSS JOIN LATERAL (
+    WITH own AS (
+        SELECT
+            s.op,
+            s.lsn,
+            s.commit_dt,
+            s.read_at,
+            s.epoch,
+            s.kafka_partition,
+            s.kafka_offset,
+            s.unavailable,
+            {%- for column in one.columns %}
+            s.{{ column }}{{ "," if not loop.last }}
+            {%- endfor %}
+        FROM {{ dds }}.{{ one.satellite }} AS s
+        WHERE s.{{ one.key }} = k.{{ one.key }}
+    ),
+
+    changes AS (
+        SELECT
+            c.op,
+            c.lsn,
+            c.commit_dt,
+            c.epoch,
+            c.kafka_partition,
+            c.kafka_offset,
+            c.unavailable,
+            {%- for column in one.columns %}
+            c.{{ column }},
+            {%- endfor %}
+            row_number() OVER (
+                ORDER BY c.lsn, c.epoch, c.kafka_partition, c.kafka_offset
+            ) AS place
+        FROM (
+            SELECT
+                o.op,
+                o.lsn,
+                o.commit_dt,
+                o.epoch,
+                o.kafka_partition,
+                o.kafka_offset,
+                o.unavailable,
+                {%- for column in one.columns %}
+                o.{{ column }}{{ "," if not loop.last }}
+                {%- endfor %}
+            FROM own AS o
+            WHERE o.read_at IS NULL
+            UNION ALL
+            SELECT
+                't' AS op,
+                t.lsn,
+                t.commit_dt,
+                t.epoch,
+                t.kafka_partition,
+                t.kafka_offset,
+                '{}' AS unavailable,
+                {%- for column in one.columns %}
+                NULL AS {{ column }}{{ "," if not loop.last }}
+                {%- endfor %}
+            FROM {{ dds }}.{{ one.emptied }} AS t
+            WHERE
+                t.table_name = '{{ one.table }}'
+                AND (
+                    SELECT count(*)
+                    FROM own
+                ) > 0
+        ) AS c
+    ),
+
+    placed AS (
+        SELECT
+            c.op,
+            c.lsn,
+            c.commit_dt,
+            c.epoch,
+            c.kafka_partition,
+            c.kafka_offset,
+            c.unavailable,
+            {%- for column in one.columns %}
+            c.{{ column }},
+            {%- endfor %}
+            c.place,
+            TRUE AS is_change
+        FROM changes AS c
+        UNION ALL
+        SELECT
+            o.op,
+            o.lsn,
+            o.commit_dt,
+            o.epoch,
+            o.kafka_partition,
+            o.kafka_offset,
+            o.unavailable,
+            {%- for column in one.columns %}
+            o.{{ column }},
+            {%- endfor %}
+            coalesce(
+                (
+                    SELECT min(c.place)
+                    FROM changes AS c
+                    WHERE {{ follows("c", "o") | indent(20) }}
+                ),
+                9223372036854775807
+            ) AS place,
+            FALSE AS is_change
+        FROM own AS o
+        WHERE o.read_at IS NOT NULL
+    ),
+
+    numbered AS (
+        SELECT
+            p.op,
+            p.lsn,
+            p.commit_dt,
+            p.unavailable,
+            {%- for column in one.columns %}
+            p.{{ column }},
+            {%- endfor %}
+            p.op IN ('d', 't') AS is_deleted,
+            row_number() OVER in_order AS number,
+            count(*) FILTER (WHERE p.op IN ('d', 't')) OVER in_order AS life
+        FROM placed AS p
+        WINDOW in_order AS (
+            ORDER BY
+                p.place, p.is_change, p.epoch, p.kafka_partition, p.kafka_offset
+        )
+    ),
+
+    -- What is large and unchanged has the value of the older version that has one.
+    known AS (
+        SELECT
+            n.number,
+            n.op,
+            n.lsn,
+            n.commit_dt,
+            n.is_deleted,
+            {%- for column, origin in one.columns.items() %}
+            {%- if origin %}
+            CASE
+                WHEN '{{ origin }}' = any(n.unavailable)
+                    THEN (
+                        SELECT o.{{ column }}
+                        FROM numbered AS o
+                        WHERE
+                            o.life = n.life
+                            AND o.number < n.number
+                            AND '{{ origin }}' <> all(o.unavailable)
+                        ORDER BY o.number DESC
+                        LIMIT 1
+                    )
+                ELSE n.{{ column }}
+            END AS {{ column }}{{ "," if not loop.last }}
+            {%- else %}
+            n.{{ column }}{{ "," if not loop.last }}
+            {%- endif %}
+            {%- endfor %}
+        FROM numbered AS n
+    ),
+
+    compared AS (
+        SELECT
+            n.number,
+            n.op,
+            n.lsn,
+            n.commit_dt,
+            n.is_deleted,
+            {%- for column in one.columns %}
+            n.{{ column }},
+            {%- endfor %}
+            (n.is_deleted, n.{{ one.columns | join(", n.") }}) AS content,
+            lag((n.is_deleted, n.{{ one.columns | join(", n.") }})) OVER (
+                ORDER BY n.number
+            ) AS content_before
+        FROM known AS n
+    ),
+
+    changed AS (
+        SELECT
+            c.number,
+            c.op,
+            c.lsn,
+            c.is_deleted,
+            {%- for column in one.columns %}
+            c.{{ column }},
+            {%- endfor %}
+            max(c.commit_dt) OVER (ORDER BY c.number) AS valid_from
+        FROM compared AS c
+        WHERE c.number = 1 OR c.content IS DISTINCT FROM c.content_before
+    )
+
+    SELECT
+        c.number,
+        c.valid_from,
+        lead(c.valid_from) OVER (ORDER BY c.number) AS valid_to,
+        c.is_deleted,
+        c.op,
+        c.lsn,
+        {%- for column in one.columns %}
+        c.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    FROM changed AS c
+) AS p
+{%- endmacro -%}
+
+{#- Since when and until when a row lived and had the same value in a column; or only
+lived, where the value is a constant. -#}
+{%- macro in_force(one, dds, column, value="") -%}
+{%- set value = value or "p." + column -%}
+SELECT
+    i.{{ one.key }},
+    i.{{ column }},
+    min(i.valid_from) AS valid_from,
+    (array_agg(i.valid_to ORDER BY i.number DESC))[1] AS valid_to
+FROM (
+    SELECT
+        b.{{ one.key }},
+        b.{{ column }},
+        b.number,
+        b.valid_from,
+        b.valid_to,
+        count(*) FILTER (WHERE b.is_new) OVER (
+            PARTITION BY b.{{ one.key }}
+            ORDER BY b.number
+        ) AS island
+    FROM (
+        SELECT
+            p.{{ one.key }},
+            CASE WHEN NOT p.is_deleted THEN {{ value }} END AS {{ column }},
+            p.number,
+            p.valid_from,
+            p.valid_to,
+            CASE WHEN NOT p.is_deleted THEN {{ value }} END
+            IS DISTINCT FROM lag(
+                CASE WHEN NOT p.is_deleted THEN {{ value }} END
+            ) OVER (
+                PARTITION BY p.{{ one.key }}
+                ORDER BY p.number
+            ) AS is_new
+        FROM {{ dds }}.{{ one.periods }} AS p
+    ) AS b
+) AS i
+WHERE i.{{ column }} IS NOT NULL
+GROUP BY i.{{ one.key }}, i.{{ column }}, i.island
+{%- endmacro -%}
