@@ -49,6 +49,20 @@ def truth(standby: str, language: str = "en") -> dict[str, Row]:
     return {row[0]: row for row in rows}
 
 
+def has_copy(dsn: str) -> bool:
+    """Return whether the mart has been copied to that database.
+
+    :raises WarehouseError: if it can't be asked
+    """
+    try:
+        with psycopg.connect(dsn, connect_timeout=10) as conn:
+            row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (COPY,)).fetchone()
+    except psycopg.Error as error:
+        code = error.sqlstate or type(error).__name__
+        raise WarehouseError(f"MART_DSN can't be asked: {code}.") from None
+    return bool(row and row[0])
+
+
 def differences(must: dict[str, Row], dsn: str, table: str) -> list[Difference]:
     """Return where a table differs, by passenger.
 
