@@ -169,7 +169,7 @@ class Source:
         cursor = conn.execute(f"SELECT * FROM bookings.{table}")
         names = [column.name for column in cursor.description or ()]
         rows = [normal(dict(zip(names, row, strict=True))) for row in cursor]
-        return {tuple(row[name] for name in _KEYS[table]): row for row in rows}
+        return {tuple(row[name] for name in KEYS[table]): row for row in rows}
 
     def tables(self, conn: Connection) -> dict[str, dict[tuple[Any, ...], Any]]:
         """Return the rows of all eight tables, as they were at one moment."""
@@ -234,7 +234,7 @@ class Source:
             return 0
 
 
-_KEYS = {
+KEYS = {
     "aircrafts": ("aircraft_code",),
     "airports": ("airport_code",),
     "seats": ("aircraft_code", "seat_no"),
