@@ -12,8 +12,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from deploy.local.cluster import server_user
 from deploy.local.ports import HOST, Ports
-from deploy.local.postgres import server_user
 from palate.settings import Settings
 
 _PROGRAM = "/usr/sbin/pgbouncer"

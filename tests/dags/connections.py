@@ -15,7 +15,11 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     """Let Airflow use this warehouse, its services and topics until the test's end."""
     for name, value in variables(settings).items():
         monkeypatch.setenv(name, value)
-    # Another test's topics would be in it: the next DAG file makes it anew.
+    forget_settings()
+
+
+def forget_settings() -> None:
+    """Let the next DAG file read the settings anew: another test's would be known."""
     for name in ("assets", "dag_factory"):
         sys.modules.pop(f"palate_airflow.{name}", None)
         vars(palate_airflow).pop(name, None)

@@ -1,13 +1,22 @@
 """The DAGs of an area that is off unless a setting names it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from palate_airflow import assets
+from tests.dags.connections import forget_settings
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "flights_stream.py"
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """Let each test have the settings of its environment."""
+    forget_settings()
+    yield
+    forget_settings()
 
 
 def test_file_holds_no_dag_by_default() -> None:
@@ -16,10 +25,8 @@ def test_file_holds_no_dag_by_default() -> None:
 
 
 def test_named_area_has_its_dags(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = assets._SETTINGS.model_copy(
-        update={"palate_areas": "food,flights", "flights_topic_prefix": "airline"}
-    )
-    monkeypatch.setattr(assets, "_SETTINGS", settings)
+    monkeypatch.setenv("PALATE_AREAS", "food,flights")
+    monkeypatch.setenv("FLIGHTS_TOPIC_PREFIX", "airline")
     bag = DagBag(str(FILE))
     assert bag.import_errors == {}
     assert sorted(bag.dags) == ["flights_history_reload", "flights_stream"]

@@ -46,7 +46,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         broker = subprocess.Popen(kafka.command(var), stdout=log, stderr=log)
     try:
         wait_until(lambda: kafka.answers(plain), 60)
-        kafka.make_topics(bootstrap_servers=plain)
+        kafka.make_topics(kafka.TOPICS, bootstrap_servers=plain)
         yield {name: f"{HOST}:{port}" for name, (port, _) in wrong.items()}
     finally:
         broker.kill()
