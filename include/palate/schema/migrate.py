@@ -191,7 +191,7 @@ def table_statements(
         f"CREATE UNIQUE INDEX ON {table} ({', '.join(columns)})"
         for columns in context["unique"]
     ]
-    if context["identity"]:
+    if context["identity"] not in ([], context["primary_key"]):
         columns = ", ".join(context["identity"])
         statements.append(
             f"CREATE UNIQUE INDEX ON {table} ({columns}) NULLS NOT DISTINCT"

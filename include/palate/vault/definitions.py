@@ -240,8 +240,9 @@ def _versions(
         "payload_from": origins,
         "identity": identity,
         "nullable": [name for name in item.payload if name not in item.required],
-        # A stage finds the rows of a range of positions by their key.
-        "primary_key": list(_POSITION_TYPES),
+        # A stage finds the rows of a range of positions by their key. Of a record, one
+        # message may say several.
+        "primary_key": list(_POSITION_TYPES) if parent_key else identity,
         "typed_columns": dict.fromkeys(lead, "uuid") | types | _POSITION_TYPES,
         "unique": [],
     }

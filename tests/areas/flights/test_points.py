@@ -280,8 +280,8 @@ def test_point_14_newer_name_of_an_airport_is_in_the_mart(
 def test_point_16_added_and_dropped_columns_are_told(
     airline: Airline, stream: Stream
 ) -> None:
-    added = stream.add("tickets", "c", 100, loyalty_no="7")
-    dropped = {k: v for k, v in added.row.items() if k != "contact_data"}
+    added = stream.add("tickets", "c", 100, loyalty_no="7", tier="gold")
+    dropped = {k: v for k, v in added.row.items() if k not in ("contact_data", "tier")}
     for number in range(2):
         change = replace(
             added, op="u", row=dropped, lsn=101 + number, offset=1 + number
@@ -297,6 +297,7 @@ def test_point_16_added_and_dropped_columns_are_told(
     assert [(r["table_name"], r["column_name"], r["what"]) for r in found.examples] == [
         ("tickets", "contact_data", "missing"),
         ("tickets", "loyalty_no", "unknown"),
+        ("tickets", "tier", "unknown"),
     ]
     assert found.examples[0]["kafka_offset"] == 1
 
