@@ -95,6 +95,10 @@
     const main = document.getElementById("main");
     if (main.hasAttribute("hx-get") && !isBusy()) htmx.trigger(main, "palate:refresh");
   }, SECONDS_BETWEEN_REFRESHES * 1000);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // Somebody has begun something since the page was asked for.
+    if (event.detail.target.id === "main" && isBusy()) event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:afterSettle", prepare);
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.target.id !== "main") {
