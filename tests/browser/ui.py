@@ -101,6 +101,7 @@ class Ui:
         found = self.page.locator("iframe").element_handle().content_frame()
         assert found is not None
         found.locator("main").wait_for()
+        found.wait_for_load_state()  # a button does nothing before its script is there
         return found
 
     @property
