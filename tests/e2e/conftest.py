@@ -18,6 +18,8 @@ from deploy.local import airflow_server
 from deploy.local.ports import Ports
 from deploy.local.signals import Signals
 from deploy.local.stack import Stack
+from palate.settings import load_settings
+from tests.checkout import Checkout
 from tests.e2e.airflow_api import DAG, AirflowApi, until
 from tests.e2e.shop import Guest
 from tests.e2e.statsd import Receiver
@@ -88,6 +90,14 @@ def stack(var: Path, statsd: Receiver, checkout: Path) -> Iterator[Stack]:
             if not os.environ.get("PALATE_TEST_E2E_VAR"):
                 found.down(wipe=True)
                 shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def deployed(stack: Stack, checkout: Path) -> Checkout:
+    """Give the deployment's files and its command."""
+    env = stack.env()
+    names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
+    return Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
 
 
 @pytest.fixture(scope="package")

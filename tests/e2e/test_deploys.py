@@ -2,13 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.local.stack import Stack
-from palate.settings import load_settings
 from tests.checkout import Checkout
 from tests.e2e.airflow_api import AirflowApi, until
 from tests.e2e.runs import Dwh
@@ -28,18 +26,15 @@ MART = "dishes_of_guests"
 
 
 @pytest.fixture
-def deployment(stack: Stack, checkout: Path, dwh: Dwh) -> Iterator[Checkout]:
+def deployment(deployed: Checkout, dwh: Dwh) -> Iterator[Checkout]:
     """Give the deployment, and take back whatever the test does to it."""
-    shutil.copytree(checkout / "sql", kept := checkout / "sql before")
-    env = stack.env()
-    names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
-    found = Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
-    yield found
-    shutil.rmtree(checkout / "sql")
-    kept.rename(checkout / "sql")
+    shutil.copytree(deployed.root / "sql", kept := deployed.root / "sql before")
+    yield deployed
+    shutil.rmtree(deployed.root / "sql")
+    kept.rename(deployed.root / "sql")
     made = "SELECT name FROM ops.definitions WHERE name = ANY(%s)"
     for (name,) in dwh.execute(made, ([MART, "s_order_bonus"],)).fetchall():
-        dropped = found.palate("drop", name, "--yes")
+        dropped = deployed.palate("drop", name, "--yes")
         assert dropped.returncode == 0, dropped.stderr
 
 

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,8 +10,7 @@ from kafka.admin import KafkaAdminClient
 from playwright.sync_api import Browser, expect
 
 from deploy.local.stack import Stack
-from palate.incidents import open_incidents
-from palate.settings import load_settings
+from palate.incidents import Incident, Kind, is_open, open_incidents
 from tests.browser.ui import Ui, chromium
 from tests.checkout import Checkout
 from tests.e2e.airflow_api import AirflowApi, until
@@ -43,14 +41,6 @@ def ui(browser: Browser, airflow: AirflowApi) -> Iterator[Ui]:
         yield found
 
 
-@pytest.fixture
-def deployed(stack: Stack, checkout: Path) -> Checkout:
-    """Give the deployment's files and its command."""
-    env = stack.env()
-    names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
-    return Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
-
-
 def test_operator_finds_the_partition_the_cause_and_the_run_in_three_clicks(
     ui: Ui, stack: Stack, dwh: Dwh, guest: Guest, deployed: Checkout
 ) -> None:
@@ -61,7 +51,7 @@ def test_operator_finds_the_partition_the_cause_and_the_run_in_three_clicks(
         guest.order([guest.pizza], number=1, partition=_PARTITION)
         admin.delete_records({TopicPartition(TOPIC, _PARTITION): -1})
     admin.close()
-    until(lambda: open_incidents(dwh), "the alarm")
+    alarm = until(lambda: _gap(dwh), "the alarm")
 
     ui.page.goto(ui.url)
     ui.page.get_by_test_id("palate-line").get_by_role("link").click()
@@ -85,7 +75,7 @@ def test_operator_finds_the_partition_the_cause_and_the_run_in_three_clicks(
     assert deployed.palate(*arguments).returncode == 0
     guest.order([guest.pizza], number=2, partition=_PARTITION)
     until(lambda: guest.counted(dwh, 2), "the order behind the gap")
-    until(lambda: not open_incidents(dwh), "the end of the alarm")
+    until(lambda: not is_open(dwh, alarm.kind, alarm.subject), "the end of the alarm")
 
 
 def test_engineer_replays_thirty_messages_after_mending_a_shape(
@@ -115,6 +105,7 @@ def test_engineer_replays_thirty_messages_after_mending_a_shape(
     expect(frame.get_by_text("No refused message matches")).to_be_visible()
 
 
+@pytest.mark.usefixtures("without_its_rules")
 def test_analyst_makes_a_rule_sees_who_gets_the_tag_and_exports_a_chart(
     ui: Ui, airflow: AirflowApi, dwh: Dwh, guest: Guest
 ) -> None:
@@ -146,8 +137,18 @@ def test_analyst_makes_a_rule_sees_who_gets_the_tag_and_exports_a_chart(
     assert [line for line in lines if guest.category in line]
 
 
-@pytest.fixture(autouse=True)
-def without_its_rules(dwh: Dwh) -> Iterator[None]:
-    """Take away the rules that a test has added."""
+@pytest.fixture
+def without_its_rules(airflow: AirflowApi, dwh: Dwh) -> Iterator[None]:
+    """Take away the rules that a test has added, and the tags that they gave."""
     yield
     dwh.execute("DELETE FROM cdm.tag_rules WHERE tag LIKE 'likes %'")
+    airflow.over(airflow.trigger({}).raise_for_status().json()["dag_run_id"])
+    left = dwh.execute(
+        "SELECT count(*) FROM cdm.user_tags"
+        " WHERE tag LIKE 'likes %' AND until_dt IS NULL"
+    )
+    assert left.fetchone() == (0,)
+
+
+def _gap(dwh: Dwh) -> Incident | None:
+    return next((one for one in open_incidents(dwh) if one.kind is Kind.GAP), None)

@@ -15,7 +15,6 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from deploy.local.stack import Stack
-from palate.settings import load_settings
 from tests.areas.reviews import truth, warehouse
 from tests.areas.reviews.messages import START, TOPIC, later, messages
 from tests.checkout import Checkout
@@ -97,11 +96,9 @@ class Reviews:
 
 
 @pytest.fixture(scope="module")
-def reviews(stack: Stack, airflow: AirflowApi, checkout: Path) -> Iterator[Reviews]:
+def reviews(stack: Stack, airflow: AirflowApi, deployed: Checkout) -> Iterator[Reviews]:
     """Deploy the folder and the DAG file, and take them away at the end."""
-    env = stack.env()
-    names = ("DWH_DSN", "KAFKA_BOOTSTRAP", "REDIS_URL")
-    deployed = Checkout(checkout, load_settings(**{n.lower(): env[n] for n in names}))
+    env, checkout = stack.env(), deployed.root
     shutil.copytree(AREA / "area", checkout / "sql" / "areas" / "reviews")
     shutil.copy(AREA / "dags" / f"{DAG}.py", checkout / "dags")
     admin = KafkaAdminClient(bootstrap_servers=env["KAFKA_BOOTSTRAP"])
