@@ -29,8 +29,7 @@ _ROLLED_BACK = (
 )
 _OF_THE_ADDRESS = (
     "Set it to postgresql://user:password@host:port/database, with @ : / ? # % of a "
-    "password written as %40 %3A %2F %3F %23 %25, or to key=value pairs; or correct "
-    "the Airflow Connection `dwh`."
+    "password written as %40 %3A %2F %3F %23 %25, or to key=value pairs"
 )
 _HOST = re.compile(r"[\w.:%/\\-]*(,[\w.:%/\\-]*)*")
 _PORT = re.compile(r"\d*(,\d*)*")
@@ -47,9 +46,10 @@ def note_statement(error: psycopg.Error, statement: str) -> None:
         error.add_note(_NOTE + statement[:2_000])
 
 
-def refuse_wrong_address(dsn: str) -> dict[str, Any]:
+def refuse_wrong_address(dsn: str, setting: str = "DWH_DSN") -> dict[str, Any]:
     """Return the parts of an address.
 
+    :param setting: the variable that has it
     :raises SettingsError: if it is none; the text has nothing of it, since any part of
         a mistyped address may belong to the password
     """
@@ -68,8 +68,8 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
     else:
         if not _SECONDS.fullmatch(str(parts.get("connect_timeout") or "")):
             message = (
-                "DWH_DSN: its connect_timeout is no whole number of seconds. Write it "
-                "without a unit, such as connect_timeout=5."
+                f"{setting}: its connect_timeout is no whole number of seconds. Write "
+                "it without a unit, such as connect_timeout=5."
             )
             raise SettingsError(message)
         is_right = (
@@ -80,8 +80,10 @@ def refuse_wrong_address(dsn: str) -> dict[str, Any]:
         if is_right:
             return parts
         problem = "its host, port or database has characters that none can have"
-    message = f"DWH_DSN is no address of a database: {problem}. {_OF_THE_ADDRESS}"
-    raise SettingsError(message)
+    message = f"{setting} is no address of a database: {problem}. {_OF_THE_ADDRESS}"
+    if setting == "DWH_DSN":
+        message += "; or correct the Airflow Connection `dwh`"
+    raise SettingsError(f"{message}.")
 
 
 # The driver passes on no code for what a server answers to a connection attempt.
@@ -114,7 +116,7 @@ def explain_refusal(error: psycopg.Error, dsn: str) -> PalateError:
         found = explain(error, None, "PostgreSQL (the warehouse)")
         if found:
             return found
-    reason = _safe(str(error).strip().split("\n", maxsplit=1)[0], dsn)
+    reason = without_password(error, dsn)
     reached = f"PostgreSQL (the warehouse) can't be reached: {reason}."
     where = "DWH_DSN or the Airflow Connection `dwh`"
     if _TOO_MANY.search(reason):
@@ -144,7 +146,9 @@ def explain_refusal(error: psycopg.Error, dsn: str) -> PalateError:
     )
 
 
-def _safe(words: str, dsn: str) -> str:
+def without_password(error: psycopg.Error, dsn: str) -> str:
+    """Return the first line of what the driver says, without an address's password."""
+    words = str(error).strip().split("\n", maxsplit=1)[0]
     try:
         secret = conninfo_to_dict(dsn).get("password")
     except psycopg.Error:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     HISTORY = "history"
     CHECK = "check"
     SOURCE = "source"
+    COPY = "copy"
 
 
 @dataclass(frozen=True)

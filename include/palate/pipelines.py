@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from palate import marts, publish, readable, tags, vault
+from palate import copies, marts, publish, readable, tags, vault
 from palate.engine import Caller, Outcome, Pipeline, Stage
-from palate.errors import NotFoundError, PalateError, SettingsError
+from palate.errors import DefinitionError, NotFoundError, PalateError, SettingsError
 from palate.landing import dictionaries, drain
 from palate.settings import Settings
 from palate.sources import Area, Layer, catalog
@@ -18,8 +18,19 @@ log = logging.getLogger(__name__)
 def pipeline(area: Area) -> Pipeline:
     """Return the stages that an area's ``area.yaml`` names.
 
-    :raises DefinitionError: if one of its marts can't be read
+    Also those of copies that have no address: they are left out when it is run.
+
+    :raises DefinitionError: if one of its marts can't be read, or names a copy that the
+        area has no stage for
     """
+    if "copies" not in area.stages:
+        for mart in marts.load_marts(area.name).values():
+            if mart.copied_to:
+                message = (
+                    f"sql/{mart.folder}/mart.yaml: copied_to: sql/areas/{area.name}/"
+                    "area.yaml has no `copies` among its stages. Add it, after marts."
+                )
+                raise DefinitionError(message)
     return Pipeline(area.name, tuple(_LAYERS[name](area) for name in area.stages))
 
 
@@ -129,6 +140,21 @@ def _marts(area: Area) -> tuple[Stage, ...]:
     )
 
 
+def _copies(area: Area) -> tuple[Stage, ...]:
+    return tuple(
+        Stage(
+            mart.copy_stage,
+            partial(_copy, mart.name),
+            upstream=(mart.stage,),
+            marks=(),  # its watermark is in the other database
+            is_optional=True,
+            is_on=partial(_has_address, mart.name),
+        )
+        for mart in marts.load_marts(area.name).values()
+        if mart.copied_to
+    )
+
+
 def _tags(area: Area) -> tuple[Stage, ...]:
     return (Stage(tags.STAGE, tags.run, upstream=(area.vault,), marks=()),)
 
@@ -150,6 +176,7 @@ _LAYERS: dict[Layer, Callable[[Area], tuple[Stage, ...]]] = {
     "vault": _vaults,
     "dictionaries": _dictionaries,
     "marts": _marts,
+    "copies": _copies,
     "tags": _tags,
     "publish": _publish,
 }
@@ -169,8 +196,19 @@ def _count(mart: str, settings: Settings, caller: Caller) -> Outcome:
     return marts.run(settings, mart, caller)
 
 
+def _copy(mart: str, settings: Settings, caller: Caller) -> Outcome:
+    return copies.run(settings, mart, caller)
+
+
+def _has_address(mart: str, settings: Settings) -> bool:
+    return mart in [one.name for one in copies.wanted(settings)]
+
+
 def _run(settings: Settings, layers: Iterable[tuple[Stage, ...]]) -> Iterator[Outcome]:
-    for layer in layers:
+    for stages in layers:
+        layer = [stage for stage in stages if stage.is_on(settings)]
+        if not layer:
+            continue
         if len(layer) == 1:
             yield layer[0].run(settings, Caller.in_shell(layer[0].name))
             continue

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z][A-Za-z-]{0,19}$",
         description="language of the names of airports",
     )
+    mart_dsn: SecretStr = Field(
+        default=SecretStr(""),
+        description="libpq URI of another PostgreSQL that keeps copies of marts; "
+        "empty: there is none",
+    )
     palate_tags_topic: str = Field(
         default="cdm-user-tags", min_length=1, description="where tags are published"
     )
@@ -224,6 +229,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "dwh_dsn",
+        "mart_dsn",
         "redis_url",
         "kafka_bootstrap",
         "palate_metrics_token",

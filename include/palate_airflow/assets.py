@@ -92,6 +92,33 @@ def marts(names: Iterable[str]) -> dict[str, Asset]:
     }
 
 
+def copies(area: Area) -> dict[str, Asset]:
+    """Return the assets of the copies in another database, by their marts' names.
+
+    None of those whose database has no address.
+    """
+    if "copies" not in area.stages:
+        return {}
+    # Not for all: other areas' DAGs would take longer to read.
+    from palate import copies as wing
+
+    return {
+        mart.name: _copy(mart.copied_to.setting, mart.copied_to.table)
+        for mart in wing.wanted(_SETTINGS, area.name)
+        if mart.copied_to
+    }
+
+
+def _copy(setting: str, name: str) -> Asset:
+    database = setting.removesuffix("_dsn")
+    schema, relation = name.split(".")
+    return Asset(
+        f"{database}: {name}",
+        uri=f"postgres://{database}:5432/{database}/{schema}/{relation}",
+        group=database,
+    )
+
+
 MESSAGES = table("stg.order_events")
 DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
 DICTIONARY_ENTRIES = table("stg.dictionary_entries")

@@ -61,7 +61,7 @@ def area_dag(name: str, *, doc: str) -> DAG | None:
 def after_vault(
     area: Area, trigger_rule: str = "all_success"
 ) -> tuple[list[Any], list[Any]]:
-    """Create a task for each mart, then tags and publish where the area has them.
+    """Create a task for each mart, then copies, tags and publish where there are any.
 
     :param trigger_rule: of the marts
     :return: the marts' tasks, and those after them
@@ -86,12 +86,25 @@ def after_vault(
         """Send changes to the app and other consumers; what can't be sent waits."""
         return run_stage("publish")
 
-    counted = [
-        mart.override(task_id=name, outlets=[asset])(f"mart:{name}")
-        for name, asset in assets.marts([area.name]).items()
-    ]
+    # The next run tries again, as with what is published.
+    @task(retries=1)
+    def copy(stage: str) -> Any:
+        """Write to the copy in another database what has changed in its mart."""
+        return run_stage(stage)
+
+    tables = assets.marts([area.name])
+    by_name = {
+        name: mart.override(task_id=name, outlets=[asset])(f"mart:{name}")
+        for name, asset in tables.items()
+    }
+    counted = list(by_name.values())
     sent = [one() for one in (tags, publish) if one.function.__name__ in area.stages]
     chain(counted, *sent)
+    for name, asset in assets.copies(area).items():
+        lineage = {"inlets": [tables[name]], "outlets": [asset]}
+        copied = copy.override(task_id=f"copy_{name}", **lineage)(f"copy:{name}")
+        by_name[name] >> copied
+        sent.append(copied)
     return counted, sent
 
 

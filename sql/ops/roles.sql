@@ -27,6 +27,8 @@ GRANT INSERT ON ops.check_results TO palate_loader;
 GRANT INSERT, UPDATE ON ops.incidents, ops.watch, ops.log_minutes TO palate_loader;
 GRANT INSERT, DELETE ON ops.log_ends TO palate_loader;
 GRANT INSERT, UPDATE ON ops.refused_judged TO palate_loader;
+GRANT INSERT, UPDATE, DELETE ON ops.mart_copies TO palate_loader;
+GRANT INSERT, DELETE ON ops.mart_changes TO palate_loader;
 -- These check what they are asked for, and do it with the rights of the owner.
 GRANT EXECUTE ON FUNCTION
 stg.make_room(text, integer, integer, bigint, bigint, bigint),

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from palate import readable, tags
+from palate import copies, readable, tags
 from palate.check_definitions import Check
 from palate.checks.results import CheckReport, Result, keep, log_result, result_of
 from palate.checks.subjects import TAGS, planned, query
@@ -42,7 +42,7 @@ from palate.vault import load_vault
 _LOCK_TIMEOUT = "5s"
 _SECONDS_BETWEEN_TRIES = 1.0
 # Groups whose rows follow from other tables by the very query that keeps them.
-_COMPARED = ("marts", "totals", "tags")
+_COMPARED = ("marts", "totals", "tags", "copies")
 
 
 def check_warehouse(
@@ -85,7 +85,7 @@ def run_checks(
 
 
 def reconcile(settings: Settings) -> list[Result]:
-    """Compare each mart with the vault, and the tags with both; record nothing.
+    """Compare marts with the vault, copies with marts, tags with both; record nothing.
 
     :raises DefinitionError: if a mart has something twice
     """
@@ -134,6 +134,8 @@ def _being_filled(conn: Connection) -> set[str]:
 
 
 def _check(run: _Run, check: Check, subject: str) -> Result:
+    if check.group == "copies":
+        return _check_copy(run, check, subject)
     if not check.is_by_piece:
         return _check_at_once(run, check, subject)
     logs = [messages.whole(log) for log in _staged(run, check)]
@@ -149,6 +151,20 @@ def _check(run: _Run, check: Check, subject: str) -> Result:
         [row for part in parts for row in part.examples][:EXAMPLES],
         next((part.note for part in parts if part.note), ""),
         is_skipped=any(part.is_skipped for part in parts),
+    )
+
+
+def _check_copy(run: _Run, check: Check, subject: str) -> Result:
+    start = time.monotonic()
+    found = copies.compare.differences(run.settings, run.conn, _name(subject))
+    return result_of(
+        check,
+        subject,
+        time.monotonic() - start,
+        found.number,
+        found.examples,
+        found.why_not,
+        is_skipped=bool(found.why_not),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from palate import readable, tags
+from palate import copies, readable, tags
 from palate.check_definitions import Check, load_checks
 from palate.errors import NotFoundError
 from palate.marts import compare, kept_totals, load_marts
@@ -23,7 +23,7 @@ def planned(settings: Settings, names: Iterable[str] = ()) -> list[tuple[Check, 
     return [
         (check, subject)
         for check in _chosen(on, names)
-        for subject in subjects(check.group, on)
+        for subject in subjects(check.group, on, settings)
     ]
 
 
@@ -38,22 +38,34 @@ def _chosen(areas: Collection[str], names: Iterable[str]) -> list[Check]:
     return [checks[name] for name in wanted]
 
 
-def subjects(group: str, areas: Iterable[str]) -> list[str]:
-    """Return the names of what a folder of checks is about, in some areas."""
+def subjects(
+    group: str, areas: Iterable[str], settings: Settings | None = None
+) -> list[str]:
+    """Return the names of what a folder of checks is about, in some areas.
+
+    :param settings: say which copies there are; without them, all
+    """
     marts = [mart for area in areas for mart in load_marts(area).values()]
     if group == "marts":
         return [f"cdm.{mart.name}" for mart in marts]
     if group == "totals":
         return [f"cdm.{mart.name}" for mart in marts if mart.has_totals]
+    if group == "copies":
+        found = {mart.name for mart in copies.wanted(settings)} if settings else None
+        return [
+            f"cdm.{mart.name}"
+            for mart in marts
+            if mart.copied_to and (found is None or mart.name in found)
+        ]
     if group == "tags":
         return [TAGS]
-    found = [
+    tables = [
         f"dds.{item.table}"
         for area in areas
         for item in load_vault(area).tables.values()
         if (item.kind, item.area) == (group, area)
     ]
-    return found or [group]
+    return tables or [group]
 
 
 def query(
@@ -67,6 +79,8 @@ def query(
     if subject == TAGS:
         return tags.comparison(is_behind=is_behind)
     name = subject.partition(".")[2]
+    if check.group == "copies":
+        return copies.compare.statement(name)
     if check.group == "totals":
         return kept_totals.comparison(name)
     if check.group == "marts":

@@ -180,6 +180,8 @@ def _print_status(found: status.Status) -> None:
     out.print(f"Ids that the dictionary does not know yet: {found.waiting_ids}.")
     if found.waiting_tags:
         out.print(f"Tags of guests to evaluate: {found.waiting_tags}.")
+    if found.uncopied:
+        out.print(f"Changed rows of marts to copy: {found.uncopied}.")
     waits = ", ".join(f"{what} {n}" for what, n in found.unpublished.items() if n)
     out.print(f"Waiting to be published: {waits or 'nothing'}.")
     print_table(

@@ -53,7 +53,9 @@ def check(
 
 
 def reconcile(as_json: AsJson = False) -> None:
-    """Compare each mart with the vault, and the tags; exit with 9 if one differs.
+    """Compare each mart with the vault, its copy with it, and the tags.
+
+    Exits with 9 if one differs.
 
     Live loading goes on meanwhile. Exits with 7 if one can't be compared because too
     much waits for it.
@@ -90,7 +92,8 @@ def reconcile(as_json: AsJson = False) -> None:
 
 def _name(result: Result) -> str:
     name = result.subject.partition(".")[2]
-    return f"totals of {name}" if _group(result) == "totals" else name
+    what = {"totals": "totals of ", "copies": "copy of "}.get(_group(result), "")
+    return f"{what}{name}"
 
 
 def _group(result: Result) -> str:
@@ -102,9 +105,8 @@ def _print_comparison(result: Result) -> None:
     if result.is_skipped:
         out.print(f"{name}: not compared. {result.note}")
         return
-    source = {"tags": "counters and rules", "totals": "mart"}.get(
-        _group(result), "vault"
-    )
+    sources = {"tags": "counters and rules", "totals": "mart", "copies": "mart"}
+    source = sources.get(_group(result), "vault")
     number = counted(result.found, "row differs", "rows differ")
     note = f" {result.note}" if result.note else ""
     out.print(f"{name}: {number} from the {source}.{note}")

@@ -1,4 +1,4 @@
-"""The connections to Kafka and Redis, and TLS."""
+"""The connections to Kafka, Redis and another PostgreSQL, and TLS."""
 
 from palate.clients import (
     kafka_connection,
@@ -10,8 +10,10 @@ from palate.clients import (
 )
 from palate.clients.fetching import Unreadable
 from palate.clients.kafka_reader import Reader
+from palate.clients.other_database import OtherDatabase
 
 __all__ = [
+    "OtherDatabase",
     "Reader",
     "Unreadable",
     "kafka_connection",

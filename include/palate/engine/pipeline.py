@@ -19,6 +19,7 @@ class Stage:
         retention
     :param is_optional: whether it may be switched off, or removed: then nothing waits
         for it
+    :param is_on: whether settings ask for it; a run leaves it out if not
     """
 
     name: str
@@ -27,6 +28,7 @@ class Stage:
     marks: tuple[str, ...] | None = None
     reads_staging: bool = False
     is_optional: bool = False
+    is_on: Callable[[Settings], bool] = lambda _: True
 
 
 @dataclass(frozen=True)

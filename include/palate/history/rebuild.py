@@ -186,6 +186,7 @@ def _swap(conn: Connection, settings: Settings, seen: RebuildReport) -> None:
         for name in names:  # also for guests that leave the mart
             counters.enter_all_counters(conn, name)
     conn.execute("SELECT ops.swap_rebuild()")
+    marts.stage.compare_copies_anew(conn)
     redefinition.accept(conn)
     if names:
         conn.execute(tags_waiting.ALL_GUESTS)

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from palate.database import Connection
 from palate.engine import Batch, StageRun, progress
 from palate.errors import DefinitionError
+from palate.marts import copy_log
 from palate.marts.by_key_sql import (
     DOUBLED,
     EXTRA,
@@ -119,6 +120,7 @@ class ByKey:
             self.check_after(conn, one)
             if one.name == "rows":
                 batch.counts["rows"] = number
+        copy_log.compare_anew(conn, [self.mart.name])
 
     def settle(self, attempt: StageRun) -> None:
         """Do what the end of a run owes: nothing."""

@@ -51,6 +51,7 @@ class ByKeySql:
             *self._compute("touched_keys"),
             self.step("differing"),
             self.step("apply", "applied"),
+            *self._logged(),
         ]
 
     def of_all(self) -> list[Step]:
@@ -80,6 +81,11 @@ class ByKeySql:
             self.step("make_computed", "computed_made"),
             self.step("computed", "computed", rows=self.rows(keys), is_whole=not keys),
         ]
+
+    def _logged(self) -> list[Step]:
+        """Return the statement that logs changed keys for a copy of the live mart."""
+        is_copied = self.mart.copied_to and self.tables is TableSet.LIVE
+        return [self.step("log_changes", "logged")] if is_copied else []
 
     def _names(self) -> dict[str, Any]:
         mart = self.mart

@@ -9,6 +9,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
+    field_validator,
     model_validator,
 )
 
@@ -17,6 +19,7 @@ from palate.errors import DefinitionError
 from palate.marts.contributions import Change, Contributions, load_contributions
 from palate.marts.totals import KeyColumns, Totals, problem
 from palate.names import AREAS_FOLDER, SQL_FOLDER, Identifier
+from palate.settings import Settings
 from palate.sources import catalog
 
 Name = Annotated[str, Identifier]
@@ -60,6 +63,43 @@ class Reference(BaseModel):
     changes: Change
 
 
+class CopiedTo(BaseModel):
+    """Where a mart's rows are kept as well: a table of another PostgreSQL (ADR 0037).
+
+    ``setting`` has that database's address; without it there is no copy.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    setting: Name
+    table: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$")
+
+    @field_validator("setting")
+    @classmethod
+    def _is_address(cls, name: str) -> str:
+        fields = Settings.model_fields.items()
+        known = [one for one, field in fields if field.annotation is SecretStr]
+        if name not in known:
+            message = f"{name} is no setting with an address: {', '.join(known)}"
+            raise ValueError(message)
+        return name
+
+    @property
+    def variable(self) -> str:
+        """Return the name of the setting in the environment."""
+        return self.setting.upper()
+
+    @property
+    def schema_name(self) -> str:
+        """Return the schema of the table."""
+        return self.table.partition(".")[0]
+
+    def address(self, settings: Settings) -> str:
+        """Return the database's address; empty if it is not set."""
+        address: SecretStr = getattr(settings, self.setting)
+        return address.get_secret_value()
+
+
 class Mart(BaseModel):
     """A mart, from its folder: what all kinds have."""
 
@@ -73,6 +113,7 @@ class Mart(BaseModel):
     description: str = Field(min_length=10, exclude=True)
     keys: tuple[Name, ...] | dict[Name, str] = Field(min_length=1)
     tag_kind: str | None = Field(default=None, exclude=True)
+    copied_to: CopiedTo | None = Field(default=None, exclude=True)
 
     @property
     def folder(self) -> str:
@@ -121,6 +162,11 @@ class Mart(BaseModel):
         """Return the columns of each further index."""
         return ()
 
+    @property
+    def copy_stage(self) -> str:
+        """Return the name of the stage that copies it to another database."""
+        return f"copy:{self.name}"
+
     def has(self, file: str) -> bool:
         """Return whether the mart's own folder has a query."""
         return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
@@ -137,6 +183,7 @@ class CountedMart(Mart):
 
     kind: Literal["contributions"] = "contributions"
     contributions: Contributions = Field(exclude=True)
+    copied_to: None = Field(default=None, exclude=True)
     label: Label | None = None
     reference: Reference | None = None
     order_columns: tuple[Name, ...] = ()

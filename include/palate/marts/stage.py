@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import psycopg
 
+from palate.database import Connection
 from palate.engine import Caller, Outcome, StageRun, open_run, progress
-from palate.marts import kinds
+from palate.marts import copy_log, kinds
 from palate.marts.definitions import Mart, find_mart
 from palate.marts.meaning import of_mart
 from palate.positions import Range, open_ranges, row_chunks, watermarks
@@ -61,6 +62,7 @@ def _open_run(
     mart = find_mart(name)
     with open_run(settings, mart.stage, caller) as attempt:
         registry.refuse_changed(attempt.conn, [of_mart(name)])
+        copy_log.keep(attempt.conn, settings, mart)
         yield attempt, mart
         kinds.of(name).settle(attempt)
 
@@ -98,6 +100,7 @@ def _fill(settings: Settings, attempt: StageRun, mart: Mart) -> None:
     with attempt.transaction():
         initial_load.finish(attempt.conn, mart.name)
         kind.complete(attempt.conn, settings)
+        copy_log.keep(attempt.conn, settings, mart)
     attempt.outcome.note = f"{mart.name} has all of the history now."
 
 
@@ -125,6 +128,11 @@ def catch_up(
             kind.refresh(
                 attempt.conn, settings, batch, attempt.tables, is_shown=is_shown
             )
+
+
+def compare_copies_anew(conn: Connection) -> None:
+    """Let the next run of each copy compare all rows: marts were replaced."""
+    copy_log.compare_anew(conn)
 
 
 def rebuild(settings: Settings, name: str, caller: Caller) -> Outcome:

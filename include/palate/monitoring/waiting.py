@@ -8,6 +8,7 @@ _ROWS = {
     "evaluations": "SELECT FROM ops.tags_waiting",
     "tags": "SELECT FROM ops.tag_outbox",
     "orders": "SELECT DISTINCT order_id FROM ops.order_waits",
+    "changes": "SELECT FROM ops.mart_changes",
 }
 # Queues of what is to be published.
 OUTLETS = ("tags", "orders", "counters")
@@ -24,7 +25,8 @@ def rows(conn: Connection, bound: int | None = None) -> dict[str, int]:
     """Return how many rows wait in each queue but that of counters.
 
     ``ids`` that the dictionary does not know yet, ``evaluations`` of tags, and what is
-    to be published: ``tags`` (of guests) and ``orders``.
+    to be published: ``tags`` (of guests) and ``orders``; and ``changes`` of marts that
+    are to be copied.
 
     :param bound: count no further
     """

@@ -23,6 +23,7 @@ _STEPS = {
     "vault": ("Vault", "to load"),
     "dictionaries": ("Dictionaries", ""),
     "marts": ("Marts", "to count"),
+    "copies": ("Copies", ""),
     "tags": ("Tags", ""),
     "publish": ("Publish", ""),
 }
@@ -118,7 +119,7 @@ def _area(
         area=area.name,
         dag=area.dag,
         promise=promise,
-        steps=tuple(_steps(area, logs, found)),
+        steps=tuple(_steps(settings, area, logs, found)),
         topics=tuple(_topics(area, list(read), logs)),
     )
 
@@ -161,9 +162,13 @@ def _wait(number: int, text: str, is_more: bool = False) -> Wait:
     return Wait(number, f"{least}{number:,} {text}", is_more)
 
 
-def _steps(area: Area, logs: list[Log], found: Status) -> Iterator[Step]:
+def _steps(
+    settings: Settings, area: Area, logs: list[Log], found: Status
+) -> Iterator[Step]:
     queues = _queues(found)
     for name, layer in zip(area.stages, pipeline(area).layers, strict=True):
+        if name == "copies" and not any(stage.is_on(settings) for stage in layer):
+            continue
         label, text = _STEPS.get(name, (name, ""))
         stages = tuple(stage.name for stage in layer)
         is_more = name == "drain" and verdict.silence(found) is not None
@@ -194,6 +199,7 @@ def _queues(found: Status) -> dict[str, tuple[Wait, ...]]:
         "dictionaries": (
             wait("ids", found.waiting_ids, "id to look up", "ids to look up"),
         ),
+        "copies": (wait("changes", found.uncopied, "changed row", "changed rows"),),
         "tags": (
             wait(
                 *("evaluations", found.waiting_tags),

@@ -17,7 +17,8 @@ class Queues:
     ``refused`` counts by reason, without dismissed messages. ``dismissed`` is None
     where counting has a bound. ``waiting`` has ``ids`` that the dictionary does not
     know yet, ``evaluations`` of tags, and what is to be published: ``tags``,
-    ``orders``, ``counters`` (of guests).
+    ``orders``, ``counters`` (of guests); and ``changes`` of marts that are to be
+    copied.
     """
 
     refused: dict[str, int]

@@ -27,7 +27,8 @@ class Status:
 
     ``refused`` counts by reason, without dismissed messages; ``waiting_tags`` the pairs
     of guest and tag to be evaluated; ``unpublished`` the guests and orders that wait to
-    be published, by outlet; ``filling`` the new tables without the whole history;
+    be published, by outlet; ``uncopied`` the changes of marts that wait for a copy in
+    another database; ``filling`` the new tables without the whole history;
     ``promises`` the freshness of each area that is on. ``unseen`` names the topics and
     partitions of which nobody knows what waits there, while the rest is known. ``cut``
     and ``dismissed`` are those of ``queues``.
@@ -46,6 +47,7 @@ class Status:
     problems: list[str] = field(default_factory=list)
     unseen: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    uncopied: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; times are ISO 8601 in UTC."""
@@ -140,6 +142,7 @@ def known(conn: Connection, settings: Settings, most: int | None = None) -> Stat
         problems=problems,
         unseen=tuple(_unseen(seen, topics, logs)) if is_watched else (),
         cut=waits.cut,
+        uncopied=waits.waiting["changes"],
     )
 
 

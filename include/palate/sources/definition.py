@@ -15,7 +15,7 @@ Name = Annotated[str, Identifier]
 # What Kafka takes for a topic's name. It has no slash, so no feed of ours is like one.
 Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # What an area may have; ``palate.pipelines`` knows what each does.
-Layer = Literal["drain", "vault", "dictionaries", "marts", "tags", "publish"]
+Layer = Literal["drain", "vault", "dictionaries", "marts", "copies", "tags", "publish"]
 
 
 class Source(BaseModel):

@@ -153,6 +153,8 @@ def remove(conn: Connection, made: Made) -> None:
             conn.execute(f"DROP TABLE {table}")
     conn.execute("DELETE FROM ops.totals WHERE mart = %s", (made.name,))
     conn.execute("DELETE FROM ops.watermarks WHERE stage = ANY(%s)", (made.stages,))
+    for copied in ("mart_copies", "mart_changes"):
+        conn.execute(f"DELETE FROM ops.{copied} WHERE mart = %s", (made.name,))
     conn.execute(
         "DELETE FROM ops.definitions WHERE (kind, name) = (%s, %s)",
         (made.kind, made.name),

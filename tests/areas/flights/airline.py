@@ -12,6 +12,8 @@ from typing import Any
 
 from psycopg import Connection
 
+from palate.copies import stage as copies
+from palate.engine import Outcome
 from palate.landing.partitions import ensure_partitions
 from palate.marts import stage as marts
 from palate.positions.ranges import FeedPartition, Range
@@ -96,6 +98,12 @@ class Airline:
         run_id = run_id or str(next(_RUNS))
         vault.run(self.settings, FLIGHTS, caller("vault", run_id))
         marts.run(self.settings, MART, caller(MART, run_id))
+
+    def copy(self, run_id: str = "") -> Outcome:
+        """Run the stage of the mart's copy."""
+        return copies.run(
+            self.settings, MART, caller("copy", run_id or str(next(_RUNS)))
+        )
 
     def take(self, records: Iterable[Record], run_id: str = "") -> None:
         """Stage records and load them."""

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
+from deploy.local.stack import Stack
 from tests.areas.flights.airline import Airline
+from tests.areas.flights.mart_database import MartDatabase
 from tests.integration.emptied import Emptied
 from tests.warehouses import MakeWarehouse
 
@@ -28,3 +31,18 @@ def airline(emptied_airline: Emptied) -> Airline:
     """Give a warehouse without a row."""
     emptied_airline.empty()
     return Airline(emptied_airline.settings, emptied_airline.conn)
+
+
+@pytest.fixture
+def mart_database(services: Stack) -> Iterator[MartDatabase]:
+    """Give the second PostgreSQL, with nothing in it."""
+    with MartDatabase(services).made() as made:
+        yield made
+
+
+@pytest.fixture
+def copied(airline: Airline, mart_database: MartDatabase) -> Airline:
+    """Give a warehouse without a row, whose mart is copied."""
+    dsn = SecretStr(mart_database.dsn)
+    settings = airline.settings.model_copy(update={"mart_dsn": dsn})
+    return Airline(settings, airline.conn)

@@ -1,6 +1,6 @@
-"""Runs the vault and the mart once, and dies at a statement: a process of its own.
+"""Runs stages once, and dies at a statement: a process of its own.
 
-``python -m tests.areas.flights.victim <trace> [<point>]``
+``python -m tests.areas.flights.victim <trace> [<point> [<stage>]]``
 """
 
 import sys
@@ -14,15 +14,17 @@ from tests.faults import points
 from tests.faults.points import Trip
 
 
-def main(trace: str, point: str = "") -> None:
-    """Run all stages but the drain; be killed before the statement of the point."""
+def main(trace: str, point: str = "", only: str = "") -> None:
+    """Run all stages but the drain, or one; die before the statement of the point."""
     settings = load_settings()
     trip = Trip(name=point) if point else None
     dsn = settings.dwh_dsn.get_secret_value()
     reached = points.watch(trip, Path(trace), dsn)
     (area,) = catalog.areas(settings)
     for stage in pipelines.pipeline(area):
-        if stage.name != area.drain:
+        if only and stage.name != only:
+            continue
+        if stage.name != area.drain and stage.is_on(settings):
             reached.stage = stage.name
             stage.run(settings, Caller.in_shell(stage.name))
 
