@@ -40,3 +40,18 @@ def test_named_area_has_its_dags(monkeypatch: pytest.MonkeyPatch) -> None:
     (bell,) = waiting.watchers
     # A heartbeat starts no run.
     assert {*bell.trigger.topics} == topics - {"airline.bookings.heartbeat"}
+
+
+def test_copy_of_the_mart_is_a_task_where_it_has_an_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PALATE_AREAS", "food,flights")
+    monkeypatch.setenv("MART_DSN", "postgresql://mart@localhost/mart")
+    bag = DagBag(str(FILE))
+    assert bag.import_errors == {}
+    task = bag.dags["flights_stream"].task_dict["copy_presentation"]
+    assert task.upstream_task_ids == {"presentation"}
+    assert task.downstream_task_ids == {"all_loaded"}
+    (inlet,), (outlet,) = task.inlets, task.outlets
+    assert inlet.uri == "postgres://dwh:5432/dwh/cdm/presentation"
+    assert outlet.uri == "postgres://mart:5432/mart/presentation/presentation"

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 AREAS = ROOT / "sql" / "areas"
 WINGS = [
     "engine", "clients", "vault", "marts", "landing", "positions", "tables", "sources",
+    "copies",
 ]  # fmt: skip
 SHARED = [*(f"include/palate/{wing}" for wing in WINGS), "sql/engine"]
 # How one area gets what is no topic: it asks Redis for the ids of its own hubs.

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from palate.check_definitions import load_checks
 from palate.checks.subjects import query, subjects
+from palate.copies.copy_sql import CopySql
 from palate.marts import kept_totals, kinds, recount, refresh
 from palate.marts.by_key_sql import ByKeySql
 from palate.marts.compare import comparison
-from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
+from palate.marts.definitions import ByKeyMart, CountedMart, Mart, load_marts
 from palate.marts.mart_sql import MartSql
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.schema import migrate, roles
@@ -95,12 +96,22 @@ def _of_sources() -> Iterator[Statement]:
 def _of_marts() -> Iterator[Statement]:
     for name, mart in load_marts().items():
         yield f"recompute {name}", kinds.of(name).recomputed()
+        if mart.copied_to:
+            yield from _of_copy(mart)
         if isinstance(mart, CountedMart):
             yield from _of_recounts(mart)
             yield f"rebuild {name}", refresh.rebuild_statements(name)[0].statement
             yield from _of_totals(mart)
     with guide_mart.added() as mart:  # no area has one yet
         yield from _by_key(mart)
+
+
+def _of_copy(mart: Mart) -> Iterator[Statement]:
+    sql = CopySql(mart, (*mart.all_columns, "created_at"))
+    for path in sorted((SQL_FOLDER / "engine" / "copies").glob("*.sql")):
+        name, keys = path.stem, sql.shared("changed_keys")
+        yield f"copy {name}", sql.shared(name, keys=keys, is_whole=False)
+    yield "copy delete of all", sql.shared("delete", is_whole=True)
 
 
 def _by_key(mart: ByKeyMart) -> Iterator[Statement]:

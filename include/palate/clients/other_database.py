@@ -163,7 +163,7 @@ class OtherDatabase:
             # It names a table or a schema, nothing else.
             return AccessDeniedError(
                 f"{self.name}: {error.diag.message_primary}. Grant it to the login of "
-                f"that address (docs/flights.md, 'The copy'). {_WAITS}"
+                f"that address (docs/operations.md, 'A copy is behind'). {_WAITS}"
             )
         if self._conn.closed or not state or state.startswith(_FOR_NOW):
             what = f"{kind}, SQLSTATE {state}" if state else kind

@@ -446,3 +446,58 @@ def test_heartbeat_that_waits_breaks_no_promise(
         airline.settings, caller("checks"), ["operation/freshness_is_kept"]
     ).results
     assert [row["topic"] for row in found.examples] == ["flights.bookings.tickets"]
+
+
+def test_point_24_mart_by_hand(airline: Airline, stream: Stream) -> None:
+    """One booking, two passengers, out and back."""
+    one, two = "0001 000001", "0001 000002"
+    for code in ("SVO", "LED"):
+        stream.add("airports", "c", 100, airport_code=code, airport_name=f'"{code}"')
+    stream.add("bookings", "c", 100)
+    back = {"departure_airport": "LED", "arrival_airport": "SVO"}
+    stream.add("flights", "c", 100)
+    stream.add(
+        *("flights", "c", 101),
+        **(back | {"flight_id": 2, "scheduled_departure": "2026-03-12T06:35:00Z"}),
+    )
+    tickets = {one: "0005432000001", two: "0005432000002"}
+    for passenger, ticket in tickets.items():
+        stream.add("tickets", "c", 110, ticket_no=ticket, passenger_id=passenger)
+        for flight in (1, 2):
+            amount = {one: "100.00", two: "150.00"}[passenger]
+            stream.add(
+                *("ticket_flights", "c", 111),
+                **{"ticket_no": ticket, "flight_id": flight, "amount": amount},
+            )
+    airline.take(stream.records)
+
+    def said() -> dict[str, tuple[Any, ...]]:
+        airline.assert_true(stream.changes)
+        return {key: (row[1], *row[3:]) for key, row in airline.presentation().items()}
+
+    def later(begin: int) -> None:
+        airline.take(stream.records[begin:])
+
+    home = ("SVO", "SVO")
+    assert said() == {one: (2, 200, *home), two: (2, 300, *home)}
+
+    begin = len(stream.records)
+    stream.add("flights", "u", 120, status="Cancelled")
+    later(begin)
+    # The leg that is left sets out in LED.
+    assert said() == {one: (1, 200, "LED", "LED"), two: (1, 300, "LED", "LED")}
+
+    begin = len(stream.records)
+    stream.add("flights", "u", 130, flight_id=2, status="Cancelled", **back)
+    later(begin)
+    assert said() == {one: (0, 200, None, None), two: (0, 300, None, None)}
+
+    begin = len(stream.records)
+    for ticket in tickets.values():
+        for flight in (1, 2):
+            key = {"ticket_no": ticket, "flight_id": flight}
+            stream.add("ticket_flights", "d", 140, **key)
+        stream.add("tickets", "d", 140, ticket_no=ticket)
+    stream.add("bookings", "d", 140)
+    later(begin)
+    assert said() == {}
