@@ -22,6 +22,7 @@ from bench.services import Services, console, now, running
 from bench.store import stage, staged
 from bench.system import beside as backfilling
 from bench.system import cockpit as cockpits
+from bench.system import flights as flying
 from bench.system import growth, latency
 from bench.system import idle as idling
 from bench.system import replica as replicating
@@ -284,6 +285,39 @@ def cockpit(
             )
         )
         report.about["other load"]["cockpit"] = _load(others.share())
+        _write(report)
+
+
+@app.command()
+def flights(
+    tickets: Annotated[
+        list[int] | None,
+        typer.Option(min=1_000, help="Tickets in store to measure with (repeatable)."),
+    ] = None,
+    changes: Annotated[int, typer.Option(min=1, help="In a batch.")] = 10_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Batches of each size.")] = 3,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Measure an airline's changes from their topics to the mart. Writes a table.
+
+    As a multiple of reading the same bytes and copying them, and of what a change costs
+    with the fewest tickets. Without --tickets: 100,000 and 2 million, which takes half
+    an hour.
+    """
+    sizes = sorted(tickets or [100_000, 2_000_000])
+    with _explained(), running(var, keep=keep) as services:
+        report = _report(services)
+        others = machine.OtherLoad(services)
+        report.figures += flying.figures(
+            [
+                flying.measure(
+                    services, tickets=size, changes=changes, repetitions=repetitions
+                )
+                for size in sizes
+            ]
+        )
+        report.about["other load"]["flights"] = _load(others.share())
         _write(report)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-PREFIX = "flights"
+# The snapshot's topics have names of their own, so that it needs no broker.
+PAST, PREFIX = "past", "flights"
 TABLES = (
     *("aircrafts", "airports", "seats", "bookings", "tickets", "flights"),
     *("ticket_flights", "boarding_passes"),
@@ -59,6 +60,7 @@ class Airline:
     """So many tickets; it goes on from message to message."""
 
     tickets: int
+    prefix: str = PREFIX
     _next: Counter[str] = field(default_factory=Counter)
     _lsn: int = _SNAPSHOT_LSN
 
@@ -129,7 +131,7 @@ class Airline:
             "ts_ms": 0,
             "source": {
                 "connector": "postgresql",
-                "name": PREFIX,
+                "name": self.prefix,
                 "db": "demo",
                 "schema": "bookings",
                 "table": table,
@@ -141,7 +143,7 @@ class Airline:
         }
         key = {name: row[name] for name in _KEYS[table]}
         return Record(
-            f"{PREFIX}.bookings.{table}",
+            f"{self.prefix}.bookings.{table}",
             offset,
             sent_at + timedelta(seconds=1),
             json.dumps(key).encode(),

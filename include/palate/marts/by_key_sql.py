@@ -12,6 +12,9 @@ from palate.table_set import TableSet
 # What is wrong with a row: it is missing, not to be there, or has other values.
 MISSING, EXTRA, OTHER = "missing", "extra", "other values"
 
+# The statement that only a live mart's refresh runs: a rebuild's has no copy.
+LOGGED = "logged"
+
 # How a comparison marks a key that ``rows.sql`` gives more than one row for.
 DOUBLED = "given more than once"
 
@@ -83,9 +86,8 @@ class ByKeySql:
         ]
 
     def _logged(self) -> list[Step]:
-        """Return the statement that logs changed keys for a copy of the live mart."""
-        is_copied = self.mart.copied_to and self.tables is TableSet.LIVE
-        return [self.step("log_changes", "logged")] if is_copied else []
+        """Return the statement that logs changed keys for a copy of the mart."""
+        return [self.step("log_changes", LOGGED)] if self.mart.copied_to else []
 
     def _names(self) -> dict[str, Any]:
         mart = self.mart

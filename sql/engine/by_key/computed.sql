@@ -10,12 +10,11 @@ FROM (
     {{ rows | indent }}
 ) AS r
 {%- if not is_whole %}
-WHERE EXISTS (
-    SELECT 1
-    FROM touched_keys AS t
-    WHERE
-        {%- for key in keys %}
-        {{ "AND " if not loop.first }}t.{{ key }} = r.{{ key }}
-        {%- endfor %}
-)
+WHERE
+    -- A hashed look-up, however few rows the planner expects: a join with too low a
+    -- guess compares each row with all keys.
+    ((r.{{ keys | join(", r.") }}) IN (
+        SELECT t.{{ keys | join(", t.") }}
+        FROM touched_keys AS t
+    )) IS TRUE
 {%- endif %}

@@ -1,4 +1,4 @@
-{#- The keys that changes name, each once. -#}
+-- The keys that changes name, each once.
 SELECT DISTINCT
 {%- if key_types | length == 1 %} c.key[1]::{{ key_types.values() | first }} AS {{ key_types | first }}
 {%- else %}

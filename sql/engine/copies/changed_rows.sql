@@ -1,4 +1,4 @@
-{#- The rows of the mart that these keys have. -#}
+-- The rows of the mart that these keys have.
 SELECT
     m.{{ columns | join(",\n    m.") }}
 FROM (
@@ -7,7 +7,7 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT
         r.{{ columns | join(",\n        r.") }}
-    FROM cdm.{{ mart }} AS r
+    FROM {{ cdm }}.{{ mart }} AS r
     WHERE
         {%- for key in key_types %}
         {{ "AND " if not loop.first }}r.{{ key }} = k.{{ key }}

@@ -1,9 +1,9 @@
 -- Which columns a table has, in their order; none if it isn't there.
 SELECT
-    a.attname::text,
-    pg_catalog.format_type(a.atttypid, a.atttypmod),
-    a.attnotnull,
-    a.attcollation = '"C"'::regcollation
+    a.attname::text AS name,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+    a.attnotnull AS is_given,
+    a.attcollation = '"C"'::regcollation AS is_by_bytes
 FROM pg_catalog.pg_attribute AS a
 WHERE
     a.attrelid = to_regclass(%(table)s)

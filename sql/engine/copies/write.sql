@@ -5,10 +5,14 @@ SELECT
 FROM incoming AS i
 ORDER BY i.{{ key_types | join(", i.") }}
 ON CONFLICT ({{ key_types | join(", ") }}) DO UPDATE
-SET
-    {%- for column in columns if column not in key_types %}
-    {{ column }} = excluded.{{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
-WHERE
-    (c.{{ compared | join(", c.") }})
-    IS DISTINCT FROM (excluded.{{ compared | join(", excluded.") }})
+    SET
+        {%- for column in columns if column not in key_types %}
+        {{ column }} = excluded.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    WHERE
+        (
+            c.{{ compared | join(",\n            c.") }}
+        )
+        IS DISTINCT FROM (
+            excluded.{{ compared | join(",\n            excluded.") }}
+        )

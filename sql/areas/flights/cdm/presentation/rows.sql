@@ -1,4 +1,7 @@
 -- Each passenger's row, from his living tickets and their flights.
+{#- What is found is looked up row by row, put together by UNION ALL, and grouped. None
+of it is joined with another part: how many rows a part has is a guess, and where that
+is too low a join compares each row with all others. #}
 WITH tickets AS (
     SELECT
         own.passenger_id,
@@ -30,7 +33,12 @@ WITH tickets AS (
     {%- else %}
     FROM {{ dds }}.v_ticket_now AS own
     {%- endif %}
-    INNER JOIN {{ dds }}.h_ticket AS t_id ON own.h_ticket_pk = t_id.h_ticket_pk
+    CROSS JOIN LATERAL (
+        SELECT h.ticket_no
+        FROM {{ dds }}.h_ticket AS h
+        WHERE h.h_ticket_pk = own.h_ticket_pk
+        OFFSET 0
+    ) AS t_id
     LEFT JOIN LATERAL (
         SELECT v.book_date
         FROM {{ dds }}.v_booking_now AS v
@@ -38,14 +46,6 @@ WITH tickets AS (
         OFFSET 0
     ) AS b ON TRUE
     WHERE own.passenger_id IS NOT NULL
-),
-
-passengers AS (
-    SELECT DISTINCT ON (t.passenger_id)
-        t.passenger_id,
-        t.passenger_name
-    FROM tickets AS t
-    ORDER BY t.passenger_id, t.book_date DESC NULLS LAST, t.ticket_no DESC
 ),
 
 legs AS (
@@ -91,14 +91,6 @@ booked AS (
     GROUP BY g.passenger_id, g.h_flight_pk
 ),
 
-sums AS (
-    SELECT
-        b.passenger_id,
-        sum(b.amount) AS purchase_sum
-    FROM booked AS b
-    GROUP BY b.passenger_id
-),
-
 -- Each flight once, however many of the passenger's tickets are for it.
 flights AS (
     SELECT
@@ -110,7 +102,12 @@ flights AS (
         n.h_departure_airport_pk,
         n.h_arrival_airport_pk
     FROM booked AS b
-    INNER JOIN {{ dds }}.h_flight AS f_id ON b.h_flight_pk = f_id.h_flight_pk
+    CROSS JOIN LATERAL (
+        SELECT h.flight_id
+        FROM {{ dds }}.h_flight AS h
+        WHERE h.h_flight_pk = b.h_flight_pk
+        OFFSET 0
+    ) AS f_id
     CROSS JOIN LATERAL (
         SELECT
             v.status,
@@ -122,15 +119,6 @@ flights AS (
         OFFSET 0
     ) AS n
     WHERE b.is_booked AND n.status IS DISTINCT FROM 'Cancelled'
-),
-
-numbers AS (
-    SELECT
-        f.passenger_id,
-        count(*)::integer AS flight_number,
-        count(*) FILTER (WHERE f.is_flown)::integer AS flown_number
-    FROM flights AS f
-    GROUP BY f.passenger_id
 ),
 
 -- Where a flight departs and arrives; once, if that is one airport.
@@ -170,28 +158,75 @@ airports AS (
     GROUP BY t.passenger_id, t.h_airport_pk
 ),
 
-homes AS (
-    SELECT DISTINCT ON (c.passenger_id)
-        c.passenger_id,
-        c.h_airport_pk,
-        a_id.airport_code
-    FROM airports AS c
-    INNER JOIN {{ dds }}.h_airport AS a_id ON c.h_airport_pk = a_id.h_airport_pk
-    ORDER BY c.passenger_id, c.touch_cnt DESC, c.first_touch
+parts AS (
+    (
+        SELECT DISTINCT ON (t.passenger_id)
+            t.passenger_id,
+            t.passenger_name,
+            NULL::numeric AS purchase_sum,
+            NULL::boolean AS is_flown,
+            NULL::uuid AS h_airport_pk
+        FROM tickets AS t
+        ORDER BY t.passenger_id, t.book_date DESC NULLS LAST, t.ticket_no DESC
+    )
+    UNION ALL
+    SELECT
+        b.passenger_id,
+        NULL AS passenger_name,
+        b.amount AS purchase_sum,
+        NULL AS is_flown,
+        NULL AS h_airport_pk
+    FROM booked AS b
+    UNION ALL
+    SELECT
+        f.passenger_id,
+        NULL AS passenger_name,
+        NULL AS purchase_sum,
+        f.is_flown,
+        NULL AS h_airport_pk
+    FROM flights AS f
+    UNION ALL
+    (
+        SELECT DISTINCT ON (c.passenger_id)
+            c.passenger_id,
+            NULL AS passenger_name,
+            NULL AS purchase_sum,
+            NULL AS is_flown,
+            c.h_airport_pk
+        FROM airports AS c
+        ORDER BY c.passenger_id, c.touch_cnt DESC, c.first_touch
+    )
+),
+
+passengers AS (
+    SELECT
+        p.passenger_id,
+        max(p.passenger_name) AS passenger_name,
+        count(p.is_flown)::integer AS flight_number,
+        count(*) FILTER (WHERE p.is_flown)::integer AS flown_number,
+        coalesce(sum(p.purchase_sum), 0) AS purchase_sum,
+        (
+            array_agg(p.h_airport_pk) FILTER (WHERE p.h_airport_pk IS NOT NULL)
+        )[1] AS h_airport_pk
+    FROM parts AS p
+    GROUP BY p.passenger_id
 )
 
 SELECT
     p.passenger_id,
     p.passenger_name,
-    coalesce(n.flight_number, 0) AS flight_number,
-    coalesce(n.flown_number, 0) AS flown_number,
-    coalesce(s.purchase_sum, 0) AS purchase_sum,
+    p.flight_number,
+    p.flown_number,
+    p.purchase_sum,
     h.airport_code AS home_airport_code,
     coalesce(a.airport_name, h.airport_code) AS home_airport
 FROM passengers AS p
-LEFT JOIN sums AS s ON p.passenger_id = s.passenger_id
-LEFT JOIN numbers AS n ON p.passenger_id = n.passenger_id
-LEFT JOIN homes AS h ON p.passenger_id = h.passenger_id
+LEFT JOIN LATERAL (
+    SELECT o.airport_code
+    FROM {{ dds }}.h_airport AS o
+    WHERE o.h_airport_pk = p.h_airport_pk
+    OFFSET 0
+) AS h ON TRUE
 LEFT JOIN LATERAL (
     SELECT
         CASE jsonb_typeof(v.airport_name)
@@ -212,6 +247,6 @@ LEFT JOIN LATERAL (
                 )
         END AS airport_name
     FROM {{ dds }}.v_airport_now AS v
-    WHERE v.h_airport_pk = h.h_airport_pk
+    WHERE v.h_airport_pk = p.h_airport_pk
     OFFSET 0
 ) AS a ON TRUE
