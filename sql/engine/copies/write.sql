@@ -9,10 +9,5 @@ ON CONFLICT ({{ key_types | join(", ") }}) DO UPDATE
         {%- for column in columns if column not in key_types %}
         {{ column }} = excluded.{{ column }}{{ "," if not loop.last }}
         {%- endfor %}
-    WHERE
-        (
-            c.{{ compared | join(",\n            c.") }}
-        )
-        IS DISTINCT FROM (
-            excluded.{{ compared | join(",\n            excluded.") }}
-        )
+    WHERE (c.{{ compared | join(", c.") }})
+    IS DISTINCT FROM (excluded.{{ compared | join(", excluded.") }})
