@@ -276,6 +276,7 @@ def _of_copy(airline: Airline) -> tuple[int, list[dict[str, Any]], str]:
     return one.found, one.examples, one.note
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_whole", [False, True], ids=["changes", "all rows"])
 def test_killed_at_every_statement_nothing_is_missing_or_double(
