@@ -22,14 +22,20 @@ def planned(settings: Settings, names: Iterable[str] = ()) -> list[tuple[Check, 
     on = sorted(area.name for area in readable.areas(settings))
     return [
         (check, subject)
-        for check in _chosen(on, names)
+        for check in _chosen(settings, on, names)
         for subject in subjects(check.group, on, settings)
     ]
 
 
-def _chosen(areas: Collection[str], names: Iterable[str]) -> list[Check]:
+def _chosen(
+    settings: Settings, areas: Collection[str], names: Iterable[str]
+) -> list[Check]:
     on = {None, *areas}
-    checks = {check.full_name: check for check in load_checks() if check.area in on}
+    checks = {
+        check.full_name: check
+        for check in load_checks()
+        if check.area in on and subjects(check.group, areas, settings)
+    }
     wanted = list(names) or list(checks)
     for name in wanted:
         if name not in checks:
