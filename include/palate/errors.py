@@ -187,3 +187,17 @@ class ChangedMeanwhileError(PalateError):
 
     exit_code = 25
     is_worth_retrying = False
+
+
+class SourceHeldError(PalateError):
+    """Raised when a source tells of another cluster, and nobody has accepted it."""
+
+    exit_code = 26
+    is_worth_retrying = False
+
+
+class SourceDiffersError(PalateError):
+    """Raised when the vault differs from its source, and it was not healed."""
+
+    exit_code = 27
+    is_worth_retrying = False

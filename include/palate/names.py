@@ -21,6 +21,9 @@ DICTIONARY_FEED = "dictionaries"
 # The feed that numbers the positions of replays (ADR 0010); each area has its own.
 REPLAY_FEED = "replays"
 
+# The feed that numbers rows as comparisons with an airline's standby have read them.
+RECONCILED_FEED = "flights.reconciled"
+
 # The feed of tag states to be published, numbered by their versions.
 TAG_FEED = "tag_states"
 
@@ -32,7 +35,8 @@ def is_replay(topic: str) -> bool:
 
 def is_feed(topic: str) -> bool:
     """Return whether Palate numbers a log itself; a Kafka topic's name has no slash."""
-    return "/" in topic or topic in (DICTIONARY_FEED, REPLAY_FEED, TAG_FEED)
+    bare = (DICTIONARY_FEED, REPLAY_FEED, TAG_FEED, RECONCILED_FEED)
+    return "/" in topic or topic in bare
 
 
 LOAD_DT = "load_dt"

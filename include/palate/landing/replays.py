@@ -70,9 +70,9 @@ def _queue(
         feed = FeedPartition(area.replays, 0, 0)
         chosen = (
             f"{CHOSEN} AND m.topic IN"
-            " (SELECT w.topic FROM ops.watermarks AS w WHERE w.stage = %(drain)s)"
+            " (SELECT w.topic FROM ops.watermarks AS w WHERE w.stage = ANY(%(stages)s))"
         )
-        values = values_of(selection) | {"drain": area.drain}
+        values = values_of(selection) | {"stages": list(area.upstream)}
         with attempt.batch([]) as batch:
             conn = attempt.conn
             start = watermarks(conn, area.replays).get(feed, 0)

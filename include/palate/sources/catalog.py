@@ -177,6 +177,12 @@ def topics(settings: Settings, area: Area) -> dict[str, str]:
     return found
 
 
+def forms(settings: Settings, area: Area) -> dict[str, str]:
+    """Return the form of each log's messages: of a source's own feed its name."""
+    own = {one.feed: one.feed for one in area.sources if one.feed and one.topics}
+    return topics(settings, area) | own
+
+
 def prompt_topics(settings: Settings, area: Area) -> list[str]:
     """Return the topics whose messages start a run, and are to be in the marts soon."""
     quiet = {form for source in area.sources for form in source.quiet}

@@ -93,6 +93,31 @@ class Column:
             return f"{known}::jsonb"
         return f"rtrim({known}, ' ')" if type.base is Base.CHAR else known
 
+    @property
+    def in_source(self) -> str:
+        """Return SQL for its value in the source's own table ``t``."""
+        value = f"t.{self.name}"
+        if self.type.base is Base.CHAR:
+            return f"rtrim({value}::text, ' ')"
+        return f"{value}::text" if self.type.base.is_text else value
+
+    @property
+    def comparable(self) -> list[str]:
+        """Return SQL for what is compared of its value, which is ``?``."""
+        return ["(?)[0]", "(?)[1]"] if self.type.base is Base.POINT else ["?"]
+
+    def as_sent(self, value: str) -> str:
+        """Return SQL for a value, coded as a connector sends it."""
+        base = self.type.base
+        if base in (Base.JSONB, Base.NUMERIC):
+            return f"{value}::text"
+        if base is Base.TIMESTAMPTZ:
+            form = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+            return f"to_char({value} AT TIME ZONE 'UTC', {form})"
+        if base is Base.POINT:
+            return f"jsonb_build_object('x', ({value})[0], 'y', ({value})[1])"
+        return value
+
     def shape(self, row: str = "row_after") -> tuple[str, str]:
         """Return what it must be, and the condition."""
         json, text, base = self.json(row), self.text(row), self.type.base
@@ -233,8 +258,10 @@ class ChangedTable:
             "it is no object with op, one of r c u d t, and source, of a connector for "
             f"{self.connector}",
             "jsonb_typeof(doc) = 'object'"
-            " AND (doc -> 'op') = ANY (ARRAY['\"r\"', '\"c\"', '\"u\"', '\"d\"',"
-            " '\"t\"']::jsonb[]) AND jsonb_typeof(doc -> 'source') = 'object'"
+            # In the source's own feed there is nothing but what a comparison has read.
+            " AND CASE WHEN is_own THEN (doc -> 'op') = '\"x\"'"
+            " ELSE (doc -> 'op') = ANY (ARRAY['\"r\"', '\"c\"', '\"u\"', '\"d\"',"
+            " '\"t\"']::jsonb[]) END AND jsonb_typeof(doc -> 'source') = 'object'"
             f" AND (doc #> '{{source,connector}}') = '\"{self.connector}\"'",
         )
         yield Rule(
@@ -243,8 +270,8 @@ class ChangedTable:
             f"(doc #> '{{source,schema}}') = '\"{self.schema}\"'"
             f" AND (doc #> '{{source,table}}') = '\"{self.name}\"'"
             " AND jsonb_typeof(doc #> '{source,name}') = 'string'"
-            " AND topic = (doc #>> '{source,name}')"
-            f" || '.{self.schema}.{self.name}'",
+            " AND (is_own OR topic = (doc #>> '{source,name}')"
+            f" || '.{self.schema}.{self.name}')",
         )
         lsn, moment = _json("{source,lsn}"), _json("{source,ts_us}")
         yield Rule(

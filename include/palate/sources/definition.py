@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from palate.names import REPLAY_FEED, Identifier
+from palate.names import REPLAY_FEED, Identifier, is_feed
 from palate.settings import Settings
 
 Name = Annotated[str, Identifier]
@@ -21,6 +21,10 @@ Layer = Literal["drain", "vault", "dictionaries", "marts", "copies", "tags", "pu
 class Source(BaseModel):
     """A source: messages of Kafka topics, or of one feed that Palate numbers itself.
 
+    One of changes may have both: its feed has what a comparison with the source has
+    read. ``clock`` is a form whose changes ascend: where they go back, the topics tell
+    of another cluster, or of a restored one, and nothing is loaded until that is
+    accepted.
     ``topics`` are its topics, each with the form of its messages, unless
     ``PALATE_TOPICS`` names others of these forms. With ``prefix_setting`` their names
     begin with that setting's value and a dot. Messages of ``quiet`` forms start no run,
@@ -36,11 +40,15 @@ class Source(BaseModel):
     prefix_setting: Name | None = None
     quiet: frozenset[Name] = frozenset()
     feed: str | None = None
+    clock: Name | None = None
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Self:
-        if bool(self.topics) == bool(self.feed):
-            message = "a source has either topics, or one feed"
+    def _has_an_origin(self) -> Self:
+        if not self.topics and not self.feed:
+            message = "a source has topics, or one feed"
+            raise ValueError(message)
+        if self.clock and self.clock not in self.forms:
+            message = f"clock names {self.clock}, which is the form of no topic"
             raise ValueError(message)
         if self.prefix_setting and self.prefix_setting not in Settings.model_fields:
             message = f"prefix_setting: there is no setting {self.prefix_setting}"
@@ -99,8 +107,13 @@ class Area(BaseModel):
     @model_validator(mode="after")
     def _names_its_own_feeds(self) -> Self:
         for source in self.sources:
-            if source.feed and not source.feed.startswith(self.prefix):
+            if not source.feed:
+                continue
+            if not source.feed.startswith((self.prefix, f"{self.name}.")):
                 message = f"the feed {source.feed} does not begin with {self.prefix}"
+                raise ValueError(message)
+            if not is_feed(source.feed):
+                message = f"the feed {source.feed} may be a topic: names.is_feed"
                 raise ValueError(message)
         return self
 

@@ -33,6 +33,13 @@ class Base(StrEnum):
         return self in (Base.CHAR, Base.VARCHAR, Base.TEXT)
 
     @property
+    def in_warehouse(self) -> str:
+        """Return the type of a column that takes its values from the database."""
+        if self is Base.INTEGER:
+            return "bigint"  # it may have become one there
+        return "text" if self.is_text else self.value
+
+    @property
     def may_be_unavailable(self) -> bool:
         """Return whether a value may be so large that an update leaves it out."""
         return self.is_text or self is Base.JSONB

@@ -36,7 +36,7 @@ def load(
     logs = {item.log.topic for item in batch.ranges}
     # A new table takes what the others accepted: no message is evaluated again for it.
     may_accept = only is None and tables is TableSet.LIVE
-    forms = catalog.topics(settings, area)
+    forms = catalog.forms(settings, area)
     make_ranges(conn, batch.ranges, forms, may_accept=may_accept)
     sources = catalog.sources_for(settings, area, logs)
     parsed = parse(conn, sources, batch.load_dt, tables)

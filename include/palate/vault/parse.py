@@ -61,7 +61,7 @@ def parse_steps(source: Source, tables: TableSet = TableSet.LIVE) -> tuple[Step,
     shapes = load_shapes(shape) if shape.exists() else []
     steps = [step(path, tables=tables, shapes=shapes) for path in sorted(files)]
     if (folder / "tables.yaml").exists():
-        return (*_steps_of_changes(folder / "tables.yaml", source.name, tables), *steps)
+        return (*_steps_of_changes(folder / "tables.yaml", source, tables), *steps)
     if shapes:
         names = (DOCUMENTS, "accepted", "rejected", "accepted_now")
         steps[1:1] = [
@@ -77,21 +77,30 @@ def parse_steps(source: Source, tables: TableSet = TableSet.LIVE) -> tuple[Step,
     return tuple(steps)
 
 
-def _steps_of_changes(path: Path, lead: str, tables: TableSet) -> tuple[Step, ...]:
+def _steps_of_changes(path: Path, source: Source, tables: TableSet) -> tuple[Step, ...]:
     """Return the statements that judge changes, and parse them table by table."""
-    changed = load_changed_tables(path)
+    changed, lead = load_changed_tables(path), source.name
     files = {
+        "changes/own": None,
         "changes/judged": None,
         "parse/documents": DOCUMENTS,
         "parse/accepted": "accepted",
         "changes/rejected": "rejected",
         "parse/accepted_now": "accepted_now",
         "changes/emptied": None,
+        "changes/snapshots": None,
         "changes/odd": None,
     }
     return (
         *(
-            step(f"engine/{file}.sql", name, tables, lead=lead, changed=changed)
+            step(
+                f"engine/{file}.sql",
+                name,
+                tables,
+                lead=lead,
+                changed=changed,
+                own=source.feed or "",
+            )
             for file, name in files.items()
         ),
         *(

@@ -23,6 +23,7 @@ from palate.positions import (
 from palate.settings import Settings
 from palate.sources import Area, catalog
 from palate.tables import initial_load, registry
+from palate.vault import clock
 from palate.vault.definitions import load_vault
 from palate.vault.load import load
 from palate.vault.meaning import of_tables
@@ -53,6 +54,7 @@ def run(settings: Settings, area: Area, caller: Caller) -> Outcome:
     missing. A backfill does so with its interval.
 
     :raises RefusedShareError: if much of a new batch was refused; it is loaded by then
+    :raises SourceHeldError: if the LSNs of the area's source went back
     :raises DefinitionError: if a definition means something else than its table
     """
     if not caller.interval:
@@ -84,6 +86,7 @@ def _run(settings: Settings, area: Area, caller: Caller, *, is_repeat: bool) -> 
         if not is_repeat or not attempt.was_finished():
             waiting = open_ranges(attempt.conn, area.vault, area.upstream)
             known = with_known_form(settings, area, waiting)
+            clock.check(attempt, settings, area, known)
             load_all(settings, area, attempt, known, is_repeat=False)
         check_share(attempt, settings)
         outcome = attempt.outcome

@@ -8,6 +8,7 @@ SELECT
     b.kafka_offset,
     b.load_src,
     b.form AS table_name,
+    b.generation,
     b.lsn,
     b.commit_dt,
     b.tx_id

@@ -1,5 +1,5 @@
 -- Accept or refuse each change of the batch; a message that only ends a key says
--- nothing, and is left out.
+-- nothing, and is left out. What outranks all before has the greater generation.
 {#- makes: {lead} #}
 CREATE TEMP TABLE batch_{{ lead }} ON COMMIT DROP AS
 {%- for table in changed %}
@@ -13,9 +13,29 @@ SELECT
     c.topic AS load_src,
     c.headers,
     c.op,
+    c.is_gone,
+    c.stands_at,
     c.row_after,
     c.row_key,
     j.reason,
+    {#- One look-up per message in a table that is nearly always empty. #}
+    coalesce(
+        (
+            SELECT max(g.generation)
+            FROM ops.generations AS g
+            WHERE
+                g.topic = c.topic
+                AND (
+                    g.epoch < c.epoch
+                    OR (
+                        g.epoch = c.epoch
+                        AND g.kafka_partition = c.kafka_partition
+                        AND g.from_offset <= c.kafka_offset
+                    )
+                )
+        ),
+        0
+    ) AS generation,
     {#- The sentence about a refusal is in its reason. #}
     NULL::jsonb AS doc,
     {#- CASE keeps the order: a value is read only where it was accepted. #}
@@ -34,11 +54,24 @@ SELECT
             AND (c.doc #>> '{source,txId}')::numeric BETWEEN 0 AND 9223372036854775807
             THEN (c.doc #>> '{source,txId}')::numeric::bigint
     END AS tx_id
-FROM batch_ranges AS r
-CROSS JOIN LATERAL (
+FROM (
     SELECT
         d.*,
         d.doc ->> 'op' AS op,
+        d.doc ->> 'op' = 'd'
+        OR (
+            d.doc ->> 'op' = 'x'
+            AND coalesce(jsonb_typeof(d.doc -> 'after'), 'null') = 'null'
+        ) AS is_gone,
+        {#- Behind the last message that was loaded when the row was read. #}
+        CASE
+            WHEN d.is_own
+                THEN ARRAY[
+                    (d.doc #>> '{until,epoch}')::bigint,
+                    (d.doc #>> '{until,partition}')::bigint,
+                    (d.doc #>> '{until,offset}')::bigint - 1
+                ]
+        END AS stands_at,
         d.doc -> 'after' AS row_after,
         d.doc -> 'before' AS row_before,
         CASE
@@ -57,7 +90,8 @@ CROSS JOIN LATERAL (
             p.broker_dt,
             p.headers,
             p.has_no_key,
-            r.form,
+            p.is_own,
+            '{{ table.name }}' AS form,
             {#- With schemas, the payload is what counts. #}
             CASE
                 WHEN p.doc ?& '{schema,payload}' AND jsonb_typeof(p.doc) = 'object'
@@ -73,22 +107,52 @@ CROSS JOIN LATERAL (
             END AS key_doc
         FROM (
             SELECT
-                s.topic,
-                s.epoch,
-                s.kafka_partition,
-                s.kafka_offset,
-                s.broker_dt,
-                s.headers,
-                s.kafka_key IS NULL AS has_no_key,
-                stg.jsonb_or_null(s.message) AS doc,
-                stg.jsonb_or_null(s.kafka_key) AS key_doc
-            FROM
-                -- A function, so that a range locks its own partitions only.
-                stg.messages(
-                    r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset
-                ) AS s
-            WHERE s.message IS NOT NULL OR s.kafka_key IS NULL
-            OFFSET 0  -- each message is parsed once
+                m.topic,
+                m.epoch,
+                m.kafka_partition,
+                m.kafka_offset,
+                m.broker_dt,
+                m.headers,
+                m.has_no_key,
+                m.doc,
+                m.key_doc,
+                FALSE AS is_own
+            FROM (
+                SELECT
+                    s.topic,
+                    s.epoch,
+                    s.kafka_partition,
+                    s.kafka_offset,
+                    s.broker_dt,
+                    s.headers,
+                    s.kafka_key IS NULL AS has_no_key,
+                    stg.jsonb_or_null(s.message) AS doc,
+                    stg.jsonb_or_null(s.kafka_key) AS key_doc
+                FROM batch_ranges AS r
+                CROSS JOIN LATERAL
+                    -- A function, so that a range locks its own partitions only.
+                    stg.messages(
+                        r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset
+                    ) AS s
+                WHERE
+                    r.form = '{{ table.name }}'
+                    AND (s.message IS NOT NULL OR s.kafka_key IS NULL)
+                OFFSET 0  -- each message is parsed once
+            ) AS m
+            UNION ALL
+            SELECT
+                o.topic,
+                o.epoch,
+                o.kafka_partition,
+                o.kafka_offset,
+                o.broker_dt,
+                o.headers,
+                o.has_no_key,
+                o.doc,
+                o.key_doc,
+                TRUE AS is_own
+            FROM batch_{{ lead }}_own AS o
+            WHERE o.table_name = '{{ table.name }}'
         ) AS p
         OFFSET 0
     ) AS d
@@ -118,14 +182,19 @@ CROSS JOIN LATERAL (
             c.doc,
             c.has_no_key,
             c.key_doc,
-            c.op,
+            c.is_own,
+            {#- What was read in a comparison is like a snapshot's row, or a delete. #}
+            CASE
+                WHEN NOT c.is_own THEN c.op
+                WHEN c.is_gone THEN 'd'
+                ELSE 'r'
+            END AS op,
             c.row_after,
             c.row_before,
             c.row_key
     ) AS one
     OFFSET 0  -- each message is judged once
 ) AS j
-WHERE r.form = '{{ table.name }}'
 {%- if not loop.last %}
 UNION ALL
 {%- endif %}

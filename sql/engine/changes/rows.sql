@@ -39,10 +39,13 @@ SELECT
     t.kafka_offset,
     t.load_src,
     t.op,
+    t.is_gone,
+    t.generation,
     t.lsn,
     t.commit_dt,
     t.tx_id,
     t.read_at,
+    t.stands_at,
     t.unavailable,
     t.renamed_to,
     t.renamed_from,
@@ -60,12 +63,15 @@ FROM (
         b.kafka_offset,
         b.load_src,
         b.op,
+        b.is_gone,
+        b.stands_at,
+        b.generation,
         b.lsn,
         b.commit_dt,
         b.tx_id,
         {#- Each read is a version of its own; the same change again is the same. #}
         CASE
-            WHEN b.op = 'r'
+            WHEN b.op IN ('r', 'x')
                 THEN format(
                     '%%s/%%s/%%s/%%s',
                     b.topic,

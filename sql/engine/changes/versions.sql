@@ -5,15 +5,24 @@ relation with all keys, the record of when tables were emptied, and the satellit
 columns, each with the column of the source whose value may be unavailable.
 
 Changes stand in the order of their lsn. A read stands before the first of them whose
-lsn is not lower, or that comes after it in the same partition. -#}
+lsn is not lower, or that comes after it in the same partition. What a comparison with
+the source has read stands in its topic where `stands_at` says; a later generation of
+the source outranks an earlier one. -#}
+
+{#- The epoch, the partition or the offset at which a version stands. -#}
+{%- set number = {"epoch": 1, "kafka_partition": 2, "kafka_offset": 3} -%}
+{%- macro at(s, column) -%}
+coalesce({{ s }}.stands_at[{{ number[column] }}], {{ s }}.{{ column }})
+{%- endmacro -%}
 
 {#- Whether a change `c` comes after a read `s`: a version that has `read_at`. -#}
 {%- macro follows(c, s) -%}
 (
-    {{ c }}.lsn >= {{ s }}.lsn
+    ({{ c }}.generation, {{ c }}.lsn) >= ({{ s }}.generation, {{ s }}.lsn)
     OR (
-        {{ c }}.kafka_partition = {{ s }}.kafka_partition
-        AND ({{ c }}.epoch, {{ c }}.kafka_offset) > ({{ s }}.epoch, {{ s }}.kafka_offset)
+        {{ c }}.kafka_partition = {{ at(s, "kafka_partition") }}
+        AND ({{ c }}.epoch, {{ c }}.kafka_offset)
+        > ({{ at(s, "epoch") }}, {{ at(s, "kafka_offset") }})
     )
 )
 {%- endmacro -%}
@@ -32,7 +41,7 @@ SELECT
 FROM {{ dds }}.{{ one.base }} AS k
 CROSS JOIN LATERAL (
     SELECT
-        s.op,
+        s.is_gone,
         {%- for column in one.columns %}
         s.{{ column }},
         {%- endfor %}
@@ -48,8 +57,20 @@ CROSS JOIN LATERAL (
                         FROM {{ dds }}.{{ one.emptied }} AS t
                         WHERE
                             t.table_name = '{{ one.table }}'
-                            AND (t.lsn, t.epoch, t.kafka_partition, t.kafka_offset)
-                            > (s.lsn, s.epoch, s.kafka_partition, s.kafka_offset)
+                            AND (
+                                t.generation,
+                                t.lsn,
+                                t.epoch,
+                                t.kafka_partition,
+                                t.kafka_offset
+                            )
+                            > (
+                                s.generation,
+                                s.lsn,
+                                s.epoch,
+                                s.kafka_partition,
+                                s.kafka_offset
+                            )
                     )
             ELSE
                 NOT EXISTS (
@@ -70,10 +91,13 @@ CROSS JOIN LATERAL (
         END
     ORDER BY
         s.read_at IS NOT NULL DESC,
+        s.generation DESC,
         CASE WHEN s.read_at IS NULL THEN s.lsn END DESC,
-        s.epoch DESC,
         {#- A read's partition comes last: later epochs and offsets are later in it. #}
-        s.kafka_partition DESC,
+        {{ at("s", "epoch") }} DESC,
+        {{ at("s", "kafka_partition") }} DESC,
+        {{ at("s", "kafka_offset") }} DESC,
+        s.stands_at IS NOT NULL DESC,
         s.kafka_offset DESC
     LIMIT 1
 ) AS v
@@ -88,7 +112,7 @@ LEFT JOIN LATERAL (
     ORDER BY p.number DESC
     LIMIT 1
 ) AS older ON TRUE
-WHERE v.op <> 'd'
+WHERE NOT v.is_gone
 {%- endmacro -%}
 
 {#- The periods of each row, by its hub key, numbered in their order. -#}
@@ -109,9 +133,12 @@ CROSS JOIN LATERAL (
     WITH own AS (
         SELECT
             s.op,
+            s.is_gone,
+            s.generation,
             s.lsn,
             s.commit_dt,
             s.read_at,
+            s.stands_at,
             s.epoch,
             s.kafka_partition,
             s.kafka_offset,
@@ -126,6 +153,8 @@ CROSS JOIN LATERAL (
     changes AS (
         SELECT
             c.op,
+            c.is_gone,
+            c.generation,
             c.lsn,
             c.commit_dt,
             c.epoch,
@@ -136,11 +165,14 @@ CROSS JOIN LATERAL (
             c.{{ column }},
             {%- endfor %}
             row_number() OVER (
-                ORDER BY c.lsn, c.epoch, c.kafka_partition, c.kafka_offset
+                ORDER BY
+                    c.generation, c.lsn, c.epoch, c.kafka_partition, c.kafka_offset
             ) AS place
         FROM (
             SELECT
                 o.op,
+                o.is_gone,
+                o.generation,
                 o.lsn,
                 o.commit_dt,
                 o.epoch,
@@ -155,6 +187,8 @@ CROSS JOIN LATERAL (
             UNION ALL
             SELECT
                 't' AS op,
+                TRUE AS is_gone,
+                t.generation,
                 t.lsn,
                 t.commit_dt,
                 t.epoch,
@@ -177,6 +211,8 @@ CROSS JOIN LATERAL (
     placed AS (
         SELECT
             c.op,
+            c.is_gone,
+            c.generation,
             c.lsn,
             c.commit_dt,
             c.epoch,
@@ -187,16 +223,20 @@ CROSS JOIN LATERAL (
             c.{{ column }},
             {%- endfor %}
             c.place,
-            TRUE AS is_change
+            TRUE AS is_change,
+            FALSE AS is_own,
+            c.kafka_offset AS own_offset
         FROM changes AS c
         UNION ALL
         SELECT
             o.op,
+            o.is_gone,
+            o.generation,
             o.lsn,
             o.commit_dt,
-            o.epoch,
-            o.kafka_partition,
-            o.kafka_offset,
+            {{ at("o", "epoch") }} AS epoch,
+            {{ at("o", "kafka_partition") }} AS kafka_partition,
+            {{ at("o", "kafka_offset") }} AS kafka_offset,
             o.unavailable,
             {%- for column in one.columns %}
             o.{{ column }},
@@ -209,7 +249,9 @@ CROSS JOIN LATERAL (
                 ),
                 9223372036854775807
             ) AS place,
-            FALSE AS is_change
+            FALSE AS is_change,
+            o.stands_at IS NOT NULL AS is_own,
+            o.kafka_offset AS own_offset
         FROM own AS o
         WHERE o.read_at IS NOT NULL
     ),
@@ -223,13 +265,20 @@ CROSS JOIN LATERAL (
             {%- for column in one.columns %}
             p.{{ column }},
             {%- endfor %}
-            p.op IN ('d', 't') AS is_deleted,
+            p.is_gone AS is_deleted,
             row_number() OVER in_order AS number,
-            count(*) FILTER (WHERE p.op IN ('d', 't')) OVER in_order AS life
+            count(*) FILTER (WHERE p.is_gone) OVER in_order AS life
         FROM placed AS p
         WINDOW in_order AS (
             ORDER BY
-                p.place, p.is_change, p.epoch, p.kafka_partition, p.kafka_offset
+                p.place,
+                p.is_change,
+                p.generation,
+                p.epoch,
+                p.kafka_partition,
+                p.kafka_offset,
+                p.is_own,
+                p.own_offset
         )
     ),
 

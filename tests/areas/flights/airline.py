@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from psycopg import Connection
@@ -22,7 +22,7 @@ from palate.settings import Settings
 from palate.sources import catalog
 from palate.vault import stage as vault
 from tests.areas.flights import oracle
-from tests.areas.flights.changes import Change, Record
+from tests.areas.flights.changes import FEED, Change, Record
 from tests.integration.staged import caller
 
 _RUNS = count()
@@ -65,12 +65,11 @@ class Airline:
         ends: dict[FeedPartition, int] = {}
         for one in rows:
             ends[FeedPartition(one.topic, one.epoch, one.partition)] = one.offset + 1
-        done = watermarks(self.conn, FLIGHTS.drain)
-        ranges = [Range(log, done.get(log, 0), end) for log, end in ends.items()]
-        if not ranges:
+        ranges = {stage: self._open(stage, ends) for stage in (FLIGHTS.drain, FEED)}
+        if not ends:
             return
         with self.conn.transaction():
-            ensure_partitions(self.conn, self.settings, ranges)
+            ensure_partitions(self.conn, self.settings, chain(*ranges.values()))
             with (
                 self.conn.cursor() as cursor,
                 cursor.copy(
@@ -91,7 +90,17 @@ class Airline:
                             STAGED_DT,
                         )
                     )
-            advance(self.conn, FLIGHTS.drain, ranges, STAGED_DT)
+            for stage, own in ranges.items():
+                advance(self.conn, stage, own, STAGED_DT)
+
+    def _open(self, stage: str, ends: dict[FeedPartition, int]) -> list[Range]:
+        """Return what a stage has not staged yet: of topics, or of its own feed."""
+        done = watermarks(self.conn, stage)
+        return [
+            Range(log, done.get(log, 0), end)
+            for log, end in ends.items()
+            if (log.topic == FEED) == (stage == FEED)
+        ]
 
     def load(self, run_id: str = "") -> None:
         """Run the vault and the mart once, as a run of its own if none is named."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 PREFIX = "flights"
+FEED = "flights.reconciled"
 PLACEHOLDER = "__debezium_unavailable_value"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 KEYS = {
@@ -99,7 +100,8 @@ class Change:
     """What one message says: ``row`` is the row, of a delete only its key counts.
 
     ``second`` is the commit, from ``START`` on. ``renamed`` is the other key of a
-    changed one: of a ``d`` the new one, of a ``c`` the old one.
+    changed one: of a ``d`` the new one, of a ``c`` the old one. ``until`` is where an
+    ``x`` stands: up to which (epoch, partition, offset) its topic was loaded.
     """
 
     table: str
@@ -113,6 +115,9 @@ class Change:
     offset: int = 0
     renamed: dict[str, Any] | None = None
     prefix: str = PREFIX
+    until: tuple[int, int, int] | None = None
+    is_gone: bool = False
+    generation: int = 0
 
     @property
     def commit_dt(self) -> datetime:
@@ -134,9 +139,12 @@ class Change:
         }
         return {
             "before": gone if self.op == "d" else None,
-            "after": self.row if self.op in "rcu" else None,
+            "after": self.row if self.op in "rcux" and not self.is_gone else None,
             "op": self.op,
             "ts_ms": 0,
+            "until": dict(
+                zip(("epoch", "partition", "offset"), self.until or (), strict=False)
+            ),
             "source": {
                 "connector": "postgresql",
                 "name": self.prefix,
@@ -159,7 +167,7 @@ class Change:
         if self.renamed and header:
             headers += ((header, json.dumps(self.renamed).encode()),)
         return Record(
-            f"{self.prefix}.bookings.{self.table}",
+            FEED if self.op == "x" else f"{self.prefix}.bookings.{self.table}",
             self.epoch,
             self.partition,
             self.offset,
@@ -207,6 +215,33 @@ class Stream:
         self.records.append(change.record())
         if op == "d":
             self.records.append(self._tombstone(change))
+        return change
+
+    def compared(
+        self,
+        table: str,
+        lsn: int,
+        until: tuple[int, int, int] | None = None,
+        *,
+        second: int | None = None,
+        is_gone: bool = False,
+        **values: Any,
+    ) -> Change:
+        """Add a row as a comparison has read it; by default at its topic's end."""
+        end = (0, 0, self._next.get((table, 0, 0), 0))
+        change = Change(
+            table,
+            "x",
+            row(table, **values),
+            lsn,
+            lsn if second is None else second,
+            offset=self._take(FEED, 0, 0),
+            prefix=self.prefix,
+            until=until or end,
+            is_gone=is_gone,
+        )
+        self.changes.append(change)
+        self.records.append(change.record())
         return change
 
     def again(self, change: Change) -> None:

@@ -121,23 +121,36 @@ def _position(change: Change) -> tuple[int, int, int]:
     return (change.epoch, change.partition, change.offset)
 
 
+def _place(read: Change) -> tuple[Any, ...]:
+    """Return where a read stands: an ``x`` before its offset, behind all before it."""
+    if read.until is None:
+        return (read.generation, *_position(read), False, 0)
+    epoch, partition, offset = read.until
+    return (read.generation, epoch, partition, offset - 1, True, read.offset)
+
+
 def _first(changes: Iterable[Change]) -> list[Change]:
     """Return each version once, at its first position; in the order of lsn."""
     found: dict[Any, Change] = {}
     for change in sorted(changes, key=_position):
-        found.setdefault((change.lsn, change.op), change)
-    return sorted(found.values(), key=lambda c: (c.lsn, _position(c)))
+        found.setdefault((change.generation, change.lsn, change.op), change)
+    return sorted(found.values(), key=lambda c: (c.generation, c.lsn, _position(c)))
 
 
 def _ordered(own: list[Change], truncations: list[Change]) -> list[Change]:
-    in_order = _first([*(c for c in own if c.op != "r"), *truncations])
+    in_order = _first([*(c for c in own if c.op not in "rx"), *truncations])
     before: dict[int, list[Change]] = defaultdict(list)
-    for read in sorted((c for c in own if c.op == "r"), key=_position):
+    for read in sorted((c for c in own if c.op in "rx"), key=_place):
+        _, epoch, partition, offset, *_ = _place(read)
         at = len(in_order)
         for number, change in enumerate(in_order):
-            is_newer = read.lsn is not None and change.lsn >= read.lsn
-            is_behind = change.partition == read.partition and (
-                (change.epoch, change.offset) > (read.epoch, read.offset)
+            is_newer = change.generation > read.generation or (
+                change.generation == read.generation
+                and read.lsn is not None
+                and change.lsn >= read.lsn
+            )
+            is_behind = change.partition == partition and (
+                (change.epoch, change.offset) > (epoch, offset)
             )
             if is_newer or is_behind:
                 at = number
@@ -154,7 +167,7 @@ def _periods(table: str, own: list[Change], truncations: list[Change]) -> list[P
     known: Row = {}  # the last value of each column since the row was last gone
     last: tuple[Any, ...] | None = None
     for change in _ordered(own, truncations):
-        if change.op in "dt":
+        if change.op in "dt" or change.is_gone:
             known, values = {}, None
         else:
             row: Row = {}
@@ -230,7 +243,8 @@ def links(changes: Iterable[Change]) -> dict[str, set[Key]]:
 
 def _said(change: Change) -> Row:
     """Return what a change says: a delete only its key."""
-    names = KEYS[change.table] if change.op == "d" else change.row.keys()
+    is_gone = change.op == "d" or change.is_gone
+    names = KEYS[change.table] if is_gone else change.row.keys()
     found = {name: value_of(name, change.row[name]) for name in names}
     return {
         name: value

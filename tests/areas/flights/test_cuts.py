@@ -86,13 +86,25 @@ def streams(draw: st.DrawFn, most: int = 30) -> Stream:
         | st.just(sorted(_COLUMNS))
     )
     for _ in range(draw(st.integers(1, most))):
-        if stream.changes and draw(st.integers(0, 4)) == 0:
-            stream.again(draw(st.sampled_from(stream.changes)))
+        sent = [change for change in stream.changes if change.op != "x"]
+        if sent and draw(st.integers(0, 4)) == 0:
+            stream.again(draw(st.sampled_from(sent)))
             continue
         table = draw(st.sampled_from(tables))
-        op = draw(st.sampled_from("rrcuuudt" if draw(st.booleans()) else "rcuud"))
+        op = draw(st.sampled_from("rrcuuudtx" if draw(st.booleans()) else "rcuudx"))
         columns = _COLUMNS[table]
         values = {} if op == "t" else {n: draw(v) for n, v in columns.items()}
+        if op == "x":
+            place = st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 9))
+            stream.compared(
+                table,
+                draw(st.integers(1, 12)) * 10,
+                draw(place),
+                second=draw(st.integers(0, 20)),
+                is_gone=draw(st.booleans()),
+                **values,
+            )
+            continue
         # Changes of one row with one lsn and op are one, so they must say the same.
         lsn = draw(st.integers(1, 12)) * 10
         stream.add(
@@ -150,13 +162,21 @@ def _season(seed: int) -> Stream:
     chance = random.Random(seed)
     stream = Stream()
     for number in range(160):
-        if stream.changes and number % 7 == 0:
-            stream.again(chance.choice(stream.changes))
+        sent = [change for change in stream.changes if change.op != "x"]
+        if sent and number % 7 == 0:
+            stream.again(chance.choice(sent))
             continue
         table = chance.choice(sorted(_COLUMNS))
         values = {
             name: chance.choice(_choices(table, name)) for name in _COLUMNS[table]
         }
+        if number % 11 == 0:
+            stream.compared(
+                table, chance.randint(1, 60) * 10,
+                (0, chance.randint(0, 1), chance.randint(0, 20)),
+                second=number, is_gone=chance.random() < 0.3, **values,
+            )  # fmt: skip
+            continue
         op = chance.choice("rcuuuud" + "t" * (number % 40 == 0))
         stream.add(
             table, op, chance.randint(1, 60) * 10, second=number,

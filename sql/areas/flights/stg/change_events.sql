@@ -1,4 +1,5 @@
--- The messages of the airline's topics, one row per position, tombstones too.
+-- The messages of the airline's topics, one row per position, tombstones too; and the
+-- rows that comparisons with its standby have read.
 CREATE OR REPLACE VIEW stg.change_events AS
 SELECT
     e.topic,
@@ -14,5 +15,5 @@ WHERE
     e.topic IN (
         SELECT w.topic
         FROM ops.watermarks AS w
-        WHERE w.stage = 'flights/drain'
+        WHERE w.stage IN ('flights/drain', 'flights.reconciled')
     )
