@@ -32,7 +32,11 @@ def main() -> int:
     _say(f"2. A minute at the airline, {_ACTS_A_MINUTE} acts.")
     _simulate("live", "--rate", str(_ACTS_A_MINUTE), "--for", str(_LIVE_SECONDS))
 
-    _say("3. Is the mart, and its copy, what the standby says it must be?")
+    _say("3. Is the vault, row by row, what the standby is?")
+    if code := _palate("flights", "reconcile"):
+        return code
+
+    _say("4. Is the mart, and its copy, what the standby says it must be?")
     compared = _simulate("truth", "--compare", "--wait", str(_COMPARE_SECONDS))
     out.print(
         "\nGo on: `.venv/bin/palate simulate flights live`, then the comparison again:"
@@ -42,12 +46,15 @@ def main() -> int:
 
 
 def _simulate(command: str, *arguments: str) -> int:
+    code = _palate("simulate", "flights", command, *arguments)
+    if code and command != "truth":
+        sys.exit(code)
+    return code
+
+
+def _palate(*arguments: str) -> int:
     palate = str(Path(sys.executable).with_name("palate"))
-    line = [palate, "simulate", "flights", command, *arguments]
-    done = subprocess.run(line, check=False)
-    if done.returncode and command != "truth":
-        sys.exit(done.returncode)
-    return done.returncode
+    return subprocess.run([palate, *arguments], check=False).returncode
 
 
 def _say(sentence: str) -> None:

@@ -108,6 +108,11 @@ def follow_dictionaries(settings: Settings) -> Iterator[Outcome]:
     yield from _run(settings, pipeline(area).behind(dictionaries.STAGE))
 
 
+def follow_vault(settings: Settings, area: Area) -> Iterator[Outcome]:
+    """Run what follows an area's vault; yield outcomes."""
+    yield from _run(settings, pipeline(area).behind(area.vault))
+
+
 def _drains(area: Area) -> tuple[Stage, ...]:
     return (Stage(area.drain, partial(_with_area, drain.run, area)),)
 

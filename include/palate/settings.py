@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="libpq URI of the airline's primary, to watch the connector's slot",
     )
+    flights_standby_dsn: SecretStr = Field(
+        default=SecretStr(""),
+        description="libpq URI of the airline's standby, whose rows the vault is "
+        "compared with; empty: it is not compared, and nothing is healed",
+    )
     flights_slot: str = Field(
         default="palate_flights",
         min_length=1,

@@ -121,6 +121,8 @@ def _copy(setting: str, name: str) -> Asset:
 
 MESSAGES = table("stg.order_events")
 DICTIONARIES = Asset("dictionaries", uri="redis://redis:6379/0", group="redis")
+# Snapshots of a source whose changes are captured.
+SNAPSHOTS = table("dds.snapshot_reads")
 DICTIONARY_ENTRIES = table("stg.dictionary_entries")
 TAG_RULES = table("cdm.tag_rules")
 TAGS = table("cdm.user_tags")

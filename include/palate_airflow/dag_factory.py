@@ -14,6 +14,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, chain, task
 from palate.sources import Area
 from palate_airflow import assets
 from palate_airflow.forms import rebuild
+from palate_airflow.forms import reconcile as comparison
 from palate_airflow.forms.limits import limits_form
 from palate_airflow.forms.reload import reload_form, reload_layer, write_report
 from palate_airflow.tasks import DAG_DEFAULTS, run_drain, run_stage
@@ -139,6 +140,14 @@ def _stream(area: Area) -> None:
     drained >> loaded >> [*looked_up, *counted]
     for one in looked_up:
         one >> counted
+    if any(source.clock for source in area.sources):
+
+        @task(outlets=[assets.SNAPSHOTS], retries=1)
+        def new_snapshot() -> Any:
+            """Skipped unless a snapshot has come that was not compared yet."""
+            return comparison.skip_without_snapshot(area.name)
+
+        loaded >> new_snapshot()
     end = EmptyOperator(task_id="all_loaded", doc_md="Red when a task before it is.")
     [drained, *looked_up, *(counted or [loaded]), *sent] >> end
 

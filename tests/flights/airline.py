@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import time
 import urllib.request
@@ -11,7 +12,7 @@ from typing import Any
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
-from psycopg.types.json import set_json_loads
+from psycopg.types.json import Jsonb, set_json_loads
 
 from deploy.flights import connector, source
 from deploy.local import airline, connect
@@ -103,6 +104,36 @@ class Source:
         with urllib.request.urlopen(url, timeout=5) as response:
             found: dict[str, Any] = json.load(response)
             return found
+
+    def drop_slot(self) -> None:
+        """Drop the connector's slot, once nobody reads it."""
+
+        def is_free() -> bool:
+            row = conn.execute(
+                "SELECT active FROM pg_replication_slots WHERE slot_name = %s",
+                (source.SLOT,),
+            ).fetchone()
+            return not (row and row[0])
+
+        with self.primary() as conn:
+            until(is_free, "nobody reads the slot")
+            conn.execute("SELECT pg_drop_replication_slot(%s)", (source.SLOT,))
+
+    def rename_ticket_with_a_large_value(self) -> tuple[str, str]:
+        """Give a ticket a value that isn't sent, and another number; return both."""
+        with self.application() as conn:
+            (old,) = conn.execute(
+                "UPDATE bookings.tickets SET contact_data = %s WHERE ticket_no ="
+                " (SELECT min(ticket_no) FROM bookings.tickets) RETURNING ticket_no",
+                (Jsonb({"note": random.Random(7).randbytes(6_000).hex()}),),
+            ).fetchone() or ("",)
+            (new,) = conn.execute(
+                "UPDATE bookings.tickets SET ticket_no = (SELECT lpad("
+                "(max(ticket_no)::bigint + 1)::text, 13, '0') FROM bookings.tickets)"
+                " WHERE ticket_no = %s RETURNING ticket_no",
+                (old,),
+            ).fetchone() or ("",)
+        return old, new
 
     def settle(self) -> None:
         """Wait until all that is committed now is in the topics.

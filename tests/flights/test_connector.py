@@ -1,11 +1,9 @@
 """The connector delivers everything to the topics, whatever dies."""
 
 import json
-import random
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from deploy.flights import connector
 from deploy.flights import source as names
@@ -24,18 +22,7 @@ def test_rows_that_live_by_replay_equal_those_of_the_standby(source: Source) -> 
 
 def test_large_value_is_not_sent_with_a_changed_key(source: Source) -> None:
     """It is that of the row under its old key, which a header names."""
-    with source.application() as conn:
-        (old,) = conn.execute(
-            "UPDATE bookings.tickets SET contact_data = %s WHERE ticket_no ="
-            " (SELECT min(ticket_no) FROM bookings.tickets) RETURNING ticket_no",
-            (Jsonb({"note": random.Random(7).randbytes(6_000).hex()}),),
-        ).fetchone() or ("",)
-        (new,) = conn.execute(
-            "UPDATE bookings.tickets SET ticket_no = (SELECT lpad("
-            "(max(ticket_no)::bigint + 1)::text, 13, '0') FROM bookings.tickets)"
-            " WHERE ticket_no = %s RETURNING ticket_no",
-            (old,),
-        ).fetchone() or ("",)
+    old, new = source.rename_ticket_with_a_large_value()
     source.equal()
     found = source.messages("flights.bookings.tickets")
     (sent,) = [one for one in found if one.old_key == {"ticket_no": old}][-1:]

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from deploy.flights.source import SLOT, TABLES
+from deploy.flights.source import TABLES
 from deploy.local import connect
-from tests.flights.airline import Connection, Source, until
+from tests.flights.airline import Source, until
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +26,7 @@ def _lose_offsets(source: Source) -> None:
 
 
 def _lose_slot(source: Source) -> None:
-    with source.primary() as conn:
-        until(lambda: not _is_active(conn), "nobody reads the slot")
-        conn.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
+    source.drop_slot()
 
 
 @pytest.mark.parametrize("lose", [_lose_offsets, _lose_slot])
@@ -96,13 +94,6 @@ def _waits(source: Source) -> bool:
             " WHERE query LIKE 'CREATE_REPLICATION_SLOT%%' AND wait_event_type = 'Lock'"
         ).fetchone()
     return row is not None
-
-
-def _is_active(conn: Connection) -> bool:
-    row = conn.execute(
-        "SELECT active FROM pg_replication_slots WHERE slot_name = %s", (SLOT,)
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def _begin_anew(source: Source) -> None:

@@ -11,6 +11,7 @@ from palate.marts.compare import comparison
 from palate.marts.definitions import ByKeyMart, CountedMart, Mart, load_marts
 from palate.marts.mart_sql import MartSql
 from palate.names import AREAS_FOLDER, SQL_FOLDER
+from palate.reconcile.compared import tables_of
 from palate.schema import migrate, roles
 from palate.sources import catalog
 from palate.sql import render
@@ -29,6 +30,7 @@ def all_statements() -> Iterator[Statement]:
     """Give (name, SQL with its parameters' places) of each."""
     yield from rebuilt_statements(TableSet.LIVE)
     yield from _of_definitions()
+    yield from _of_comparisons()
     yield from _of_sources()
     yield from _of_marts()
     for name, statement in tags.statements().items():
@@ -85,6 +87,13 @@ def _of_definitions() -> Iterator[Statement]:
         differing = compare.differing_statement(item.area, item.table, item.source)
         if differing:
             yield f"differing {item.table}", differing
+
+
+def _of_comparisons() -> Iterator[Statement]:
+    for one in tables_of(catalog.load_area("flights")):
+        for name in ("source_table", "source_rows", "differing", "staged"):
+            there = set(one.table.names)
+            yield f"compared {name} {one.name}", one.render(name, there=there)
 
 
 def _of_sources() -> Iterator[Statement]:

@@ -12,6 +12,7 @@ from palate.cli.charts import app as charts_app
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
+from palate.cli.flights import app as flights_app
 from palate.cli.incidents import incidents
 from palate.cli.output import (
     AsJson,
@@ -55,6 +56,7 @@ app.add_typer(positions_app, name="positions")
 app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.add_typer(charts_app, name="charts")
+app.add_typer(flights_app, name="flights")
 app.command("reload")(reload)
 app.command("check")(check)
 app.command("reconcile")(reconcile)

@@ -24,6 +24,9 @@ from palate.positions import FeedPartition, range_sets, watermarks
 from palate.settings import Settings
 from palate.sources import Area, catalog
 
+# The note of a run that has not taken all.
+AT_LIMIT = "Stopped at a limit: the next run takes what is waiting."
+
 _FOR_A_PERSON = (PositionGapError, UnreadableRecordError)
 
 
@@ -64,6 +67,22 @@ def run(
         if not attempt.was_finished():
             bounds = _bounds(found, limits)
             _Drain(attempt, reader, settings, found, bounds).run(limits)
+        return attempt.outcome
+
+
+def take_waiting(settings: Settings, area: Area, caller: Caller) -> Outcome:
+    """Stage what is waiting on the broker; repeat nothing.
+
+    :raises PalateError: as ``run``
+    """
+    with (
+        open_run(settings, area.drain, caller) as attempt,
+        kafka_reader.open_reader(settings) as reader,
+    ):
+        topics = tuple(catalog.topics(settings, area))
+        found = register_topics(attempt.conn, reader, topics)
+        limits = Limits()
+        _Drain(attempt, reader, settings, found, _bounds(found, limits)).run(limits)
         return attempt.outcome
 
 
@@ -144,8 +163,7 @@ class _Drain:
             self._take(reading, left, deadline)
             is_done = is_done and reading.is_done
         if not is_done:
-            note = "Stopped at a limit: the next run takes what is waiting."
-            self.attempt.outcome.note = note
+            self.attempt.outcome.note = AT_LIMIT
         self._settle()
 
     def _starts(self) -> dict[FeedPartition, int]:

@@ -21,7 +21,8 @@ SUBJECT = "lsn"
 
 # A stretch that comes again is what was sent since the connector kept its offsets.
 _LOOKED_BACK = 20_000
-_BEAT = (
+# Its messages that are changes, with their LSNs.
+BEATS = (
     "SELECT kafka_offset, broker_dt,"
     " coalesce(doc #> '{payload,source,lsn}', doc #> '{source,lsn}')::bigint AS lsn"
     " FROM (SELECT kafka_offset, broker_dt, stg.jsonb_or_null(message) AS doc"
@@ -123,7 +124,7 @@ def _follow(attempt: StageRun, area: Area, item: Range) -> None:
     epoch, offset, lsn, moment = row or (0, -1, -1, None)
     for piece in messages.pieces(conn, [item]):
         for at, broker_dt, beat in messages.select(
-            conn, piece, f"{_BEAT} ORDER BY kafka_offset"
+            conn, piece, f"{BEATS} ORDER BY kafka_offset"
         ).fetchall():
             if (item.log.epoch, at) <= (epoch, offset):
                 continue
@@ -163,7 +164,7 @@ def _is_repetition(attempt: StageRun, log: FeedPartition, at: int, lsn: int) -> 
             if messages.select(
                 conn,
                 piece,
-                f"SELECT 1 FROM ({_BEAT}) AS b WHERE lsn = %(lsn)s",
+                f"SELECT 1 FROM ({BEATS}) AS b WHERE lsn = %(lsn)s",
                 lsn=lsn,
             ).fetchone():
                 return True

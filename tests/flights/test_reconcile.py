@@ -1,0 +1,137 @@
+"""Source and vault are one once they were compared, whatever was lost meanwhile."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local import connect
+from palate.errors import SourceDiffersError
+from palate.reconcile import looks
+from tests.flights.airline import Source
+from tests.flights.loaded import Loaded
+from tests.warehouses import MakeWarehouse
+
+pytestmark = pytest.mark.slow
+
+_MANY = 300
+
+
+@pytest.fixture
+def loaded(source: Source, make_warehouse: MakeWarehouse) -> Iterator[Loaded]:
+    """Load all that has happened into a warehouse of its own, and compare it once."""
+    with Loaded.open(source, make_warehouse) as found:
+        # Earlier tests have left rows in the topics that nobody has seen to go.
+        found.reconcile(must_heal=True, may_end_many=True)
+        yield found
+
+
+def test_point_19_views_and_mart_equal_the_standby(
+    source: Source, loaded: Loaded
+) -> None:
+    source.happen(200, seed=23)
+    loaded.run()
+    loaded.reconcile()
+    loaded.assert_equal()
+    assert loaded.alarms() == []
+
+
+@pytest.mark.parametrize("is_slot_lost", [False, True], ids=["point_21", "point_22"])
+def test_what_happened_while_nobody_listened(
+    source: Source, loaded: Loaded, is_slot_lost: bool
+) -> None:
+    """Rows inserted, changed, deleted, a table emptied; then a table lost many."""
+    with source.application() as conn:
+        conn.execute("INSERT INTO bookings.aircrafts VALUES ('GAP', '{}', 1)")
+        conn.execute("INSERT INTO bookings.seats VALUES ('GAP', '1A', 'Economy')")
+        conn.execute(
+            "INSERT INTO bookings.bookings SELECT 'Y' || lpad(n::text, 5, '0'), now(),"
+            " n FROM generate_series(1, %s) AS n",
+            (_MANY,),
+        )
+    loaded.run()
+    source.stack.supervisor.stop(connect.NAME)
+    connect.offsets(source.stack.var).unlink()
+    if is_slot_lost:
+        source.drop_slot()
+    source.happen(20, seed=29)
+    with source.application() as conn:
+        conn.execute("DELETE FROM bookings.aircrafts WHERE aircraft_code = 'GAP'")
+        conn.execute("UPDATE bookings.airports SET timezone = 'Changed'")
+        conn.execute("TRUNCATE bookings.boarding_passes")
+        conn.execute("DELETE FROM bookings.bookings WHERE book_ref LIKE 'Y_____'")
+    source.stack.up_services()
+    source.settle()
+    loaded.run()
+    assert loaded.unverified() == 1
+    living = loaded.number("bookings")
+
+    with pytest.raises(SourceDiffersError, match=f"at once .* {_MANY} of bookings"):
+        loaded.reconcile()
+
+    assert loaded.number("bookings") == living
+    assert loaded.number("boarding_passes") == 0
+    assert loaded.unverified() == 1
+    assert [subject for subject, _ in loaded.alarms()] == ["gone"]
+    with pytest.raises(SourceDiffersError):
+        loaded.reconcile()
+    loaded.reconcile(may_end_many=True)
+    loaded.assert_equal()
+    assert loaded.alarms() == [("gone", True)], "told once, and once that it is over"
+    assert loaded.unverified() == 0
+    history = loaded.rows(
+        "SELECT op, is_deleted FROM dds.v_seat_history"
+        " WHERE aircraft_code = 'GAP' ORDER BY valid_from"
+    )
+    assert history[0] == ("c", False)
+    assert history[-1] == ("x", True)
+
+
+def test_difference_without_a_snapshot_is_an_alarm_until_it_is_healed(
+    source: Source, loaded: Loaded
+) -> None:
+    loaded.conn.execute("ALTER TABLE dds.s_airport DISABLE TRIGGER USER")
+    loaded.conn.execute("UPDATE dds.s_airport SET timezone = 'Wrong'")
+    for _ in range(2):
+        with pytest.raises(SourceDiffersError, match="palate flights heal"):
+            loaded.reconcile()
+    assert loaded.alarms() == [("comparison", False)]
+    loaded.reconcile(must_heal=True)
+    assert loaded.alarms() == [("comparison", True)]
+    loaded.assert_equal()
+
+
+def test_large_value_of_a_changed_key_is_brought(
+    source: Source, loaded: Loaded
+) -> None:
+    source.rename_ticket_with_a_large_value()
+    loaded.run()
+    with pytest.raises(SourceDiffersError, match="tickets"):
+        loaded.reconcile()
+    loaded.reconcile(must_heal=True)
+    loaded.assert_equal()
+
+
+def test_transaction_that_ends_between_reading_and_loading_is_no_difference(
+    source: Source, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has an LSN below that of the look, which has not seen it: hence the second."""
+    with source.application() as conn:
+        conn.execute("BEGIN")
+        conn.execute("UPDATE bookings.airports SET timezone = 'Later'")
+        with source.application() as other:
+            other.execute("UPDATE bookings.seats SET fare_conditions = 'Comfort'")
+        source.wait_for_standby()
+        wait, looked = looks.arrived.wait, []
+
+        def commit_first(*args: object) -> None:
+            if not looked:
+                conn.execute("COMMIT")
+                source.settle()
+            looked.append(args)
+            wait(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(looks.arrived, "wait", commit_first)
+        loaded.reconcile()
+    assert len(looked) == 2
+    assert loaded.alarms() == []
+    loaded.assert_equal()
