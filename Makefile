@@ -22,7 +22,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-flights-faults test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -86,7 +86,10 @@ test-faults: install-dev  ## all faults; writes docs/reliability.md (half an hou
 		--ignore=tests/faults/test_backfill.py $(PYTEST)
 
 test-flights: install-dev  ## the airline, its standby and its connector: what holds whatever dies
-	$(PYTHON) -m pytest tests/flights $(PYTEST)
+	$(PYTHON) -m pytest tests/flights -m "not long" $(PYTEST)
+
+test-flights-faults: install-dev  ## its long faults: another cluster, much lost, and all is equal again
+	$(PYTHON) -m pytest tests/flights -m long $(PYTEST)
 
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)

@@ -9,6 +9,7 @@ from airflow.dag_processing.dagbag import DagBag
 from tests.dags.connections import forget_settings
 
 FILE = Path(__file__).resolve().parents[2] / "dags" / "flights_stream.py"
+COMPARISON = FILE.with_name("flights_reconcile.py")
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +20,23 @@ def own_settings() -> Iterator[None]:
     forget_settings()
 
 
-def test_file_holds_no_dag_by_default() -> None:
-    bag = DagBag(str(FILE))
+@pytest.mark.parametrize("file", [FILE, COMPARISON], ids=lambda path: path.stem)
+def test_file_holds_no_dag_by_default(file: Path) -> None:
+    bag = DagBag(str(file))
     assert (bag.import_errors, list(bag.dags)) == ({}, [])
+
+
+def test_comparison_follows_a_new_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALATE_AREAS", "food,flights")
+    streamed = DagBag(str(FILE)).dags["flights_stream"].task_dict["new_snapshot"]
+    bag = DagBag(str(COMPARISON))
+    assert bag.import_errors == {}
+    dag = bag.dags["flights_reconcile"]
+    assert sorted(dag.task_dict) == ["compare", "presentation"]
+    assert {*dag.params} == {"heal", "confirm"}
+    assert "**When it fails:**" in (dag.doc_md or "")
+    (snapshots,) = dag.timetable.asset_condition.objects
+    assert [one.name for one in streamed.outlets] == [snapshots.name]
 
 
 def test_named_area_has_its_dags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +46,9 @@ def test_named_area_has_its_dags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == ["flights_history_reload", "flights_stream"]
     dag = bag.dags["flights_stream"]
-    assert sorted(dag.task_dict) == ["all_loaded", "drain", "presentation", "vault"]
+    assert sorted(dag.task_dict) == [
+        "all_loaded", "drain", "new_snapshot", "presentation", "vault",
+    ]  # fmt: skip
     assert "**When it fails:**" in (dag.doc_md or "")
     topics = {asset.name for asset in dag.task_dict["drain"].inlets}
     assert "airline.bookings.tickets" in topics

@@ -13,6 +13,7 @@ from palate.engine import Caller
 from palate.monitoring import alarms
 from palate.pipelines import follow_vault, run_pipeline
 from palate.reconcile import accept, stage
+from palate.schema import migrate
 from palate.settings import Settings
 from palate.simulate.flights import compare
 from palate.sources import catalog
@@ -49,11 +50,39 @@ class Loaded:
                 found.run()
                 yield found
 
+    @classmethod
+    @contextmanager
+    def of_stack(cls, source: Source) -> Iterator["Loaded"]:
+        """Load all of the topics into the stack's own warehouse."""
+        env = {name.lower(): value for name, value in source.stack.env().items()}
+        settings = Settings(**env | {"palate_areas": "flights"})
+        migrate.migrate(settings)
+        dsn = settings.dwh_dsn.get_secret_value()
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            set_json_loads(lambda data: bytes(data).decode(), conn)
+            found = cls(source, settings, conn)
+            found.run()
+            yield found
+
     def run(self) -> None:
         """Load all that is committed now."""
         self.source.settle()
         self.source.wait_for_standby()
         list(run_pipeline(self.settings))
+
+    def run_without_the_standby(self) -> None:
+        """Load all that is in the topics; the standby may be behind."""
+        list(run_pipeline(self.settings))
+
+    @contextmanager
+    def changed(self, **values: str) -> Iterator[None]:
+        """Have other settings for a while."""
+        kept = self.settings
+        self.settings = Settings(**kept.model_dump() | values)
+        try:
+            yield
+        finally:
+            self.settings = kept
 
     def reconcile(self, *, must_heal: bool = False, may_end_many: bool = False) -> None:
         """Compare, and heal if that may be; then count what was healed."""

@@ -35,6 +35,7 @@ def test_point_19_views_and_mart_equal_the_standby(
     assert loaded.alarms() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_slot_lost", [False, True], ids=["point_21", "point_22"])
 def test_what_happened_while_nobody_listened(
     source: Source, loaded: Loaded, is_slot_lost: bool
@@ -117,7 +118,7 @@ def test_transaction_that_ends_between_reading_and_loading_is_no_difference(
     """It has an LSN below that of the look, which has not seen it: hence the second."""
     with source.application() as conn:
         conn.execute("BEGIN")
-        conn.execute("UPDATE bookings.airports SET timezone = 'Later'")
+        conn.execute("UPDATE bookings.airports SET timezone = timezone || '!'")
         with source.application() as other:
             other.execute("UPDATE bookings.seats SET fare_conditions = 'Comfort'")
         source.wait_for_standby()
