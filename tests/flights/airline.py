@@ -119,6 +119,15 @@ class Source:
             until(is_free, "nobody reads the slot")
             conn.execute("SELECT pg_drop_replication_slot(%s)", (source.SLOT,))
 
+    def slot_waits(self) -> bool:
+        """Return whether a new slot waits for a transaction to end."""
+        with self.primary() as conn:
+            row = conn.execute(
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND query LIKE 'CREATE_REPLICATION_SLOT%'"
+            ).fetchone()
+        return row is not None
+
     def rename_ticket_with_a_large_value(self) -> tuple[str, str]:
         """Give a ticket a value that isn't sent, and another number; return both."""
         with self.application() as conn:

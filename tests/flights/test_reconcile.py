@@ -7,7 +7,7 @@ import pytest
 from deploy.local import connect
 from palate.errors import SourceDiffersError
 from palate.reconcile import looks
-from tests.flights.airline import Source
+from tests.flights.airline import Source, until
 from tests.flights.loaded import Loaded
 from tests.warehouses import MakeWarehouse
 
@@ -85,6 +85,60 @@ def test_what_happened_while_nobody_listened(
     )
     assert history[0] == ("c", False)
     assert history[-1] == ("x", True)
+
+
+@pytest.mark.long
+def test_point_20_killed_in_a_large_transaction(source: Source, loaded: Loaded) -> None:
+    """What came since its offsets were kept is sent again, and counts once."""
+    topic = "flights.bookings.bookings"
+    before = len(source.messages(topic))
+    with source.application() as conn:
+        conn.execute(
+            "INSERT INTO bookings.bookings SELECT 'Z' || lpad(n::text, 5, '0'), now(),"
+            " n FROM generate_series(1, 10000) AS n"
+        )
+    until(
+        lambda: len(source.messages(topic)) > before + 1000,
+        "the transaction is under way",
+    )
+    source.kill(connect.NAME)
+    loaded.run()
+    loaded.reconcile()
+    loaded.assert_equal()
+    assert loaded.alarms() == []
+    doubled = loaded.rows(
+        "SELECT h_booking_pk FROM dds.s_booking WHERE op = 'c'"
+        " GROUP BY h_booking_pk, lsn HAVING count(*) > 1"
+    )
+    assert doubled == []
+    with source.application() as conn:
+        conn.execute("DELETE FROM bookings.bookings WHERE book_ref LIKE 'Z_____'")
+
+
+@pytest.mark.long
+def test_point_23_transaction_left_open_during_the_snapshot(
+    source: Source, loaded: Loaded
+) -> None:
+    """The snapshot's LSN is greater than that of the change that is committed later."""
+    with source.application() as conn:
+        source.stack.supervisor.stop(connect.NAME)
+        try:
+            connect.offsets(source.stack.var).unlink()
+            source.drop_slot()
+            conn.execute("BEGIN")
+            conn.execute("UPDATE bookings.aircrafts SET range = range + 1")
+            source.stack.supervisor.start_group(connect.NAME)
+            until(source.slot_waits, "the new slot waits for the transaction")
+            with source.application() as other:
+                other.execute("UPDATE bookings.seats SET fare_conditions = 'Comfort'")
+            conn.execute("COMMIT")
+        finally:
+            source.stack.up_services()
+    loaded.run()
+    assert loaded.unverified() == 1
+    loaded.reconcile()
+    loaded.assert_equal()
+    assert loaded.unverified() == 0
 
 
 def test_difference_without_a_snapshot_is_an_alarm_until_it_is_healed(

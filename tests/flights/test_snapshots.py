@@ -70,7 +70,7 @@ def test_transaction_left_open_during_the_snapshot_and_committed_after(
         conn.execute("BEGIN")
         conn.execute("UPDATE bookings.aircrafts SET range = range + 1")
         source.stack.supervisor.start_group(connect.NAME)
-        until(lambda: _waits(source), "the new slot waits for the transaction")
+        until(source.slot_waits, "the new slot waits for the transaction")
         with source.application() as other:
             other.execute("UPDATE bookings.seats SET fare_conditions = 'Comfort'")
         conn.execute("COMMIT")
@@ -85,15 +85,6 @@ def _stopped(source: Source) -> Iterator[None]:
         yield
     finally:
         source.stack.up_services()
-
-
-def _waits(source: Source) -> bool:
-    with source.primary() as conn:
-        row = conn.execute(
-            "SELECT wait_event_type FROM pg_stat_activity"
-            " WHERE query LIKE 'CREATE_REPLICATION_SLOT%%' AND wait_event_type = 'Lock'"
-        ).fetchone()
-    return row is not None
 
 
 def _begin_anew(source: Source) -> None:
