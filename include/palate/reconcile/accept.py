@@ -15,14 +15,15 @@ from palate.settings import Settings
 from palate.sources import Area, catalog
 from palate.vault import clock
 
-# Messages of the cluster before: older than its last beat, or beyond the new one's LSN.
+# Messages of the cluster before: no newer than its last beat; or, where the next beat,
+# which went back, is newer than they are, beyond its LSN.
 _LAST_OF_BEFORE = (
-    "SELECT max(kafka_offset) FROM (SELECT kafka_offset, broker_dt,"
-    " stg.jsonb_or_null(message) AS doc FROM {messages} OFFSET 0) AS m"
-    " WHERE broker_dt <= %(last_dt)s OR CASE WHEN jsonb_typeof("
-    "coalesce(doc #> '{payload,source,lsn}', doc #> '{source,lsn}')) = 'number'"
-    " THEN coalesce(doc #>> '{payload,source,lsn}', doc #>> '{source,lsn}')::bigint"
-    " > %(lsn)s END"
+    "SELECT max(kafka_offset) FROM (SELECT kafka_offset, broker_dt, coalesce("
+    "doc #> '{payload,source,lsn}', doc #> '{source,lsn}') AS lsn"
+    " FROM (SELECT kafka_offset, broker_dt, stg.jsonb_or_null(message) AS doc"
+    " FROM {messages} OFFSET 0) AS d) AS m"
+    " WHERE broker_dt <= %(last_dt)s OR broker_dt < %(back_dt)s"
+    " AND CASE WHEN jsonb_typeof(lsn) = 'number' THEN lsn::bigint > %(lsn)s END"
 )
 
 
@@ -40,7 +41,8 @@ def accept_source(
     with open_run(settings, area.vault, caller) as attempt:
         conn = attempt.conn
         held = conn.execute(
-            "SELECT held_epoch, held_offset, held_lsn, broker_dt FROM ops.clocks"
+            "SELECT held_epoch, held_offset, held_lsn, broker_dt, held_dt"
+            " FROM ops.clocks"
             " WHERE topic = %s AND held_lsn IS NOT NULL",
             (topic,),
         ).fetchone()
@@ -50,11 +52,11 @@ def accept_source(
                 "back. Nothing was changed."
             )
             raise NotFoundError(message)
-        epoch, offset, lsn, last_dt = held
+        epoch, offset, lsn, *between = held
         number = generation(conn, settings, area) + 1
         begins = {FeedPartition(topic, epoch, 0): offset}
         begins |= {
-            item: _begin(conn, item, loaded, end, last_dt, lsn)
+            item: _begin(conn, item, loaded, end, between, lsn)
             for item, loaded, end in _logs(conn, settings, area)
             if item.topic != topic
         }
@@ -99,7 +101,7 @@ def _begin(
     log: FeedPartition,
     loaded: int,
     end: int,
-    last_dt: datetime,
+    between: list[datetime],
     lsn: int,
 ) -> int:
     last = loaded - 1
@@ -108,7 +110,8 @@ def _begin(
             conn,
             piece,
             _LAST_OF_BEFORE,
-            last_dt=last_dt,
+            last_dt=between[0],
+            back_dt=between[1],
             lsn=lsn,
         ).fetchone()
         if row and row[0] is not None:

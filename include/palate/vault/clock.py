@@ -132,7 +132,7 @@ def _follow(attempt: StageRun, area: Area, item: Range) -> None:
                 epoch, offset, lsn, moment = item.log.epoch, at, beat, broker_dt
             elif not _is_repetition(attempt, item.log, at, beat):
                 _enter(attempt, topic, (epoch, offset, lsn, moment))
-                _hold(attempt, area, item.log, at, beat)
+                _hold(attempt, area, item.log, (at, beat, broker_dt))
                 return
     if lsn >= 0:
         _enter(attempt, topic, (epoch, offset, lsn, moment))
@@ -183,12 +183,14 @@ def _end(attempt: StageRun, log: FeedPartition) -> tuple[int]:
     return (int(row[0]) if row else 0,)
 
 
-def _hold(attempt: StageRun, area: Area, log: FeedPartition, at: int, lsn: int) -> None:
+def _hold(
+    attempt: StageRun, area: Area, log: FeedPartition, beat: tuple[int, int, Any]
+) -> None:
     conn = attempt.conn
     conn.execute(
         "UPDATE ops.clocks SET held_epoch = %s, held_offset = %s, held_lsn = %s,"
-        " held_dt = now() WHERE topic = %s",
-        (log.epoch, at, lsn, log.topic),
+        " held_dt = %s WHERE topic = %s",
+        (log.epoch, *beat, log.topic),
     )
     found = read(conn, area, log.topic)
     if found:

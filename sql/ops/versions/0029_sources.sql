@@ -13,6 +13,8 @@ CREATE TABLE ops.clocks (
 );
 COMMENT ON TABLE ops.clocks IS
 'The greatest LSN of a topic whose changes ascend, and the message that has it.';
+COMMENT ON COLUMN ops.clocks.held_dt IS
+'The broker time of the change that went back.';
 COMMENT ON COLUMN ops.clocks.held_lsn IS
 'The LSN of a change that went back: the vault takes nothing more of its source.';
 

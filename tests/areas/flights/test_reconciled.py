@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from palate.checks.run import run_checks
-from palate.errors import SourceHeldError
+from palate.errors import NotFoundError, SourceHeldError
 from palate.incidents import Kind, open_incidents
-from tests.areas.flights.airline import Airline
+from palate.reconcile import accept
+from tests.areas.flights.airline import FLIGHTS, Airline
 from tests.areas.flights.changes import PLACEHOLDER, Stream
 from tests.integration.staged import caller
 
@@ -144,6 +145,35 @@ def test_lower_beat_holds_the_source(airline: Airline, stream: Stream) -> None:
     assert airline.living("bookings")[("A1B2C3",)]["total_amount"] == 400
     (told,) = open_incidents(airline.conn)
     assert (told.kind, told.subject) == (Kind.SOURCE, "lsn")
+
+
+def test_accepted_source_outranks_all_before(airline: Airline, stream: Stream) -> None:
+    stream.add("heartbeat", "u", 100)
+    stream.add("bookings", "c", 101)
+    stream.add("heartbeat", "u", 110)
+    airline.take(stream.records)
+    begin = len(stream.records)
+    # The first has waited, and is of the cluster before.
+    stream.add("bookings", "u", 109, total_amount="2.00")
+    stream.add("heartbeat", "u", 50, second=200)
+    stream.add("bookings", "r", 40, second=190, total_amount="3.00")
+    stream.add("bookings", "u", 51, second=201, total_amount="4.00")
+    airline.stage(stream.records[begin:])
+    with pytest.raises(SourceHeldError):
+        airline.load()
+    me = caller("accept")
+    assert accept.accept_source(airline.settings, FLIGHTS, me, "me", "restored") == 1
+    with pytest.raises(NotFoundError):
+        accept.accept_source(airline.settings, FLIGHTS, me, "me", "restored")
+    airline.load()
+    assert open_incidents(airline.conn) == []
+    airline.assert_true(
+        replace(change, generation=int(change.second >= 190))
+        for change in stream.changes
+    )
+    assert airline.living("bookings")[("A1B2C3",)]["total_amount"] == 4
+    ops = [p.op for p in airline.history("bookings")[("A1B2C3",)]]
+    assert ops == ["c", "u", "r", "u"]
 
 
 def _unverified(airline: Airline) -> int:
