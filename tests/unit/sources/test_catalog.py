@@ -24,7 +24,7 @@ WRONG = {
     "wrong_prefix": ("area.yaml", "rows:", "prefix: x\nrows:", "prefix: String should"),
     "source_without_topics": (
         *(SOURCE, "topics:\n  review-service_reviews: review", "topics: {}"),
-        "either topics, or one feed",
+        "a source has topics, or one feed",
     ),
     "topic_that_is_none": (SOURCE, "review-service_reviews", "a/b", "topics.a/b"),
 }
