@@ -60,7 +60,7 @@ lint: install-dev  ## check style and types
 	$(if $(wildcard $(LINT_TESTS)),$(PYTHON) -m pytest -q -n 2 $(LINT_TESTS))
 
 test: lint  ## all tests but those of the targets below
-	$(PYTHON) -m pytest $(PARALLEL) tests --ignore=tests/faults --ignore=tests/compose \
+	$(PYTHON) -m pytest $(PARALLEL) tests -m "not long" --ignore=tests/faults --ignore=tests/compose \
 		--ignore=tests/superset --ignore=tests/flights --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
 		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
@@ -89,7 +89,7 @@ test-flights: install-dev  ## the airline, its standby and its connector: what h
 	$(PYTHON) -m pytest tests/flights -m "not long" $(PYTEST)
 
 test-flights-faults: install-dev  ## its long faults: another cluster, much lost, and all is equal again
-	$(PYTHON) -m pytest tests/flights -m long $(PYTEST)
+	$(PYTHON) -m pytest tests/flights tests/areas/flights -m long $(PYTEST)
 
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)

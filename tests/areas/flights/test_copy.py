@@ -276,6 +276,7 @@ def _of_copy(airline: Airline) -> tuple[int, list[dict[str, Any]], str]:
     return one.found, one.examples, one.note
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_whole", [False, True], ids=["changes", "all rows"])
