@@ -22,7 +22,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-flights-faults test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-flights-faults test-intake test-s3 test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,7 +61,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests -m "not long" --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/superset --ignore=tests/flights --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
+		--ignore=tests/superset --ignore=tests/flights --ignore=tests/intake --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
 		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
@@ -90,6 +90,12 @@ test-flights: install-dev  ## the airline, its standby and its connector: what h
 
 test-flights-faults: install-dev  ## its long faults: another cluster, much lost, and all is equal again
 	$(PYTHON) -m pytest tests/flights tests/areas/flights -m long $(PYTEST)
+
+test-intake: install-dev  ## the service that partners send files to: its door, its stores, whoever is killed
+	$(PYTHON) -m pytest tests/intake -m "not s3" $(PYTEST)
+
+test-s3: install-dev  ## its store behind a real S3 server, which Go builds once
+	$(PYTHON) -m pytest tests/intake -m s3 $(PYTEST)
 
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)

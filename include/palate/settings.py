@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic_settings
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -274,6 +274,9 @@ class Settings(BaseSettings):
         return topics
 
 
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
 def load_settings(**values: Any) -> Settings:
     """Return the settings from ``values`` and the environment.
 
@@ -282,8 +285,13 @@ def load_settings(**values: Any) -> Settings:
 
     :raises SettingsError: names each setting that is missing or wrong
     """
+    return load(Settings, **values)
+
+
+def load(kind: type[AnySettings], **values: Any) -> AnySettings:
+    """Return settings of a kind; see ``load_settings``."""
     try:
-        return Settings(**(values or local_stack.addresses()))
+        return kind(**(values or local_stack.addresses()))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"

@@ -46,7 +46,8 @@ def test_shared_file_names_no_area_and_none_of_its_tables(path: Path) -> None:
 @cache
 def _names() -> set[str]:
     """Return the names of all areas and of their tables, from their files."""
-    return {name for area in AREAS.iterdir() if area.is_dir() for name in _of(area)}
+    areas = [path.parent for path in AREAS.glob("*/area.yaml")]
+    return {name for area in areas for name in _of(area)}
 
 
 def _of(area: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
 from palate.cli.flights import app as flights_app
 from palate.cli.incidents import incidents
+from palate.cli.intake import app as intake_app
 from palate.cli.output import (
     AsJson,
     InertFormatter,
@@ -57,6 +58,7 @@ app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.add_typer(charts_app, name="charts")
 app.add_typer(flights_app, name="flights")
+app.add_typer(intake_app, name="intake")
 app.command("reload")(reload)
 app.command("check")(check)
 app.command("reconcile")(reconcile)

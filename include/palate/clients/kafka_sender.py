@@ -37,7 +37,9 @@ log = logging.getLogger(__name__)
 # Compacted: a topic of states needs only the newest message of a key.
 COMPACTED = {"cleanup.policy": "compact"}
 
-_HEADERS: list[tuple[str, str | bytes | None]] = [(ORIGIN_HEADER, b"palate")]
+Headers = list[tuple[str, bytes]]
+
+_HEADERS: Headers = [(ORIGIN_HEADER, b"palate")]
 _MOST_BYTES = 16 * 2**20
 _IN_TRANSACTION = 10_000
 _TRANSACTION_MS = 30_000
@@ -99,10 +101,13 @@ class Sender:
                 raise KafkaException(problem)
             self._producer.init_transactions(self._timeout)
 
-    def send(self, messages: Iterable[tuple[str, bytes]]) -> int:
-        """Send messages (key, value) and wait for the broker; return how many.
+    def send(
+        self, messages: Iterable[tuple[str, bytes] | tuple[str, bytes, Headers]]
+    ) -> int:
+        """Send messages and wait for the broker; return how many.
 
-        Each has the header that marks it as Palate's.
+        :param messages: key, value, and headers; without, each has the one that marks
+            it as Palate's
 
         :raises PalateError: if one is not acknowledged; any may be stored all the same,
             so the caller sends all of them again
@@ -112,8 +117,8 @@ class Sender:
         while some := list(islice(waiting, _IN_TRANSACTION)):
             with self._explained():
                 self._producer.begin_transaction()
-                for key, value in some:
-                    self._produce(key, value)
+                for one in some:
+                    self._produce(*one)
                 self._producer.commit_transaction(self._timeout + 1)
             number += len(some)
         return number
@@ -124,12 +129,12 @@ class Sender:
             self._producer.purge()
             self._producer.abort_transaction(1)
 
-    def _produce(self, key: str, value: bytes) -> None:
+    def _produce(self, key: str, value: bytes, headers: Headers = _HEADERS) -> None:
         delivered = partial(self._note_delivery, key)
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, headers=_HEADERS, on_delivery=delivered
+                    self._topic, value, key, headers=[*headers], on_delivery=delivered
                 )
             except BufferError:  # the queue is full
                 self._producer.poll(0.1)

@@ -1,0 +1,117 @@
+"""The command ``palate intake``: the door for files, and who may send them."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
+from palate.database import connect
+from palate.errors import NotFoundError, RequestError
+
+app = typer.Typer(
+    help="Files that partners send by HTTP: the service, and the tokens of companies.",
+    no_args_is_help=True,
+)
+tokens_app = typer.Typer(
+    help="Who may send: tokens of companies; each is shown once.", no_args_is_help=True
+)
+app.add_typer(tokens_app, name="tokens")
+
+
+@app.command()
+def serve() -> None:
+    """Take files by HTTP, until a signal; several replicas may run."""
+    intake = _intake()
+    with exit_on_error():
+        intake.serve.serve(intake.load_settings())
+
+
+@app.command()
+def prepare() -> None:
+    """Make the bucket and the topics, if they are missing; `serve` does it, too."""
+    intake = _intake()
+    with exit_on_error():
+        made = intake.serve.prepare(intake.load_settings())
+        out.print(f"Made {', '.join(made)}." if made else "All is there.")
+
+
+@tokens_app.command("add")
+def add_token(
+    company: Annotated[str, typer.Argument(help="Whose it is: a-z, 0-9 and -.")],
+    dataset: Annotated[
+        list[str], typer.Option(help="A dataset that it may send, or several.")
+    ],
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="It expires after so many.")
+    ] = None,
+) -> None:
+    """Make a token, and print it: nobody can show it again."""
+    intake = _intake()
+    with exit_on_error():
+        known = intake.datasets()
+        unknown = sorted(set(dataset) - known.keys())
+        if unknown:
+            message = (
+                f"There is no dataset {', '.join(unknown)}. There are: "
+                f"{', '.join(known) or 'none'}."
+            )
+            raise RequestError(message)
+        expires = datetime.now(UTC) + timedelta(days=days) if days else None
+        with connect(intake.load_settings()) as conn:
+            made = intake.tokens.add(conn, company, dataset, expires)
+        typer.echo(made)
+
+
+@tokens_app.command("list")
+def list_tokens(as_json: AsJson = False) -> None:
+    """List the tokens, without their secrets."""
+    intake = _intake()
+    with exit_on_error():
+        with connect(intake.load_settings()) as conn:
+            found = intake.tokens.tokens(conn)
+        if as_json:
+            print_json([asdict(one) for one in found])
+            return
+        if not found:
+            out.print("There are no tokens. `palate intake tokens add --help`")
+            return
+        rows = [
+            (
+                one.token_id,
+                one.company,
+                ", ".join(one.datasets),
+                f"{one.made:%F %T}",
+                f"{one.expires:%F %T}" if one.expires else "never",
+                f"{one.revoked:%F %T}" if one.revoked else "",
+            )
+            for one in found
+        ]
+        heads = ("token", "company", "datasets", "made", "expires", "revoked")
+        print_table(heads, rows)
+
+
+@tokens_app.command("revoke")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
+) -> None:
+    """Revoke a token, from the next request on."""
+    intake = _intake()
+    with exit_on_error():
+        with connect(intake.load_settings()) as conn:
+            if not intake.tokens.revoke(conn, token_id):
+                message = (
+                    f"There is no token {token_id} that is valid. "
+                    "`palate intake tokens list` shows them."
+                )
+                raise NotFoundError(message)
+        out.print(f"Revoked {token_id}.")
+
+
+def _intake() -> ModuleType:
+    """Return the intake; importing it takes longer than all other commands."""
+    from palate import intake
+
+    return intake
