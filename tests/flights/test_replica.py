@@ -8,7 +8,7 @@ from deploy.local import airline
 from tests.flights.airline import Source, until
 
 
-def test_is_in_recovery_and_streams_through_its_slot(source: Source) -> None:
+def test_point_26_is_in_recovery_and_streams_through_its_slot(source: Source) -> None:
     with source.standby() as conn:
         assert conn.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
     until(lambda: _streams(source), "the standby streams")
@@ -22,12 +22,12 @@ def test_is_in_recovery_and_streams_through_its_slot(source: Source) -> None:
     ]
 
 
-def test_refuses_a_write_even_of_its_administrator(source: Source) -> None:
+def test_point_26_refuses_a_write_even_of_its_administrator(source: Source) -> None:
     with source.standby() as conn, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         conn.execute("DELETE FROM bookings.boarding_passes")
 
 
-def test_replayed_position_reaches_the_primarys_and_tables_are_equal(
+def test_point_26_replayed_position_reaches_the_primarys_and_tables_are_equal(
     source: Source,
 ) -> None:
     source.happen(60)
@@ -35,7 +35,7 @@ def test_replayed_position_reaches_the_primarys_and_tables_are_equal(
     _equal(source)
 
 
-def test_reader_may_read_there_and_nowhere_else(source: Source) -> None:
+def test_point_26_reader_may_read_there_and_nowhere_else(source: Source) -> None:
     with source.reader() as conn:
         assert conn.execute("SELECT count(*) > 0 FROM bookings.tickets").fetchone() == (
             True,
@@ -50,7 +50,7 @@ def test_reader_may_read_there_and_nowhere_else(source: Source) -> None:
         psycopg.connect(dsn)
 
 
-def test_logical_slot_is_refused_there(source: Source) -> None:
+def test_point_26_logical_slot_is_refused_there(source: Source) -> None:
     """Hence the connector is at the primary."""
     with (
         source.standby() as conn,
@@ -61,7 +61,7 @@ def test_logical_slot_is_refused_there(source: Source) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [airline.STANDBY, airline.PRIMARY])
-def test_catches_up_after_a_kill(source: Source, part: str) -> None:
+def test_point_26_catches_up_after_a_kill(source: Source, part: str) -> None:
     source.kill(part)
     source.happen(20, seed=11)
     until(lambda: _streams(source), "the standby streams again")

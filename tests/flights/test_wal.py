@@ -11,7 +11,9 @@ _CHUNK_ROWS = 25 * 1024  # of a KiB each
 
 
 @pytest.mark.slow
-def test_wal_stays_bounded_while_another_table_is_written(source: Source) -> None:
+def test_point_27_wal_of_the_slot_stays_bounded(
+    source: Source,
+) -> None:
     with source.application() as conn, source.primary() as admin:
         conn.execute("CREATE TABLE bookings.other (id integer, text text)")
         try:
