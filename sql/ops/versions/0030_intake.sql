@@ -2,7 +2,7 @@
 CREATE TABLE ops.intake_tokens (
     token_id text COLLATE "C" PRIMARY KEY,
     company text COLLATE "C" NOT NULL,
-    datasets text [] NOT NULL,
+    datasets text[] NOT NULL,
     digest bytea NOT NULL,
     made_dt timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_dt timestamptz,
@@ -48,7 +48,7 @@ CREATE INDEX imports_waiting ON ops.imports (import_no) WHERE state = 'received'
 COMMENT ON TABLE ops.imports IS
 'Each delivery, once, for ever: an import exists when its row is committed.';
 COMMENT ON COLUMN ops.imports.import_id IS
-'The version-5 UUID of company, dataset, and the delivery''s key or the file''s SHA-256.';
+'The version-5 UUID of company, dataset, and the key, or the SHA-256 of the file.';
 COMMENT ON COLUMN ops.imports.judgements IS
 'How often its records were judged: once, and again by each replay.';
 
