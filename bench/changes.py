@@ -12,22 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from palate.names import AREAS_FOLDER
+from palate.sources import load_changed_tables
+
 # The snapshot's topics have names of their own, so that it needs no broker.
 PAST, PREFIX = "past", "flights"
-TABLES = (
-    *("aircrafts", "airports", "seats", "bookings", "tickets", "flights"),
-    *("ticket_flights", "boarding_passes"),
-)
-_KEYS = {
-    "aircrafts": ("aircraft_code",),
-    "airports": ("airport_code",),
-    "seats": ("aircraft_code", "seat_no"),
-    "bookings": ("book_ref",),
-    "tickets": ("ticket_no",),
-    "flights": ("flight_id",),
-    "ticket_flights": ("ticket_no", "flight_id"),
-    "boarding_passes": ("ticket_no", "flight_id"),
-}
+_DEFINED = load_changed_tables(AREAS_FOLDER / "flights/sources/changes/tables.yaml")
+_KEYS = {one.name: [key.name for key in one.key] for one in _DEFINED if one.hub_keys}
+TABLES = tuple(_KEYS)
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _SNAPSHOT_LSN = 1_000
 _AIRCRAFT = ("319", "320", "321", "733", "763", "773", "CN1", "CR2", "SU9")

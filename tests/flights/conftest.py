@@ -1,6 +1,7 @@
 """Fixtures: one stack with the source of the area flights, for the session."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,3 +39,19 @@ def source(services: Stack) -> Source:
     found = Source(services)
     found.fill()
     return found
+
+
+@pytest.fixture
+def own() -> Iterator[Source]:
+    """Run a source that this test alone has: it won't be what it was."""
+    var = Path(tempfile.mkdtemp(prefix="palate-"))
+    var.chmod(0o755)
+    stack = Stack(var, Ports.free(), areas="food,flights")
+    try:
+        stack.up_services()
+        found = Source(stack)
+        found.fill()
+        yield found
+    finally:
+        stack.down(wipe=True)
+        shutil.rmtree(var, ignore_errors=True)

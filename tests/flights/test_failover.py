@@ -6,36 +6,14 @@ On PostgreSQL 15 no logical slot survives that: the connector makes a new one, a
 all rows anew. LSNs go on upwards.
 """
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from deploy.local import airline, connect
-from deploy.local.ports import Ports
-from deploy.local.stack import Stack
 from tests.flights.airline import Source, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def own() -> Iterator[Source]:
-    """Run a source that this test alone has: it won't be what it was."""
-    var = Path(tempfile.mkdtemp(prefix="palate-"))
-    var.chmod(0o755)
-    stack = Stack(var, Ports.free(), areas="food,flights")
-    try:
-        stack.up_services()
-        found = Source(stack)
-        found.fill()
-        yield found
-    finally:
-        stack.down(wipe=True)
-        shutil.rmtree(var, ignore_errors=True)
 
 
 def test_connector_goes_on_after_a_restart_and_at_the_promoted_standby(

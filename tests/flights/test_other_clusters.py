@@ -2,8 +2,6 @@
 
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,29 +10,11 @@ import pytest
 from deploy.flights import source as names
 from deploy.local import airline, connect
 from deploy.local.cluster import Cluster
-from deploy.local.ports import Ports
-from deploy.local.stack import Stack
 from palate.errors import SourceHeldError
 from tests.flights.airline import Source, until
 from tests.flights.loaded import Loaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-
-
-@pytest.fixture
-def own() -> Iterator[Source]:
-    """Run a source that this test alone has: it won't be what it was."""
-    var = Path(tempfile.mkdtemp(prefix="palate-"))
-    var.chmod(0o755)
-    stack = Stack(var, Ports.free(), areas="food,flights")
-    try:
-        stack.up_services()
-        found = Source(stack)
-        found.fill()
-        yield found
-    finally:
-        stack.down(wipe=True)
-        shutil.rmtree(var, ignore_errors=True)
 
 
 @pytest.mark.timeout(900)

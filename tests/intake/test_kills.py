@@ -14,9 +14,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.local.ports import Ports
-from palate.settings import Settings
 from tests.e2e.airflow_api import until
-from tests.intake.process import Intake, Partner, running
+from tests.intake.process import Intake, Partner
 from tests.intake.victim import POINTS
 
 # The long run says more: 50 gives hundreds of kills.
@@ -56,16 +55,6 @@ class Topic:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-@pytest.fixture(scope="module")
-def intake(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Intake]:
-    """Describe a replica, which each test starts and ends."""
-    folder: Path = tmp_path_factory.mktemp("intake")
-    with running(settings, folder, Ports.free().kafka) as found:
-        yield found
 
 
 @pytest.fixture

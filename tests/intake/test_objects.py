@@ -29,16 +29,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> IntakeSettings:
     """Give a bucket of its own in each kind of store."""
-    values = {"palate_intake_bucket": f"b-{uuid4().hex[:12]}", "dwh_dsn": "x"}
-    if request.param == "folder":
-        where = {"palate_intake_store": tmp_path.as_uri()}
-    else:
-        where = {
-            "palate_intake_store": request.getfixturevalue("server").url,
-            "palate_intake_store_user": USER,
-            "palate_intake_store_secret": SECRET,
-        }
-    return IntakeSettings(**(values | where))
+    bucket = f"b-{uuid4().hex[:12]}"
+    if request.param == "s3":
+        return of_server(request.getfixturevalue("server"), bucket)
+    return IntakeSettings(
+        dwh_dsn="x",
+        palate_intake_store=tmp_path.as_uri(),
+        palate_intake_bucket=bucket,
+    )
+
+
+def of_server(server: S3Server, bucket: str = "palate-files") -> IntakeSettings:
+    return IntakeSettings(
+        dwh_dsn="x",
+        palate_intake_store=server.url,
+        palate_intake_store_user=USER,
+        palate_intake_store_secret=SECRET,
+        palate_intake_bucket=bucket,
+    )
 
 
 @pytest.fixture
@@ -119,12 +127,7 @@ def test_probe_writes(store: Store) -> None:
 @pytest.mark.s3
 def test_store_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     with s3_server(tmp_path / "objects") as server:
-        settings = IntakeSettings(
-            dwh_dsn="x",
-            palate_intake_store=server.url,
-            palate_intake_store_user=USER,
-            palate_intake_store_secret=SECRET,
-        )
+        settings = of_server(server)
         store = open_store(settings)
         store.prepare()
         put(store)
@@ -141,12 +144,7 @@ def test_store_that_is_away_is_said_to_be(tmp_path: Path) -> None:
 
 @pytest.mark.s3
 def test_damaged_upload_is_refused_by_the_store(server: S3Server) -> None:
-    settings = IntakeSettings(
-        dwh_dsn="x",
-        palate_intake_store=server.url,
-        palate_intake_store_user=USER,
-        palate_intake_store_secret=SECRET,
-    )
+    settings = of_server(server)
     store = open_store(settings)
     store.prepare()
     with pytest.raises(ServiceUnavailableError):

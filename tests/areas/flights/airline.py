@@ -22,7 +22,7 @@ from palate.settings import Settings
 from palate.sources import catalog
 from palate.vault import stage as vault
 from tests.areas.flights import oracle
-from tests.areas.flights.changes import FEED, Change, Record
+from tests.areas.flights.changes import FEED, Change, Record, Stream
 from tests.integration.staged import caller
 
 _RUNS = count()
@@ -175,6 +175,12 @@ class Airline:
             texts += self._texts(table, "load_dt", "load_src")
         texts += self._texts("cdm.presentation", "created_at")
         return md5("\n".join(texts).encode(), usedforsecurity=False).hexdigest()
+
+    def take_all(self, stream: Stream) -> None:
+        """Take a stream's messages: all are accepted, and come to what they say."""
+        self.take(stream.records)
+        assert self.refused() == {}
+        self.assert_true(stream.changes)
 
     def assert_true(self, changes: Iterable[Change]) -> None:
         """Compare all that the warehouse holds with what follows from the changes."""

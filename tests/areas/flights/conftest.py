@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from deploy.local.stack import Stack
 from tests.areas.flights.airline import Airline
+from tests.areas.flights.changes import Stream
 from tests.areas.flights.mart_database import MartDatabase
 from tests.integration.emptied import Emptied
 from tests.warehouses import MakeWarehouse
@@ -46,3 +47,9 @@ def copied(airline: Airline, mart_database: MartDatabase) -> Airline:
     dsn = SecretStr(mart_database.dsn)
     settings = airline.settings.model_copy(update={"mart_dsn": dsn})
     return Airline(settings, airline.conn)
+
+
+@pytest.fixture
+def stream() -> Stream:
+    """Give an airline's changes; there is none yet."""
+    return Stream()

@@ -28,17 +28,6 @@ COUNTS = (
 )
 
 
-@pytest.fixture
-def stream() -> Stream:
-    return Stream()
-
-
-def _told(airline: Airline, stream: Stream) -> None:
-    airline.take(stream.records)
-    assert airline.refused() == {}
-    airline.assert_true(stream.changes)
-
-
 def _ops(airline: Airline, table: str, *key: Any) -> list[str]:
     return [period.op for period in airline.history(table)[key]]
 
@@ -71,7 +60,7 @@ def test_point_02_change_back_and_forth_is_five_periods(
     stream.add("aircrafts", "u", 130, range=2)
     stream.add("aircrafts", "d", 140)
     stream.add("aircrafts", "c", 150, range=3)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert _ops(airline, "aircrafts", "320") == ["c", "u", "u", "d", "c"]
     assert airline.living("aircrafts")[("320",)]["range"] == 3
 
@@ -100,7 +89,7 @@ def test_point_04_position_decides_about_a_read(
     stream.add("aircrafts", "u", 150, range=2)
     stream.add("aircrafts", "u", 150, range=3, aircraft_code="SU9")
     stream.add("aircrafts", "r", 200, range=4, aircraft_code="SU9")
-    _told(airline, stream)
+    airline.take_all(stream)
     living = airline.living("aircrafts")
     assert (living[("320",)]["range"], living[("SU9",)]["range"]) == (2, 4)
 
@@ -112,7 +101,7 @@ def test_point_05_change_with_the_lsn_of_a_read_is_newer(
     stream.add("aircrafts", "u", 100, range=2)
     stream.add("aircrafts", "u", 100, range=3, aircraft_code="SU9", partition=1)
     stream.add("aircrafts", "r", 100, range=4, aircraft_code="SU9", partition=0)
-    _told(airline, stream)
+    airline.take_all(stream)
     living = airline.living("aircrafts")
     assert (living[("320",)]["range"], living[("SU9",)]["range"]) == (2, 3)
 
@@ -121,7 +110,7 @@ def test_point_06_interleaved_transactions(airline: Airline, stream: Stream) -> 
     stream.add("aircrafts", "u", 73_012_768, second=1, range=1, aircraft_code="SU9")
     stream.add("aircrafts", "u", 73_012_624, second=2, range=2)
     stream.add("aircrafts", "u", 73_012_700, second=3, range=3, aircraft_code="SU9")
-    _told(airline, stream)
+    airline.take_all(stream)
     living = airline.living("aircrafts")
     assert (living[("320",)]["range"], living[("SU9",)]["range"]) == (2, 1)
 
@@ -129,7 +118,7 @@ def test_point_06_interleaved_transactions(airline: Airline, stream: Stream) -> 
 def test_point_07_rows_with_one_lsn(airline: Airline, stream: Stream) -> None:
     for seat in ("1A", "1B", "1C"):
         stream.add("seats", "c", 100, seat_no=seat)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert len(airline.living("seats")) == 3
 
 
@@ -141,7 +130,7 @@ def test_point_08_changed_key_ends_one_row_and_begins_another(
     stream.add("ticket_flights", "c", 100)
     stream.add("ticket_flights", "d", 110, renamed=new)
     stream.add("ticket_flights", "c", 110, renamed=old, flight_id=2)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert set(airline.living("ticket_flights")) == {(*ONE, 2)}
     assert airline.rows(
         "SELECT op, renamed_to, renamed_from FROM dds.s_ticket_flight"
@@ -162,7 +151,7 @@ def test_point_09_row_deleted_and_inserted_in_one_transaction(
     stream.add("ticket_flights", "c", 100)
     stream.add("ticket_flights", "d", 110, second=110)
     stream.add("ticket_flights", "c", 112, second=110, amount="5000.00")
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("ticket_flights")[(*ONE, 1)]["amount"] == 5000
     gone = [p for p in airline.history("ticket_flights")[(*ONE, 1)] if p.op == "d"]
     assert [p.valid_from for p in gone] == [p.valid_to for p in gone]
@@ -182,7 +171,7 @@ def test_point_10_truncation_ends_what_was_there_before(
     stream.add("boarding_passes", "c", 120, flight_id=2)
     if is_last:
         stream.add("boarding_passes", "t", 110, partition=partition)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert set(airline.living("boarding_passes")) == {(*ONE, 2)}
 
 
@@ -226,7 +215,7 @@ def test_point_12_update_that_changes_nothing_adds_no_period(
     for number, op in enumerate("cuu"):
         stream.add("flights", op, 100 + number)
     stream.add("flights", "u", 110, status="Delayed")
-    _told(airline, stream)
+    airline.take_all(stream)
     assert _ops(airline, "flights", 1) == ["c", "u"]
 
 
@@ -237,7 +226,7 @@ def test_point_13_incremental_read_goes_by_its_position(
     stream.add("aircrafts", "r", None, second=101, range=2)
     stream.add("aircrafts", "r", None, second=102, range=3, aircraft_code="SU9")
     stream.add("aircrafts", "u", 100, range=4, aircraft_code="SU9")
-    _told(airline, stream)
+    airline.take_all(stream)
     living = airline.living("aircrafts")
     assert (living[("320",)]["range"], living[("SU9",)]["range"]) == (2, 4)
 
@@ -352,7 +341,7 @@ def test_mart_by_hand(airline: Airline, stream: Stream) -> None:
         for flight in (1, 2):
             stream.add("ticket_flights", "c", 50, ticket_no=ticket, flight_id=flight,
                        amount=f"{number}00.00")  # fmt: skip
-    _told(airline, stream)
+    airline.take_all(stream)
     assert {p: row[1:] for p, row in airline.presentation().items()} == {
         "1": (2, 0, Decimal(200), "SVO", "Sheremetyevo"),
         "2": (2, 0, Decimal(400), "SVO", "Sheremetyevo"),
@@ -397,7 +386,7 @@ def test_keys_are_made_from_business_keys(airline: Airline, stream: Stream) -> N
     stream.add("seats", "c", 100)
     stream.add("flights", "c", 100)
     stream.add("tickets", "c", 100, book_ref="AB    ", ticket_no="0005432000001  ")
-    _told(airline, stream)
+    airline.take_all(stream)
     aircraft = uuid5(HUB_KEY_NAMESPACE, "320")
     assert airline.rows("SELECT h_seat_pk FROM dds.h_seat") == [
         (uuid5(aircraft, "1A"),)

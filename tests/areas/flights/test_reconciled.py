@@ -15,28 +15,17 @@ from tests.integration.staged import caller
 ONE = ("0005432000001",)
 
 
-@pytest.fixture
-def stream() -> Stream:
-    return Stream()
-
-
-def _told(airline: Airline, stream: Stream) -> None:
-    airline.take(stream.records)
-    assert airline.refused() == {}
-    airline.assert_true(stream.changes)
-
-
 def test_row_that_is_gone_ends(airline: Airline, stream: Stream) -> None:
     stream.add("bookings", "r", 100)
     stream.compared("bookings", 200, is_gone=True)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("bookings") == {}
     assert [p.op for p in airline.history("bookings")[("A1B2C3",)]] == ["r", "x"]
 
 
 def test_row_that_was_never_sent_begins(airline: Airline, stream: Stream) -> None:
     stream.compared("tickets", 200)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert set(airline.living("tickets")) == {ONE}
     assert set(airline.presentation()) == {"8149 604011"}
 
@@ -45,7 +34,7 @@ def test_change_with_a_greater_lsn_is_newer(airline: Airline, stream: Stream) ->
     stream.add("aircrafts", "c", 100, range=1)
     stream.compared("aircrafts", 200, range=2)
     stream.add("aircrafts", "u", 210, range=3)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("aircrafts")[("320",)]["range"] == 3
 
 
@@ -54,7 +43,7 @@ def test_change_behind_its_place_is_newer(airline: Airline, stream: Stream) -> N
     stream.add("aircrafts", "c", 100, range=1)
     stream.compared("aircrafts", 200, range=2)
     stream.add("aircrafts", "u", 150, range=3)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("aircrafts")[("320",)]["range"] == 3
 
 
@@ -62,14 +51,14 @@ def test_change_before_its_place_is_older(airline: Airline, stream: Stream) -> N
     stream.add("aircrafts", "c", 100, range=1)
     stream.add("aircrafts", "u", 150, range=3)
     stream.compared("aircrafts", 200, range=2)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("aircrafts")[("320",)]["range"] == 2
 
 
 def test_missing_value_is_brought(airline: Airline, stream: Stream) -> None:
     stream.add("tickets", "c", 100, contact_data=PLACEHOLDER)
     stream.compared("tickets", 200, contact_data='{"phone": "1"}')
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("tickets")[ONE]["contact_data"] == '{"phone": "1"}'
 
 
@@ -79,7 +68,7 @@ def test_value_from_before_the_end_of_a_row_does_not_come_back(
     stream.add("tickets", "c", 100)
     stream.compared("tickets", 200, is_gone=True)
     stream.add("tickets", "u", 210, contact_data=PLACEHOLDER)
-    _told(airline, stream)
+    airline.take_all(stream)
     assert airline.living("tickets")[ONE]["contact_data"] is None
 
 
