@@ -153,7 +153,7 @@ def _copies(area: Area) -> tuple[Stage, ...]:
             upstream=(mart.stage,),
             marks=(),  # its watermark is in the other database
             is_optional=True,
-            is_on=partial(_has_address, mart.name),
+            is_on=mart.is_copied,
         )
         for mart in marts.load_marts(area.name).values()
         if mart.copied_to
@@ -203,10 +203,6 @@ def _count(mart: str, settings: Settings, caller: Caller) -> Outcome:
 
 def _copy(mart: str, settings: Settings, caller: Caller) -> Outcome:
     return copies.run(settings, mart, caller)
-
-
-def _has_address(mart: str, settings: Settings) -> bool:
-    return mart in [one.name for one in copies.wanted(settings)]
 
 
 def _run(settings: Settings, layers: Iterable[tuple[Stage, ...]]) -> Iterator[Outcome]:

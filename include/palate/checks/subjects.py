@@ -57,11 +57,10 @@ def subjects(
     if group == "totals":
         return [f"cdm.{mart.name}" for mart in marts if mart.has_totals]
     if group == "copies":
-        found = {mart.name for mart in copies.wanted(settings)} if settings else None
         return [
             f"cdm.{mart.name}"
             for mart in marts
-            if mart.copied_to and (found is None or mart.name in found)
+            if (mart.is_copied(settings) if settings else mart.copied_to)
         ]
     if group == "tags":
         return [TAGS]

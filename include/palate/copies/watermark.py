@@ -25,13 +25,9 @@ class Taken:
     is_logged: bool = True
 
 
-def wanted(settings: Settings, area: str | None = None) -> list[Mart]:
-    """Return the marts, of one area or of all, whose copy has an address."""
-    return [
-        mart
-        for mart in load_marts(area).values()
-        if mart.copied_to and mart.copied_to.address(settings)
-    ]
+def wanted(settings: Settings, area: str) -> list[Mart]:
+    """Return the marts of an area whose copy has an address."""
+    return [mart for mart in load_marts(area).values() if mart.is_copied(settings)]
 
 
 def taken(conn: Connection, mart: Mart, token: UUID | None) -> Taken:

@@ -167,6 +167,10 @@ class Mart(BaseModel):
         """Return the name of the stage that copies it to another database."""
         return f"copy:{self.name}"
 
+    def is_copied(self, settings: Settings) -> bool:
+        """Return whether it is kept in another database, too."""
+        return bool(self.copied_to and self.copied_to.address(settings))
+
     def has(self, file: str) -> bool:
         """Return whether the mart's own folder has a query."""
         return (SQL_FOLDER / self.folder / f"{file}.sql").exists()
