@@ -159,7 +159,7 @@ def test_act_of_another_site_or_role_is_neither_done_nor_noted(
 def test_changed_connection_is_used_without_a_restart(
     server: Any, make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palate_cockpit.sessions._SECONDS_TO_LIVE", 0)
+    monkeypatch.setattr("palate.session_pool._SECONDS_TO_LIVE", 0)
     viewer = _as_role(server, "viewer")
 
     def dags() -> list[str]:
