@@ -15,7 +15,6 @@ from itertools import groupby
 
 from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
-from palate.check_definitions import load_checks
 from palate_airflow import assets
 from palate_airflow.tasks import DAG_DEFAULTS, run_as_task
 
@@ -46,8 +45,7 @@ def warehouse_checks():
 
         return run_as_task(retention.retain)
 
-    on = [one for one in load_checks() if one.area in (None, *assets.areas())]
-    for group, files in groupby(on, lambda one: one.group):
+    for group, files in groupby(assets.checks(), lambda one: one.group):
         with TaskGroup(group):
             for one in files:
                 check.override(task_id=one.name, doc_md=one.rule)(one.full_name)

@@ -6,13 +6,15 @@ runs, and reading a DAG file needs no Connection.
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import get_args
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from pydantic import SecretStr
 
+from palate.check_definitions import Check, load_checks
 from palate.names import AREAS_FOLDER
 from palate.settings import Settings
-from palate.sources import Area, catalog
+from palate.sources import Area, Layer, catalog
 from palate_airflow.bell import KafkaBell
 
 _SETTINGS = Settings(dwh_dsn=SecretStr(""))
@@ -90,6 +92,21 @@ def marts(names: Iterable[str]) -> dict[str, Asset]:
         for area in names
         for path in sorted(AREAS_FOLDER.glob(f"{area}/cdm/*/mart.yaml"))
     }
+
+
+def checks() -> list[Check]:
+    """Return the checks of the areas that are on.
+
+    A folder of checks that is called like a layer is about that.
+    """
+    on = areas()
+    layers = {layer for area in on.values() for layer in area.stages}
+    return [
+        one
+        for one in load_checks()
+        if one.area in (None, *on)
+        and (one.group in layers or one.group not in get_args(Layer))
+    ]
 
 
 def copies(area: Area) -> dict[str, Asset]:

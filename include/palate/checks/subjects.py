@@ -31,15 +31,14 @@ def _chosen(
     settings: Settings, areas: Collection[str], names: Iterable[str]
 ) -> list[Check]:
     on = {None, *areas}
-    checks = {
-        check.full_name: check
-        for check in load_checks()
-        if check.area in on and subjects(check.group, areas, settings)
-    }
-    wanted = list(names) or list(checks)
+    checks = {one.full_name: one for one in load_checks() if one.area in on}
+    at_work = [
+        name for name, one in checks.items() if subjects(one.group, areas, settings)
+    ]
+    wanted = list(names) or at_work
     for name in wanted:
         if name not in checks:
-            message = f"There is no check {name}. There are: {', '.join(checks)}."
+            message = f"There is no check {name}. There are: {', '.join(at_work)}."
             raise NotFoundError(message)
     return [checks[name] for name in wanted]
 
