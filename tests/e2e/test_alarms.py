@@ -3,6 +3,7 @@
 Beside a real mail server, whose address stands in an Airflow Connection.
 """
 
+import asyncio
 import email
 import os
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
@@ -51,11 +53,35 @@ class Inbox:
         return [line for line in found if line.endswith(subject)]
 
 
+class _Server(Controller):
+    """A mail server that ends its connections, too, when it stops."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__(inbox, hostname="127.0.0.1", port=Ports.free().kafka)
+        self._sessions: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        self._sessions.append(super().factory())
+        return self._sessions[-1]
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result(10)
+        super().stop(no_assert)
+
+    async def _end(self) -> None:
+        for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
+        # A transport is closed in the loop's next turn.
+        for _ in range(2):
+            await asyncio.sleep(0)
+
+
 @pytest.fixture
 def inbox(airflow: AirflowApi, dwh: Dwh) -> Iterator[Inbox]:
     """Run a mail server; what other tests gave cause for is told by then."""
     found = Inbox()
-    server = Controller(found, hostname="127.0.0.1", port=Ports.free().kafka)
+    server = _Server(found)
     server.start()
     airflow.connect(
         "smtp_default",
