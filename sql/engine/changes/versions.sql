@@ -9,6 +9,15 @@ lsn is not lower, or that comes after it in the same partition. What a compariso
 the source has read stands in its topic where `stands_at` says; a later generation of
 the source outranks an earlier one. -#}
 
+{#- Columns of a relation, one a line. -#}
+{%- macro listed(alias, names) -%}
+{{ alias }}.{{ names | join(",\n" ~ alias ~ ".") }}
+{%- endmacro -%}
+
+{#- What a version is made of, beside the columns of its table. -#}
+{%- set said = ["op", "is_gone", "generation", "lsn", "commit_dt"] -%}
+{%- set position = ["epoch", "kafka_partition", "kafka_offset"] -%}
+
 {#- The epoch, the partition or the offset at which a version stands. -#}
 {%- set number = {"epoch": 1, "kafka_partition": 2, "kafka_offset": 3} -%}
 {%- macro at(s, column) -%}
@@ -41,11 +50,7 @@ SELECT
 FROM {{ dds }}.{{ one.base }} AS k
 CROSS JOIN LATERAL (
     SELECT
-        s.is_gone,
-        {%- for column in one.columns %}
-        s.{{ column }},
-        {%- endfor %}
-        s.unavailable
+        {{ listed("s", ["is_gone"] + one.columns | list + ["unavailable"]) | indent(8) }}
     FROM {{ dds }}.{{ one.satellite }} AS s
     WHERE
         s.{{ one.key }} = k.{{ one.key }}
@@ -105,7 +110,7 @@ LEFT JOIN LATERAL (
     SELECT
     {%- if one.columns | length == 1 %} p.{{ one.columns | first }}
     {%- else %}
-        p.{{ one.columns | join(",\n        p.") }}
+        {{ listed("p", one.columns) | indent(8) }}
     {%- endif %}
     FROM {{ dds }}.{{ one.periods }} AS p
     WHERE p.{{ one.key }} = k.{{ one.key }} AND v.unavailable <> '{}'
@@ -117,83 +122,37 @@ WHERE NOT v.is_gone
 
 {#- The periods of each row, by its hub key, numbered in their order. -#}
 {%- macro periods(one, dds) -%}
+{%- set columns = one.columns | list -%}
+{%- set values = ["unavailable"] + columns -%}
 SELECT
     k.{{ one.key }},
-    p.number,
-    p.valid_from,
-    p.valid_to,
-    p.is_deleted,
-    p.op,
-    p.lsn,
-    {%- for column in one.columns %}
-    p.{{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
+    {{ listed("p", ["number", "valid_from", "valid_to", "is_deleted", "op", "lsn"] + columns) | indent }}
 FROM {{ dds }}.{{ one.base }} AS k
 CROSS JOIN LATERAL (
     WITH own AS (
         SELECT
-            s.op,
-            s.is_gone,
-            s.generation,
-            s.lsn,
-            s.commit_dt,
-            s.read_at,
-            s.stands_at,
-            s.epoch,
-            s.kafka_partition,
-            s.kafka_offset,
-            s.unavailable,
-            {%- for column in one.columns %}
-            s.{{ column }}{{ "," if not loop.last }}
-            {%- endfor %}
+            {{ listed("s", said + ["read_at", "stands_at"] + position + values) | indent(12) }}
         FROM {{ dds }}.{{ one.satellite }} AS s
         WHERE s.{{ one.key }} = k.{{ one.key }}
     ),
 
     changes AS (
         SELECT
-            c.op,
-            c.is_gone,
-            c.generation,
-            c.lsn,
-            c.commit_dt,
-            c.epoch,
-            c.kafka_partition,
-            c.kafka_offset,
-            c.unavailable,
-            {%- for column in one.columns %}
-            c.{{ column }},
-            {%- endfor %}
+            {{ listed("c", said + position + values) | indent(12) }},
             row_number() OVER (
                 ORDER BY
                     c.generation, c.lsn, c.epoch, c.kafka_partition, c.kafka_offset
             ) AS place
         FROM (
             SELECT
-                o.op,
-                o.is_gone,
-                o.generation,
-                o.lsn,
-                o.commit_dt,
-                o.epoch,
-                o.kafka_partition,
-                o.kafka_offset,
-                o.unavailable,
-                {%- for column in one.columns %}
-                o.{{ column }}{{ "," if not loop.last }}
-                {%- endfor %}
+                {{ listed("o", said + position + values) | indent(16) }}
             FROM own AS o
             WHERE o.read_at IS NULL
             UNION ALL
             SELECT
                 't' AS op,
                 TRUE AS is_gone,
-                t.generation,
-                t.lsn,
-                t.commit_dt,
-                t.epoch,
-                t.kafka_partition,
-                t.kafka_offset,
+                {{ listed("t", said[2:] + position) | indent(16) }},
                 '{}' AS unavailable,
                 {%- for column in one.columns %}
                 NULL AS {{ column }}{{ "," if not loop.last }}
@@ -210,18 +169,7 @@ CROSS JOIN LATERAL (
 
     placed AS (
         SELECT
-            c.op,
-            c.is_gone,
-            c.generation,
-            c.lsn,
-            c.commit_dt,
-            c.epoch,
-            c.kafka_partition,
-            c.kafka_offset,
-            c.unavailable,
-            {%- for column in one.columns %}
-            c.{{ column }},
-            {%- endfor %}
+            {{ listed("c", said + position + values) | indent(12) }},
             c.place,
             TRUE AS is_change,
             FALSE AS is_own,
@@ -229,18 +177,11 @@ CROSS JOIN LATERAL (
         FROM changes AS c
         UNION ALL
         SELECT
-            o.op,
-            o.is_gone,
-            o.generation,
-            o.lsn,
-            o.commit_dt,
+            {{ listed("o", said) | indent(12) }},
             {{ at("o", "epoch") }} AS epoch,
             {{ at("o", "kafka_partition") }} AS kafka_partition,
             {{ at("o", "kafka_offset") }} AS kafka_offset,
-            o.unavailable,
-            {%- for column in one.columns %}
-            o.{{ column }},
-            {%- endfor %}
+            {{ listed("o", values) | indent(12) }},
             coalesce(
                 (
                     SELECT min(c.place)
@@ -258,13 +199,7 @@ CROSS JOIN LATERAL (
 
     numbered AS (
         SELECT
-            p.op,
-            p.lsn,
-            p.commit_dt,
-            p.unavailable,
-            {%- for column in one.columns %}
-            p.{{ column }},
-            {%- endfor %}
+            {{ listed("p", ["op", "lsn", "commit_dt"] + values) | indent(12) }},
             p.is_gone AS is_deleted,
             row_number() OVER in_order AS number,
             count(*) FILTER (WHERE p.is_gone) OVER in_order AS life
@@ -315,14 +250,7 @@ CROSS JOIN LATERAL (
 
     compared AS (
         SELECT
-            n.number,
-            n.op,
-            n.lsn,
-            n.commit_dt,
-            n.is_deleted,
-            {%- for column in one.columns %}
-            n.{{ column }},
-            {%- endfor %}
+            {{ listed("n", ["number", "op", "lsn", "commit_dt", "is_deleted"] + columns) | indent(12) }},
             (n.is_deleted, n.{{ one.columns | join(", n.") }}) AS content,
             lag((n.is_deleted, n.{{ one.columns | join(", n.") }})) OVER (
                 ORDER BY n.number
@@ -332,13 +260,7 @@ CROSS JOIN LATERAL (
 
     changed AS (
         SELECT
-            c.number,
-            c.op,
-            c.lsn,
-            c.is_deleted,
-            {%- for column in one.columns %}
-            c.{{ column }},
-            {%- endfor %}
+            {{ listed("c", ["number", "op", "lsn", "is_deleted"] + columns) | indent(12) }},
             max(c.commit_dt) OVER (ORDER BY c.number) AS valid_from
         FROM compared AS c
         WHERE c.number = 1 OR c.content IS DISTINCT FROM c.content_before
@@ -348,12 +270,7 @@ CROSS JOIN LATERAL (
         c.number,
         c.valid_from,
         lead(c.valid_from) OVER (ORDER BY c.number) AS valid_to,
-        c.is_deleted,
-        c.op,
-        c.lsn,
-        {%- for column in one.columns %}
-        c.{{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {{ listed("c", ["is_deleted", "op", "lsn"] + columns) | indent(8) }}
     FROM changed AS c
 ) AS p
 {%- endmacro -%}
