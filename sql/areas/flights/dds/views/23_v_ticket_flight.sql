@@ -1,12 +1,4 @@
 -- The airline's table ticket_flights, as far as its changes have come.
+{%- from "areas/flights/dds/parts/rows.sql" import ticket_flight %}
 CREATE OR REPLACE VIEW {{ dds }}.v_ticket_flight AS
-SELECT
-    t.ticket_no,
-    f.flight_id,
-    n.fare_conditions,
-    n.amount
-FROM {{ dds }}.h_ticket AS t
-INNER JOIN {{ dds }}.l_ticket_flight AS l ON t.h_ticket_pk = l.h_ticket_pk
-INNER JOIN {{ dds }}.h_flight AS f ON l.h_flight_pk = f.h_flight_pk
-INNER JOIN {{ dds }}.v_ticket_flight_now AS n
-    ON l.hk_ticket_flight_pk = n.hk_ticket_flight_pk
+{{ ticket_flight(dds, "now") }}
