@@ -33,7 +33,7 @@ NOTED = {
     "links/l_seat_aircraft": "082672362a9c9428bad53bccc64e069f",
     "links/l_ticket_booking": "92463e1383fe7915a5381147fe922b04",
     "links/l_ticket_flight": "a393725c79942d1fefa5e9149a513a20",
-    "mart/presentation": "33715e4ba4f03d6b53ee3c6135cb6215",
+    "mart/presentation": "fb49779336693ac93d4448a81793da41",
     "mart/user_category_counters": "56212314b3ea5a4738458ffa5441c39e",
     "mart/user_product_counters": "13dba3052f31bbbe9f8b92e1a883bdd1",
     "records/odd_columns": "20987f959d2b6d2b6e0f4ea89db2ac5c",
