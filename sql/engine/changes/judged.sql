@@ -1,5 +1,6 @@
 -- Accept or refuse each change of the batch; a message that only ends a key says
 -- nothing, and is left out. What outranks all before has the greater generation.
+{%- from "engine/changes/messages.sql" import parsed %}
 {#- makes: {lead} #}
 CREATE TEMP TABLE batch_{{ lead }} ON COMMIT DROP AS
 {%- for table in changed %}
@@ -118,26 +119,9 @@ FROM (
                 m.key_doc,
                 FALSE AS is_own
             FROM (
-                SELECT
-                    s.topic,
-                    s.epoch,
-                    s.kafka_partition,
-                    s.kafka_offset,
-                    s.broker_dt,
-                    s.headers,
-                    s.kafka_key IS NULL AS has_no_key,
-                    stg.jsonb_or_null(s.message) AS doc,
-                    stg.jsonb_or_null(s.kafka_key) AS key_doc
-                FROM batch_ranges AS r
-                CROSS JOIN LATERAL
-                    -- A function, so that a range locks its own partitions only.
-                    stg.messages(
-                        r.topic, r.epoch, r.kafka_partition, r.from_offset, r.to_offset
-                    ) AS s
-                WHERE
-                    r.form = '{{ table.name }}'
-                    AND (s.message IS NOT NULL OR s.kafka_key IS NULL)
-                OFFSET 0  -- each message is parsed once
+                {{ parsed(
+                    table.name, "(s.message IS NOT NULL OR s.kafka_key IS NULL)"
+                ) | indent(16) }}
             ) AS m
             UNION ALL
             SELECT

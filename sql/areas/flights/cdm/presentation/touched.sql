@@ -10,44 +10,17 @@ WITH tickets AS (
             {{ in_range("s") | indent(12) }}
         OFFSET 0  -- one index scan per range, whatever the statistics say
     ) AS t
+    {%- for satellite, key, link in [
+        ("s_booking", "h_booking_pk", "l_ticket_booking"),
+        ("s_flight", "h_flight_pk", "l_ticket_flight"),
+        ("s_ticket_flight", "hk_ticket_flight_pk", "l_ticket_flight"),
+        ("s_boarding_pass", "hk_ticket_flight_pk", "l_ticket_flight"),
+    ] %}
     UNION
     SELECT l.h_ticket_pk
     FROM batch_ranges AS r
     CROSS JOIN LATERAL (
-        SELECT s.h_booking_pk
-        FROM {{ dds }}.s_booking AS s
-        WHERE
-            {{ in_range("s") | indent(12) }}
-        OFFSET 0
-    ) AS b
-    CROSS JOIN LATERAL (
-        SELECT o.h_ticket_pk
-        FROM {{ dds }}.l_ticket_booking AS o
-        WHERE o.h_booking_pk = b.h_booking_pk
-        OFFSET 0
-    ) AS l
-    UNION
-    SELECT l.h_ticket_pk
-    FROM batch_ranges AS r
-    CROSS JOIN LATERAL (
-        SELECT s.h_flight_pk
-        FROM {{ dds }}.s_flight AS s
-        WHERE
-            {{ in_range("s") | indent(12) }}
-        OFFSET 0
-    ) AS f
-    CROSS JOIN LATERAL (
-        SELECT o.h_ticket_pk
-        FROM {{ dds }}.l_ticket_flight AS o
-        WHERE o.h_flight_pk = f.h_flight_pk
-        OFFSET 0
-    ) AS l
-    {%- for satellite in ["s_ticket_flight", "s_boarding_pass"] %}
-    UNION
-    SELECT l.h_ticket_pk
-    FROM batch_ranges AS r
-    CROSS JOIN LATERAL (
-        SELECT s.hk_ticket_flight_pk
+        SELECT s.{{ key }}
         FROM {{ dds }}.{{ satellite }} AS s
         WHERE
             {{ in_range("s") | indent(12) }}
@@ -55,8 +28,8 @@ WITH tickets AS (
     ) AS f
     CROSS JOIN LATERAL (
         SELECT o.h_ticket_pk
-        FROM {{ dds }}.l_ticket_flight AS o
-        WHERE o.hk_ticket_flight_pk = f.hk_ticket_flight_pk
+        FROM {{ dds }}.{{ link }} AS o
+        WHERE o.{{ key }} = f.{{ key }}
         OFFSET 0
     ) AS l
     {%- endfor %}
