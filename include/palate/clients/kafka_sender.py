@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 # Compacted: a topic of states needs only the newest message of a key.
 COMPACTED = {"cleanup.policy": "compact"}
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, str | bytes | None]]
 
 _HEADERS: Headers = [(ORIGIN_HEADER, b"palate")]
 _MOST_BYTES = 16 * 2**20
@@ -134,7 +134,7 @@ class Sender:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, headers=[*headers], on_delivery=delivered
+                    self._topic, value, key, headers=headers, on_delivery=delivered
                 )
             except BufferError:  # the queue is full
                 self._producer.poll(0.1)

@@ -46,7 +46,7 @@ class Waiting:
     value: str
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self) -> list[tuple[str, str | bytes | None]]:
         """Return its attributes, by CloudEvents 1.0 in binary mode."""
         attributes = {
             "ce_specversion": "1.0",

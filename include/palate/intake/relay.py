@@ -5,8 +5,7 @@ sent once more, with the same id.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import groupby
 from threading import Event, Thread
 
@@ -77,7 +76,9 @@ class Relay:
                 found = events.waiting(conn, _AT_ONCE)
                 for topic, group in groupby(found, key=lambda one: one.topic):
                     if topic not in senders:
-                        senders[topic] = opened.enter_context(self._sender(topic))
+                        senders[topic] = opened.enter_context(
+                            kafka_sender.open_sender(self._settings, topic, {})
+                        )
                     self._send(conn, senders[topic], list(group))
                 if not found:
                     self._wake.wait(_POLL_SECONDS)
@@ -95,11 +96,6 @@ class Relay:
         events.mark_sent(conn, [one.number for one in group])
         for one in group:
             EVENTS.labels(one.event, "sent").inc()
-
-    @contextmanager
-    def _sender(self, topic: str) -> Iterator[kafka_sender.Sender]:
-        with kafka_sender.open_sender(self._settings, topic, {}) as sender:
-            yield sender
 
     @staticmethod
     def _has_lock(conn: psycopg.Connection[tuple[object, ...]]) -> bool:

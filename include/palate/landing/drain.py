@@ -56,18 +56,7 @@ def run(
     if caller.interval:
         request = plans.Request(*caller.interval)
         return _backfill(settings, area, caller, request, limits)
-    with (
-        open_run(settings, area.drain, caller) as attempt,
-        kafka_reader.open_reader(settings) as reader,
-    ):
-        topics = limits.topics or tuple(catalog.topics(settings, area))
-        found = register_topics(attempt.conn, reader, topics)
-        for ranges in range_sets.rounds(progress.to_repeat(attempt)):
-            verify(attempt, reader, settings, found.states | found.former, ranges)
-        if not attempt.was_finished():
-            bounds = _bounds(found, limits)
-            _Drain(attempt, reader, settings, found, bounds).run(limits)
-        return attempt.outcome
+    return _run(settings, area, caller, limits, is_repeat=True)
 
 
 def take_waiting(settings: Settings, area: Area, caller: Caller) -> Outcome:
@@ -75,14 +64,24 @@ def take_waiting(settings: Settings, area: Area, caller: Caller) -> Outcome:
 
     :raises PalateError: as ``run``
     """
+    return _run(settings, area, caller, Limits(), is_repeat=False)
+
+
+def _run(
+    settings: Settings, area: Area, caller: Caller, limits: Limits, *, is_repeat: bool
+) -> Outcome:
     with (
         open_run(settings, area.drain, caller) as attempt,
         kafka_reader.open_reader(settings) as reader,
     ):
-        topics = tuple(catalog.topics(settings, area))
+        topics = limits.topics or tuple(catalog.topics(settings, area))
         found = register_topics(attempt.conn, reader, topics)
-        limits = Limits()
-        _Drain(attempt, reader, settings, found, _bounds(found, limits)).run(limits)
+        own = progress.to_repeat(attempt) if is_repeat else []
+        for ranges in range_sets.rounds(own):
+            verify(attempt, reader, settings, found.states | found.former, ranges)
+        if not is_repeat or not attempt.was_finished():
+            bounds = _bounds(found, limits)
+            _Drain(attempt, reader, settings, found, bounds).run(limits)
         return attempt.outcome
 
 

@@ -89,11 +89,6 @@ class CopiedTo(BaseModel):
         """Return the name of the setting in the environment."""
         return self.setting.upper()
 
-    @property
-    def schema_name(self) -> str:
-        """Return the schema of the table."""
-        return self.table.partition(".")[0]
-
     def address(self, settings: Settings) -> str:
         """Return the database's address; empty if it is not set."""
         address: SecretStr = getattr(settings, self.setting)

@@ -21,20 +21,10 @@ from palate.sources import catalog
 
 log = logging.getLogger(__name__)
 
+_AREA = "flights"
 SECONDS_BETWEEN_CHECKS = 15.0
 _SECONDS_TO_ANSWER = 3
 _GUIDE = "See docs/flights-connector.md."
-TABLES = (
-    "aircrafts",
-    "airports",
-    "boarding_passes",
-    "bookings",
-    "flights",
-    "heartbeat",
-    "seats",
-    "ticket_flights",
-    "tickets",
-)
 # What an incident may be about; each begins and ends by itself.
 CONNECTOR, PRIMARY, SLOT, WAL, HEARTBEAT, PUBLICATION = (
     "connector",
@@ -50,7 +40,13 @@ _MAY_PASS = {CONNECTOR, PRIMARY, SLOT}
 
 def is_on(settings: Settings) -> bool:
     """Return whether the area is on."""
-    return "flights" in catalog.names_on(settings)
+    return _AREA in catalog.names_on(settings)
+
+
+def tables() -> set[str]:
+    """Return the tables that the area has topics of."""
+    sources = catalog.load_area(_AREA).sources
+    return {name.rpartition(".")[2] for one in sources for name in one.topics}
 
 
 class AirlineWatch:
@@ -165,11 +161,11 @@ def _primary(dsn: str, settings: Settings) -> dict[str, tuple[str, bool]]:
             else f"Its last is {beat[0]:.0f} s old"
         )
         found[HEARTBEAT] = f"The connector's heart does not beat. {last}.", False
-    missing = [table for table in TABLES if table not in published]
+    missing = sorted(tables() - published)
     if missing:
-        tables = counted(len(missing), "table")
+        lacks = counted(len(missing), "table")
         found[PUBLICATION] = (
-            f"The publication {name} lacks {tables}: {', '.join(missing)}.",
+            f"The publication {name} lacks {lacks}: {', '.join(missing)}.",
             False,
         )
     return found

@@ -49,10 +49,7 @@ def compare(
         return first, first
     conn.execute("ALTER TABLE differences RENAME TO earlier_differences")
     second = _look(conn, settings, area, caller, found, first.lsn)
-    conn.execute(
-        "DELETE FROM differences AS d WHERE NOT EXISTS (SELECT FROM earlier_differences"
-        " AS e WHERE (e.table_name, e.row_key) = (d.table_name, d.row_key))"
-    )
+    _keep_both(conn)
     return first, second
 
 
@@ -62,6 +59,11 @@ def again(conn: Connection, settings: Settings, area: Area, last: Look) -> None:
     conn.execute("DROP TABLE IF EXISTS earlier_differences")
     conn.execute("ALTER TABLE differences RENAME TO earlier_differences")
     _enter(conn, settings, area, found, last)
+    _keep_both(conn)
+
+
+def _keep_both(conn: Connection) -> None:
+    """Keep the differences that the look before has shown, too."""
     conn.execute(
         "DELETE FROM differences AS d WHERE NOT EXISTS (SELECT FROM earlier_differences"
         " AS e WHERE (e.table_name, e.row_key) = (d.table_name, d.row_key))"
