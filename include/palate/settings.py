@@ -4,10 +4,16 @@ import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from palate import local_stack
@@ -18,6 +24,9 @@ from palate.names import is_feed
 _MOST = 10**9
 _MOST_DAYS = 36_500
 _MOST_WAIT = 2_000_000  # seconds; a lock_timeout has milliseconds in an integer
+
+# An environment can't say that something is not set.
+NONE_IF_EMPTY = BeforeValidator(lambda value: None if value == "" else value)
 
 
 class KafkaProtocol(StrEnum):
@@ -68,7 +77,7 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr = Field(
         default=SecretStr(""), description="the password of that user"
     )
-    kafka_ssl_ca_location: Path | None = Field(
+    kafka_ssl_ca_location: Annotated[Path | None, NONE_IF_EMPTY] = Field(
         default=None, description="file with the authority's certificate (PEM)"
     )
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis[s]:// URL")
@@ -170,7 +179,7 @@ class Settings(BaseSettings):
     palate_notifier_arguments: dict[str, Any] = Field(
         default={}, description="its arguments, JSON; secrets belong in its Connection"
     )
-    palate_metrics_port: int | None = Field(
+    palate_metrics_port: Annotated[int | None, NONE_IF_EMPTY] = Field(
         default=None,
         ge=1,
         le=65_535,
@@ -189,7 +198,7 @@ class Settings(BaseSettings):
         le=_MOST,
         description="positions in one new partition of STG",
     )
-    palate_stg_keep_days: int | None = Field(
+    palate_stg_keep_days: Annotated[int | None, NONE_IF_EMPTY] = Field(
         default=None,
         ge=1,
         le=_MOST_DAYS,
@@ -221,16 +230,6 @@ class Settings(BaseSettings):
         if self.flights_language == default:
             return {}
         return {"palate.flights_language": self.flights_language}
-
-    @field_validator(
-        "kafka_ssl_ca_location",
-        "palate_metrics_port",
-        "palate_stg_keep_days",
-        mode="before",
-    )
-    @classmethod
-    def _is_none_if_empty(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     @field_validator(
         "dwh_dsn",

@@ -15,6 +15,7 @@ from palate.intake.events import Topic
 from palate.intake.metrics import OUTBOX, OUTBOX_SECONDS
 from palate.intake.objects import Store
 from palate.intake.settings import IntakeSettings
+from palate.names import SQL_FOLDER
 
 # As the topics of events are: an acknowledged write here means one there.
 PROBE_TOPIC = "palate-intake-probe"
@@ -22,7 +23,10 @@ _PARTITIONS = 3
 _REPLICAS = 3
 _TIMEOUT_MS = 2_500
 PREPARE_SECONDS = 2.0
-_REVISION = "0030"
+# By name they are in order, and the last is what this program was written for.
+_REVISION = max(
+    path.stem.partition("_")[0] for path in SQL_FOLDER.glob("ops/versions/*.sql")
+)
 
 
 def all_of(settings: IntakeSettings, store: Store) -> dict[str, Callable[[], None]]:

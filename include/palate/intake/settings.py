@@ -2,12 +2,12 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from palate.intake.records import Limits
-from palate.settings import Settings, load
+from palate.settings import NONE_IF_EMPTY, Settings, load
 
 _MIB = 2**20
 
@@ -38,7 +38,7 @@ class IntakeSettings(Settings):
     palate_intake_port: int = Field(
         default=8090, ge=1, le=65_535, description="port that it listens on"
     )
-    palate_intake_metrics_port: int | None = Field(
+    palate_intake_metrics_port: Annotated[int | None, NONE_IF_EMPTY] = Field(
         default=None,
         ge=1,
         le=65_535,
@@ -76,11 +76,6 @@ class IntakeSettings(Settings):
     palate_intake_stop_seconds: int = Field(
         default=60, ge=1, description="time that requests under way have at the end"
     )
-
-    @field_validator("palate_intake_metrics_port", mode="before")
-    @classmethod
-    def _is_none_if_empty_too(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     @property
     def limits(self) -> Limits:
