@@ -11,7 +11,8 @@ import yaml
 
 from palate import sql
 from palate.marts import by_key_sql, compare, kinds, meaning
-from palate.marts.definitions import ByKeyMart, load_marts
+from palate.marts.definitions import load_marts
+from palate.marts.models import ByKeyMart
 from palate.names import SQL_FOLDER
 from palate.table_set import TableSet
 

@@ -8,8 +8,10 @@ from palate.copies.copy_sql import CopySql
 from palate.marts import kept_totals, kinds, recount, refresh
 from palate.marts.by_key_sql import ByKeySql
 from palate.marts.compare import comparison
-from palate.marts.definitions import ByKeyMart, CountedMart, Mart, load_marts
+from palate.marts.counted_mart import CountedMart
+from palate.marts.definitions import load_marts
 from palate.marts.mart_sql import MartSql
+from palate.marts.models import ByKeyMart, Mart
 from palate.names import AREAS_FOLDER, SQL_FOLDER
 from palate.reconcile.compared import tables_of
 from palate.schema import migrate, roles

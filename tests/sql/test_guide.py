@@ -5,7 +5,8 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from palate.marts.definitions import ByKeyMart, CountedMart, Label, Reference
+from palate.marts.counted_mart import CountedMart, Label, Reference
+from palate.marts.models import ByKeyMart
 from palate.marts.totals import Totals
 from palate.names import SQL_FOLDER
 from palate.sources.shape_file import ShapeForm, ShapeKind, ShapeType

@@ -7,7 +7,9 @@ import pytest
 
 from palate.marts import kinds, recount, refresh
 from palate.marts.by_key_sql import ByKeySql
-from palate.marts.definitions import ByKeyMart, CountedMart, load_marts
+from palate.marts.counted_mart import CountedMart
+from palate.marts.definitions import load_marts
+from palate.marts.models import ByKeyMart
 from palate.publish import messages
 from palate.sql import Step
 from palate.vault import parse

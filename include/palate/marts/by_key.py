@@ -28,8 +28,8 @@ from palate.marts.by_key_sql import (
     ByKeySql,
     refresh_statements,
 )
-from palate.marts.definitions import WHAT, ByKeyMart
 from palate.marts.files import declared
+from palate.marts.models import WHAT, ByKeyMart
 from palate.names import EXAMPLES
 from palate.positions import Range, make_ranges, open_ranges, row_chunks
 from palate.settings import Settings

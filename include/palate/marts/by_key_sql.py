@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from palate.marts.definitions import ByKeyMart, find_mart
+from palate.marts.definitions import find_mart
 from palate.marts.files import declared, query
+from palate.marts.models import ByKeyMart
 from palate.sql import Step, render, step
 from palate.table_set import TableSet
 

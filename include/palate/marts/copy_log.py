@@ -7,7 +7,7 @@ holds the mart's stage, so the numbers of the log stand in the order of the comm
 from collections.abc import Collection
 
 from palate.database import Connection
-from palate.marts.definitions import Mart
+from palate.marts.models import Mart
 from palate.settings import Settings
 from palate.tables import initial_load
 

@@ -1,6 +1,6 @@
 """The tables of a mart of contributions."""
 
-from palate.marts.definitions import CountedMart
+from palate.marts.counted_mart import CountedMart
 from palate.marts.files import declared
 from palate.marts.mart_sql import MartSql
 from palate.marts.totals import Totals

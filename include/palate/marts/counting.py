@@ -12,8 +12,8 @@ from typing import Any
 from palate.database import Connection
 from palate.engine import Batch, StageRun
 from palate.marts import doubled, kept_totals, recount, refresh
+from palate.marts.counted_mart import CountedMart
 from palate.marts.counted_tables import table_statements as counted_tables
-from palate.marts.definitions import CountedMart
 from palate.marts.mart_sql import MartSql
 from palate.outbox import tags_waiting
 from palate.positions import Range

@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from palate.database import Connection
 from palate.errors import DefinitionError
-from palate.marts.definitions import CountedMart
+from palate.marts.counted_mart import CountedMart
 from palate.sql import execute
 
 # How a comparison of a mart with the vault marks such a row, before the order's id.

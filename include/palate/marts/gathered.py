@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from palate.database import Connection
-from palate.marts.definitions import CountedMart
+from palate.marts.counted_mart import CountedMart
 from palate.positions import FeedPartition, Range, make_ranges, range_sets
 from palate.sql import Step, execute_step
 

@@ -10,9 +10,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from palate.database import Connection
+from palate.marts.counted_mart import CountedMart
 from palate.marts.counted_tables import comment_on, of_totals
-from palate.marts.definitions import CountedMart, Mart, counted_mart
+from palate.marts.definitions import counted_mart
 from palate.marts.mart_sql import MartSql
+from palate.marts.models import Mart
 from palate.marts.totals import Totals
 from palate.sql import Step, execute_step, render
 from palate.tables import removal

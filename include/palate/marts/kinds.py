@@ -8,7 +8,8 @@ from palate.database import Connection
 from palate.engine import Batch, StageRun
 from palate.marts.by_key import ByKey
 from palate.marts.counting import Counting
-from palate.marts.definitions import ByKeyMart, find_mart
+from palate.marts.definitions import find_mart
+from palate.marts.models import ByKeyMart
 from palate.positions import Range
 from palate.settings import Settings
 from palate.sql import Step

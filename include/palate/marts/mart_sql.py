@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from textwrap import indent
 from typing import Any
 
-from palate.marts.definitions import CountedMart
+from palate.marts.counted_mart import CountedMart
 from palate.marts.files import query, template
 from palate.marts.totals import OrderKey, Totals
 from palate.sql import Step, render, step

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from palate.database import Connection
 from palate.engine import Batch, StageRun, progress
 from palate.marts import doubled, kept_totals
-from palate.marts.definitions import CountedMart
+from palate.marts.counted_mart import CountedMart
 from palate.marts.gathered import NOBODY, Work, add_since, gather, now, versions_table
 from palate.marts.mart_sql import MartSql
 from palate.names import EXAMPLES

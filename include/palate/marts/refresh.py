@@ -5,7 +5,8 @@ from functools import lru_cache
 from palate.database import Connection
 from palate.engine import Batch
 from palate.marts import doubled
-from palate.marts.definitions import CountedMart, counted_mart
+from palate.marts.counted_mart import CountedMart
+from palate.marts.definitions import counted_mart
 from palate.marts.mart_sql import MartSql
 from palate.outbox import counters, tags_waiting
 from palate.positions import make_ranges

@@ -8,8 +8,9 @@ import psycopg
 from palate.database import Connection
 from palate.engine import Caller, Outcome, StageRun, open_run, progress
 from palate.marts import copy_log, kinds
-from palate.marts.definitions import Mart, find_mart
+from palate.marts.definitions import find_mart
 from palate.marts.meaning import of_mart
+from palate.marts.models import Mart
 from palate.positions import Range, open_ranges, row_chunks, watermarks
 from palate.settings import Settings
 from palate.table_set import TableSet

@@ -2,8 +2,9 @@
 
 from palate.database import Connection
 from palate.marts import kept_totals, kinds
-from palate.marts.definitions import Mart, load_marts
+from palate.marts.definitions import load_marts
 from palate.marts.meaning import of_mart
+from palate.marts.models import Mart
 from palate.table_set import TableSet
 from palate.tables import registry
 

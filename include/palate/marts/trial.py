@@ -8,7 +8,8 @@ import psycopg
 from palate.database import Connection
 from palate.errors import DefinitionError
 from palate.marts import compare, kinds
-from palate.marts.definitions import Mart, load_marts
+from palate.marts.definitions import load_marts
+from palate.marts.models import Mart
 from palate.marts.recount import TRIED_WITH
 from palate.positions import make_ranges, open_ranges, row_chunks
 from palate.settings import Settings

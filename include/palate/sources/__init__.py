@@ -1,7 +1,8 @@
 """What the folders of areas and sources say: whose messages come, what is accepted."""
 
 from palate.sources import catalog
-from palate.sources.changes import UNAVAILABLE, ChangedTable, load_changed_tables
+from palate.sources.changed_columns import UNAVAILABLE
+from palate.sources.changes import ChangedTable, load_changed_tables
 from palate.sources.definition import Area, Layer, Source
 from palate.sources.shape import load_reasons, load_shapes
 

@@ -17,7 +17,8 @@ from palate.errors import DefinitionError
 from palate.marts import compare, tables
 from palate.marts import stage as marts
 from palate.marts.by_key_sql import ByKeySql
-from palate.marts.definitions import ByKeyMart, load_marts
+from palate.marts.definitions import load_marts
+from palate.marts.models import ByKeyMart
 from palate.settings import Settings
 from palate.table_set import TableSet
 from palate.vault import stage as vault

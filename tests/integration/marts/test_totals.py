@@ -11,7 +11,8 @@ from palate import tags
 from palate.checks.run import reconcile
 from palate.marts import kept_totals, kinds, meaning, refresh
 from palate.marts import stage as marts
-from palate.marts.definitions import CountedMart, load_marts
+from palate.marts.counted_mart import CountedMart
+from palate.marts.definitions import load_marts
 from palate.marts.totals import Totals
 from palate.schema.migrate import migrate
 from palate.settings import Settings
