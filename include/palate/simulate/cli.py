@@ -185,10 +185,7 @@ def truth(
         bool,
         typer.Option("--compare", help="Compare the marts of the warehouse with it."),
     ] = False,
-    wait: Annotated[
-        float,
-        typer.Option(min=0, help="With --compare: how long to try, in seconds."),
-    ] = 0,
+    wait: options.Wait = 0,
     state: options.State = None,
     as_json: options.Json = False,
 ) -> None:

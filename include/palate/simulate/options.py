@@ -40,6 +40,9 @@ Until = Annotated[
     ),
 ]
 Days = Annotated[float, typer.Option(min=0.01, help="How long the history is.")]
+Wait = Annotated[
+    float, typer.Option(min=0, help="With --compare: how long to try, in seconds.")
+]
 State = Annotated[
     Path | None,
     typer.Option(

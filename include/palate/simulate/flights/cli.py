@@ -121,10 +121,7 @@ def show_truth(
         bool,
         typer.Option("--compare", help="Compare the mart and its copy with it."),
     ] = False,
-    wait: Annotated[
-        float,
-        typer.Option(min=0, help="With --compare: how long to try, in seconds."),
-    ] = 0,
+    wait: options.Wait = 0,
     language: Annotated[str, typer.Option(help="Of airports' names.")] = "en",
     as_json: options.Json = False,
 ) -> None:
