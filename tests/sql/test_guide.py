@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from palate.marts.counted_mart import CountedMart, Label, Reference
-from palate.marts.models import ByKeyMart
+from palate.marts.models import ByKeyMart, CopiedTo
 from palate.marts.totals import Totals
 from palate.names import SQL_FOLDER
 from palate.sources.shape_file import ShapeForm, ShapeKind, ShapeType
@@ -37,11 +37,13 @@ def _fields(model: type[BaseModel], *left_out: str, within: str = "") -> set[str
 def test_each_field_of_a_mart_is_listed(model: type[BaseModel], kind: str) -> None:
     fields = _fields(model, "name", "area", "contributions")
     if model is CountedMart:
+        fields -= {"copied_to"}  # it may only be left out
         fields |= _fields(Label, within="label.")
         fields |= _fields(Reference, within="reference.")
         fields |= _fields(Totals, within="totals.")
     else:
-        fields -= {"tag_kind"}  # it may only be left out
+        fields -= {"tag_kind"}
+        fields |= _fields(CopiedTo, within="copied_to.")
     listed = _listed("field of `mart.yaml`")
     assert _mine(listed, ("both", kind)) == fields
 
