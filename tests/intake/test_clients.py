@@ -32,6 +32,7 @@ def intake(
         PALATE_INTAKE_BODY_SECONDS="3",
         PALATE_INTAKE_COMPANY_UPLOADS="2",
         PALATE_INTAKE_UPLOADS="3",
+        PALATE_INTAKE_RECORD_BYTES="100000",
     ) as found:
         yield found
 
@@ -252,8 +253,20 @@ def test_row_26_upload_under_way_ends_after_sigterm(
         assert intake.process.wait(30) == -signal.SIGTERM
 
 
+def test_nothing_of_a_body_that_is_refused_counts_as_spooled(
+    intake: Intake, partner: Partner
+) -> None:
+    answer = partner.send(b'{"a":"' + b"x" * 200_000 + b'"}')
+    assert (answer.status_code, answer.json()["reason"]) == (413, "record_too_large")
+    until(lambda: _gauge(intake, "palate_intake_spool_bytes") == 0, "an empty spool")
+
+
 def _uploads(intake: Intake) -> int:
+    return _gauge(intake, "palate_intake_uploads_in_progress")
+
+
+def _gauge(intake: Intake, name: str) -> int:
     for line in intake.metrics().splitlines():
-        if line.startswith("palate_intake_uploads_in_progress "):
+        if line.startswith(f"{name} "):
             return int(float(line.split()[1]))
     raise AssertionError(intake.metrics())

@@ -115,8 +115,8 @@ def _add_imports(app: FastAPI) -> None:
                 outcome = refusal.reason.value
                 refusal.headers |= where
                 raise refusal
-            answer = await door.within(
-                lambda conn: imports.as_answer(conn, found, is_repeated=not is_new)
+            (answer,) = await door.within(
+                lambda conn: imports.as_answers(conn, [found], is_repeated=not is_new)
             )
             return JSONResponse(answer, 202 if is_new else 200, where)
         except RefusedError as error:
@@ -143,7 +143,7 @@ def _add_imports(app: FastAPI) -> None:
 
         def work(conn: Any) -> dict[str, Any] | None:
             found = number and imports.find(conn, sender.company, number)
-            return imports.as_answer(conn, found, is_repeated=False) if found else None
+            return imports.as_answers(conn, [found])[0] if found else None
 
         answer = await door.within(work)
         if answer is None:
@@ -173,9 +173,7 @@ def _add_imports(app: FastAPI) -> None:
                 limit=limit,
             )
             return {
-                "imports": [
-                    imports.as_answer(conn, one, is_repeated=False) for one in found
-                ],
+                "imports": imports.as_answers(conn, found),
                 "next": found[-1].number if len(found) == limit else None,
             }
 

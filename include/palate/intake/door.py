@@ -172,11 +172,13 @@ class Door:
             async for chunk in self._chunks(request):
                 before = body.bytes
                 RECEIVED.labels(dataset.name).inc(len(chunk))
-                if len(chunk) <= _AT_ONCE and not said.is_packed:
-                    body.feed(chunk)
-                else:
-                    await to_thread.run_sync(body.feed, chunk)
-                SPOOLED.inc(body.bytes - before)
+                try:
+                    if len(chunk) <= _AT_ONCE and not said.is_packed:
+                        body.feed(chunk)
+                    else:
+                        await to_thread.run_sync(body.feed, chunk)
+                finally:
+                    SPOOLED.inc(body.bytes - before)
         except BaseException:
             SPOOLED.dec(body.bytes)
             body.close()

@@ -178,18 +178,23 @@ def refuse_other_content(known: Import, sha256: bytes) -> None:
         raise RefusedError(Reason.KEY_REUSED, detail)
 
 
-def events_of(conn: Connection, number: UUID) -> dict[str, str]:
-    """Return which events tell of an import, and whether they were sent."""
-    rows = conn.execute(
-        "SELECT event, bool_and(sent_dt IS NOT NULL) FROM ops.event_outbox"
-        " WHERE import_id = %s GROUP BY event ORDER BY event",
-        (number,),
-    )
-    return {event: "sent" if is_sent else "waiting" for event, is_sent in rows}
+def as_answers(
+    conn: Connection, found: list[Import], *, is_repeated: bool = False
+) -> list[dict[str, Any]]:
+    """Return imports' states, for who sent them (contract_intake, section 6)."""
+    told: dict[UUID, dict[str, str]] = {one.import_id: {} for one in found}
+    for number, event, is_sent in conn.execute(
+        "SELECT import_id, event, bool_and(sent_dt IS NOT NULL) FROM ops.event_outbox"
+        " WHERE import_id = ANY(%s) GROUP BY import_id, event ORDER BY event",
+        (list(told),),
+    ):
+        told[number][event] = "sent" if is_sent else "waiting"
+    return [_as_answer(one, told[one.import_id], is_repeated) for one in found]
 
 
-def as_answer(conn: Connection, found: Import, *, is_repeated: bool) -> dict[str, Any]:
-    """Return an import's state, for who sent it (contract_intake, section 6)."""
+def _as_answer(
+    found: Import, events: dict[str, str], is_repeated: bool
+) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "import_id": str(found.import_id),
         "company": found.company,
@@ -205,7 +210,7 @@ def as_answer(conn: Connection, found: Import, *, is_repeated: bool) -> dict[str
         "loaded": found.loaded,
         "invalid": found.invalid,
         "problems": [],
-        "events": events_of(conn, found.import_id),
+        "events": events,
     }
     if found.reason:
         answer |= {
