@@ -23,7 +23,7 @@ from bench.store import stage, staged
 from bench.system import beside as backfilling
 from bench.system import cockpit as cockpits
 from bench.system import flights as flying
-from bench.system import growth, latency
+from bench.system import flights_latency, growth, latency
 from bench.system import idle as idling
 from bench.system import replica as replicating
 from bench.system import sustained as sustaining
@@ -317,6 +317,24 @@ def flights(
                 for size in sizes
             ]
         )
+        report.about["other load"]["flights"] = _load(others.share())
+        _write(report)
+
+
+@app.command("flights-latency")
+def latency_of_flights(
+    commits: Annotated[int, typer.Option(min=1, help="At the airline.")] = 100,
+    every: Annotated[float, typer.Option(help="Seconds between two of them.")] = 6,
+    var: Var = _VAR,
+    keep: Keep = False,
+) -> None:
+    """Measure from a commit at the airline to the mart under the running Airflow."""
+    areas = flights_latency.AREAS
+    with _explained(), running(var, keep=keep, areas=areas) as services:
+        report = _report(services)
+        others = machine.OtherLoad(services)
+        found = flights_latency.measure(services, commits=commits, every=every)
+        report.figures += flights_latency.figures(found, every)
         report.about["other load"]["flights"] = _load(others.share())
         _write(report)
 

@@ -124,16 +124,20 @@ class Services:
 
 
 @contextmanager
-def running(var: Path, *, keep: bool, fresh: bool = False) -> Iterator[Services]:
+def running(
+    var: Path, *, keep: bool, fresh: bool = False, areas: str = ""
+) -> Iterator[Services]:
     """Start the services on free ports; stop them, and remove their data, at the end.
 
     :param var: the state folder
     :param keep: leave them running, so that the next benchmark finds its data
     :param fresh: first remove what was kept
+    :param areas: those that are on, as ``PALATE_AREAS`` has them
     """
     if fresh:
         Stack(var).down(wipe=True)
-    stack = Stack(var, None if Ports.read(var / "ports.json") else Ports.free())
+    ports = None if Ports.read(var / "ports.json") else Ports.free()
+    stack = Stack(var, ports, areas=areas)
     if any(one.group == AIRFLOW and one.is_up for one in stack.states()):
         stack.down()  # Airflow, kept from an earlier run, would disturb this one
     console.print("Starting PostgreSQL, Redis and Kafka ...")

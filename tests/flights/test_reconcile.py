@@ -25,7 +25,7 @@ def loaded(source: Source, make_warehouse: MakeWarehouse) -> Iterator[Loaded]:
         yield found
 
 
-def test_point_19_views_and_mart_equal_the_standby(
+def test_comparison_of_what_is_equal_finds_nothing(
     source: Source, loaded: Loaded
 ) -> None:
     source.happen(200, seed=23)

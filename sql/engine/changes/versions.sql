@@ -1,8 +1,10 @@
 {#- Which version of a row counts, and from when to when each did (ADR 0035).
 
 `one` describes a table: its name among the changes, its satellite, its key there, the
-relation with all keys, the record of when tables were emptied, and the satellite's
-columns, each with the column of the source whose value may be unavailable.
+relation with all keys, the columns that name a row there, the record of when tables
+were emptied, and the satellite's columns, each with the column of the source whose
+value may be unavailable. Of those, `large` may be so where the key has changed as well:
+the value stands under the old key, which the message names.
 
 Changes stand in the order of their lsn. A read stands before the first of them whose
 lsn is not lower, or that comes after it in the same partition. What a comparison with
@@ -16,6 +18,7 @@ the source outranks an earlier one. -#}
 
 {#- What a version is made of, beside the columns of its table. -#}
 {%- set said = ["op", "is_gone", "generation", "lsn", "commit_dt"] -%}
+{%- set order = ["number", "life", "op", "is_deleted", "generation", "lsn", "commit_dt"] -%}
 {%- set position = ["epoch", "kafka_partition", "kafka_offset"] -%}
 
 {#- The epoch, the partition or the offset at which a version stands. -#}
@@ -45,8 +48,9 @@ SELECT
     CASE
         WHEN v.unavailable = '{}' THEN v.{{ column }}
         ELSE older.{{ column }}
-    END AS {{ column }}{{ "," if not loop.last }}
+    END AS {{ column }},
     {%- endfor %}
+    v.unavailable
 FROM {{ dds }}.{{ one.base }} AS k
 CROSS JOIN LATERAL (
     SELECT
@@ -120,13 +124,13 @@ LEFT JOIN LATERAL (
 WHERE NOT v.is_gone
 {%- endmacro -%}
 
-{#- The periods of each row, by its hub key, numbered in their order. -#}
-{%- macro periods(one, dds) -%}
-{%- set columns = one.columns | list -%}
-{%- set values = ["unavailable"] + columns -%}
+{#- All versions of each row, by its hub key, numbered in their order; `life` counts how
+often the row had gone by then. -#}
+{%- macro versions(one, dds) -%}
+{%- set values = ["unavailable"] + one.columns | list + (["renamed_to", "renamed_from"] if one.large else []) -%}
 SELECT
     k.{{ one.key }},
-    {{ listed("p", ["number", "valid_from", "valid_to", "is_deleted", "op", "lsn"] + columns) | indent }}
+    {{ listed("v", order + values) | indent }}
 FROM {{ dds }}.{{ one.base }} AS k
 CROSS JOIN LATERAL (
     WITH own AS (
@@ -155,8 +159,12 @@ CROSS JOIN LATERAL (
                 {{ listed("t", said[2:] + position) | indent(16) }},
                 '{}' AS unavailable,
                 {%- for column in one.columns %}
-                NULL AS {{ column }}{{ "," if not loop.last }}
+                NULL AS {{ column }}{{ "," if one.large or not loop.last }}
                 {%- endfor %}
+                {%- if one.large %}
+                NULL AS renamed_to,
+                NULL AS renamed_from
+                {%- endif %}
             FROM {{ dds }}.{{ one.emptied }} AS t
             WHERE
                 t.table_name = '{{ one.table }}'
@@ -195,26 +203,140 @@ CROSS JOIN LATERAL (
             o.kafka_offset AS own_offset
         FROM own AS o
         WHERE o.read_at IS NOT NULL
-    ),
+    )
 
-    numbered AS (
+    SELECT
+        {{ listed("p", ["op", "generation", "lsn", "commit_dt"] + values) | indent(8) }},
+        p.is_gone AS is_deleted,
+        row_number() OVER in_order AS number,
+        count(*) FILTER (WHERE p.is_gone) OVER in_order AS life
+    FROM placed AS p
+    WINDOW in_order AS (
+        ORDER BY
+            p.place,
+            p.is_change,
+            p.generation,
+            p.epoch,
+            p.kafka_partition,
+            p.kafka_offset,
+            p.is_own,
+            p.own_offset
+    )
+) AS v
+{%- endmacro -%}
+
+{#- What the newest older version of a row's life says that has the column's value. -#}
+{%- macro own_value(expression, origin) -%}
+(
+    SELECT {{ expression }}
+    FROM numbered AS o
+    WHERE
+        o.life = n.life
+        AND o.number < n.number
+        AND NOT o.is_deleted
+        AND '{{ origin }}' <> all(o.unavailable)
+    ORDER BY o.number DESC
+    LIMIT 1
+)
+{%- endmacro -%}
+
+{#- The value of a column where no version of a row's life has one: that of the row
+under its old key, just before it got the new one; or of the key before that. Both
+changes name the other key. Each step back has a lower lsn, so the way ends, whatever
+was sent. -#}
+{%- macro renamed_value(one, dds, column, origin) -%}
+(
+    WITH RECURSIVE way AS (
         SELECT
-            {{ listed("p", ["op", "lsn", "commit_dt"] + values) | indent(12) }},
-            p.is_gone AS is_deleted,
-            row_number() OVER in_order AS number,
-            count(*) FILTER (WHERE p.is_gone) OVER in_order AS life
-        FROM placed AS p
-        WINDOW in_order AS (
-            ORDER BY
-                p.place,
-                p.is_change,
-                p.generation,
-                p.epoch,
-                p.kafka_partition,
-                p.kafka_offset,
-                p.is_own,
-                p.own_offset
-        )
+            0 AS step,
+            k.{{ one.key }},
+            n.life,
+            n.number + 1 AS below,
+            2147483647 AS generation,
+            NULL::bigint AS lsn
+        UNION ALL
+        SELECT
+            w.step + 1 AS step,
+            d.{{ one.key }},
+            d.life - 1 AS life,
+            d.number AS below,
+            d.generation,
+            d.lsn
+        FROM way AS w
+        CROSS JOIN LATERAL (
+            SELECT
+                o.renamed_from,
+                o.generation,
+                o.lsn
+            FROM {{ dds }}.{{ one.versions }} AS o
+            WHERE
+                o.{{ one.key }} = w.{{ one.key }}
+                AND o.life = w.life
+                AND o.number < w.below
+                AND o.renamed_from IS NOT NULL
+                AND (o.generation, o.lsn) < (w.generation, w.lsn)
+            ORDER BY o.number DESC
+            LIMIT 1
+        ) AS f
+        INNER JOIN {{ dds }}.{{ one.base }} AS c ON w.{{ one.key }} = c.{{ one.key }}
+        INNER JOIN {{ dds }}.{{ one.base }} AS b
+            ON
+                {%- for name in one.named_by %}
+                {{ "AND " if not loop.first }}b.{{ name }} = f.renamed_from ->> '{{ name }}'
+                {%- endfor %}
+        CROSS JOIN LATERAL (
+            SELECT
+                v.{{ one.key }},
+                v.life,
+                v.number,
+                v.generation,
+                v.lsn
+            FROM {{ dds }}.{{ one.versions }} AS v
+            WHERE
+                v.{{ one.key }} = b.{{ one.key }}
+                AND v.op = 'd'
+                AND (v.generation, v.lsn) = (f.generation, f.lsn)
+                {%- for name in one.named_by %}
+                AND v.renamed_to ->> '{{ name }}' = c.{{ name }}
+                {%- endfor %}
+        ) AS d
+    )
+
+    SELECT ARRAY[o.{{ column }}]
+    FROM way AS w
+    CROSS JOIN LATERAL (
+        SELECT
+            v.number,
+            v.{{ column }}
+        FROM {{ dds }}.{{ one.versions }} AS v
+        WHERE
+            v.{{ one.key }} = w.{{ one.key }}
+            AND v.life = w.life
+            AND v.number < w.below
+            AND NOT v.is_deleted
+            AND '{{ origin }}' <> all(v.unavailable)
+        ORDER BY v.number DESC
+        LIMIT 1
+    ) AS o
+    WHERE w.step > 0
+    ORDER BY w.step
+    LIMIT 1
+)
+{%- endmacro -%}
+
+{#- The periods of each row, by its hub key, numbered in their order. -#}
+{%- macro periods(one, dds) -%}
+{%- set columns = one.columns | list -%}
+SELECT
+    k.{{ one.key }},
+    {{ listed("p", ["number", "valid_from", "valid_to", "is_deleted", "op", "lsn"] + columns) | indent }}
+FROM {{ dds }}.{{ one.base }} AS k
+CROSS JOIN LATERAL (
+    WITH numbered AS (
+        SELECT
+            {{ listed("v", order + ["unavailable"] + columns) | indent(12) }}
+        FROM {{ dds }}.{{ one.versions }} AS v
+        WHERE v.{{ one.key }} = k.{{ one.key }}
     ),
 
     -- What is large and unchanged has the value of the older version that has one.
@@ -229,16 +351,17 @@ CROSS JOIN LATERAL (
             {%- if origin %}
             CASE
                 WHEN '{{ origin }}' = any(n.unavailable)
-                    THEN (
-                        SELECT o.{{ column }}
-                        FROM numbered AS o
-                        WHERE
-                            o.life = n.life
-                            AND o.number < n.number
-                            AND '{{ origin }}' <> all(o.unavailable)
-                        ORDER BY o.number DESC
-                        LIMIT 1
-                    )
+                    THEN
+                        {%- if column in one.large %}
+                        (
+                            coalesce(
+                                {{ own_value("ARRAY[o." ~ column ~ "]", origin) | indent(32) }},
+                                {{ renamed_value(one, dds, column, origin) | indent(32) }}
+                            )
+                        )[1]
+                        {%- else %}
+                        {{ own_value("o." ~ column, origin) | indent(24) }}
+                        {%- endif %}
                 ELSE n.{{ column }}
             END AS {{ column }}{{ "," if not loop.last }}
             {%- else %}

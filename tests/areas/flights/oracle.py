@@ -27,6 +27,10 @@ _TIMES = {
     "actual_arrival",
 }  # fmt: skip
 _MONEY = {"total_amount", "amount"}
+# What may be too large for its row: where the key changes it stands under the old one.
+_LARGE = {
+    "model", "airport_name", "city", "timezone", "passenger_name", "contact_data",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,11 @@ def value_of(column: str, value: Any) -> Any:
 
 def key_of(change: Change) -> Key:
     """Return the key of a change's row."""
-    return tuple(value_of(name, change.row[name]) for name in KEYS[change.table])
+    return _key(change.table, change.row)
+
+
+def _key(table: str, row: Row) -> Key:
+    return tuple(value_of(name, row[name]) for name in KEYS[table])
 
 
 def histories(changes: Iterable[Change]) -> dict[str, dict[Key, list[Period]]]:
@@ -114,7 +122,8 @@ def _of_table(table: str, changes: list[Change]) -> dict[Key, list[Period]]:
     for change in changes:
         if change.op != "t":
             rows[key_of(change)].append(change)
-    return {key: _periods(table, own, truncations) for key, own in rows.items()}
+    ordered = {key: _ordered(own, truncations) for key, own in rows.items()}
+    return {key: _periods(table, key, ordered) for key in ordered}
 
 
 def _position(change: Change) -> tuple[int, int, int]:
@@ -162,20 +171,25 @@ def _ordered(own: list[Change], truncations: list[Change]) -> list[Change]:
     return found + before[len(in_order)]
 
 
-def _periods(table: str, own: list[Change], truncations: list[Change]) -> list[Period]:
+def _periods(table: str, key: Key, ordered: dict[Key, list[Change]]) -> list[Period]:
     found: list[Period] = []
     known: Row = {}  # the last value of each column since the row was last gone
+    renamed: Row = {}  # what was known under the old key
     last: tuple[Any, ...] | None = None
-    for change in _ordered(own, truncations):
-        if change.op in "dt" or change.is_gone:
-            known, values = {}, None
+    for change in ordered[key]:
+        if _is_end(change):
+            known, renamed, values = {}, {}, None
         else:
+            if change.renamed:
+                renamed = _before_it_became(table, key, change, ordered)
             row: Row = {}
             for name in _columns(table):
                 value = value_of(name, change.row.get(name))
-                row[name] = known.get(name) if value == PLACEHOLDER else value
-                if value != PLACEHOLDER:
+                if value == PLACEHOLDER:
+                    value = known.get(name, renamed.get(name))
+                else:
                     known[name] = value
+                row[name] = value
             values = tuple(row.items())
         if found and values == last:
             continue
@@ -189,6 +203,35 @@ def _periods(table: str, own: list[Change], truncations: list[Change]) -> list[P
         found.append(Period(values, start, None, change.op, change.lsn))
         last = values
     return found
+
+
+def _is_end(change: Change) -> bool:
+    return change.op in "dt" or change.is_gone
+
+
+def _before_it_became(
+    table: str, key: Key, began: Change, ordered: dict[Key, list[Change]]
+) -> Row:
+    """Return the large values of the row under its old key, as that ended."""
+    old = _key(table, began.renamed)
+    place = (began.generation, began.lsn or 0)
+    known: Row = {}
+    renamed: Row = {}
+    for change in ordered.get(old, []):
+        at = (change.generation, change.lsn or 0)
+        if change.op == "d" and at == place:
+            is_this = bool(change.renamed) and _key(table, change.renamed) == key
+            return renamed | known if is_this else {}
+        if _is_end(change):
+            known, renamed = {}, {}
+            continue
+        if change.renamed and at < place:
+            renamed = _before_it_became(table, old, change, ordered)
+        for name in _LARGE & set(_columns(table)):
+            value = value_of(name, change.row.get(name))
+            if value != PLACEHOLDER:
+                known[name] = value
+    return {}
 
 
 def _columns(table: str) -> list[str]:

@@ -198,7 +198,7 @@ def test_point_11_placeholder_is_the_value_of_the_version_before(
     airline.take(stream.records)
     airline.assert_true(stream.changes)
     assert airline.living("tickets")[ONE]["contact_data"] is None
-    assert _unknown(airline) == 1
+    assert _unknown(airline) == 2
 
     begin = len(stream.records)
     stream.add("tickets", "c", 110, contact_data='{"phone": "+7 late"}')
@@ -207,6 +207,57 @@ def test_point_11_placeholder_is_the_value_of_the_version_before(
     airline.assert_true(stream.changes)
     assert airline.living("tickets")[ONE]["contact_data"] == '{"phone": "+7 late"}'
     assert airline.living("tickets")[("0005432000002",)]["passenger_name"] is None
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_point_11_large_value_follows_a_changed_key(
+    airline: Airline, stream: Stream, is_late: bool
+) -> None:
+    """With a changed key a large value isn't sent: it stands under the old key."""
+    numbers = ["0005432000001", "0005432000002", "0005432000003"]
+    large = {"contact_data": '{"phone": "+7 large"}'}
+    if not is_late:
+        stream.add("tickets", "c", 100, **large)
+    for lsn, old, new in ((110, *numbers[:2]), (120, *numbers[1:])):
+        stream.add("tickets", "d", lsn, ticket_no=old, renamed={"ticket_no": new})
+        stream.add(
+            "tickets", "c", lsn, ticket_no=new, renamed={"ticket_no": old},
+            contact_data=PLACEHOLDER, passenger_name=PLACEHOLDER,
+        )  # fmt: skip
+    stream.add("tickets", "u", 130, ticket_no=numbers[2], contact_data=PLACEHOLDER)
+    airline.take(stream.records)
+    if is_late:
+        assert airline.living("tickets")[(numbers[2],)]["contact_data"] is None
+        assert _unknown(airline) == 1
+        begin = len(stream.records)
+        stream.add("tickets", "c", 100, **large)
+        airline.take(stream.records[begin:])
+    airline.assert_true(stream.changes)
+    row = airline.living("tickets")[(numbers[2],)]
+    assert row["contact_data"] == '{"phone": "+7 large"}'
+    assert airline.presentation()["8149 604011"][0] == "ELENA TESTOVA"
+    assert _unknown(airline) == 0
+
+
+def test_point_11_value_of_another_row_is_not_taken(
+    airline: Airline, stream: Stream
+) -> None:
+    """Keys that name each other in a circle, and one that names a row of another."""
+    one, two = "0005432000001", "0005432000002"
+    for old, new in ((one, two), (two, one)):
+        for op, mine, other in (("d", old, new), ("c", new, old)):
+            stream.add(
+                "tickets", op, 110, ticket_no=mine, renamed={"ticket_no": other},
+                contact_data=PLACEHOLDER,
+            )  # fmt: skip
+    stream.add("tickets", "c", 100, ticket_no="0005432000003")
+    stream.add("tickets", "d", 110, ticket_no="0005432000003")
+    stream.add(
+        "tickets", "c", 110, ticket_no="0005432000004", contact_data=PLACEHOLDER,
+        renamed={"ticket_no": "0005432000003"},
+    )  # fmt: skip
+    airline.take_all(stream)
+    assert airline.living("tickets")[("0005432000004",)]["contact_data"] is None
 
 
 def test_point_12_update_that_changes_nothing_adds_no_period(

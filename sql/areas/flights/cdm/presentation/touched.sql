@@ -1,6 +1,23 @@
 -- The passengers of the tickets that this batch's changes concern, in any of their
 -- versions; those at home where an airport has changed; all, where a table was emptied.
-WITH tickets AS (
+{#- A name too large for its row may stand under an older key of the row alone. #}
+{%- macro renamed(found, hub, satellite, key, name) -%}
+SELECT h.{{ key }}
+FROM {{ found }} AS o
+CROSS JOIN LATERAL (
+    SELECT s.renamed_to ->> '{{ name }}' AS {{ name }}
+    FROM {{ dds }}.{{ satellite }} AS s
+    WHERE s.{{ key }} = o.{{ key }} AND s.renamed_to IS NOT NULL
+    OFFSET 0
+) AS n
+CROSS JOIN LATERAL (
+    SELECT k.{{ key }}
+    FROM {{ dds }}.{{ hub }} AS k
+    WHERE k.{{ name }} = n.{{ name }}
+    OFFSET 0
+) AS h
+{%- endmacro %}
+WITH RECURSIVE changed AS (
     SELECT t.h_ticket_pk
     FROM batch_ranges AS r
     CROSS JOIN LATERAL (
@@ -35,8 +52,15 @@ WITH tickets AS (
     {%- endfor %}
 ),
 
+tickets AS (
+    SELECT c.h_ticket_pk
+    FROM changed AS c
+    UNION
+    {{ renamed("tickets", "h_ticket", "s_ticket", "h_ticket_pk", "ticket_no") | indent }}
+),
+
 airports AS (
-    SELECT h.airport_code
+    SELECT a.h_airport_pk
     FROM batch_ranges AS r
     CROSS JOIN LATERAL (
         SELECT s.h_airport_pk
@@ -45,7 +69,8 @@ airports AS (
             {{ in_range("s") | indent(12) }}
         OFFSET 0
     ) AS a
-    INNER JOIN {{ dds }}.h_airport AS h ON a.h_airport_pk = h.h_airport_pk
+    UNION
+    {{ renamed("airports", "h_airport", "s_airport", "h_airport_pk", "airport_code") | indent }}
 )
 
 SELECT s.passenger_id
@@ -59,10 +84,11 @@ CROSS JOIN LATERAL (
 UNION ALL
 SELECT m.passenger_id
 FROM airports AS a
+INNER JOIN {{ dds }}.h_airport AS h ON a.h_airport_pk = h.h_airport_pk
 CROSS JOIN LATERAL (
     SELECT p.passenger_id
     FROM {{ cdm }}.presentation AS p
-    WHERE p.home_airport_code = a.airport_code
+    WHERE p.home_airport_code = h.airport_code
     OFFSET 0
 ) AS m
 UNION ALL

@@ -1,21 +1,17 @@
 -- Every row that lives has the values that its newest version has left out.
 {#- #warn #}
-{%- set tables = {
-    "aircraft": ["h_aircraft_pk", ["model"]],
-    "airport": ["h_airport_pk", ["airport_name", "city", "timezone"]],
-    "ticket": ["h_ticket_pk", ["passenger_id", "passenger_name"]],
-} %}
-{%- for noun, (key, columns) in tables.items() %}
+{%- from "areas/flights/dds/parts/tables.sql" import aircraft, airport, seat, ticket, flight, ticket_flight, boarding_pass %}
+{%- for one in [aircraft, airport, seat, ticket, flight, ticket_flight, boarding_pass] %}
 SELECT
-    '{{ noun }}' AS what,
-    n.{{ key }} AS hub_key
-FROM {{ dds }}.v_{{ noun }}_now AS n
+    '{{ one.table }}' AS what,
+    n.{{ one.key }} AS hub_key
+FROM {{ dds }}.{{ one.now }} AS n
 WHERE
-    (n.{{ columns | join(" IS NULL OR n.") }} IS NULL)
-    AND EXISTS (
-        SELECT 1
-        FROM {{ dds }}.s_{{ noun }} AS s
-        WHERE s.{{ key }} = n.{{ key }} AND s.unavailable <> '{}'
+    n.unavailable <> '{}'
+    AND (
+        {%- for column, origin in one.columns.items() if origin %}
+        {{ "OR " if not loop.first }}('{{ origin }}' = any(n.unavailable) AND n.{{ column }} IS NULL)
+        {%- endfor %}
     )
 {%- if not loop.last %}
 UNION ALL
