@@ -149,21 +149,28 @@ class Source:
 
         A heartbeat in its topic proves less: it may overtake rows on their way to other
         topics. What the connector confirms to the primary has been acknowledged, and
-        all before it.
+        all before it. A new slot begins as confirmed up to where it was made, while its
+        snapshot is still read; so what is to be confirmed is written after that.
         """
-        with self.primary() as conn:
-            (now,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or (
-                "",
+
+        def slot() -> bool:
+            return bool(row("SELECT active FROM pg_replication_slots"))
+
+        def row(query: str, *values: str) -> Any:
+            found = conn.execute(
+                f"{query} WHERE slot_name = %s", (*values, source.SLOT)
             )
+            return (found.fetchone() or (None,))[0]
 
-            def is_confirmed() -> bool:
-                row = conn.execute(
-                    "SELECT confirmed_flush_lsn >= %s::pg_lsn"
-                    " FROM pg_replication_slots WHERE slot_name = %s",
-                    (now, source.SLOT),
-                ).fetchone()
-                return bool(row and row[0])
+        def is_confirmed() -> bool:
+            query = "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots"
+            return bool(row(query, now))
 
+        with self.primary() as conn:
+            until(slot, "the connector reads its slot")
+            (now,) = conn.execute(
+                "SELECT pg_logical_emit_message(true, 'settle', '')::text"
+            ).fetchone() or ("",)
             until(is_confirmed, f"the connector confirms {now}")
 
     def messages(self, *topics: str, last: int | None = None) -> list[Message]:
