@@ -84,11 +84,16 @@ CROSS JOIN LATERAL (
 UNION ALL
 SELECT m.passenger_id
 FROM airports AS a
-INNER JOIN {{ dds }}.h_airport AS h ON a.h_airport_pk = h.h_airport_pk
+CROSS JOIN LATERAL (
+    SELECT h.airport_code
+    FROM {{ dds }}.h_airport AS h
+    WHERE h.h_airport_pk = a.h_airport_pk
+    OFFSET 0
+) AS c
 CROSS JOIN LATERAL (
     SELECT p.passenger_id
     FROM {{ cdm }}.presentation AS p
-    WHERE p.home_airport_code = h.airport_code
+    WHERE p.home_airport_code = c.airport_code
     OFFSET 0
 ) AS m
 UNION ALL

@@ -1,6 +1,6 @@
 {#- The airline's tables: where the versions of their rows are, and which column of a
 satellite comes from which column of the table, if a value may be unavailable; and which
-of these may be too large for their row, so that they are so where a key has changed. -#}
+of these may be too large for their row: they are not sent with a changed key. -#}
 {%- set aircraft = {
     "table": "aircrafts",
     "satellite": "s_aircraft",
