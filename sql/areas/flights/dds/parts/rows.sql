@@ -1,5 +1,6 @@
 {#- The rows of the airline's tables with its own columns, from their newest versions
 (`now`) or from all periods (`periods`), which say besides from when to when. -#}
+{%- from "engine/changes/versions.sql" import in_force %}
 {%- macro period(which) -%}
 {%- if which == "periods" %},
     n.valid_from,
@@ -105,4 +106,19 @@ INNER JOIN {{ dds }}.l_ticket_flight AS l ON t.h_ticket_pk = l.h_ticket_pk
 INNER JOIN {{ dds }}.h_flight AS f ON l.h_flight_pk = f.h_flight_pk
 INNER JOIN {{ dds }}.v_boarding_pass_{{ which }} AS n
     ON l.hk_ticket_flight_pk = n.hk_ticket_flight_pk
+{%- endmacro -%}
+
+{#- Since when and until when a row had another one: `column` of `one` is the key of
+`hub`, whose business key is `other`. -#}
+{%- macro pair(one, dds, column, hub, other) -%}
+SELECT
+    h.{{ one.named_by[0] }},
+    o.{{ other }},
+    e.valid_from,
+    e.valid_to
+FROM (
+    {{ in_force(one, dds, column) | indent }}
+) AS e
+INNER JOIN {{ dds }}.{{ one.base }} AS h ON e.{{ one.key }} = h.{{ one.key }}
+INNER JOIN {{ dds }}.{{ hub }} AS o ON e.{{ column }} = o.{{ hub }}_pk
 {%- endmacro -%}

@@ -91,6 +91,7 @@ of these may be too large for their row: they are not sent with a changed key. -
     "versions": "v_flight_versions",
     "periods": "v_flight_periods",
     "now": "v_flight_now",
+    "named_by": ["flight_id"],
     "emptied": "truncations",
     "columns": {
         "flight_no": "flight_no",
