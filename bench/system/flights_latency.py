@@ -10,11 +10,11 @@ from bench.samples import Samples
 from bench.services import Services, console
 from palate.database import Connection, connect
 from palate.settings import load_settings
-from palate.simulate.flights.acts import book
+from palate.simulate.flights.acts import fill_if_empty
 from palate.simulate.flights.airline import connected
 
 AREAS = "food,flights"
-_BOOKINGS = 200
+_FLIGHTS, _BOOKINGS = 30, 200
 _POLL_SECONDS = 0.05
 # The first load of all may have to wait for the tick, and for a snapshot.
 _SECONDS_TO_START = 600
@@ -32,11 +32,7 @@ def measure(services: Services, *, commits: int, every: float) -> Samples:
     services.stack.up_airflow()
     env = services.stack.env()
     with connected(env["FLIGHTS_AIRLINE_DSN"], 7) as one:
-        if one.is_empty():
-            one.fill(30)
-            for _ in range(_BOOKINGS):
-                with one.conn.transaction():
-                    book(one)
+        fill_if_empty(one, _FLIGHTS, _BOOKINGS)
     settings = load_settings(dwh_dsn=env["DWH_DSN"], palate_areas=AREAS)
     found = Samples()
     with (
@@ -50,9 +46,9 @@ def measure(services: Services, *, commits: int, every: float) -> Samples:
             due = time.monotonic() + every
             name = f"BENCH {number}"
             passenger = _change(airline, name)
-            begin = time.monotonic()
+            start = time.monotonic()
             _wait(conn, passenger, name, _SECONDS_TO_ARRIVE)
-            found.values.append(time.monotonic() - begin)
+            found.values.append(time.monotonic() - start)
             time.sleep(max(0.0, due - time.monotonic()))
     return found
 

@@ -19,7 +19,7 @@ from deploy.local import airline, connect
 from deploy.local.secrets import Secrets
 from deploy.local.stack import Stack
 from palate.errors import PalateError
-from palate.simulate.flights.acts import act, book
+from palate.simulate.flights.acts import act, fill_if_empty
 from palate.simulate.flights.airline import connected
 from tests.flights.replay import Message, living, normal
 
@@ -79,11 +79,7 @@ class Source:
     def fill(self) -> None:
         """Enter the first rows, if there are none."""
         with connected(self.stack.env()["FLIGHTS_AIRLINE_DSN"], 7) as one:
-            if one.is_empty():
-                one.fill(30)
-                for _ in range(40):
-                    with one.conn.transaction():
-                        book(one)
+            fill_if_empty(one, 30, 40)
 
     def happen(self, acts: int, seed: int = 7) -> None:
         """Let things happen at the airline."""

@@ -13,6 +13,17 @@ from palate.simulate.flights.places import FARES, Aircraft
 Act = Callable[[Airline], str | None]
 
 
+def fill_if_empty(airline: Airline, flights: int, bookings: int) -> bool:
+    """Enter flights and bookings, unless there are rows; return whether it did."""
+    is_empty = airline.is_empty()
+    if is_empty:
+        airline.fill(flights)
+        for _ in range(bookings):
+            with airline.conn.transaction():
+                book(airline)
+    return is_empty
+
+
 def book(airline: Airline) -> str | None:
     """Book for one to three people, mostly out and back."""
     out = airline.any(

@@ -15,7 +15,7 @@ from palate import local_stack
 from palate.errors import SettingsError
 from palate.settings import load_settings
 from palate.simulate import options
-from palate.simulate.flights.acts import act, book
+from palate.simulate.flights.acts import act, fill_if_empty
 from palate.simulate.flights.airline import Airline, connected
 from palate.simulate.flights.compare import (
     COLUMNS,
@@ -50,12 +50,7 @@ def fill(
 ) -> None:
     """Enter airports, aircraft, flights and bookings, unless there are any."""
     with _airline(seed) as airline:
-        is_empty = airline.is_empty()
-        if is_empty:
-            airline.fill(flights)
-            for _ in range(bookings):
-                with airline.conn.transaction():
-                    book(airline)
+        is_empty = fill_if_empty(airline, flights, bookings)
     if as_json:
         typer.echo(json.dumps({"filled": is_empty}))
     else:
