@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CHECK = "check"
     SOURCE = "source"
     COPY = "copy"
+    FILE = "file"
 
 
 @dataclass(frozen=True)

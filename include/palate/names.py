@@ -24,6 +24,9 @@ REPLAY_FEED = "replays"
 # The feed that numbers rows as comparisons with an airline's standby have read them.
 RECONCILED_FEED = "flights.reconciled"
 
+# The feeds that number the records of files, each of one dataset.
+RECORDS_FEED = "files."
+
 # The feed of tag states to be published, numbered by their versions.
 TAG_FEED = "tag_states"
 
@@ -36,7 +39,7 @@ def is_replay(topic: str) -> bool:
 def is_feed(topic: str) -> bool:
     """Return whether Palate numbers a log itself; a Kafka topic's name has no slash."""
     bare = (DICTIONARY_FEED, REPLAY_FEED, TAG_FEED, RECONCILED_FEED)
-    return "/" in topic or topic in bare
+    return "/" in topic or topic in bare or topic.startswith(RECORDS_FEED)
 
 
 LOAD_DT = "load_dt"

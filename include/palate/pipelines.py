@@ -122,6 +122,12 @@ def _vaults(area: Area) -> tuple[Stage, ...]:
     return (Stage(area.vault, run, upstream=area.upstream, reads_staging=True),)
 
 
+def _records(area: Area) -> tuple[Stage, ...]:
+    run = partial(_with_area, _judge_files, area)
+    name = area.stage("records")
+    return (Stage(name, run, upstream=(area.drain,), reads_staging=True),)
+
+
 def _dictionaries(area: Area) -> tuple[Stage, ...]:
     return (
         Stage(
@@ -178,6 +184,7 @@ def _publish(area: Area) -> tuple[Stage, ...]:
 
 _LAYERS: dict[Layer, Callable[[Area], tuple[Stage, ...]]] = {
     "drain": _drains,
+    "records": _records,
     "vault": _vaults,
     "dictionaries": _dictionaries,
     "marts": _marts,
@@ -191,6 +198,13 @@ def _with_area(
     run: Callable[..., Outcome], area: Area, settings: Settings, caller: Caller
 ) -> Outcome:
     return run(settings, area, caller)
+
+
+def _judge_files(settings: Settings, area: Area, caller: Caller) -> Outcome:
+    # Only where the area is on: it costs a tenth of a second to import.
+    from palate.files import stage
+
+    return stage.run(settings, area, caller)
 
 
 def _load_waiting(area: Area, settings: Settings, caller: Caller) -> Outcome:

@@ -118,6 +118,11 @@ def _stream(area: Area) -> None:
         """Stage the messages that wait, byte by byte, with their positions."""
         return run_drain(area.name)
 
+    @task(inlets=[assets.MESSAGES], outlets=[assets.MESSAGES], trigger_rule="all_done")
+    def records() -> Any:
+        """Judge the files that events tell of, and stage their records."""
+        return run_stage(area.stage("records"))
+
     # A drain also fails when one partition can't be read; the others are staged.
     @task(
         inlets=[assets.MESSAGES],
@@ -137,7 +142,9 @@ def _stream(area: Area) -> None:
     drained, loaded = drain(), vault()
     looked_up = [dictionaries()] if "dictionaries" in area.stages else []
     counted, sent = after_vault(area, trigger_rule="all_done_min_one_success")
-    drained >> loaded >> [*looked_up, *counted]
+    judged = [records()] if "records" in area.stages else []
+    chain(drained, *judged, loaded)
+    loaded >> [*looked_up, *counted]
     for one in looked_up:
         one >> counted
     if any(source.clock for source in area.sources):
@@ -149,7 +156,7 @@ def _stream(area: Area) -> None:
 
         loaded >> new_snapshot()
     end = EmptyOperator(task_id="all_loaded", doc_md="Red when a task before it is.")
-    [drained, *looked_up, *(counted or [loaded]), *sent] >> end
+    [drained, *judged, *looked_up, *(counted or [loaded]), *sent] >> end
 
 
 def _history_dag(area: Area) -> None:

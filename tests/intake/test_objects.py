@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from palate.errors import ServiceUnavailableError, SettingsError
-from palate.intake.objects import ObjectMissingError, Store, open_store
-from palate.intake.settings import IntakeSettings
+from palate.files.objects import ObjectMissingError, Store, open_store
+from palate.files.settings import IntakeSettings
 from tests.intake.s3_server import SECRET, USER, S3Server, s3_server
 
 CONTENT = bytes(range(256)) * 4_000

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from palate.intake import door, events, imports, relay, serve
+from palate.files import events, imports
+from palate.files.objects import Folder
+from palate.files.settings import IntakeSettings
+from palate.intake import door, relay, serve
 from palate.intake.body import Body
-from palate.intake.objects import Folder
-from palate.intake.settings import load_settings
 
 # Each step of an upload and of an event, in their order.
 POINTS = (
@@ -40,7 +41,7 @@ def main(point: str = "", bug: str = "") -> None:
         _identity_by_file_name()
     if point:
         _die_at(point)
-    serve.serve(load_settings())
+    serve.serve(IntakeSettings.loaded())
 
 
 def _die_at(point: str) -> None:

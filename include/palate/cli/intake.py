@@ -24,17 +24,17 @@ app.add_typer(tokens_app, name="tokens")
 @app.command()
 def serve() -> None:
     """Take files by HTTP, until a signal; several replicas may run."""
-    intake = _intake()
+    intake, files = _wings()
     with exit_on_error():
-        intake.serve.serve(intake.load_settings())
+        intake.serve.serve(files.IntakeSettings.loaded())
 
 
 @app.command()
 def prepare() -> None:
     """Make the bucket and the topics, if they are missing; `serve` does it, too."""
-    intake = _intake()
+    intake, files = _wings()
     with exit_on_error():
-        made = intake.serve.prepare(intake.load_settings())
+        made = intake.serve.prepare(files.IntakeSettings.loaded())
         out.print(f"Made {', '.join(made)}." if made else "All is there.")
 
 
@@ -49,9 +49,9 @@ def add_token(
     ] = None,
 ) -> None:
     """Make a token, and print it: nobody can show it again."""
-    intake = _intake()
+    intake, files = _wings()
     with exit_on_error():
-        known = intake.datasets()
+        known = files.datasets.datasets()
         unknown = sorted(set(dataset) - known.keys())
         if unknown:
             message = (
@@ -60,7 +60,7 @@ def add_token(
             )
             raise RequestError(message)
         expires = datetime.now(UTC) + timedelta(days=days) if days else None
-        with connect(intake.load_settings()) as conn:
+        with connect(files.IntakeSettings.loaded()) as conn:
             made = intake.tokens.add(conn, company, dataset, expires)
         typer.echo(made)
 
@@ -68,9 +68,9 @@ def add_token(
 @tokens_app.command("list")
 def list_tokens(as_json: AsJson = False) -> None:
     """List the tokens, without their secrets."""
-    intake = _intake()
+    intake, files = _wings()
     with exit_on_error():
-        with connect(intake.load_settings()) as conn:
+        with connect(files.IntakeSettings.loaded()) as conn:
             found = intake.tokens.tokens(conn)
         if as_json:
             print_json([asdict(one) for one in found])
@@ -98,9 +98,9 @@ def revoke_token(
     token_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
 ) -> None:
     """Revoke a token, from the next request on."""
-    intake = _intake()
+    intake, files = _wings()
     with exit_on_error():
-        with connect(intake.load_settings()) as conn:
+        with connect(files.IntakeSettings.loaded()) as conn:
             if not intake.tokens.revoke(conn, token_id):
                 message = (
                     f"There is no token {token_id} that is valid. "
@@ -110,8 +110,8 @@ def revoke_token(
         out.print(f"Revoked {token_id}.")
 
 
-def _intake() -> ModuleType:
-    """Return the intake; importing it takes longer than all other commands."""
-    from palate import intake
+def _wings() -> tuple[ModuleType, ModuleType]:
+    """Return the intake and the files; importing them takes longer than the others."""
+    from palate import files, intake
 
-    return intake
+    return intake, files

@@ -1,7 +1,5 @@
-"""Files that partners send by HTTP: received, kept, told of by events."""
+"""The door for files that partners send by HTTP: received, kept, told of by events."""
 
 from palate.intake import serve, tokens
-from palate.intake.datasets import datasets
-from palate.intake.settings import load_settings
 
-__all__ = ["datasets", "load_settings", "serve", "tokens"]
+__all__ = ["serve", "tokens"]

@@ -17,15 +17,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from palate.errors import PalateError
-from palate.intake import headers, imports, looks
-from palate.intake.datasets import datasets
+from palate.files import (
+    IntakeSettings,
+    Reason,
+    RefusedError,
+    datasets,
+    imports,
+    objects,
+)
+from palate.intake import headers, looks
 from palate.intake.door import Door
 from palate.intake.metrics import BUILD, REQUESTS, SECONDS
-from palate.intake.objects import open_store
 from palate.intake.readiness import Readiness
-from palate.intake.refusals import Reason, RefusedError
 from palate.intake.relay import Relay
-from palate.intake.settings import IntakeSettings
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +46,12 @@ def create_app(settings: IntakeSettings) -> FastAPI:
 
     :raises PalateError: if the store or a dataset is not as it should be
     """
-    store = open_store(settings)
+    store = objects.open_store(settings)
     relay = Relay(settings)
     readiness = Readiness(
         looks.all_of(settings, store), settings.palate_intake_ready_without
     )
-    door = Door.opened(settings, store, datasets(), relay.wake)
+    door = Door.opened(settings, store, datasets.datasets(), relay.wake)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -145,11 +149,31 @@ def _add_imports(app: FastAPI) -> None:
             found = number and imports.find(conn, sender.company, number)
             return imports.as_answers(conn, [found])[0] if found else None
 
-        answer = await door.within(work)
-        if answer is None:
-            detail = "You have sent no such import."
-            raise RefusedError(Reason.UNKNOWN_IMPORT, detail)
-        return answer
+        return _known(await door.within(work))
+
+    @app.get("/imports/{import_id}/problems")
+    async def problems(
+        request: Request,
+        import_id: str,
+        after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+        limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+    ) -> dict[str, Any]:
+        """Return what is wrong with an import's records, in order."""
+        door: Door = request.app.state.door
+        sender = await door.sender(request)
+        number = _uuid(import_id)
+
+        def work(conn: Any) -> dict[str, Any] | None:
+            found = number and imports.find(conn, sender.company, number)
+            if not found:
+                return None
+            page = imports.problems_of(conn, found.import_id, limit=limit, after=after)
+            return {
+                "problems": page,
+                "next": after + len(page) if len(page) == limit else None,
+            }
+
+        return _known(await door.within(work))
 
     @app.get("/imports")
     async def listed(
@@ -185,6 +209,13 @@ def _add_imports(app: FastAPI) -> None:
         door: Door = request.app.state.door
         await door.sender(request)
         return app.openapi()
+
+
+def _known(answer: dict[str, Any] | None) -> dict[str, Any]:
+    if answer is None:
+        detail = "You have sent no such import."
+        raise RefusedError(Reason.UNKNOWN_IMPORT, detail)
+    return answer
 
 
 def _uuid(text: str) -> UUID | None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from palate.errors import ServiceUnavailableError
-from palate.intake.records import Form, Limits, Records
-from palate.intake.refusals import MALFORMED, Reason, RefusedError
+from palate.files import Reason, RefusedError, records, refusals
 from palate.intake.unpack import Gunzip, Plain
 
 
@@ -28,14 +27,19 @@ class Body:
     """One body; its file is spooled to a folder, and gone when this is closed."""
 
     def __init__(
-        self, form: Form, limits: Limits, spool: Path, *, is_packed: bool
+        self,
+        form: records.Form,
+        limits: records.Limits,
+        spool: Path,
+        *,
+        is_packed: bool,
     ) -> None:
         """Begin.
 
         :raises ServiceUnavailableError: if the folder can't be written to
         """
         self._limits = limits
-        self._records = Records(form, limits, keep=False)
+        self._records = records.Records(form, limits, keep=False)
         self._unpack = Gunzip(limits) if is_packed else Plain()
         self._hash = sha256()
         # What a body is known by that can't be unpacked.
@@ -103,7 +107,7 @@ class Body:
             self._note(error)
 
     def _note(self, error: RefusedError) -> None:
-        if error.reason not in MALFORMED:
+        if error.reason not in refusals.MALFORMED:
             raise error
         self._refusal = error
         self.file.seek(0)

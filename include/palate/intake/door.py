@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 
+from palate import files
 from palate.database import Connection, explained, open_session
 from palate.errors import ServiceUnavailableError
-from palate.intake import headers, imports, tokens
+from palate.files import (
+    IntakeSettings,
+    Reason,
+    RefusedError,
+    imports,
+    objects,
+)
+from palate.intake import headers, tokens
 from palate.intake.body import Body, Received
-from palate.intake.datasets import Dataset
 from palate.intake.headers import FileHeaders
-from palate.intake.imports import Delivery, Import
 from palate.intake.metrics import RECEIVED, RECORDS, SPOOLED, UNPACKED
-from palate.intake.objects import Store
-from palate.intake.refusals import Reason, RefusedError
-from palate.intake.settings import IntakeSettings
 from palate.intake.shares import Shares
 from palate.intake.tokens import Sender
 from palate.session_pool import SessionPool
@@ -39,8 +42,8 @@ class Door:
     """All that a request needs, made once per process."""
 
     settings: IntakeSettings
-    store: Store
-    datasets: dict[str, Dataset]
+    store: objects.Store
+    datasets: dict[str, files.datasets.Dataset]
     shares: Shares
     sessions: SessionPool
     told: Callable[[], None]
@@ -49,8 +52,8 @@ class Door:
     def opened(
         cls,
         settings: IntakeSettings,
-        store: Store,
-        datasets: dict[str, Dataset],
+        store: objects.Store,
+        datasets: dict[str, files.datasets.Dataset],
         told: Callable[[], None],
     ) -> "Door":
         """Open it.
@@ -109,7 +112,7 @@ class Door:
 
     async def receive(
         self, request: Request, name: str, request_id: str
-    ) -> tuple[Import, bool]:
+    ) -> tuple[imports.Import, bool]:
         """Take a file; return its import, and whether that is new.
 
         What needs no body is looked at before any of it is read.
@@ -137,7 +140,7 @@ class Door:
                 SPOOLED.dec(body.bytes)
                 body.close()
 
-    def _check_room(self, dataset: Dataset, said: FileHeaders) -> None:
+    def _check_room(self, dataset: files.datasets.Dataset, said: FileHeaders) -> None:
         """Refuse by its length what can't be taken."""
         most = self._most_bytes(dataset)
         length = said.length or 0
@@ -154,12 +157,12 @@ class Door:
             message = "There is no room for the file on its way in."
             raise ServiceUnavailableError(message)
 
-    def _most_bytes(self, dataset: Dataset) -> int:
+    def _most_bytes(self, dataset: files.datasets.Dataset) -> int:
         most = self.settings.palate_intake_file_bytes
         return min(most, dataset.max_bytes or most)
 
     async def _read(
-        self, request: Request, dataset: Dataset, said: FileHeaders
+        self, request: Request, dataset: files.datasets.Dataset, said: FileHeaders
     ) -> Body:
         """Read a body to its end; the caller closes it."""
         body = Body(
@@ -213,10 +216,10 @@ class Door:
         self,
         body: Body,
         sender: Sender,
-        dataset: Dataset,
+        dataset: files.datasets.Dataset,
         said: FileHeaders,
         request_id: str,
-    ) -> tuple[Import, bool]:
+    ) -> tuple[imports.Import, bool]:
         """Keep the file, then enter the import and its event."""
         came = body.finish()
         is_whole = came.refusal is None or came.refusal.reason is not Reason.BAD_GZIP
@@ -226,7 +229,7 @@ class Door:
                 f"{came.sha256.hex()}. Send it again."
             )
             raise RefusedError(Reason.DIGEST_MISMATCH, detail)
-        new = Delivery(
+        new = imports.Delivery(
             company=sender.company,
             dataset=dataset.name,
             key=said.key,
@@ -254,8 +257,8 @@ class Door:
         return found, is_new
 
     def _store(
-        self, conn: Connection, body: Body, came: Received, new: Delivery
-    ) -> tuple[Import, bool]:
+        self, conn: Connection, body: Body, came: Received, new: imports.Delivery
+    ) -> tuple[imports.Import, bool]:
         """Keep a good file, then enter it: never an event without its object."""
         key = f"{new.company}/files/{came.sha256.hex()}.{new.form}"
         # Whoever removes objects that no import names waits for it.

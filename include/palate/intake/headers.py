@@ -10,13 +10,12 @@ from uuid import uuid4
 
 from starlette.datastructures import Headers
 
-from palate.intake.records import Form
-from palate.intake.refusals import Reason, RefusedError
+from palate.files import Reason, RefusedError, records
 
 _FORMS = {
-    "application/json": Form.JSON,
-    "application/x-ndjson": Form.NDJSON,
-    "application/jsonl": Form.NDJSON,
+    "application/json": records.Form.JSON,
+    "application/x-ndjson": records.Form.NDJSON,
+    "application/jsonl": records.Form.NDJSON,
 }
 _PACKINGS = {"": False, "identity": False, "gzip": True}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -34,7 +33,7 @@ class FileHeaders:
     :param length: of the body, if it is said
     """
 
-    form: Form
+    form: records.Form
     is_packed: bool
     key: str | None
     filename: str | None
@@ -70,7 +69,7 @@ def token(headers: Headers) -> str | None:
     return found and found[1]
 
 
-def _form(headers: Headers) -> Form:
+def _form(headers: Headers) -> records.Form:
     kind, _, parameters = headers.get("content-type", "").partition(";")
     form = _FORMS.get(kind.strip().lower())
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)

@@ -10,11 +10,8 @@ from confluent_kafka.cimpl import NewTopic
 from palate import database
 from palate.clients import kafka_connection
 from palate.errors import ServiceUnavailableError, SettingsError
-from palate.intake import events
-from palate.intake.events import Topic
+from palate.files import IntakeSettings, events, objects
 from palate.intake.metrics import OUTBOX, OUTBOX_SECONDS
-from palate.intake.objects import Store
-from palate.intake.settings import IntakeSettings
 from palate.names import SQL_FOLDER
 
 # As the topics of events are: an acknowledged write here means one there.
@@ -29,7 +26,9 @@ _REVISION = max(
 )
 
 
-def all_of(settings: IntakeSettings, store: Store) -> dict[str, Callable[[], None]]:
+def all_of(
+    settings: IntakeSettings, store: objects.Store
+) -> dict[str, Callable[[], None]]:
     """Return the looks, by the names that an answer gives them."""
     kafka = _Kafka(settings)
     return {
@@ -56,7 +55,7 @@ def prepare_topics(settings: IntakeSettings) -> list[str]:
     new = [
         NewTopic(name, _PARTITIONS, replicas, config=config | more)
         for name, more in (
-            *((topic.value, {}) for topic in Topic),
+            *((topic.value, {}) for topic in events.Topic),
             (PROBE_TOPIC, {"retention.ms": "60000"}),
         )
     ]

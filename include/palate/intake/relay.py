@@ -15,9 +15,8 @@ from palate import database
 from palate.clients import kafka_sender
 from palate.database import Connection
 from palate.errors import PalateError
-from palate.intake import events
+from palate.files import IntakeSettings, events
 from palate.intake.metrics import EVENTS
-from palate.intake.settings import IntakeSettings
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,10 @@ import uvicorn
 from prometheus_client import start_http_server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from palate.files import IntakeSettings, objects
 from palate.intake import looks
 from palate.intake.app import create_app
 from palate.intake.metrics import REGISTRY
-from palate.intake.objects import open_store
-from palate.intake.settings import IntakeSettings
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def prepare(settings: IntakeSettings) -> list[str]:
     :raises PalateError: if the store or Kafka does not answer, or refuses
     """
     made = []
-    if open_store(settings).prepare():
+    if objects.open_store(settings).prepare():
         made.append(f"bucket {settings.palate_intake_bucket}")
     made += [f"topic {name}" for name in looks.prepare_topics(settings)]
     return made

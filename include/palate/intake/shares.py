@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from palate.files import Reason, RefusedError
 from palate.intake.metrics import UPLOADS
-from palate.intake.refusals import Reason, RefusedError
 
 _RETRY = {"Retry-After": "5"}
 

@@ -3,8 +3,7 @@
 import zlib
 from collections.abc import Iterator
 
-from palate.intake.records import Limits
-from palate.intake.refusals import Reason, RefusedError
+from palate.files import Reason, RefusedError, records
 
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 256 * 2**10
@@ -26,7 +25,7 @@ class Plain:
 class Gunzip:
     """A body in gzip's form, of one member or several."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: records.Limits) -> None:
         """Begin."""
         self._ratio = limits.packed_ratio
         self._member = zlib.decompressobj(_GZIP)

@@ -67,7 +67,7 @@ def open_ranges(conn: Connection, stage: str, upstream: Iterable[str]) -> list[R
 
 def reads_stg(stage: str) -> bool:
     """Return whether a stage needs the messages in STG, not only the vault's rows."""
-    return stage.rpartition("/")[2].split(":")[0] in ("drain", "vault")
+    return stage.rpartition("/")[2].split(":")[0] in ("drain", "records", "vault")
 
 
 def advance(

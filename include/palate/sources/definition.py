@@ -15,7 +15,9 @@ Name = Annotated[str, Identifier]
 # What Kafka takes for a topic's name. It has no slash, so no feed of ours is like one.
 Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # What an area may have; ``palate.pipelines`` knows what each does.
-Layer = Literal["drain", "vault", "dictionaries", "marts", "copies", "tags", "publish"]
+Layer = Literal[
+    "drain", "records", "vault", "dictionaries", "marts", "copies", "tags", "publish"
+]
 
 
 class Source(BaseModel):
@@ -28,7 +30,8 @@ class Source(BaseModel):
     ``topics`` are its topics, each with the form of its messages, unless
     ``PALATE_TOPICS`` names others of these forms. With ``prefix_setting`` their names
     begin with that setting's value and a dot. Messages of ``quiet`` forms start no run,
-    and no promise is given for them.
+    and no promise is given for them. What is ``taken_by`` another stage than the vault
+    needs no shape: that stage judges it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +44,7 @@ class Source(BaseModel):
     quiet: frozenset[Name] = frozenset()
     feed: str | None = None
     clock: Name | None = None
+    taken_by: Layer | None = None
 
     @model_validator(mode="after")
     def _has_an_origin(self) -> Self:

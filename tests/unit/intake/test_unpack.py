@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.intake.records import Limits
-from palate.intake.refusals import Reason, RefusedError
+from palate.files.records import Limits
+from palate.files.refusals import Reason, RefusedError
 from palate.intake.unpack import Gunzip
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.intake.json_faults import find_fault
-from palate.intake.records import Form, Limits, Record, Records
-from palate.intake.refusals import Place, Reason, RefusedError
+from palate.files.json_faults import find_fault
+from palate.files.records import Form, Limits, Record, Records
+from palate.files.refusals import Place, Reason, RefusedError
 
 NDJSON = Form.NDJSON
 LIMITS = Limits()

@@ -8,17 +8,23 @@ import codecs
 import json
 import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import Enum, StrEnum, auto
+from math import isfinite
 from typing import Any, NoReturn
 
-from palate.intake.json_faults import bad_escape, digits_of, find_fault, is_deeper
-from palate.intake.refusals import Place, Reason, RefusedError
+from palate.files.json_faults import bad_escape, digits_of, find_fault, is_deeper
+from palate.files.refusals import Place, Reason, RefusedError
 
 # An error so near to the end of what is there may be that the rest is missing.
 _NEAR_END = 16
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE_SPACE = " \t\r"
 _BOM = "\ufeff"
+
+
+# A file that was let in stays readable when less is let in.
+_NO_LIMIT = 2**62
 
 
 class Form(StrEnum):
@@ -88,7 +94,7 @@ class Records:
             object_pairs_hook=self._object,
             parse_constant=_refuse,
             parse_int=self._number(int),
-            parse_float=self._number(float),
+            parse_float=self._number(_exact),
         )
         # The text that is not judged yet, and what has come behind it.
         self._text = ""
@@ -319,6 +325,12 @@ class Records:
 
 def _refuse(_: str) -> NoReturn:
     raise _OddError
+
+
+def _exact(text: str) -> float | Decimal:
+    """Return a number; one that is too large for a float as it is written."""
+    found = float(text)
+    return found if isfinite(found) else Decimal(text)
 
 
 def _size(text: str) -> int:

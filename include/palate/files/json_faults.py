@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from palate.intake.refusals import Reason, quoted
+from palate.files.refusals import Reason, quoted
 
 _TOKENS = re.compile(
     r"(?P<space>[ \t\r\n]+)"

@@ -1,15 +1,16 @@
 """Imports: each delivery once, for ever, with the event that tells of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from palate.database import Connection
-from palate.intake import events
-from palate.intake.events import Event, stamp
-from palate.intake.records import Form
-from palate.intake.refusals import Place, Reason, RefusedError
+from palate.files import events
+from palate.files.events import Event, stamp
+from palate.files.records import Form
+from palate.files.refusals import Place, Reason, RefusedError
 from palate.names import HUB_KEY_NAMESPACE
 
 # So many problems are in an import's state; the others are asked for.
@@ -137,10 +138,7 @@ def enter(conn: Connection, new: Delivery) -> tuple[Import, bool]:
     """
     with conn.transaction():
         # From the event's number to the commit: so events have the order of commits.
-        conn.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            (f"palate intake company {new.company}",),
-        )
+        events.lock(conn, new.company)
         row = conn.execute(
             "INSERT INTO ops.imports (import_id, company, dataset, state, form,"
             " request_id, filename, sha256, bytes, records, object_key, etag,"
@@ -189,11 +187,46 @@ def as_answers(
         (list(told),),
     ):
         told[number][event] = "sent" if is_sent else "waiting"
-    return [_as_answer(one, told[one.import_id], is_repeated) for one in found]
+    wrong: dict[UUID, list[dict[str, Any]]] = {one.import_id: [] for one in found}
+    for number, *problem in conn.execute(
+        "SELECT i.import_id, p.record_no, p.pointer, p.reason, p.detail"
+        " FROM unnest(%s::uuid[]) AS i (import_id) CROSS JOIN LATERAL"
+        " (SELECT * FROM stg.file_problems AS p WHERE p.import_id = i.import_id"
+        " ORDER BY p.problem_no LIMIT %s) AS p ORDER BY p.problem_no",
+        (list(wrong), PROBLEMS),
+    ):
+        wrong[number].append(_as_problem(problem))
+    return [
+        _as_answer(one, told[one.import_id], wrong[one.import_id], is_repeated)
+        for one in found
+    ]
+
+
+def problems_of(
+    conn: Connection, number: UUID, *, limit: int, after: int = 0
+) -> list[dict[str, Any]]:
+    """Return what is wrong with an import's records, in order.
+
+    :param after: how many to leave out
+    """
+    rows = conn.execute(
+        "SELECT record_no, pointer, reason, detail FROM stg.file_problems"
+        " WHERE import_id = %s AND problem_no > %s ORDER BY problem_no LIMIT %s",
+        (number, after, limit),
+    )
+    return [_as_problem(row) for row in rows]
+
+
+def _as_problem(row: Iterable[Any]) -> dict[str, Any]:
+    names = ("record", "pointer", "reason", "detail")
+    return dict(zip(names, row, strict=True))
 
 
 def _as_answer(
-    found: Import, events: dict[str, str], is_repeated: bool
+    found: Import,
+    events: dict[str, str],
+    problems: list[dict[str, Any]],
+    is_repeated: bool,
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "import_id": str(found.import_id),
@@ -209,7 +242,7 @@ def _as_answer(
         "records": found.records,
         "loaded": found.loaded,
         "invalid": found.invalid,
-        "problems": [],
+        "problems": problems,
         "events": events,
     }
     if found.reason:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError
-from palate.names import AREAS_FOLDER
+from palate.names import AREAS_FOLDER, RECORDS_FEED
 
 FOLDER = AREAS_FOLDER / "files" / "sources"
 _FILE = "dataset.yaml"
@@ -39,6 +39,16 @@ class Dataset:
     refuse: Literal["file", "record"]
     max_bytes: int | None
     key: str
+
+    @property
+    def feed(self) -> str:
+        """Return the feed that numbers its records."""
+        return f"{RECORDS_FEED}{self.name}"
+
+    @property
+    def schema(self) -> Path:
+        """Return the file of its schema."""
+        return FOLDER / self.name / "schema.json"
 
 
 def datasets(folder: Path = FOLDER) -> dict[str, Dataset]:

@@ -2,11 +2,11 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr
 
-from palate.intake.records import Limits
+from palate.files.records import Limits
 from palate.settings import NONE_IF_EMPTY, Settings, load
 
 _MIB = 2**20
@@ -86,10 +86,10 @@ class IntakeSettings(Settings):
             records=self.palate_intake_records,
         )
 
+    @classmethod
+    def loaded(cls, **values: Any) -> Self:
+        """Return the settings from ``values`` and the environment.
 
-def load_settings(**values: Any) -> IntakeSettings:
-    """Return the settings from ``values`` and the environment.
-
-    :raises SettingsError: names each setting that is missing or wrong
-    """
-    return load(IntakeSettings, **values)
+        :raises SettingsError: names each setting that is missing or wrong
+        """
+        return load(cls, **values)

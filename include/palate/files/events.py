@@ -61,6 +61,14 @@ class Waiting:
         return [(name, value.encode()) for name, value in attributes.items()]
 
 
+def lock(conn: Connection, company: str) -> None:
+    """Keep a company's other events away until this transaction ends."""
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+        (f"palate intake company {company}",),
+    )
+
+
 def enter(
     conn: Connection,
     event: Event,
@@ -69,10 +77,11 @@ def enter(
 ) -> None:
     """Enter an event, in the transaction of what it tells.
 
-    The company must be locked by then: events of a company are sent by their numbers.
+    The company is locked to its end: events of a company are sent by their numbers.
 
     :param values: its fields; company, dataset and import_id among them
     """
+    lock(conn, values["company"])
     conn.execute(
         "INSERT INTO ops.event_outbox"
         " (event_id, topic, company, dataset, event, import_id, value)"

@@ -15,7 +15,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from palate.errors import ServiceUnavailableError, SettingsError
-from palate.intake.settings import IntakeSettings
+from palate.files.settings import IntakeSettings
 
 CHUNK = 256 * 2**10
 # What the readiness of the door is looked at with; no company is called so.
