@@ -14,7 +14,12 @@ WHERE
     -- A hashed look-up, however few rows the planner expects: a join with too low a
     -- guess compares each row with all keys.
     ((r.{{ keys | join(", r.") }}) IN (
-        SELECT t.{{ keys | join(", t.") }}
+{%- if keys | length == 1 %}
+        SELECT t.{{ keys[0] }}
+{%- else %}
+        SELECT
+            t.{{ keys | join(",\n            t.") }}
+{%- endif %}
         FROM touched_keys AS t
     )) IS TRUE
 {%- endif %}

@@ -9,7 +9,7 @@ CREATE TABLE stg.files (
 );
 CREATE UNIQUE INDEX files_by_position ON stg.files (feed, from_offset, to_offset);
 COMMENT ON TABLE stg.files IS
-'Which offsets of its feed the records of a file have: record n is at from_offset + n - 1.';
+'Which offsets of its feed a file''s records have: record n has from_offset + n - 1.';
 
 CREATE TABLE stg.file_problems (
     import_id uuid NOT NULL REFERENCES ops.imports,
@@ -21,5 +21,5 @@ CREATE TABLE stg.file_problems (
     PRIMARY KEY (import_id, problem_no)
 );
 COMMENT ON TABLE stg.file_problems IS
-'What is wrong with records of a file, by the schema that last judged it: at most 20 of '
-'a record, and 10,000 of a file. The counts in ops.imports are whole.';
+'What is wrong with records of a file, by the schema that last judged it: at most 20 '
+'of a record, and 10,000 of a file. The counts in ops.imports are whole.';

@@ -19,7 +19,7 @@ WRONG = {
     "unknown_field": ("area.yaml", "rows:", "row:", "row: Extra inputs"),
     "unknown_stage": (
         *("area.yaml", "rows:", "stages: [drain, voult]\nrows:"),
-        "stages.1: Input should be 'drain', 'vault'",
+        "stages.1: Input should be 'drain', 'records', 'vault'",
     ),
     "wrong_prefix": ("area.yaml", "rows:", "prefix: x\nrows:", "prefix: String should"),
     "source_without_topics": (
