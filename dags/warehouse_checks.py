@@ -3,7 +3,8 @@
 Each task is one file below `sql/checks`, run for every table of its kind, in a snapshot
 of its own; live runs go on meanwhile, and what they have not counted yet is no
 difference. `ops.check_results` keeps the results. `retain` drops what STG and the
-ledger no longer need. `palate check` does the same in a shell.
+ledger no longer need, `retain_files` what the store of files does not. `palate check`
+does the same in a shell.
 
 **When it fails:** the red task is the check that found rows which break its rule. Its
 log has the rule, some of the rows, and what to do; nothing was changed. An alarm was
@@ -16,6 +17,7 @@ from itertools import groupby
 from airflow.sdk import CronTriggerTimetable, TaskGroup, dag, task
 
 from palate_airflow import assets
+from palate_airflow.forms import files as forms
 from palate_airflow.tasks import DAG_DEFAULTS, run_as_task
 
 
@@ -45,11 +47,18 @@ def warehouse_checks():
 
         return run_as_task(retention.retain)
 
+    @task
+    def retain_files(area: str):
+        """Remove files from the store that are old enough, or that nobody names."""
+        return forms.retain(area)
+
     for group, files in groupby(assets.checks(), lambda one: one.group):
         with TaskGroup(group):
             for one in files:
                 check.override(task_id=one.name, doc_md=one.rule)(one.full_name)
     retain()
+    if assets.area("files"):
+        retain_files("files")
 
 
 warehouse_checks()

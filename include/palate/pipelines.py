@@ -98,7 +98,8 @@ def follow_replays(settings: Settings) -> Iterator[Outcome]:
     Those are the vault, and what follows it without asking a service.
     """
     for area in readable.areas(settings):
-        names = [name for name in area.stages if name not in ("drain", "dictionaries")]
+        before = ("drain", "records", "dictionaries")
+        names = [name for name in area.stages if name not in before]
         yield from _run(settings, [_LAYERS[name](area) for name in names])
 
 

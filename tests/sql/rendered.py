@@ -53,6 +53,7 @@ def all_statements() -> Iterator[Statement]:
     for number, statement in enumerate(migrate.message_views(), start=1):
         yield f"messages {number}", statement
     yield "roles", render("ops/roles.sql", changing=roles.changing_columns())
+    yield "role of the intake", render("ops/intake_role.sql")
 
 
 def rebuilt_statements(tables: TableSet) -> Iterator[Statement]:

@@ -12,6 +12,7 @@ from palate.cli.charts import app as charts_app
 from palate.cli.checks import check, reconcile
 from palate.cli.dictionaries import app as dictionaries_app
 from palate.cli.drop import drop
+from palate.cli.files import app as files_app
 from palate.cli.flights import app as flights_app
 from palate.cli.incidents import incidents
 from palate.cli.intake import app as intake_app
@@ -58,6 +59,7 @@ app.add_typer(storage_app, name="storage")
 app.add_typer(dictionaries_app, name="dictionaries")
 app.add_typer(charts_app, name="charts")
 app.add_typer(flights_app, name="flights")
+app.add_typer(files_app, name="files")
 app.add_typer(intake_app, name="intake")
 app.command("reload")(reload)
 app.command("check")(check)

@@ -2,12 +2,21 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from palate.cli.output import AsJson, exit_on_error, out, print_json, print_table
+from palate.cli.output import (
+    AsJson,
+    errors,
+    exit_on_error,
+    out,
+    print_json,
+    print_table,
+)
+from palate.counted import counted
 from palate.database import connect
 from palate.errors import NotFoundError, RequestError
 
@@ -36,6 +45,54 @@ def prepare() -> None:
     with exit_on_error():
         made = intake.serve.prepare(files.IntakeSettings.loaded())
         out.print(f"Made {', '.join(made)}." if made else "All is there.")
+
+
+@app.command()
+def send(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A .json, .ndjson or .jsonl, packed as .gz or not."),
+    ],
+    dataset: Annotated[str, typer.Option(help="What it is.")],
+    url: Annotated[
+        str, typer.Option(envvar="INTAKE_URL", help="The intake's address.")
+    ],
+    token: Annotated[
+        str,
+        typer.Option(envvar="INTAKE_TOKEN", help="Better by the environment."),
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option(help="The delivery's Idempotency-Key; else the content is."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--for", min=0, help="Try again for so many seconds.")
+    ] = 900,
+    as_json: AsJson = False,
+) -> None:
+    """Send a file, with retries that are safe: it arrives once."""
+    from rich.progress import Progress
+
+    from palate.intake import client
+
+    asked = client.Delivery(url, token, dataset, file, key)
+    with exit_on_error():
+        with Progress(console=errors, transient=True) as bar:
+            size = file.stat().st_size if file.exists() else 0
+            task = bar.add_task(f"{file.name}", total=size)
+            found = client.send(
+                asked,
+                lambda sent: bar.update(task, completed=sent),
+                lambda pause, why: errors.print(f"Again in {pause:g} s: {why}"),
+                seconds,
+            )
+        if as_json:
+            print_json(found)
+            return
+        came = "was there before" if found["repeated"] else "is kept"
+        records = counted(found["records"], "record")
+        out.print(f"{file.name} {came}, {records}: {found['state']}.")
+        out.print(found["import_id"])
 
 
 @tokens_app.command("add")

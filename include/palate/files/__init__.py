@@ -1,14 +1,6 @@
 """Files of records: what one is, where it is kept, and how its records get into STG."""
 
-from palate.files import (
-    datasets,
-    events,
-    imports,
-    objects,
-    records,
-    refusals,
-    stage,
-)
+from palate.files import datasets, events, imports, objects, records, replay, stage
 from palate.files.refusals import Reason, RefusedError
 from palate.files.settings import IntakeSettings
 
@@ -21,6 +13,6 @@ __all__ = [
     "imports",
     "objects",
     "records",
-    "refusals",
+    "replay",
     "stage",
 ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palate.definition_files import mapping, valid
 from palate.errors import DefinitionError
+from palate.files.schema import judge_of
 from palate.names import AREAS_FOLDER, RECORDS_FEED
 
 FOLDER = AREAS_FOLDER / "files" / "sources"
@@ -68,3 +69,12 @@ def datasets(folder: Path = FOLDER) -> dict[str, Dataset]:
         fields = valid(path, _File, mapping(path), "Add a dataset")
         found[name] = Dataset(name, **fields.model_dump())
     return found
+
+
+def check() -> None:
+    """Read all datasets, and compile their schemas.
+
+    :raises DefinitionError: names the file, and what is wrong
+    """
+    for dataset in datasets().values():
+        judge_of(dataset.schema)

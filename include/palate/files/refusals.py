@@ -66,8 +66,7 @@ _STATUS = {
     Reason.FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-# The file was received in whole, and will never be good: this is kept and told.
-MALFORMED = frozenset(
+_MALFORMED = frozenset(
     {
         Reason.NOT_JSON,
         Reason.NOT_AN_OBJECT,
@@ -116,6 +115,11 @@ class RefusedError(Exception):
         self.detail = detail
         self.place = place
         self.headers = headers or {}
+
+    @property
+    def is_malformed(self) -> bool:
+        """Return whether the whole file came, and will never be good."""
+        return self.reason in _MALFORMED
 
     @property
     def status(self) -> HTTPStatus:

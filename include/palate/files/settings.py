@@ -73,6 +73,9 @@ class IntakeSettings(Settings):
     palate_intake_body_seconds: float = Field(
         default=900, gt=0, description="longest time for a body"
     )
+    palate_intake_keep_days: Annotated[int | None, NONE_IF_EMPTY] = Field(
+        default=None, ge=1, description="days that files are kept; unset: for ever"
+    )
     palate_intake_stop_seconds: int = Field(
         default=60, ge=1, description="time that requests under way have at the end"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from palate.errors import ServiceUnavailableError
-from palate.files import Reason, RefusedError, records, refusals
+from palate.files import Reason, RefusedError, records
 from palate.intake.unpack import Gunzip, Plain
 
 
@@ -107,7 +107,7 @@ class Body:
             self._note(error)
 
     def _note(self, error: RefusedError) -> None:
-        if error.reason not in refusals.MALFORMED:
+        if not error.is_malformed:
             raise error
         self._refusal = error
         self.file.seek(0)

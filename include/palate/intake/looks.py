@@ -11,7 +11,7 @@ from palate import database
 from palate.clients import kafka_connection
 from palate.errors import ServiceUnavailableError, SettingsError
 from palate.files import IntakeSettings, events, objects
-from palate.intake.metrics import OUTBOX, OUTBOX_SECONDS
+from palate.intake.metrics import IMPORTS, OUTBOX, OUTBOX_SECONDS
 from palate.names import SQL_FOLDER
 
 # As the topics of events are: an acknowledged write here means one there.
@@ -82,6 +82,7 @@ def _postgres(settings: IntakeSettings) -> None:
         for topic, (number, seconds) in events.backlog(conn).items():
             OUTBOX.labels(topic).set(number)
             OUTBOX_SECONDS.labels(topic).set(seconds)
+        IMPORTS.count(conn)
 
 
 def _schema(settings: IntakeSettings) -> None:

@@ -2,7 +2,11 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from palate.intake.import_metrics import ImportCounts
+
 REGISTRY = CollectorRegistry()
+IMPORTS = ImportCounts()
+REGISTRY.register(IMPORTS)
 
 REQUESTS = Counter(
     "palate_intake_requests",

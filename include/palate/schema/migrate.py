@@ -69,6 +69,10 @@ def _read_all_files() -> None:
         catalog.load_area(name)
     load_vault()
     load_marts()
+    # Its libraries would take a tenth of the start of every command.
+    from palate.files import datasets
+
+    datasets.check()
 
 
 def known_names() -> set[str]:

@@ -1,6 +1,6 @@
-"""The roles that others get their rights by: one that loads, one that reads.
+"""The roles that others get their rights by: that load, that read, that take files.
 
-Neither may log in. The server's administrator creates accounts that do: ``CREATE ROLE
+None may log in. The server's administrator creates accounts that do: ``CREATE ROLE
 ... LOGIN IN ROLE palate_loader``.
 """
 
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 LOADER = "palate_loader"
 READER = "palate_reader"
+INTAKE = "palate_intake"
 
 
 def grant(conn: Connection) -> None:
@@ -38,6 +39,17 @@ def grant(conn: Connection) -> None:
             )
             return
     conn.execute(render("ops/roles.sql", changing=changing_columns()))
+    # Added later: a warehouse without files does not need it.
+    if _is_there(conn, INTAKE) or _make(conn, INTAKE):
+        conn.execute(render("ops/intake_role.sql"))
+    else:
+        log.warning(
+            "The role %s is not there and this account may not make it. Where the "
+            "intake runs, let a superuser run `CREATE ROLE %s NOLOGIN`, then run "
+            "`palate migrate` again.",
+            INTAKE,
+            INTAKE,
+        )
 
 
 def changing_columns() -> dict[str, list[str]]:

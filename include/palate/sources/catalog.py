@@ -210,7 +210,8 @@ def sources_for(
         source
         for source in area.sources
         if source.feed in names
-        or (source.topics and (has_replays or source.forms & forms))
+        or (has_replays and source.is_replayed)
+        or (source.topics and source.forms & forms)
     )
 
 

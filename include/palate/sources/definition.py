@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from palate.names import REPLAY_FEED, Identifier, is_feed
+from palate.names import RECORDS_FEED, REPLAY_FEED, Identifier, is_feed
 from palate.settings import Settings
 
 Name = Annotated[str, Identifier]
@@ -72,6 +72,11 @@ class Source(BaseModel):
             return dict(self.topics)
         prefix = getattr(settings, self.prefix_setting)
         return {f"{prefix}.{topic}": form for topic, form in self.topics.items()}
+
+    @property
+    def is_replayed(self) -> bool:
+        """Return whether messages of it may be refused first, and accepted later."""
+        return bool(self.topics) or (self.feed or "").startswith(RECORDS_FEED)
 
     @property
     def forms(self) -> frozenset[str]:

@@ -23,3 +23,15 @@ CREATE TABLE stg.file_problems (
 COMMENT ON TABLE stg.file_problems IS
 'What is wrong with records of a file, by the schema that last judged it: at most 20 '
 'of a record, and 10,000 of a file. The counts in ops.imports are whole.';
+
+ALTER TABLE ops.imports
+ADD COLUMN judged_invalid bigint NOT NULL DEFAULT 0,
+ADD COLUMN dismissed_dt timestamptz,
+ADD COLUMN dismissed_by text,
+ADD COLUMN dismissed_why text;
+COMMENT ON COLUMN ops.imports.judged_invalid IS
+'Records that were invalid, those of each judgement: it never falls.';
+COMMENT ON COLUMN ops.imports.dismissed_dt IS
+'Since when nobody misses a refused file: its object may go.';
+CREATE INDEX imports_refused ON ops.imports (import_no)
+WHERE state IN ('invalid', 'unreadable', 'partly_loaded');
