@@ -15,7 +15,7 @@ from deploy.local.settings_files import render
 DATABASES = {"dwh": "palate", "airflow": "airflow"}
 # The account of Airflow's tasks: it loads, and can't create or drop anything.
 TASKS = "palate_tasks"
-_GROUPS = ("palate_loader", "palate_reader")
+_GROUPS = ("palate_loader", "palate_reader", "palate_intake")
 
 
 def prepare(var: Path, port: int, superuser_password: str) -> None:

@@ -74,10 +74,12 @@ class Intake:
         port = self.env["PALATE_INTAKE_METRICS_PORT"]
         return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
-    def palate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def palate(
+        self, *arguments: str, app: str = "intake", **env: str
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [PALATE, "intake", *arguments],
-            env=self.env,
+            [PALATE, app, *arguments],
+            env=self.env | env,
             capture_output=True,
             text=True,
             check=False,

@@ -95,7 +95,8 @@ def _take(
                 " ORDER BY kafka_offset",
             ).fetchall():
                 if is_told or size > settings.palate_drain_bytes:
-                    return [*taken, Range(item.log, item.start, end)]
+                    begun = [Range(item.log, item.start, end)]
+                    return [*taken, *(begun if end > item.start else [])]
                 try:
                     found = _file_of(conn, message)
                 except _NotAnEventError as error:

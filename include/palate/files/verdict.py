@@ -182,7 +182,7 @@ def judge_refused_records(
 
 
 def _value(content: bytes) -> dict[str, Any]:
-    reading = Records(Form.JSON, _LIMITS, keep=False)
+    reading = Records(Form.JSON, _LIMITS, keep=True)
     (record,) = [*reading.feed(content), *reading.finish()]
     return record.value
 
