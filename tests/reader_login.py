@@ -1,4 +1,4 @@
-"""A login for people and tools that read: a member of ``palate_reader``, no more."""
+"""A login with the rights of one group role, no more: by default of those who read."""
 
 import secrets
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from deploy.local.stack import Stack
 
 
 @contextmanager
-def reader_login(stack: Stack, dsn: str) -> Iterator[str]:
+def reader_login(stack: Stack, dsn: str, group: str = "palate_reader") -> Iterator[str]:
     """Make a login; give the address with it, and remove it afterwards.
 
     :param dsn: the owner's address of the warehouse
@@ -24,8 +24,8 @@ def reader_login(stack: Stack, dsn: str) -> Iterator[str]:
     login = sql.Identifier(name)
     with psycopg.connect(superuser, autocommit=True) as conn:
         conn.execute(
-            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE palate_reader").format(
-                login, sql.Literal(own_password)
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
+                login, sql.Literal(own_password), sql.Identifier(group)
             )
         )
         try:
