@@ -8,7 +8,7 @@ import codecs
 import json
 import re
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum, auto
 from math import isfinite
 from typing import Any, NoReturn
@@ -18,6 +18,8 @@ from palate.files.refusals import Place, Reason, RefusedError
 
 # An error so near to the end of what is there may be that the rest is missing.
 _NEAR_END = 16
+# PostgreSQL's numeric has so many before the point.
+_MOST_DIGITS = 131_072
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE_SPACE = " \t\r"
 _BOM = "\ufeff"
@@ -328,9 +330,19 @@ def _refuse(_: str) -> NoReturn:
 
 
 def _exact(text: str) -> float | Decimal:
-    """Return a number; one that is too large for a float as it is written."""
+    """Return a number; one that is too large for a float as it is written.
+
+    Beyond what any table has room for it is cut: a judge would write out its digits.
+    """
     found = float(text)
-    return found if isfinite(found) else Decimal(text)
+    if isfinite(found):
+        return found
+    largest = Decimal((int(found < 0), (1,), _MOST_DIGITS))
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # its power of ten alone is too large
+        return largest
+    return exact if exact.adjusted() <= _MOST_DIGITS else largest
 
 
 def _size(text: str) -> int:

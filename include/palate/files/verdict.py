@@ -5,7 +5,7 @@ problems, its state and its event are committed together.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -16,7 +16,7 @@ import psycopg
 from palate import incidents
 from palate.database import Connection
 from palate.errors import NotFoundError
-from palate.files import events
+from palate.files import events, numbers
 from palate.files.datasets import Dataset, datasets
 from palate.files.events import Event
 from palate.files.objects import ObjectMissingError, Store
@@ -137,7 +137,8 @@ def judge(
         if found.records:
             partitions.ensure_partitions(conn, settings, [own])
         refused = _copy(conn, store, by, verdict, own, told_dt, load_dt)
-        is_kept = not verdict.invalid or found.dataset.refuse == "record"
+        is_by_record = found.dataset.refuse == "record" and verdict.loaded
+        is_kept = is_by_record or not verdict.invalid
         if verdict.is_unreadable or not is_kept:
             verdict.loaded = 0
             raise psycopg.Rollback(saved)
@@ -169,7 +170,7 @@ def judge_refused_records(
     for offset, number, content in rows:
         if content is None:  # dropped from STG: what is known of it stays
             verdict.note(_known_problems(conn, found, number))
-        elif not verdict.note(by.problems(number, _value(content))):
+        elif not verdict.note(_problems(by, _record(number, content))):
             accepted.append(offset)
     verdict.loaded = found.records - verdict.invalid
     conn.execute(
@@ -181,10 +182,17 @@ def judge_refused_records(
     return verdict, accepted
 
 
-def _value(content: bytes) -> dict[str, Any]:
+def _record(number: int, content: bytes) -> Record:
     reading = Records(Form.JSON, _LIMITS, keep=True)
     (record,) = [*reading.feed(content), *reading.finish()]
-    return record.value
+    return replace(record, number=number)
+
+
+def _problems(by: Judge, record: Record) -> list[Problem]:
+    return [
+        *by.problems(record.number, record.value),
+        *numbers.problems(record.number, record.content),
+    ]
 
 
 def _known_problems(conn: Connection, found: File, number: int) -> list[Problem]:
@@ -213,7 +221,7 @@ def _copy(
 
     def take(records: list[Record], copy: Any) -> None:
         for one in records:
-            problems = list(by.problems(one.number, one.value))
+            problems = _problems(by, one)
             if verdict.note(problems):
                 refused.append(problems[0])
             offset = own.start + one.number - 1

@@ -89,6 +89,15 @@ def test_values(tmp_path: Path, schema: Any, value: Any, is_good: bool) -> None:
     assert (problems(by, {"a": value}) == []) is is_good
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e200000", f"1e{'9' * 30}", "1e9999999"])
+def test_large_number_is_judged_at_once(tmp_path: Path, number: str) -> None:
+    reading = Records(Form.JSON, Limits(), keep=True)
+    (record,) = [*reading.feed(f'{{"a": {number}}}'.encode()), *reading.finish()]
+    by = judge(tmp_path, {"properties": {"a": {"type": "integer", "maximum": 9}}})
+    found = problems(by, record.value)
+    assert found == ([("/a", "maximum")] if number[0] != "-" else [])
+
+
 def test_unknown_fields_pass(tmp_path: Path) -> None:
     assert problems(judge(tmp_path, {"properties": {"a": True}}), {"b": 1}) == []
 
