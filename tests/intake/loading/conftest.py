@@ -14,14 +14,14 @@ from tests.intake.process import Intake, running
 from tests.warehouses import MakeWarehouse
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def settings(make_warehouse: MakeWarehouse) -> Iterator[Settings]:
     """Give a warehouse that loads files only."""
     with make_warehouse(palate_areas="files", palate_topics=None) as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def intake(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Intake]:
