@@ -31,6 +31,15 @@ RECORDS_FEED = "files."
 TAG_FEED = "tag_states"
 
 
+class FileReason(StrEnum):
+    """Why an event about a file, or a record of one, is refused."""
+
+    NOT_AN_EVENT = "not_an_event"
+    UNKNOWN_IMPORT = "unknown_import"
+    NOT_OUR_OBJECT = "not_our_object"
+    INVALID_RECORD = "invalid_record"
+
+
 def is_replay(topic: str) -> bool:
     """Return whether a log is the feed of an area's replays."""
     return topic.rpartition("/")[2] == REPLAY_FEED

@@ -16,6 +16,7 @@ from palate.files.events import Event
 from palate.files.objects import Store, open_store
 from palate.files.settings import IntakeSettings
 from palate.files.verdict import File, Verdict
+from palate.names import FileReason
 from palate.positions import (
     FeedPartition,
     Range,
@@ -126,19 +127,19 @@ def _file_of(conn: Connection, message: bytes | None) -> File:
         raise _NotAnEventError("not_json", "the value is not JSON") from None
     if not isinstance(value, dict) or value.get("event") != Event.SUCCESS:
         what = f"the field event is not {Event.SUCCESS}"
-        raise _NotAnEventError("not_an_event", what)
+        raise _NotAnEventError(FileReason.NOT_AN_EVENT, what)
     try:
         found = verdict.find(conn, UUID(str(value.get("import_id"))))
     except ValueError:
         found = None
     if found is None:
         what = "the field import_id names no import whose file is kept"
-        raise _NotAnEventError("unknown_import", what)
+        raise _NotAnEventError(FileReason.UNKNOWN_IMPORT, what)
     said = (value.get("company"), value.get("sha256"), value.get("dataset"))
     is_at = str(value.get("url", "")).endswith(f"/{found.key}")
     if said != (found.company, found.sha256.hex(), found.dataset.name) or not is_at:
         what = "url, sha256, company or dataset is not that of the import"
-        raise _NotAnEventError("not_our_object", what)
+        raise _NotAnEventError(FileReason.NOT_OUR_OBJECT, what)
     return found
 
 

@@ -25,10 +25,10 @@ from palate.files.refusals import RefusedError
 from palate.files.schema import MOST_PROBLEMS, Judge, Problem, judge_of
 from palate.incidents import Kind
 from palate.landing import partitions
+from palate.names import FileReason
 from palate.positions import FeedPartition, Range, advance, watermarks
 from palate.settings import Settings
 
-INVALID_RECORD = "invalid_record"
 _MOST_KEPT = 10_000
 _SHOWN = 20
 _GUIDE = "See docs/operations.md, 'A file can't be read'."
@@ -165,7 +165,7 @@ def judge_refused_records(
         " ON r.topic = f.feed AND r.kafka_offset >= f.from_offset"
         " AND r.kafka_offset < f.to_offset"
         " WHERE f.import_id = %s AND r.reason = %s ORDER BY r.kafka_offset",
-        (found.import_id, INVALID_RECORD),
+        (found.import_id, FileReason.INVALID_RECORD),
     ).fetchall()
     for offset, number, content in rows:
         if content is None:  # dropped from STG: what is known of it stays
@@ -279,7 +279,7 @@ def _enter(
             " SELECT %s, 0, 0, p.kafka_offset, %s, p.detail, %s"
             " FROM unnest(%s::bigint[], %s::text[]) AS p (kafka_offset, detail)",
             (
-                *(own.log.topic, INVALID_RECORD, load_dt),
+                *(own.log.topic, FileReason.INVALID_RECORD, load_dt),
                 [own.start + one.record - 1 for one in refused],
                 [f"{one.pointer or '(record)'}: {one.detail}" for one in refused],
             ),

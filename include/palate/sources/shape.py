@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from palate.definition_files import mapping, valid
-from palate.names import AREAS_FOLDER, Reason
+from palate.names import AREAS_FOLDER, FileReason, Reason
 from palate.sources.changes import NOT_A_CHANGE, OTHER_SOURCE
 from palate.sources.shape_file import ShapeFile
 
@@ -203,6 +203,7 @@ def load_reasons() -> tuple[str, ...]:
     }
     if any(AREAS_FOLDER.glob("*/sources/*/tables.yaml")):
         own |= {NOT_A_CHANGE, OTHER_SOURCE}
+    own |= set(FileReason)
     first, *others = Reason
     return (first, *sorted(own), *others)
 

@@ -1,6 +1,7 @@
 """Schemas of datasets: what a judge says, and which files it refuses to judge by."""
 
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from palate.errors import DefinitionError
 from palate.files import datasets
 from palate.files.records import Form, Limits, Records
-from palate.files.schema import Judge
+from palate.files.schema import Judge, judge_of
+from palate.schema import migrate
 
 EXAMPLES = sorted(datasets.FOLDER.glob("*/examples/*.json"))
 
@@ -111,6 +113,20 @@ def test_detail_has_at_most_200_characters(tmp_path: Path) -> None:
 def test_costly_pattern_is_quick(tmp_path: Path) -> None:
     by = judge(tmp_path, {"properties": {"a": {"pattern": "^(a+)+$"}}})
     assert problems(by, {"a": "a" * 50_000 + "b"}) == [("/a", "pattern")]
+
+
+def test_wrong_schema_of_any_dataset_is_refused_by_migrate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sources"
+    shutil.copytree(datasets.FOLDER, folder)
+    monkeypatch.setattr(datasets, "FOLDER", folder)
+    monkeypatch.setattr(datasets.datasets, "__defaults__", (folder,))
+    migrate._read_all_files()
+    (folder / "companies" / "schema.json").write_text('{"maxLen": 1}')
+    judge_of.cache_clear()
+    with pytest.raises(DefinitionError, match="there is no keyword maxLen"):
+        migrate._read_all_files()
 
 
 def test_each_dataset_has_good_and_bad_examples_and_a_command() -> None:

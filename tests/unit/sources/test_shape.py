@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from palate.errors import DefinitionError
-from palate.names import AREAS_FOLDER, SQL_FOLDER, Reason
+from palate.names import AREAS_FOLDER, SQL_FOLDER, FileReason, Reason
 from palate.sources.changes import load_changed_tables
 from palate.sources.shape import Shape, load_reasons, load_shapes
 
@@ -123,6 +123,7 @@ def test_every_reason_that_is_given_is_known_by_name() -> None:
     for path in AREAS_FOLDER.glob("*/sources/*/tables.yaml"):
         for table in load_changed_tables(path):
             given |= {rule.reason for rule in table.rules}
+    given |= set(FileReason)
 
     assert given == set(load_reasons())
 
