@@ -8,7 +8,8 @@ SELECT
     e.broker_dt,
     e.kafka_key,
     e.message,
-    e.headers
+    e.headers,
+    e.staged_dt
 FROM stg.order_events AS e
 WHERE
     e.topic IN (
