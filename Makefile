@@ -4,7 +4,8 @@
 # PALATE_REDIS_PORT, PALATE_KAFKA_PORT, PALATE_KAFKA_CONTROLLER_PORT,
 # PALATE_KAFKA_SECURED_PORT, PALATE_REDIS_SECURED_PORT, PALATE_AIRFLOW_PORT,
 # PALATE_METRICS_PORT, PALATE_AIRLINE_PORT, PALATE_AIRLINE_STANDBY_PORT, PALATE_CONNECT_PORT,
-# PALATE_AREAS (food,flights starts the airline, too),
+# PALATE_INTAKE_PORT, PALATE_INTAKE_METRICS_PORT,
+# PALATE_AREAS (food,flights starts the airline, too; food,files the intake),
 # PALATE_STATSD, PALATE_OPENLINEAGE (who gets metrics and lineage), YES=1 (don't ask), PYTEST (arguments of pytest).
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local

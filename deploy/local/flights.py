@@ -1,6 +1,5 @@
 """The source of the area flights in a stack: the airline and its connector."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +14,9 @@ PARTS = (airline.PRIMARY, airline.STANDBY, connect.NAME)
 DATABASES = {"mart": "mart"}
 
 
-def is_among(areas: str) -> bool:
-    """Return whether the area is among those that are named, by comma."""
-    return "flights" in re.split(r"[\s,]+", areas)
-
-
-def env(ports: Ports, secrets: Secrets, areas: str) -> dict[str, str]:
-    """Return what the area needs: that it is on, and addresses with their logins."""
+def env(ports: Ports, secrets: Secrets) -> dict[str, str]:
+    """Return what the area needs: addresses with their logins."""
     return {
-        "PALATE_AREAS": ",".join(re.findall(r"[^\s,]+", areas)),
         "FLIGHTS_STANDBY_DSN": airline.reader(ports, secrets),
         "MART_DSN": postgres.dsn(ports.postgres, "mart", secrets.mart, "mart"),
         "FLIGHTS_PRIMARY_DSN": airline.monitor(ports, secrets),

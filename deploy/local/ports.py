@@ -29,6 +29,8 @@ class Ports:
     airline: int = 15433
     airline_standby: int = 15434
     connect: int = 18083
+    intake: int = 18090
+    intake_metrics: int = 19465
 
     @classmethod
     def free(cls) -> Self:

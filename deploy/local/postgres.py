@@ -15,6 +15,8 @@ from deploy.local.settings_files import render
 DATABASES = {"dwh": "palate", "airflow": "airflow"}
 # The account of Airflow's tasks: it loads, and can't create or drop anything.
 TASKS = "palate_tasks"
+# The account of the service that takes files: it enters what came.
+INTAKE = "intake"
 _GROUPS = ("palate_loader", "palate_reader", "palate_intake")
 
 
@@ -54,6 +56,7 @@ def make_databases(
                     sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group))
                 )
         make_role(connection, TASKS, passwords[TASKS], "IN ROLE palate_loader")
+        make_role(connection, INTAKE, passwords[INTAKE], "IN ROLE palate_intake")
 
 
 def make_role(
@@ -91,6 +94,7 @@ def role_passwords(secrets: Secrets) -> dict[str, str]:
         "palate": secrets.palate,
         "airflow": secrets.airflow,
         TASKS: secrets.tasks,
+        INTAKE: secrets.intake,
     }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from deploy.local import (
@@ -9,6 +10,7 @@ from deploy.local import (
     airline,
     connect,
     flights,
+    intake,
     kafka,
     redis_server,
 )
@@ -24,6 +26,7 @@ PARTS = {
     **dict.fromkeys(("postgres", "redis", "kafka"), SERVICES),
     # One by one, so each is a group.
     **{name: name for name in flights.PARTS},
+    intake.NAME: intake.NAME,
     **dict.fromkeys((*airflow_server.PARTS, airflow_server.WATCH), AIRFLOW),
 }
 
@@ -36,22 +39,24 @@ PORTS = {
     "airline": ["airline"],
     "airline-standby": ["airline_standby"],
     "connect": ["connect"],
+    "intake": ["intake", "intake_metrics"],
     "api-server": ["airflow"],
     "watch": ["metrics"],
 }
 
 
 def configure_supervisor(
-    supervisor: Supervisor, var: Path, *, with_flights: bool
+    supervisor: Supervisor, var: Path, areas: Collection[str]
 ) -> None:
     """Write the configuration under which supervisord runs this stack.
 
-    :param with_flights: run the source of the area flights
+    :param areas: those that are on: some have parts of their own
     :raises StackError: if a program isn't installed
     """
     programs = [
         *_services(var),
-        *(_flights(var) if with_flights else []),
+        *(_flights(var) if "flights" in areas else []),
+        *(_files(var) if "files" in areas else []),
         *_airflow(var),
     ]
     groups: dict[str, list[str]] = {}
@@ -96,6 +101,18 @@ def _flights(var: Path) -> list[Program]:
             group=connect.NAME,
             command=connect.command(var),
         ),
+    ]
+
+
+def _files(var: Path) -> list[Program]:
+    return [
+        Program(
+            name=intake.NAME,
+            group=intake.NAME,
+            command=[str(intake.COMMAND), "serve"],
+            stop_seconds=intake.STOP_SECONDS,
+            environment={"PALATE_VAR": str(var)},
+        )
     ]
 
 

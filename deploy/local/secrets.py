@@ -33,6 +33,7 @@ class Secrets:
     redis_celery: str = field(default_factory=_password)
     kafka: str = field(default_factory=_password)
     kafka_broker: str = field(default_factory=_password)
+    intake: str = field(default_factory=_password)
     mart: str = field(default_factory=_password)
     airline_postgres: str = field(default_factory=_password)
     airline: str = field(default_factory=_password)

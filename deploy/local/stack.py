@@ -28,7 +28,16 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from deploy.local import airflow_server, flights, kafka, postgres, redis_server
+from deploy.local import (
+    airflow_server,
+    flights,
+    intake,
+    kafka,
+    postgres,
+    redis_server,
+)
+from deploy.local.areas import PARTS as PARTS_OF_AREAS
+from deploy.local.areas import area_of, named
 from deploy.local.certificates import Authority
 from deploy.local.cluster import Cluster
 from deploy.local.errors import NotYetError, StackError
@@ -43,7 +52,7 @@ from palate.settings import Settings
 _SECONDS_TO_WORK = 300
 _SECONDS_TO_ANSWER = 1_800
 # What a stack writes into its folder, beside the supervisor's own files.
-_PRIVATE = ("redis", "kafka", "airflow", "log", "tls", "connect")
+_PRIVATE = ("redis", "kafka", "airflow", "log", "tls", "connect", "intake")
 _CLUSTERS = (Cluster.name, "airline", "airline-standby")
 _FOLDERS = (*_CLUSTERS, *_PRIVATE)
 _FILES = (
@@ -79,15 +88,14 @@ class Stack:
         :param ports: default: those it was last started with, or the default ones
         :param signals: who receives metrics and lineage; default: nobody
         :param areas: those that are on, by comma; with ``flights`` its source is
-            started, too
+            started, too, with ``files`` the service that takes them
         """
         self.var = var.resolve()
         self.ports = ports or Ports.read(self.var / "ports.json") or Ports()
         self.signals = signals or Signals()
         self.supervisor = Supervisor(self.var)
         self.authority = Authority(self.var / "tls")
-        self._areas = areas
-        self._wants_flights = flights.is_among(areas)
+        self._areas = named(areas)
 
     def up_services(self, report: Report = _silent) -> None:
         """Start PostgreSQL, Redis and Kafka and wait until each answers.
@@ -113,21 +121,24 @@ class Stack:
         :raises StackError: as for ``up_services``
         """
         with self._lock(), self._undone_on_error():
-            self._check_ports(SERVICES, *flights.PARTS, AIRFLOW)
+            last = (intake.NAME, AIRFLOW)
+            self._check_ports(SERVICES, *flights.PARTS, *last)
             self._start_services(report)
-            if not all(s.is_up for s in self.states() if s.group == AIRFLOW):
+            if not all(s.is_up for s in self.states() if s.group in last):
                 self._migrate_warehouse(report)
+                self._start_intake(report)
                 start = time.monotonic()
                 airflow_server.prepare(
                     self.var,
                     self.ports,
                     self._secrets(),
                     self.signals,
-                    self._flights_env(),
+                    self._areas_env(),
                 )
                 report(_line("airflow db migrate", "done", time.monotonic() - start))
                 self.supervisor.start_group(AIRFLOW)
-            self._wait_until_answering(AIRFLOW, report)
+            for group in last:
+                self._wait_until_answering(group, report)
 
     def down(self, *, wipe: bool = False) -> None:
         """Stop everything and wait until it has ended.
@@ -153,14 +164,18 @@ class Stack:
             "AIRFLOW_URL": airflow_server.url(ports),
             "AIRFLOW_USER": airflow_server.USER,
             "AIRFLOW_PASSWORD": secrets.admin,
-            **self._flights_env(),
-            **(flights.simulator_env(ports, secrets) if self.has_flights() else {}),
+            **self._areas_env(),
+            **(flights.simulator_env(ports, secrets) if self.has("flights") else {}),
         }
 
-    def _flights_env(self) -> dict[str, str]:
-        if not self.has_flights():
-            return {}
-        return flights.env(self.ports, self._secrets(), self._areas)
+    def _areas_env(self) -> dict[str, str]:
+        """Return what the tasks of areas need that have parts of their own."""
+        found: dict[str, str] = {}
+        if self.has("flights"):
+            found |= flights.env(self.ports, self._secrets())
+        if self.has("files"):
+            found |= intake.env(self.var, self.ports)
+        return {"PALATE_AREAS": ",".join(self._areas), **found} if found else {}
 
     def secured_env(self) -> dict[str, str]:
         """Return the content of ``secured.env``: Kafka and Redis by TLS and login."""
@@ -179,19 +194,18 @@ class Stack:
     def states(self) -> list[State]:
         """Return the state of each program, all of them stopped if the stack is."""
         states = self.supervisor.states() if self.supervisor.is_up() else {}
-        has_flights = self.has_flights()
         # A stack that an older version started may lack one.
         return [
             states.get(name, State(name, group, "DOWN"))
             for name, group in PARTS.items()
-            if name not in flights.PARTS or has_flights
+            if (area := area_of(name)) is None or self.has(area)
         ]
 
-    def has_flights(self) -> bool:
-        """Return whether it runs with the source of the area flights, or would."""
+    def has(self, area: str) -> bool:
+        """Return whether it runs with the parts of an area, or would."""
         if self.supervisor.is_up():
-            return set(flights.PARTS) <= self.supervisor.states().keys()
-        return self._wants_flights
+            return set(PARTS_OF_AREAS[area]) <= self.supervisor.states().keys()
+        return area in self._areas
 
     def answers(self, part: str) -> bool:
         """Return whether the part works.
@@ -208,6 +222,7 @@ class Stack:
             "redis": lambda: redis_server.answers(env["REDIS_URL"]),
             "kafka": lambda: kafka.answers(env["KAFKA_BOOTSTRAP"]),
             **flights.checks(self.ports, self._secrets()),
+            intake.NAME: lambda: intake.answers(self.ports),
             "api-server": lambda: healthy("metadatabase"),
             "scheduler": lambda: healthy("scheduler"),
             "dag-processor": lambda: healthy("dag_processor"),
@@ -225,11 +240,12 @@ class Stack:
                     f"The stack in {self.var} runs on other ports: {last}. "
                     "Stop it first: make down"
                 )
-            if self._wants_flights and not self.has_flights():
-                raise StackError(
-                    f"The stack in {self.var} runs without the area flights. "
-                    "Stop it first: make down"
-                )
+            for area in PARTS_OF_AREAS:
+                if area in self._areas and not self.has(area):
+                    raise StackError(
+                        f"The stack in {self.var} runs without the area {area}. "
+                        "Stop it first: make down"
+                    )
         for one in self.states():
             if one.group in groups and not one.is_up:
                 refuse_taken(self.ports, PORTS.get(one.name, []))
@@ -241,7 +257,7 @@ class Stack:
             self.supervisor.start(_environment())
         self.supervisor.start_group(SERVICES)
         self._wait_until_answering(SERVICES, report)
-        if self.has_flights():
+        if self.has("flights"):
             for part in flights.PARTS:
                 flights.prepare_part(part, self.var, self.ports, self._secrets())
                 self.supervisor.start_group(part)
@@ -251,7 +267,7 @@ class Stack:
         var, ports, secrets = self.var, self.ports, self._secrets()
         start = time.monotonic()
         kafka.JARS.fetch(report)
-        if self._wants_flights:
+        if "flights" in self._areas:
             flights.fetch(report)
         (var / "log").mkdir(exist_ok=True)
         airflow_server.work_folder(var).mkdir(parents=True, exist_ok=True)
@@ -264,9 +280,9 @@ class Stack:
             kafka.prepare(var, ports, self.authority, secrets)
             cluster.result()
         redis_server.prepare(var, ports, self.authority, secrets)
-        if self._wants_flights:
+        if "flights" in self._areas:
             flights.prepare(var, ports, secrets)
-        configure_supervisor(self.supervisor, var, with_flights=self._wants_flights)
+        configure_supervisor(self.supervisor, var, self._areas)
         for name in _PRIVATE:
             if (var / name).exists():
                 (var / name).chmod(0o700)
@@ -289,6 +305,14 @@ class Stack:
         if done.returncode:
             raise StackError(f"`palate migrate` failed:\n{done.stdout.strip()}")
         report(_line("palate migrate", "done", time.monotonic() - start))
+
+    def _start_intake(self, report: Report) -> None:
+        if not self.has("files"):
+            return
+        start = time.monotonic()
+        intake.prepare(self.var, self.ports, self._secrets())
+        report(_line("intake prepare", "done", time.monotonic() - start))
+        self.supervisor.start_group(intake.NAME)
 
     def _wait_until_answering(self, group: str, report: Report) -> None:
         start = looked = time.monotonic()
@@ -340,7 +364,7 @@ class Stack:
             self.ports.postgres, "postgres", secrets.postgres, "postgres"
         )
         passwords, databases = postgres.role_passwords(secrets), postgres.DATABASES
-        if self.has_flights():
+        if self.has("flights"):
             databases = databases | flights.DATABASES
             passwords["mart"] = secrets.mart
         postgres.make_databases(superuser, passwords, databases)

@@ -86,7 +86,7 @@ def test_stack_has_no_airline_unless_the_area_is_named(
 
 def test_airflow_gets_no_login_that_writes_at_the_airline(tmp_path: Path) -> None:
     stack = Stack(tmp_path, Ports(), areas="food,flights")
-    assert stack._flights_env().keys() == {
+    assert stack._areas_env().keys() == {
         "PALATE_AREAS",
         "FLIGHTS_STANDBY_DSN",
         "FLIGHTS_PRIMARY_DSN",
