@@ -23,7 +23,7 @@ PIN := uv pip compile -q --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-faults test-flights test-flights-faults test-intake test-s3 test-kubernetes test-metrics test-superset test-upgrade demo demo-flights bench docs pin
+.PHONY: help up up-services down status reset install install-dev lint test coverage test-areas test-cockpit test-backfill test-compose test-demo-files test-faults test-flights test-flights-faults test-intake test-s3 test-kubernetes test-metrics test-superset test-upgrade demo demo-flights demo-files bench docs pin
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,7 +62,7 @@ lint: install-dev  ## check style and types
 
 test: lint  ## all tests but those of the targets below
 	$(PYTHON) -m pytest $(PARALLEL) tests -m "not long" --ignore=tests/faults --ignore=tests/compose \
-		--ignore=tests/superset --ignore=tests/flights --ignore=tests/intake --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
+		--ignore=tests/superset --ignore=tests/demo --ignore=tests/flights --ignore=tests/intake --ignore=tests/upgrade --ignore=tests/metrics --ignore=$(OF_AREAS) $(OF_PAGES:%=--ignore=%) \
 		$(LINT_TESTS:%=--ignore=%) $(PYTEST)
 	$(PYTHON) -m pytest $(PARALLEL) tests/faults -m "not slow" $(PYTEST)
 
@@ -98,6 +98,9 @@ test-intake: install-dev  ## the service that partners send files to: its door, 
 test-s3: install-dev  ## its store behind a real S3 server, which Go builds once
 	$(PYTHON) -m pytest tests/intake -m s3 $(PYTEST)
 
+test-demo-files: install-dev  ## make demo-files with an Airflow of its own, parts of it killed amid the work
+	$(PYTHON) -m pytest tests/demo $(PYTEST)
+
 test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside live ones (PALATE_TEST_ORDERS)
 	$(PYTHON) -m pytest -s tests/faults/test_backfill.py $(PYTEST)
 
@@ -120,6 +123,10 @@ demo: up  ## a week of orders and a live trickle, from Kafka to the marts
 demo-flights: export PALATE_AREAS = food,flights
 demo-flights: up  ## an airline with its standby and connector, a minute of it, and the mart compared with it
 	@$(PYTHON) -m deploy.local.demo_flights
+
+demo-files: export PALATE_AREAS = food,files
+demo-files: up  ## two companies send good files and bad ones; each answer, event, row and problem
+	@$(PYTHON) -m deploy.local.demo_files
 
 bench: install-dev  ## measure, and write a table to bench/results
 	$(PYTHON) -m bench

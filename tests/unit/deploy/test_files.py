@@ -48,7 +48,7 @@ def test_stack_that_runs_without_it_has_to_be_stopped_first(
     monkeypatch.setattr(stack.supervisor, "is_up", lambda: True)
     running = {"kafka": State("kafka", "services", "RUNNING")}
     monkeypatch.setattr(stack.supervisor, "states", lambda: running)
-    with pytest.raises(StackError, match="without the area files.*make down"):
+    with pytest.raises(StackError, match=r"without the area files.*make down"):
         stack._check_ports("services")
 
 
