@@ -22,7 +22,9 @@ COPY docs docs
 RUN printf '#!/bin/sh\nexec python -m palate "$@"\n' > /home/airflow/.local/bin/palate \
     && chmod +x /home/airflow/.local/bin/palate \
     && mkdir -p var logs secrets/kept secrets/postgres secrets/redis secrets/kafka \
-        secrets/airflow secrets/owner secrets/simulator \
-    && chmod -R g=u var logs secrets
+        secrets/airflow secrets/owner secrets/simulator secrets/airline \
+        secrets/airline-standby secrets/airline-simulator secrets/connect \
+        secrets/intake secrets/intake-proxy files \
+    && chmod -R g=u var logs secrets files
 
 USER 50000:0

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.container import airline
+from deploy.container import airline, intake
 from deploy.local import airflow_server, kafka, postgres, redis_server
 from deploy.local.certificates import Authority
 from deploy.local.secrets import Secrets, write_private
@@ -48,7 +48,16 @@ def main() -> None:
     _write_clients(folder, secrets, authority, arguments.secured)
     kafka_login = _kafka_client(secrets, arguments.secured)
     ca = authority.certificate.read_text()
-    for path, text in airline.files(secrets, ca, kafka_login):
+    own_ca = folder / intake.INTAKE / "ca.pem"
+    login = (postgres.INTAKE, secrets.intake)
+    addresses = {
+        "DWH_DSN": _dsn(*login, "dwh", own_ca, arguments.secured),
+        **_kafka(secrets, own_ca, arguments.secured),
+    }
+    for path, text in (
+        *airline.files(secrets, ca, kafka_login),
+        *intake.files(addresses, ca),
+    ):
         _hand_over(folder / path, text)
 
 
@@ -130,6 +139,7 @@ def _write_clients(
         "REDIS_URL": _redis(redis_server.PALATE, secrets, ca, secured),
         **_kafka(secrets, ca, secured),
         **airline.addresses(secrets),
+        "PALATE_INTAKE_STORE": intake.STORE,
         "MART_DSN": _dsn("mart", secrets.mart, "mart", ca, secured),
     }
     owner = {

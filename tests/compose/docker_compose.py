@@ -14,7 +14,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docker-compose.airflow.yaml"
-PROFILES = ("simulator", "secured", "light", "flights", "tools")
+PROFILES = ("simulator", "secured", "light", "flights", "files", "tools")
 # They answer no questions, so they have no health check; `palate status` says when the
 # watch stands still.
 UNASKED = {"airflow-housekeeping", "simulator", "airline-simulator", "watch"}

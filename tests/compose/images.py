@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.local import cluster, connect, kafka
 from tests.compose.docker_compose import REPOSITORY
+from tests.debian import unpacked
 
 _ENTRYPOINTS = Path(__file__).with_name("images")
 # The accounts that the images have.
@@ -21,6 +22,7 @@ _USERS = {
     "redis": 999,
     "appuser": 1000,
     "airflow": 50000,
+    "haproxy": 99,
 }
 _LOG4J = """Configuration:
   Appenders:
@@ -59,6 +61,7 @@ def image_of(name: str, folder: Path) -> Image:
         "redis": _redis,
         "apache/kafka": _kafka,
         "quay.io/debezium/connect": _connect,
+        "haproxy": _haproxy,
     }[repository](folder)
 
 
@@ -146,6 +149,28 @@ def _kafka(folder: Path) -> Image:
             str(settings): settings,
             str(java): java,
         },
+    )
+
+
+def _haproxy(_folder: Path) -> Image:
+    """Take Debian's, which is older: what it understands the image's does, too."""
+    libraries = ("liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
+    files = unpacked("haproxy", *libraries)
+    (found,) = files.glob("usr/lib/*-linux-gnu")
+    return Image(
+        entrypoint=["/image/docker-entrypoint.sh"],
+        command=["haproxy"],
+        working_dir="/var/lib/haproxy",
+        home="/var/lib/haproxy",
+        environment={
+            "PATH": f"{files}/usr/sbin:/usr/bin:/bin",
+            "LD_LIBRARY_PATH": str(found),
+        },
+        files={
+            "/image/docker-entrypoint.sh": _ENTRYPOINTS / "haproxy-entrypoint",
+            str(files): files,
+        },
+        folders=("/var/lib/haproxy",),
     )
 
 

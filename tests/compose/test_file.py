@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from deploy.container import intake
 from deploy.local import kafka
 from deploy.local.ports import Ports
 from deploy.local.settings_files import render
@@ -17,7 +18,7 @@ Service = dict[str, Any]
 
 _ALL = configure(*PROFILES)["services"]
 # Those that end by themselves when they have done their work.
-_ONCE = {"secrets", "secured", "init", "airline-init", "palate"}
+_ONCE = {"secrets", "secured", "init", "airline-init", "intake-init", "palate"}
 _AIRLINE = ("airline", "airline-standby", "airline-simulator", "connect")
 _LASTING = sorted(_ALL.keys() - _ONCE)
 _AIRFLOW = sorted(
@@ -187,6 +188,7 @@ def test_each_variable_is_explained_in_the_example() -> None:
 
 def test_the_ports_are_those_of_the_local_stack_where_both_have_one() -> None:
     assert _ALL["postgres"]["ports"][0]["published"] == str(Ports().postgres)
+    assert _ALL["intake-proxy"]["ports"][0]["published"] == str(Ports().intake)
 
 
 def test_nobody_but_init_and_people_may_see_the_owners_password() -> None:
@@ -204,6 +206,40 @@ def test_nobody_but_init_and_people_may_see_the_owners_password() -> None:
     }
     for name in ("postgres", "redis", "kafka", *_AIRLINE):
         assert {n for n in _ALL if f"secrets-{name}" in volumes(n)} - writes == {name}
+    door = {"intake-init", "intake-1", "intake-2"}
+    assert {n for n in _ALL if "secrets-intake" in volumes(n)} - writes == door
+    # Who is reached from outside sees its own login alone.
+    for name in door:
+        assert volumes(name) == {"files", "secrets-intake"}
+    assert volumes("intake-proxy") == {"secrets-intake-proxy"}
+
+
+def test_folder_of_each_volume_is_in_the_image() -> None:
+    """Else the engine makes it, as root's, and nobody here may write there."""
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    (made,) = re.findall(r"mkdir -p ([^&]*)", dockerfile.replace("\\\n", " "))
+    folders = {f"/opt/airflow/{folder}" for folder in made.split()}
+    mounted = {
+        volume["target"]
+        for service in _ALL.values()
+        if service["image"].startswith("palate")
+        for volume in service.get("volumes", [])
+    }
+    assert mounted <= folders
+
+
+def test_files_come_by_one_port_to_two_replicas() -> None:
+    proxy, replicas = _ALL["intake-proxy"], ("intake-1", "intake-2")
+    assert proxy["depends_on"].keys() == {*replicas}
+    assert [name for name in _ALL if "intake" in name and "ports" in _ALL[name]] == [
+        "intake-proxy"
+    ]
+    ports = {n: int(_ALL[n]["environment"]["PALATE_INTAKE_PORT"]) for n in replicas}
+    assert ports == intake.PORTS
+    assert (
+        dict(intake.files({}, ""))["intake-proxy/haproxy.cfg"].count("server intake-")
+        == 2
+    )
 
 
 def test_the_file_is_plain_yaml_too() -> None:

@@ -9,6 +9,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import psycopg
 import pytest
 
@@ -30,6 +31,8 @@ _AIRFLOW = [
     "airflow-worker",
 ]
 
+# Where the proxy listens: in these tests no engine publishes another port.
+_INTAKE = 8090
 _CA = "/opt/airflow/secrets/airflow/ca.pem"
 _LOGIN = ("--bootstrap-server", "kafka:9094")
 _LOGIN += ("--command-config", "/run/palate/broker.properties")
@@ -222,6 +225,38 @@ def test_airline_is_copied_and_captured(stack: Containers, shop: Shop) -> None:
         "SCRAM" in (stack.volume("secrets-connect") / "worker.properties").read_text()
     )
     stack.stop("connect", "airline-standby", "airline")
+
+
+def test_files_come_by_one_door_of_two_replicas(stack: Containers, shop: Shop) -> None:
+    stack.up("secured", "intake-proxy")
+    stack.wait_until_healthy("intake-proxy")
+    token = shop.palate("intake", "tokens", "add", "acme", "--dataset", "companies")
+    login = {"Authorization": f"Bearer {token.strip()}"}
+
+    def send(name: str) -> httpx.Response:
+        company = {"permalink": name, "name": name}
+        url = f"http://127.0.0.1:{_INTAKE}/import/companies"
+        return httpx.post(url, json=company, headers=login, timeout=60)
+
+    assert send("initech").status_code == 202
+    assert list(stack.volume("files").glob("*/acme/files/*.json"))
+    stack.kill("intake-1-1")
+    # At once, whether the proxy knows it already or not.
+    assert send("hooli").status_code == 202
+    assert send("initech").json()["repeated"] is True
+
+    def are_sent() -> bool:
+        with shop.dwh() as conn:
+            query = "SELECT count(*) FROM ops.event_outbox WHERE sent_dt IS NOT NULL"
+            return conn.execute(query).fetchone() == (2,)
+
+    until(are_sent, "events, by whichever replica lives")
+    stack.kill("intake-2-1")
+    refused = send("umbrella")
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["instance"] == refused.headers["X-Request-Id"]
+    stack.stop("intake-proxy")
 
 
 def _done(found: dict[str, str]) -> set[str]:

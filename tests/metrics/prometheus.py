@@ -1,10 +1,8 @@
 """A real Prometheus, of Debian, that scrapes one watch."""
 
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,29 +13,17 @@ from typing import Any
 import yaml
 
 from deploy.local.ports import HOST
+from tests.debian import unpacked
 
 REPOSITORY = Path(__file__).parents[2]
 RULES = REPOSITORY / "deploy" / "prometheus" / "rules.yaml"
 
 
 def programs() -> Path:
-    """Return the folder with ``prometheus`` and ``promtool``: installed, or cached.
-
-    The package is unpacked and not installed: that would start it.
-    """
+    """Return the folder with ``prometheus`` and ``promtool``: installed, or cached."""
     if found := shutil.which("prometheus"):
         return Path(found).parent
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    target = cache / "palate" / "prometheus"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as draft:
-            run = {"cwd": draft, "check": True, "capture_output": True}
-            subprocess.run(["apt-get", "download", "prometheus"], **run)
-            (package,) = Path(draft).glob("*.deb")
-            subprocess.run(["dpkg", "-x", package.name, "unpacked"], **run)
-            (Path(draft) / "unpacked").rename(target)
-    return target / "usr" / "bin"
+    return unpacked("prometheus") / "usr" / "bin"
 
 
 class Prometheus:
