@@ -9,9 +9,20 @@ import pytest
 import yaml
 
 from deploy.local.settings_files import render
+from palate.files import IntakeSettings
 from tests.kubernetes import chart
 
 SECRETS = chart.FOLDER / "secrets.example.yaml"
+# What the tasks of an area need beside the Connections.
+AREAS = {
+    "flights": ["FLIGHTS_STANDBY_DSN", "MART_DSN"],
+    "files": [
+        "PALATE_INTAKE_STORE",
+        "PALATE_INTAKE_BUCKET",
+        "PALATE_INTAKE_STORE_USER",
+        "PALATE_INTAKE_STORE_SECRET",
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +60,13 @@ def test_values_are_those_that_were_rendered(rendered: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["secrets.example.yaml", "network-policy.yaml", "watch.yaml", "connect.yaml"],
+    [
+        "secrets.example.yaml",
+        "network-policy.yaml",
+        "watch.yaml",
+        "connect.yaml",
+        "intake.yaml",
+    ],
 )
 def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
     objects = list(yaml.safe_load_all((chart.FOLDER / name).read_text()))
@@ -61,11 +78,11 @@ def test_own_objects_fit_kubernetes_schemas(name: str) -> None:
 def test_every_secret_that_is_asked_for_is_explained(
     rendered: dict[str, Any], secrets: dict[str, dict[str, str]]
 ) -> None:
-    flights = yaml.safe_load((chart.FOLDER / "flights.yaml").read_text())["secret"]
+    of_areas = [one for area in AREAS for one in values_of(area)]
     environments = [
         {
             one["envName"]: f"secret {one['secretName']} {one['secretKey']}"
-            for one in flights
+            for one in of_areas
         },
         *(one["environment"] for one in every_container(rendered).values()),
         chart.environment(_watch()["containers"][0]),
@@ -75,6 +92,13 @@ def test_every_secret_that_is_asked_for_is_explained(
         for environment in environments
         for value in environment.values()
         if value.startswith("secret ")
+    }
+    # The intake has all of its secrets, each by its own name.
+    asked |= {
+        (source["secretRef"]["name"], key)
+        for source in intake_pod()["containers"][0]["envFrom"]
+        if "secretRef" in source
+        for key in secrets[source["secretRef"]["name"]]
     }
     explained = {(name, key) for name, keys in secrets.items() for key in keys}
     # These are files, not variables.
@@ -157,15 +181,78 @@ def test_the_watch_has_what_the_chart_gives_to_the_other_parts(
     assert container["volumeMounts"] == values["volumeMounts"]
 
 
-def test_flights_have_the_other_connections_too() -> None:
+@pytest.mark.parametrize("area", AREAS)
+def test_areas_have_the_other_connections_too(area: str) -> None:
     """A list of values replaces the one before it."""
-    values, flights = (
-        yaml.safe_load((chart.FOLDER / name).read_text())["secret"]
-        for name in ("values.yaml", "flights.yaml")
+    values, of_area = values_of("values"), values_of(area)
+    assert of_area[: len(values)] == values
+    assert [one["envName"] for one in of_area[len(values) :]] == AREAS[area]
+
+
+def test_intake_is_asked_and_ended_as_it_says(secrets: dict[str, Any]) -> None:
+    pod = intake_pod()
+    (container,) = pod["containers"]
+    paths = {
+        name: container[f"{name}Probe"]["httpGet"]["path"]
+        for name in ("startup", "liveness", "readiness")
+    }
+    assert paths == {
+        "startup": "/liveness",
+        "liveness": "/liveness",
+        "readiness": "/readiness",
+    }
+    # It answers from its last look, so a slow answer is none.
+    assert container["readinessProbe"]["timeoutSeconds"] == 1
+    stop = IntakeSettings.model_fields["palate_intake_stop_seconds"].default
+    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > stop + pause
+    values = yaml.safe_load(chart.files("celery")[0].read_text())
+    assert pod["securityContext"] == values["securityContexts"]["pod"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"].items() >= (
+        values["securityContexts"]["containers"].items()
     )
-    assert flights[: len(values)] == values
-    own = [one["envName"] for one in flights[len(values) :]]
-    assert own == ["FLIGHTS_STANDBY_DSN", "MART_DSN"]
+    given = {one["name"] for one in container["env"]} - {"TMPDIR"}
+    given |= secrets["palate-intake"].keys() | secrets["palate-objects"].keys()
+    assert {name.lower() for name in given} <= IntakeSettings.model_fields.keys()
+
+
+def test_two_intakes_at_least_are_there_whatever_is_replaced() -> None:
+    objects = {one["kind"]: one for one in intake_objects()}
+    deployment = objects["Deployment"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    scaler = objects["HorizontalPodAutoscaler"]["spec"]
+    assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert scaler["minReplicas"] == 2
+    # The scaler says how many there are, so an update does not.
+    assert "replicas" not in deployment["spec"]
+    budget = objects["PodDisruptionBudget"]["spec"]
+    assert budget["minAvailable"] < scaler["minReplicas"]
+    assert budget["selector"]["matchLabels"] == labels
+    assert objects["Service"]["spec"]["selector"] == labels
+
+
+def intake_objects() -> list[dict[str, Any]]:
+    text = (chart.FOLDER / "intake.yaml").read_text()
+    return list(yaml.safe_load_all(text))
+
+
+def intake_pod() -> dict[str, Any]:
+    (pod,) = (
+        one["spec"]["template"]["spec"]
+        for one in intake_objects()
+        if one["kind"] == "Deployment"
+    )
+    found: dict[str, Any] = pod
+    return found
+
+
+def values_of(name: str) -> list[dict[str, str]]:
+    """Return the secret variables that a file of values gives to all parts."""
+    text = (chart.FOLDER / f"{name}.yaml").read_text()
+    found: list[dict[str, str]] = yaml.safe_load(text)["secret"]
+    return found
 
 
 def test_connect_is_as_in_containers(secrets: dict[str, dict[str, str]]) -> None:
@@ -226,13 +313,16 @@ def test_policies_are_about_pods_and_ports_that_there_are(
     named = set(re.findall('"component": "([^"]*)"', text))
     for values in re.findall(r'"operator": "In", "values": \[([^]]*)\]', text):
         named |= set(re.findall('"([^"]*)"', values))
-    assert named <= components | {"watch", "connect"}
+    assert named <= components | {"watch", "connect", "intake"}
     assert {"api-server", "worker", "triggerer", "scheduler"} <= named
     _, _, each_other = policies["palate-services"]["egress"]
     assert {one["port"] for one in each_other["ports"]} == ports
     ((metrics,),) = (one["ports"] for one in policies["palate-metrics"]["ingress"])
     (container,) = _watch()["containers"]
     assert [metrics["port"]] == [one["containerPort"] for one in container["ports"]]
+    ((door,),) = (one["ports"] for one in policies["palate-intake"]["ingress"])
+    (container,) = intake_pod()["containers"]
+    assert [door["port"]] == [one["containerPort"] for one in container["ports"]]
 
 
 def test_ports_of_the_example_are_open(

@@ -101,3 +101,18 @@ def test_the_watch_is_the_same(services: dict[str, Any]) -> None:
     watch = yaml.safe_load((chart.FOLDER / "watch.yaml").read_text())
     (container,) = watch["spec"]["template"]["spec"]["containers"]
     assert container["args"] == services["watch"]["command"]
+
+
+def test_the_intake_is_the_same(services: dict[str, Any]) -> None:
+    objects = yaml.safe_load_all((chart.FOLDER / "intake.yaml").read_text())
+    (pod,) = (
+        one["spec"]["template"]["spec"]
+        for one in objects
+        if one["kind"] == "Deployment"
+    )
+    (container,) = pod["containers"]
+    compose = services["intake-1"]
+    command = [*compose["entrypoint"][1:], *compose["command"]]
+    assert container["command"] == ["python", "-m", *command]
+    given = {one["name"] for one in container["env"]}
+    assert compose["environment"].keys() <= given
