@@ -27,6 +27,8 @@ Process = subprocess.Popen[bytes]
 
 TOKEN = "a token for the test"
 RULES_TEST = Path(__file__).with_name("rules_test.yaml")
+INTAKE_RULES = REPOSITORY / "deploy" / "monitoring" / "rules.yaml"
+INTAKE_RULES_TEST = Path(__file__).with_name("intake_rules_test.yaml")
 DASHBOARD = REPOSITORY / "deploy" / "grafana" / "palate.json"
 ORDER = raw(1, [line("d")]).value
 
@@ -91,7 +93,10 @@ def scraped(watch: Process, tmp_path: Path, ports: Ports) -> Iterator[Prometheus
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check", "rules", str(RULES)], ["test", "rules", str(RULES_TEST)]],
+    [
+        ["check", "rules", str(RULES), str(INTAKE_RULES)],
+        ["test", "rules", str(RULES_TEST), str(INTAKE_RULES_TEST)],
+    ],
     ids=["check", "test"],
 )
 def test_rules_do_what_they_say(arguments: list[str]) -> None:
