@@ -10,9 +10,12 @@ DATASET = "companies"
 # One that sends what it should, and one that is careless.
 ACME, GLOBEX = "acme", "globex"
 _JSON, _LINES = "application/json", "application/x-ndjson"
+# Who runs the demo again repeats each file.
+_KEPT = (202, 200)
 # A record may have 16 MiB.
 _TOO_LARGE = 17 * 2**20
-_BAD = ("invalid", "partly_loaded", "malformed")
+# A record, the pointer to what is wrong in it, the keyword of the schema.
+Problem = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,9 @@ class Delivery:
     """One file of one company.
 
     :param name: what it is called, which counts for nothing
-    :param codes: with which it may be answered: who runs the demo again repeats all
-    :param states: in which its import may end; none if there must be no import
+    :param codes: with which it may be answered
+    :param state: in which its import ends; None if there must be no import
+    :param problems: that its records have
     """
 
     company: str
@@ -29,7 +33,8 @@ class Delivery:
     content: bytes
     kind: str
     codes: tuple[int, ...]
-    states: tuple[str, ...]
+    state: str | None
+    problems: tuple[Problem, ...] = ()
 
 
 def deliveries() -> list[Delivery]:
@@ -43,8 +48,10 @@ def _examples() -> Iterator[Delivery]:
     for path in sorted(folder.glob("good_*.json")):
         yield _good(path.name, path.read_bytes())
     for path in sorted(folder.glob("bad_*.json")):
-        codes = (202, 200, 422)
-        yield Delivery(GLOBEX, path.name, path.read_bytes(), _JSON, codes, _BAD)
+        gives = json.loads(path.with_suffix(".gives").read_text())
+        problems = tuple((int(one[0]), str(one[1]), str(one[2])) for one in gives)
+        asked = (path.name, path.read_bytes(), _JSON, _KEPT)
+        yield Delivery(GLOBEX, *asked, "invalid", problems)
 
 
 def _own() -> Iterator[Delivery]:
@@ -56,24 +63,19 @@ def _own() -> Iterator[Delivery]:
     lines = b"\n".join(json.dumps(one).encode() for one in three)
     yield _good("three.jsonl", lines, _LINES)
     yield _good("three_again.jsonl", lines, _LINES, codes=(200,))
-    wrong = _company("umbrella", "GBR", latitude=100)
-    partly = json.dumps([three[0], wrong, {"permalink": "nameless"}]).encode()
-    yield Delivery(GLOBEX, "two_of_three_bad.json", partly, _JSON, (202, 200), _BAD[:2])
     comma = b'[{"permalink": "a", "name": "A"},]'
-    yield Delivery(GLOBEX, "comma_too_many.json", comma, _JSON, (422,), _BAD[2:])
+    yield Delivery(GLOBEX, "comma_too_many.json", comma, _JSON, (422,), "malformed")
     large = json.dumps(_company("large", "USA", overview="x" * _TOO_LARGE)).encode()
-    yield Delivery(GLOBEX, "record_too_large.json", large, _JSON, (413,), ())
+    yield Delivery(GLOBEX, "record_too_large.json", large, _JSON, (413,), None)
 
 
 def _good(
-    name: str, content: bytes, kind: str = _JSON, codes: tuple[int, ...] = (202, 200)
+    name: str, content: bytes, kind: str = _JSON, codes: tuple[int, ...] = _KEPT
 ) -> Delivery:
-    return Delivery(ACME, name, content, kind, codes, ("loaded",))
+    return Delivery(ACME, name, content, kind, codes, "loaded")
 
 
-def _company(
-    permalink: str, country: str, latitude: float = 0, **more: object
-) -> dict[str, object]:
+def _company(permalink: str, country: str, **more: object) -> dict[str, object]:
     name = permalink.replace("-", " ").title()
-    offices = [{"country_code": country, "latitude": latitude}]
+    offices = [{"country_code": country}]
     return {"permalink": permalink, "name": name, "offices": offices, **more}

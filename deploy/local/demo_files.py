@@ -31,7 +31,6 @@ _EVENTS = {
     "malformed": {"FileExtractError"},
     "loaded": {"FileExtractSuccess"},
     "invalid": {"FileExtractSuccess", "ValidationError"},
-    "partly_loaded": {"FileExtractSuccess", "ValidationError"},
 }
 _REASON_WIDTH = 60
 
@@ -184,18 +183,21 @@ def _judge(
     rows: dict[str, int],
 ) -> list[str]:
     """Return what is not as it must be."""
-    name, states = one.delivery.name, one.delivery.states
+    name, state = one.delivery.name, one.delivery.state
     wrong = []
     if one.code not in one.delivery.codes:
         wrong.append(f"{name}: answered {one.code}, not {one.delivery.codes}.")
     if one.import_id is None:
-        return [*wrong, *([f"{name}: there is no import of it."] if states else [])]
+        return [*wrong, *([f"{name}: there is no import of it."] if state else [])]
     found = imports[one.import_id]
-    if found["state"] not in states:
-        return [*wrong, f"{name}: {found['state']}, not {' or '.join(states)}."]
+    if found["state"] != state:
+        return [*wrong, f"{name}: {found['state']}, not {state or 'refused'}."]
     events = sorted({(event.id, event.kind) for event in told[one.import_id]})
     if sorted(kind for _, kind in events) != sorted(_EVENTS[found["state"]]):
         wrong.append(f"{name}: its events are {[kind for _, kind in events]}.")
+    problems = [(p["record"], p["pointer"], p["reason"]) for p in found["problems"]]
+    if state == "invalid" and sorted(problems) != sorted(one.delivery.problems):
+        wrong.append(f"{name}: its problems are {problems}.")
     if rows[one.import_id] != found["loaded"]:
         wrong.append(f"{name}: {rows[one.import_id]} rows, not {found['loaded']}.")
     return wrong

@@ -46,7 +46,7 @@ def test_images_are_named_by_an_exact_version() -> None:
     compose = yaml.safe_load((REPOSITORY / "docker-compose.airflow.yaml").read_text())
     images = {one["image"] for one in compose["services"].values() if "image" in one}
     foreign = {image for image in images if "PALATE_IMAGE" not in image}
-    assert len(foreign) == 4
+    assert len(foreign) == 5
     for image in foreign:
         assert re.search(r"@sha256:|:\d+\.\d+\.\d+|postgres:\d+\.\d+-", image), image
 
