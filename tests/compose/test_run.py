@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from deploy.container import intake
 from deploy.local.kafka import TOPICS
 from tests.compose.containers import Containers, until
 from tests.compose.docker_compose import UNASKED
@@ -137,6 +138,7 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
         "jwt_secret",
         "airline_reader",
         "airline_monitor",
+        "intake",
         "mart",
     )
     stack.run("secrets", "--renew", *names, "fernet_key", "api_secret")
@@ -147,7 +149,10 @@ def test_new_secrets_by_tls_and_scram_lose_no_message(
 
     new = (stack.volume("secrets-airflow") / "airflow.env").read_text()
     same = {*old.splitlines()} & {*new.splitlines()}
-    assert same == {"FLIGHTS_CONNECT_URL=http://connect:8083"}  # it has no login
+    assert same == {  # they have no login
+        "FLIGHTS_CONNECT_URL=http://connect:8083",
+        f"PALATE_INTAKE_STORE={intake.STORE}",
+    }
     shop.check()
     until(lambda: shop.has_looked(begun), "a look of the watch")
     assert _seen(shop, "PLAIN", "broker", old_login) is None
