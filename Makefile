@@ -107,7 +107,7 @@ test-backfill: install-dev  ## a day of 50,000 orders, looked at again beside li
 test-upgrade: install-dev  ## an older version, stopped amid its work, is upgraded to this one (PALATE_UPGRADE_FROM)
 	$(PYTHON) -m pytest -sv tests/upgrade $(PYTEST)
 
-test-metrics: install-dev  ## a Prometheus, downloaded from Debian, scrapes the watch: alerts and the dashboard
+test-metrics: install-dev  ## a Prometheus, downloaded from Debian, scrapes the watch and the intake: alerts and dashboards
 	$(PYTHON) -m pytest tests/metrics $(PYTEST)
 
 test-kubernetes: install-dev  ## the values through Airflow's chart: CHART=<airflow-1.22.0.tgz>; builds Helm

@@ -26,6 +26,21 @@ def programs() -> Path:
     return unpacked("prometheus") / "usr" / "bin"
 
 
+def promtool(*arguments: str, given: str | None = None) -> None:
+    """Run ``promtool``; it has to be content.
+
+    :param given: what it reads
+    """
+    done = subprocess.run(
+        [str(programs() / "promtool"), *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Prometheus:
     """Its API."""
 
@@ -71,15 +86,23 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(folder: Path, target: str, token: str, port: int) -> Iterator[Prometheus]:
-    """Run it with the repository's rules; it scrapes and judges every second."""
+def scraping(
+    folder: Path,
+    target: str,
+    port: int,
+    token: str = "",
+    job: str = "palate",
+    rules: Path = RULES,
+) -> Iterator[Prometheus]:
+    """Run it with rules of the repository; it scrapes and judges every second."""
+    login = {"authorization": {"credentials": token}} if token else {}
     configuration = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(RULES)],
+        "rule_files": [str(rules)],
         "scrape_configs": [
             {
-                "job_name": "palate",
-                "authorization": {"credentials": token},
+                "job_name": job,
+                **login,
                 "static_configs": [{"targets": [target]}],
             }
         ],
