@@ -2,14 +2,12 @@
 
 Each task is one file below `sql/checks`, run for every table of its kind, in a snapshot
 of its own; live runs go on meanwhile, and what they have not counted yet is no
-difference. `ops.check_results` keeps the results. `retain` drops what STG and the
-ledger no longer need, `retain_files` what the store of files does not. `palate check`
-does the same in a shell.
+difference. `ops.check_results` keeps the results; `palate check` does the same.
+`retain` drops what STG and the ledger no longer need, `retain_files` old files.
 
 **When it fails:** the red task is the check that found rows which break its rule. Its
 log has the rule, some of the rows, and what to do; nothing was changed. An alarm was
-raised; the all-clear comes with the first run that finds none. A cleared task checks
-again.
+raised; the all-clear comes with the first run, or a cleared task, that finds none.
 """
 
 from itertools import groupby
@@ -36,9 +34,7 @@ def warehouse_checks():
         """Find rows that break a rule."""
         from palate import checks
 
-        return run_as_task(
-            lambda settings, caller: checks.check_warehouse(settings, caller, [name])
-        )
+        return run_as_task(lambda to, by: checks.check_warehouse(to, by, [name]))
 
     @task
     def retain():

@@ -40,6 +40,7 @@ _NEEDED_BY_TASKS = (
 _NEEDED_BY_DAG_FILES = (
     "palate.check_definitions",
     "palate_airflow.dag_factory",
+    "palate_airflow.forms.files",
     "palate_airflow.forms.limits",
     "palate_airflow.forms.rebuild",
     "palate_airflow.forms.replay",

@@ -82,7 +82,7 @@ def test_limits_are_those_of_the_form(warehouse: Settings) -> None:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"reasons": ["not_json", "x"]}, "no reason x. There are: not_json, not_a_"),
+        ({"reasons": ["not_json", "x"]}, "no reason x. There are: not_json, "),
         ({"topic": "x"}, "no topic x. There are: "),
         ({"partition": 7}, "no partition 7. There are: 2."),
         ({"topic": "former", "partition": 0}, "no partition 0. There are: 2."),
