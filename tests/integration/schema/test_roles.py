@@ -152,7 +152,7 @@ def test_tasks_make_drop_and_prune_by_functions_only(
             "SELECT stg.drop_partition(%s, now() - interval '2 days', 'x')", (id,)
         ).fetchone()
         # No area has read this topic, so it may be for any.
-        assert str((kept or ("",))[0]).endswith("vault stands at offset 0")
+        assert str((kept or ("",))[0]).endswith("stands at offset 0")
         found = retention.retain(
             tasks.model_copy(update={"palate_stg_keep_days": 1}), caller("retain")
         )
