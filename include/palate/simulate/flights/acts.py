@@ -1,16 +1,36 @@
 """What happens at an airline: each act is one transaction."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
 
-from psycopg.types.json import Jsonb
-
-from palate.simulate.flights.airline import OPEN, Airline, by_language
-from palate.simulate.flights.places import FARES, Aircraft
+from palate.simulate.flights import booking_acts, flight_acts
+from palate.simulate.flights.airline import Airline
 
 # Returns what was done, or None if there was nothing to do it to.
 Act = Callable[[Airline], str | None]
+
+# How often each happens.
+WEIGHTS: dict[Act, float] = {
+    booking_acts.book: 30,
+    booking_acts.check_in: 22,
+    flight_acts.move_on: 14,
+    flight_acts.delay: 5,
+    booking_acts.rebook: 5,
+    booking_acts.correct_name: 3,
+    booking_acts.change_contact: 3,
+    booking_acts.delete_booking: 3,
+    booking_acts.upgrade: 3,
+    flight_acts.add_flights: 3,
+    flight_acts.swap_aircraft: 2,
+    flight_acts.renumber_seat: 2,
+    booking_acts.issue_anew: 2,
+    booking_acts.write_leg_anew: 2,
+    flight_acts.cancel: 1,
+    flight_acts.rename_airport: 1,
+    flight_acts.change_fleet: 1,
+    flight_acts.touch: 0.5,
+    booking_acts.think_better: 0.5,
+    booking_acts.truncate_passes: 0.4,
+}
 
 
 def fill_if_empty(airline: Airline, flights: int, bookings: int) -> bool:
@@ -20,378 +40,8 @@ def fill_if_empty(airline: Airline, flights: int, bookings: int) -> bool:
         airline.fill(flights)
         for _ in range(bookings):
             with airline.conn.transaction():
-                book(airline)
+                booking_acts.book(airline)
     return is_empty
-
-
-def book(airline: Airline) -> str | None:
-    """Book for one to three people, mostly out and back."""
-    out = airline.any(
-        "SELECT flight_id, departure_airport, arrival_airport, scheduled_arrival"
-        " FROM bookings.flights WHERE status = ANY(%s) ORDER BY flight_id",
-        list(OPEN),
-    )
-    if out is None:
-        return None
-    legs = [out[0]]
-    back = airline.one(
-        "SELECT flight_id FROM bookings.flights WHERE departure_airport = %s"
-        " AND arrival_airport = %s AND scheduled_departure > %s AND status = ANY(%s)"
-        " ORDER BY scheduled_departure, flight_id",
-        *(out[2], out[1], out[3], list(OPEN)),
-    )
-    if back and airline.chance(0.7):
-        legs.append(back[0])
-    reference = f"{airline.random.randrange(16**6):06X}"
-    if airline.one("SELECT 1 FROM bookings.bookings WHERE book_ref = %s", reference):
-        return None
-    people = airline.random.randint(1, 3)
-    fares = [airline.random.choice(list(FARES)) for _ in range(people)]
-    prices = [[airline.price(fare) for _ in legs] for fare in fares]
-    airline.do(
-        "INSERT INTO bookings.bookings VALUES (%s, now(), %s)",
-        *(reference, sum(map(sum, prices), Decimal())),
-    )
-    for fare, amounts in zip(fares, prices, strict=True):
-        ticket = airline.ticket_number()
-        airline.do(
-            "INSERT INTO bookings.tickets VALUES (%s, %s, %s, %s, %s)",
-            *(ticket, reference, *airline.passenger(), airline.contact()),
-        )
-        for flight, amount in zip(legs, amounts, strict=True):
-            airline.do(
-                "INSERT INTO bookings.ticket_flights VALUES (%s, %s, %s, %s)",
-                *(ticket, flight, fare, amount),
-            )
-    return f"booked {reference}: {people} on {len(legs)} flight(s)"
-
-
-def check_in(airline: Airline) -> str | None:
-    """Give a passenger a seat of the fare that was paid."""
-    found = airline.any(
-        "SELECT tf.ticket_no, tf.flight_id, tf.fare_conditions, f.aircraft_code"
-        " FROM bookings.ticket_flights AS tf"
-        " INNER JOIN bookings.flights AS f USING (flight_id)"
-        " LEFT JOIN bookings.boarding_passes AS bp USING (ticket_no, flight_id)"
-        " WHERE bp.ticket_no IS NULL AND f.status = ANY(%s)"
-        " ORDER BY f.scheduled_departure, f.flight_id, tf.ticket_no LIMIT 50",
-        [*OPEN, "Boarding"],
-    )
-    if found is None:
-        return None
-    ticket, flight, fare, aircraft = found
-    seat = airline.any(
-        "SELECT seat_no FROM bookings.seats WHERE aircraft_code = %s"
-        " AND seat_no NOT IN (SELECT seat_no FROM bookings.boarding_passes"
-        "  WHERE flight_id = %s)"
-        " AND (fare_conditions = %s OR NOT EXISTS (SELECT FROM bookings.seats"
-        "  WHERE aircraft_code = %s AND fare_conditions = %s)) ORDER BY seat_no",
-        *(aircraft, flight, fare, aircraft, fare),
-    )
-    if seat is None:
-        return None
-    airline.do(
-        "INSERT INTO bookings.boarding_passes SELECT %s, %s,"
-        " coalesce(max(boarding_no), 0) + 1, %s FROM bookings.boarding_passes"
-        " WHERE flight_id = %s",
-        *(ticket, flight, seat[0], flight),
-    )
-    return f"checked {ticket} in to flight {flight}, seat {seat[0]}"
-
-
-def move_on(airline: Airline) -> str | None:
-    """Let the next flights board, depart or arrive: its time goes faster than ours."""
-    found = airline.any(
-        "SELECT flight_id, status, scheduled_departure, scheduled_arrival,"
-        " actual_departure FROM bookings.flights"
-        " WHERE status NOT IN ('Arrived', 'Cancelled')"
-        " ORDER BY scheduled_departure, flight_id LIMIT 4"
-    )
-    if found is None:
-        return None
-    flight, status, departure, arrival, departed = found
-    late = timedelta(minutes=airline.random.randint(-5, 90))
-    step = {"Scheduled": "On Time", "Boarding": "Departed", "Departed": "Arrived"}
-    to = step.get(status, "Boarding")
-    airline.do(
-        "UPDATE bookings.flights SET status = %s, actual_departure = %s,"
-        " actual_arrival = %s WHERE flight_id = %s",
-        to,
-        departure + late if to == "Departed" else departed,
-        departed + (arrival - departure) if to == "Arrived" else None,
-        flight,
-    )
-    return f"flight {flight} is {to}"
-
-
-def delay(airline: Airline) -> str | None:
-    """Delay a flight; half of the times it gets another time too."""
-    flight = airline.any(
-        "SELECT flight_id FROM bookings.flights"
-        " WHERE status IN ('Scheduled', 'On Time') ORDER BY flight_id"
-    )
-    if flight is None:
-        return None
-    by = timedelta(minutes=airline.random.randrange(0, 120, 15))
-    by *= airline.random.randint(0, 1)
-    airline.do(
-        "UPDATE bookings.flights SET status = 'Delayed',"
-        " scheduled_departure = scheduled_departure + %s,"
-        " scheduled_arrival = scheduled_arrival + %s WHERE flight_id = %s",
-        *(by, by, flight[0]),
-    )
-    return f"flight {flight[0]} is delayed"
-
-
-def swap_aircraft(airline: Airline) -> str | None:
-    """Let another aircraft fly; the boarding passes keep their seat numbers."""
-    flight = airline.any(
-        "SELECT flight_id, aircraft_code FROM bookings.flights"
-        " WHERE status = ANY(%s) ORDER BY flight_id",
-        list(OPEN),
-    )
-    # The borrowed one may go any time.
-    other = flight and airline.any(
-        "SELECT aircraft_code FROM bookings.aircrafts"
-        " WHERE aircraft_code NOT IN (%s, 'TMP') ORDER BY 1",
-        flight[1],
-    )
-    if not flight or not other:
-        return None
-    airline.do(
-        "UPDATE bookings.flights SET aircraft_code = %s WHERE flight_id = %s",
-        *(other[0], flight[0]),
-    )
-    return f"flight {flight[0]} gets {other[0]}"
-
-
-def rebook(airline: Airline) -> str | None:
-    """Put a ticket on another flight: the key of the row changes."""
-    leg = airline.any(
-        "SELECT tf.ticket_no, tf.flight_id FROM bookings.ticket_flights AS tf"
-        " INNER JOIN bookings.flights AS f USING (flight_id)"
-        " WHERE f.status NOT IN ('Departed', 'Arrived') ORDER BY 1, 2"
-    )
-    to = leg and airline.any(
-        "SELECT flight_id FROM bookings.flights WHERE status = ANY(%s)"
-        " AND flight_id NOT IN (SELECT flight_id FROM bookings.ticket_flights"
-        "  WHERE ticket_no = %s) ORDER BY 1",
-        *(list(OPEN), leg[0]),
-    )
-    if not leg or not to:
-        return None
-    airline.do(
-        "DELETE FROM bookings.boarding_passes WHERE ticket_no = %s AND flight_id = %s",
-        *leg,
-    )
-    airline.do(
-        "UPDATE bookings.ticket_flights SET flight_id = %s"
-        " WHERE ticket_no = %s AND flight_id = %s",
-        *(to[0], *leg),
-    )
-    return f"rebooked {leg[0]} from flight {leg[1]} to {to[0]}"
-
-
-def renumber_seat(airline: Airline) -> str | None:
-    """Give a seat another letter: its key changes."""
-    seat = airline.any("SELECT aircraft_code, seat_no FROM bookings.seats ORDER BY 1,2")
-    if seat is None:
-        return None
-    row, letter = seat[1][:-1], airline.random.choice("ABCDEFGHJK")
-    done = airline.do(
-        "UPDATE bookings.seats SET seat_no = %s WHERE aircraft_code = %s"
-        " AND seat_no = %s AND NOT EXISTS (SELECT FROM bookings.seats"
-        "  WHERE aircraft_code = %s AND seat_no = %s)",
-        *(row + letter, *seat, seat[0], row + letter),
-    )
-    return f"seat {seat[1]} of {seat[0]} is {row}{letter}" if done else None
-
-
-def issue_anew(airline: Airline) -> str | None:
-    """Give a ticket another number, and with it all that hangs on it."""
-    ticket = airline.any("SELECT ticket_no FROM bookings.tickets ORDER BY 1")
-    if ticket is None:
-        return None
-    number = airline.ticket_number()
-    airline.do(
-        "UPDATE bookings.tickets SET ticket_no = %s WHERE ticket_no = %s",
-        *(number, ticket[0]),
-    )
-    return f"ticket {ticket[0]} is {number}"
-
-
-def cancel(airline: Airline) -> str | None:
-    """Cancel a flight; who had checked in has no pass any more."""
-    flight = airline.any(
-        "SELECT flight_id FROM bookings.flights WHERE status = ANY(%s) ORDER BY 1",
-        list(OPEN),
-    )
-    if flight is None:
-        return None
-    airline.do("DELETE FROM bookings.boarding_passes WHERE flight_id = %s", *flight)
-    airline.do(
-        "UPDATE bookings.flights SET status = 'Cancelled' WHERE flight_id = %s", *flight
-    )
-    return f"flight {flight[0]} is cancelled"
-
-
-def delete_booking(airline: Airline) -> str | None:
-    """Delete a booking with all that hangs on it."""
-    found = airline.any("SELECT book_ref FROM bookings.bookings ORDER BY 1")
-    if found is None:
-        return None
-    airline.do(
-        "DELETE FROM bookings.boarding_passes WHERE ticket_no IN"
-        " (SELECT ticket_no FROM bookings.tickets WHERE book_ref = %s)",
-        *found,
-    )
-    airline.do(
-        "DELETE FROM bookings.ticket_flights WHERE ticket_no IN"
-        " (SELECT ticket_no FROM bookings.tickets WHERE book_ref = %s)",
-        *found,
-    )
-    airline.do("DELETE FROM bookings.tickets WHERE book_ref = %s", *found)
-    airline.do("DELETE FROM bookings.bookings WHERE book_ref = %s", *found)
-    return f"deleted booking {found[0]}"
-
-
-def truncate_passes(airline: Airline) -> str | None:
-    """Empty the table of boarding passes at once."""
-    airline.do("TRUNCATE bookings.boarding_passes")
-    return "truncated boarding_passes"
-
-
-def upgrade(airline: Airline) -> str | None:
-    """Sell a better fare: the leg and the booking cost more."""
-    leg = airline.any(
-        "SELECT tf.ticket_no, tf.flight_id, t.book_ref"
-        " FROM bookings.ticket_flights AS tf"
-        " INNER JOIN bookings.tickets AS t USING (ticket_no)"
-        " WHERE tf.fare_conditions = 'Economy' ORDER BY 1, 2"
-    )
-    if leg is None:
-        return None
-    more = airline.price("Economy")
-    airline.do(
-        "UPDATE bookings.ticket_flights SET fare_conditions = 'Business',"
-        " amount = amount + %s WHERE ticket_no = %s AND flight_id = %s",
-        *(more, *leg[:2]),
-    )
-    airline.do(
-        "UPDATE bookings.bookings SET total_amount = total_amount + %s"
-        " WHERE book_ref = %s",
-        *(more, leg[2]),
-    )
-    return f"upgraded {leg[0]} on flight {leg[1]}"
-
-
-def correct_name(airline: Airline) -> str | None:
-    """Correct the name on a ticket; large contact data stay, and are not sent again."""
-    ticket = airline.any("SELECT ticket_no FROM bookings.tickets ORDER BY 1")
-    if ticket is None:
-        return None
-    airline.do(
-        "UPDATE bookings.tickets SET passenger_name = %s WHERE ticket_no = %s",
-        *(airline.passenger()[1], ticket[0]),
-    )
-    return f"corrected the name on {ticket[0]}"
-
-
-def change_contact(airline: Airline) -> str | None:
-    """Change a passenger's contact data, or forget them."""
-    ticket = airline.any("SELECT ticket_no FROM bookings.tickets ORDER BY 1")
-    if ticket is None:
-        return None
-    airline.do(
-        "UPDATE bookings.tickets SET contact_data = %s WHERE ticket_no = %s",
-        *(airline.contact(), ticket[0]),
-    )
-    return f"changed contact data of {ticket[0]}"
-
-
-def write_leg_anew(airline: Airline) -> str | None:
-    """Delete a leg and insert it again at once: one key, twice in a transaction."""
-    leg = airline.any(
-        "SELECT tf.* FROM bookings.ticket_flights AS tf"
-        " LEFT JOIN bookings.boarding_passes AS bp USING (ticket_no, flight_id)"
-        " WHERE bp.ticket_no IS NULL ORDER BY tf.ticket_no, tf.flight_id"
-    )
-    if leg is None:
-        return None
-    airline.do(
-        "DELETE FROM bookings.ticket_flights WHERE ticket_no = %s AND flight_id = %s",
-        *leg[:2],
-    )
-    airline.do("INSERT INTO bookings.ticket_flights VALUES (%s, %s, %s, %s)", *leg)
-    return f"wrote {leg[0]} on flight {leg[1]} anew"
-
-
-def rename_airport(airline: Airline) -> str | None:
-    """Give an airport another name; now and then a plain text."""
-    airport = airline.any("SELECT airport_code FROM bookings.airports ORDER BY 1")
-    if airport is None:
-        return None
-    number = airline.random.randint(1, 99)
-    names = (f"{airport[0]} Terminal {number}", f"{airport[0]} терминал {number}")
-    name = names[0] if airline.chance(0.2) else by_language(names)
-    airline.do(
-        "UPDATE bookings.airports SET airport_name = %s WHERE airport_code = %s",
-        *(Jsonb(name), airport[0]),
-    )
-    return f"airport {airport[0]} is called {names[0]}"
-
-
-def change_fleet(airline: Airline) -> str | None:
-    """Borrow an aircraft, or give that one back with all its seats."""
-    aircraft = Aircraft("TMP", ("Borrowed", "Заёмный"), 4000, "AB", {"Economy": 2})
-    if airline.one("SELECT 1 FROM bookings.aircrafts WHERE aircraft_code = 'TMP'"):
-        airline.do("DELETE FROM bookings.aircrafts WHERE aircraft_code = 'TMP'")
-        return "gave aircraft TMP back"
-    airline.add_aircraft(aircraft)
-    return "borrowed aircraft TMP"
-
-
-def add_flights(airline: Airline) -> str | None:
-    """Plan a flight and the one back."""
-    return f"planned flights from {airline.add_flights()} on"
-
-
-def touch(airline: Airline) -> str | None:
-    """Write what is there already."""
-    airline.do("UPDATE bookings.airports SET timezone = timezone")
-    return "wrote airports as they are"
-
-
-def think_better(airline: Airline) -> str | None:
-    """Begin to delete a booking, and roll back."""
-    with airline.undone():
-        done = delete_booking(airline)
-    return done and f"{done}, and rolled back"
-
-
-# How often each happens.
-WEIGHTS: dict[Act, float] = {
-    book: 30,
-    check_in: 22,
-    move_on: 14,
-    delay: 5,
-    rebook: 5,
-    correct_name: 3,
-    change_contact: 3,
-    delete_booking: 3,
-    upgrade: 3,
-    add_flights: 3,
-    swap_aircraft: 2,
-    renumber_seat: 2,
-    issue_anew: 2,
-    write_leg_anew: 2,
-    cancel: 1,
-    rename_airport: 1,
-    change_fleet: 1,
-    touch: 0.5,
-    think_better: 0.5,
-    truncate_passes: 0.4,
-}
 
 
 def act(airline: Airline) -> tuple[str, str]:
