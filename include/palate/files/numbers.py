@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from palate.files.schema import Problem
+from palate.files.schema import Problem, step
 
 # Digits of a numeric before and behind the point.
 _BEFORE, _BEHIND = 131_072, 16_383
@@ -39,11 +39,10 @@ def _numbers(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
         yield pointer, value
     elif isinstance(value, dict):
         for name, one in value.items():
-            part = name.replace("~", "~0").replace("/", "~1")
-            yield from _numbers(one, f"{pointer}/{part}")
+            yield from _numbers(one, pointer + step(name))
     elif isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _numbers(one, f"{pointer}/{place}")
+            yield from _numbers(one, pointer + step(place))
 
 
 def _parts(text: str) -> tuple[int, int, int]:

@@ -29,6 +29,11 @@ _NOT_THERE = ("NoSuchKey", "NotFound", "404")
 _NO_BUCKET = ("NoSuchBucket",)
 
 
+def lock_name(key: str) -> str:
+    """Return the lock of an object: who writes and enters it keeps its remover away."""
+    return f"palate intake object {key}"
+
+
 class ObjectMissingError(Exception):
     """Raised where an object is not in the store, which answers."""
 

@@ -54,6 +54,11 @@ class Problem:
     detail: str
 
 
+def step(part: str | int) -> str:
+    """Return a step of a pointer into a record (RFC 6901): a name, or a place."""
+    return "/" + str(part).replace("~", "~0").replace("/", "~1")
+
+
 class Judge:
     """Judges records by one schema."""
 
@@ -91,10 +96,7 @@ class Judge:
         if self._validator.is_valid(value):
             return
         for error in self._validator.iter_errors(value):
-            pointer = "".join(
-                "/" + str(part).replace("~", "~0").replace("/", "~1")
-                for part in error.instance_path
-            )
+            pointer = "".join(map(step, error.instance_path))
             detail = error.message
             if len(detail) > _MOST_TEXT:
                 detail = f"{detail[: _MOST_TEXT - 3]}..."

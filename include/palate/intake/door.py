@@ -262,7 +262,7 @@ class Door:
         """Keep a good file, then enter it: never an event without its object."""
         key = f"{new.company}/files/{came.sha256.hex()}.{new.form}"
         # Whoever removes objects that no import names waits for it.
-        lock = (f"palate intake object {key}",)
+        lock = (objects.lock_name(key),)
         conn.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", lock)
         try:
             etag = self.store.put(key, body.file, came.sha256)

@@ -118,7 +118,7 @@ def _remove(
     with attempt.transaction():
         (is_free,) = attempt.conn.execute(
             "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-            (f"palate intake object {key}",),
+            (objects.lock_name(key),),
         ).fetchone() or (False,)
         if not is_free or _needed(attempt.conn, [key], before).get(key, False):
             return False
