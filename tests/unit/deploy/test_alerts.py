@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.dashboards import anchors, assert_side_by_side
+
 REPOSITORY = Path(__file__).parents[3]
 GUIDE = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
 RULES = REPOSITORY / "deploy" / "prometheus" / "rules.yaml"
@@ -23,12 +25,6 @@ def alerts() -> list[dict[str, Any]]:
 def panels() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
     return found
-
-
-def anchors(page: Path) -> set[str]:
-    """Return where a link into a page may lead, as GitHub makes it of headings."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 def test_guide_has_each_alert() -> None:
@@ -55,12 +51,4 @@ def test_queries_name_metrics_that_there_are() -> None:
 
 
 def test_panels_do_not_lie_on_each_other() -> None:
-    taken = [
-        (x, y)
-        for at in (panel["gridPos"] for panel in panels())
-        for x in range(at["x"], at["x"] + at["w"])
-        for y in range(at["y"], at["y"] + at["h"])
-    ]
-    assert len(taken) == len(set(taken))
-    assert max(x for x, _ in taken) < 24
-    assert len({panel["id"] for panel in panels()}) == len(panels())
+    assert_side_by_side(panels())

@@ -9,6 +9,7 @@ import yaml
 
 from deploy.local.airflow_server import REPOSITORY
 from palate.intake.metrics import REGISTRY
+from tests.dashboards import anchor, assert_side_by_side
 
 FOLDER = REPOSITORY / "deploy" / "monitoring"
 GUIDE = (REPOSITORY / "docs" / "intake-metrics.md").read_text(encoding="utf-8")
@@ -64,26 +65,14 @@ def test_rules_and_dashboard_name_what_is_exported() -> None:
 @pytest.mark.parametrize("alert", alerts(), ids=lambda one: one["alert"])
 def test_alert_has_a_page_of_its_own(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in ("critical", "warning")
-    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    page, _, at = alert["annotations"]["runbook"].partition("#")
     assert page == "docs/operations.md"
     titles = re.findall(r"^## (.+)$", OPERATIONS, re.MULTILINE)
-    (title,) = (
-        one
-        for one in titles
-        if re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") == anchor
-    )
+    (title,) = (one for one in titles if anchor(one) == at)
     _, _, text = OPERATIONS.partition(f"\n## {title}\n")
     assert f"`{alert['alert']}`" in text.partition("\n## ")[0]
-    assert f"operations.md#{anchor}" in GUIDE
+    assert f"operations.md#{at}" in GUIDE
 
 
 def test_panels_do_not_lie_on_each_other() -> None:
-    taken = [
-        (x, y)
-        for at in (panel["gridPos"] for panel in panels())
-        for x in range(at["x"], at["x"] + at["w"])
-        for y in range(at["y"], at["y"] + at["h"])
-    ]
-    assert len(taken) == len(set(taken))
-    assert max(x for x, _ in taken) < 24
-    assert len({panel["id"] for panel in panels()}) == len(panels())
+    assert_side_by_side(panels())
