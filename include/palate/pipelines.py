@@ -126,7 +126,7 @@ def _vaults(area: Area) -> tuple[Stage, ...]:
 def _records(area: Area) -> tuple[Stage, ...]:
     run = partial(_with_area, _judge_files, area)
     name = area.stage("records")
-    return (Stage(name, run, upstream=(area.drain,), reads_staging=True),)
+    return (Stage(name, run, upstream=(area.drain,)),)
 
 
 def _dictionaries(area: Area) -> tuple[Stage, ...]:

@@ -15,8 +15,7 @@ class Stage:
     :param run: does what waits for it
     :param upstream: the names in the ledger of the stages whose positions it takes
     :param marks: the names of its own watermarks, if not just one of its own name
-    :param reads_staging: whether it needs the messages in STG: only then it holds back
-        retention
+    :param reads_staging: whether it loads the vault from STG: a rebuild does so beside
     :param is_optional: whether it may be switched off, or removed: then nothing waits
         for it
     :param is_on: whether settings ask for it; a run leaves it out if not
